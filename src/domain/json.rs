@@ -1,0 +1,216 @@
+//! The one encoder of signed bytes, and its strict parser: JSON in the canonical form of RFC 8785 (JCS).
+//!
+//! Parsing is typed; the bytes must equal the canonical form of what was parsed. So a duplicate or unknown key, a missing
+//! member, a float, another order, another escape or a space is refused without a rule of its own.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::refusal::Refusal;
+
+/// The largest integer that JSON carries exactly (RFC 8785, section 3.2.2.3; I-JSON): 2^53 − 1.
+pub const INTEGER_LIMIT: u64 = (1 << 53) - 1;
+
+/// A document or payload of the format: what it is called and how large it may be.
+pub trait Form: Serialize + DeserializeOwned {
+    /// The name in the format's table, such as `manifest`.
+    const NAME: &'static str;
+    /// Largest size in bytes.
+    const LIMIT: usize;
+    /// What serde cannot say: bounds, order, uniqueness. Called on every parse.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] and its like, naming the member.
+    fn check(&self) -> Result<(), Refusal>;
+}
+
+/// The canonical bytes of a value: keys in order, no spaces, shortest escapes.
+///
+/// Every `Form` has string keys, integers within [`INTEGER_LIMIT`] and no floats.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // A `Form` holds strings, integers, booleans, lists and string-keyed maps alone, so conversion cannot fail; were that
+    // broken, the empty result would parse as nothing and verify as nothing.
+    let value = serde_json::to_value(value).unwrap_or_default();
+    let mut out = Vec::with_capacity(512);
+    write(&value, &mut out);
+    out
+}
+
+fn write(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            // RFC 8785 sorts by UTF-16 code units; keys of the format are ASCII, where that is byte order.
+            members.sort_by_key(|(key, _)| *key);
+            list(out, b"{}", members, |out, (key, value)| {
+                string(key, out);
+                out.push(b':');
+                write(value, out);
+            });
+        }
+        Value::Array(items) => list(out, b"[]", items, |out, item| write(item, out)),
+        Value::String(s) => string(s, out),
+        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+    }
+}
+
+fn list<T>(
+    out: &mut Vec<u8>,
+    brackets: &[u8; 2],
+    items: impl IntoIterator<Item = T>,
+    mut each: impl FnMut(&mut Vec<u8>, T),
+) {
+    out.push(brackets[0]);
+    for (n, item) in items.into_iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        each(out, item);
+    }
+    out.push(brackets[1]);
+}
+
+fn string(s: &str, out: &mut Vec<u8>) {
+    // serde_json escapes exactly as RFC 8785, section 3.2.2.2 asks: \b \t \n \f \r, \u00xx in lower case, quote, backslash.
+    out.extend_from_slice(Value::from(s).to_string().as_bytes());
+}
+
+/// Parses exactly the canonical form of a `T`.
+///
+/// # Errors
+/// [`Refusal::TooLarge`] above the form's limit; [`Refusal::Malformed`] naming the member for anything else.
+pub fn parse<T: Form>(bytes: &[u8]) -> Result<T, Refusal> {
+    if bytes.len() > T::LIMIT {
+        return Err(Refusal::TooLarge { what: format!("a {} in bytes", T::NAME), limit: T::LIMIT as u64 });
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+        let path = e.path().to_string();
+        let field = if path == "." { T::NAME.to_owned() } else { format!("{}.{path}", T::NAME) };
+        Refusal::malformed(field, e.inner().to_string())
+    })?;
+    json.end().map_err(|_| Refusal::malformed(T::NAME, "bytes follow the closing brace"))?;
+    if encode(&value) != bytes {
+        return Err(Refusal::malformed(
+            T::NAME,
+            "the bytes are not the canonical form (RFC 8785, every member present); encode it again",
+        ));
+    }
+    value.check()?;
+    Ok(value)
+}
+
+/// base64url without padding (RFC 4648, section 5).
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads base64url without padding; unused trailing bits must be zero, so that each value has one spelling.
+#[must_use]
+pub fn unbase64(s: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(s).ok()
+}
+
+/// Checks that a list is strictly ascending: sorted, and nothing twice.
+///
+/// # Errors
+/// [`Refusal::Malformed`] naming the list.
+pub fn ascending<T: Ord>(field: &str, items: impl IntoIterator<Item = T>) -> Result<(), Refusal> {
+    let mut items = items.into_iter();
+    let Some(mut last) = items.next() else { return Ok(()) };
+    for item in items {
+        if item <= last {
+            return Err(Refusal::malformed(field, "must be sorted, without repeats"));
+        }
+        last = item;
+    }
+    Ok(())
+}
+
+/// Checks a list's length.
+///
+/// # Errors
+/// [`Refusal::Malformed`] below `least`, [`Refusal::TooLarge`] above `most`.
+pub fn count(field: &str, len: usize, least: usize, most: usize) -> Result<(), Refusal> {
+    if len < least {
+        return Err(Refusal::malformed(field, format!("needs at least {least}")));
+    }
+    if len > most {
+        return Err(Refusal::TooLarge { what: format!("the number of {field}"), limit: most as u64 });
+    }
+    Ok(())
+}
+
+/// An integer of the format: 0 … 2^53 − 1.
+///
+/// # Errors
+/// [`Refusal::Malformed`] above that, or below `least`.
+pub fn integer(field: &str, value: u64, least: u64) -> Result<(), Refusal> {
+    if (least..=INTEGER_LIMIT).contains(&value) {
+        Ok(())
+    } else {
+        Err(Refusal::malformed(field, format!("{value} is not within {least} … {INTEGER_LIMIT}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        b: u64,
+        a: Option<String>,
+    }
+    impl Form for Sample {
+        const NAME: &'static str = "sample";
+        const LIMIT: usize = 100;
+        fn check(&self) -> Result<(), Refusal> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_encoding_parses() {
+        assert_eq!(parse(br#"{"a":null,"b":1}"#), Ok(Sample { b: 1, a: None }));
+        assert_eq!(
+            encode(&Sample { b: 1, a: Some("\u{1f}\u{8}\"\\/é\u{7f}".into()) }),
+            "{\"a\":\"\\u001f\\b\\\"\\\\/é\u{7f}\",\"b\":1}".as_bytes()
+        );
+        for bad in [
+            r#"{"b":1,"a":null}"#,
+            r#"{"a":null,"b":1,"b":1}"#,
+            r#"{"a":null,"a":null,"b":1}"#,
+            r#"{"b":1}"#,
+            r#"{"a":null,"b":1,"c":0}"#,
+            r#"{"a":null,"b":1.0}"#,
+            r#"{"a":null,"b":1e0}"#,
+            r#"{"a":null,"b":-0}"#,
+            r#"{"a":null,"b":"1"}"#,
+            r#"{"a":null, "b":1}"#,
+            r#"{"a":null,"b":1} "#,
+            r#"{"a":null,"b":1}{"#,
+            r#"{"a":"\u0041","b":1}"#,
+            r#"{"a":"\ud800","b":1}"#,
+            r#"{"a":"\/","b":1}"#,
+            r#"["#,
+            "",
+        ] {
+            assert!(parse::<Sample>(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert!(parse::<Sample>(format!(r#"{{"a":"{}","b":1}}"#, "x".repeat(100)).as_bytes()).is_err());
+        assert!(parse::<Sample>(b"{\"a\":\"\xff\",\"b\":1}").is_err());
+    }
+
+    #[test]
+    fn base64_has_one_spelling() {
+        assert_eq!(unbase64("AA"), Some(vec![0]));
+        for bad in ["AB", "AA==", "A", "AA\n", "+/", "A A"] {
+            assert_eq!(unbase64(bad), None, "{bad}");
+        }
+    }
+}

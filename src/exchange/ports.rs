@@ -1,0 +1,193 @@
+//! What the exchange needs from outside: a log that is the database, a place for content, a clock. The comments are the
+//! contract; every backend passes the same test of it.
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    entry::{Entry, StreamId},
+    id::{CommuniqueId, Digest, PartyId},
+    life::State,
+    time::Time,
+};
+
+/// A document or a statement's compact form, kept byte for byte, named by its digest.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Object {
+    /// SHA-256 of the bytes.
+    pub digest: Digest,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Object {
+    /// Names bytes by their digest.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { digest: Digest::of(&bytes), bytes }
+    }
+}
+
+/// An entry to be appended: canonical bytes, and the objects that they name and the log does not hold yet.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// What the bytes say.
+    pub entry: Entry,
+    /// The entry's canonical bytes.
+    pub bytes: Vec<u8>,
+    /// Objects first named by this entry. The store keeps, for each, the index of this entry.
+    pub objects: Vec<Object>,
+}
+
+/// One row of the list of communiqués: a projection, rebuilt from the log at any time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listing {
+    /// Which.
+    pub communique: CommuniqueId,
+    /// Its state after the append.
+    pub state: State,
+    /// Its newest revision.
+    pub revision: u64,
+    /// The newest revision's manifest.
+    pub manifest: Digest,
+    /// The parties that it names. Fixed at creation.
+    pub parties: Vec<PartyId>,
+}
+
+/// An atomic append.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Every stream that the decision read, with the length that it saw.
+    pub expect: Vec<(StreamId, u64)>,
+    /// What to append, in order. Each entry's `seq` continues its stream.
+    pub entries: Vec<NewEntry>,
+    /// The row of the communiqué that changes, if one does.
+    pub listing: Option<Listing>,
+}
+
+/// Why nothing was appended, or it is not known whether it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// A stream that the decision read has grown. Nothing was stored: read again, decide again.
+    #[error("a stream has grown")]
+    Conflict,
+    /// An entry's time is before the log's last. Nothing was stored: read the clock again, decide again.
+    #[error("the log is at {0}")]
+    Behind(Time),
+    /// Nothing was stored, and trying again now would not help.
+    #[error("the store failed")]
+    Failed,
+    /// It may or may not be stored. Never answered for what is known to be one or the other.
+    #[error("the outcome is unknown")]
+    Unknown,
+}
+
+/// A read that failed. The reason is in the operator's log, where the store wrote it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the store cannot be read")]
+pub struct ReadFailed;
+
+/// An entry as the log holds it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// Its place in the log, from 0, without gaps.
+    pub index: u64,
+    /// What it says.
+    pub entry: Entry,
+    /// Its bytes, exactly as appended.
+    pub bytes: Vec<u8>,
+    /// The digest of the bytes.
+    pub digest: Digest,
+    /// The bytes of the documents and then of the statements that it names, in its order.
+    pub objects: Vec<Vec<u8>>,
+}
+
+/// Which rows of the list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ListingQuery {
+    /// Only communiqués that name this party.
+    pub party: Option<PartyId>,
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only after this id: the last of the page before.
+    pub after: Option<CommuniqueId>,
+    /// At most so many rows.
+    pub limit: usize,
+}
+
+/// The log. It is the only truth; all else is rebuilt from it.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Appends all of it or nothing. When it returns `Ok`, the entries survive a power cut. Answers the index of the
+    /// first entry; the others follow it without a gap. Only the store gives indices.
+    ///
+    /// The lengths of all streams in `expect` are compared in the same transaction that appends, against what earlier
+    /// appends of the same batch have done. Entry times never go back. If the caller is dropped while it waits, the append
+    /// still happens or not, as a whole.
+    async fn append(&self, append: Append) -> Result<u64, AppendError>;
+
+    /// A stream's entries from this `seq` on, in order, at most `limit`. An unknown stream is empty. Sees every append
+    /// that had returned before the call.
+    async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed>;
+
+    /// The log's entries from this index on, in order, at most `limit`.
+    async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed>;
+
+    /// The entry that first named this object, if any did.
+    async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed>;
+
+    /// Rows of the list by ascending id. Stable under writes: a row never moves, and none is skipped between pages.
+    async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed>;
+}
+
+/// Who put content there, and for which communiqué: content is usable by its uploader alone until a manifest names it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Owner {
+    /// The uploading party.
+    pub party: PartyId,
+    /// Any id: content comes before revision 1.
+    pub communique: CommuniqueId,
+}
+
+/// Bytes on their way in. Dropped stages cost nothing: a store forgets them at start and by [`Content::discard`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stage(pub u64);
+
+/// What sealed bytes become.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Seal {
+    /// Content of a communiqué, for its uploader.
+    Upload(Owner),
+    /// The package of a published communiqué.
+    Package(CommuniqueId),
+}
+
+/// Texts, annexes and packages by digest, in a store of their own, so that a large annex never queues before a signature.
+/// Never whole in memory: written and read in pieces.
+#[async_trait]
+pub trait Content: Send + Sync + 'static {
+    /// Opens a new stage.
+    async fn stage(&self) -> Result<Stage, ReadFailed>;
+    /// Adds bytes at the stage's end.
+    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed>;
+    /// Makes the stage's bytes content of this digest and size, which the caller computed. Durable on return. The same
+    /// digest again is not stored twice. Sealing what is already sealed for the same owner is no error.
+    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), ReadFailed>;
+    /// Forgets a stage.
+    async fn discard(&self, stage: Stage);
+    /// The size of content that this owner sealed.
+    async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed>;
+    /// The bytes that all seals of this owner hold together.
+    async fn held(&self, owner: &Owner) -> Result<u64, ReadFailed>;
+    /// Digest and size of a communiqué's package, once sealed.
+    async fn package(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed>;
+    /// At most `most` bytes from this offset on; empty at the end, `None` if there is no such content.
+    async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed>;
+}
+
+/// The exchange's clock, and its source of randomness: both are the machine's.
+pub trait Machine: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Time;
+    /// 32 random bytes from the system's source.
+    fn random(&self) -> [u8; 32];
+}

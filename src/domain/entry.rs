@@ -15,7 +15,7 @@ use super::{
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A charter came into force: the document.
+    /// A charter was put forward: the document. It is in force once adopted.
     Charter,
     /// A party adopted a charter: the statement.
     Adoption,

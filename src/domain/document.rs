@@ -1,0 +1,52 @@
+//! Documents: canonical JSON files that others name by the digest of their bytes.
+
+use std::ops::Deref;
+
+use super::{
+    id::Digest,
+    json::{self, Form},
+    refusal::Refusal,
+};
+
+/// A document with the bytes that its digest is of. Kept, sent and archived byte for byte.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Document<F> {
+    body: F,
+    bytes: Vec<u8>,
+    digest: Digest,
+}
+
+impl<F: Form> Document<F> {
+    /// Encodes what it says.
+    ///
+    /// # Errors
+    /// The form's own bounds.
+    pub fn of(body: &F) -> Result<Self, Refusal> {
+        Self::parse(json::encode(body))
+    }
+    /// Parses its bytes.
+    ///
+    /// # Errors
+    /// As [`json::parse`].
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, Refusal> {
+        let body = json::parse(&bytes)?;
+        let digest = Digest::of(&bytes);
+        Ok(Self { body, bytes, digest })
+    }
+}
+impl<F> Document<F> {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+    /// Its name.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+impl<F> Deref for Document<F> {
+    type Target = F;
+    fn deref(&self) -> &F {
+        &self.body
+    }
+}

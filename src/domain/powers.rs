@@ -1,0 +1,94 @@
+//! Full powers (VCLT, article 7): who may act for a party, with which key, in what, and when.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    act::{Act, ActKind},
+    id::{CommuniqueId, Digest, ExchangeName, HolderId, PartyId},
+    json::{self, Form},
+    key::PublicKey,
+    refusal::Refusal,
+    statement::Body,
+    time::Time,
+    words::Names,
+};
+
+/// Most communiqués that one grant's scope lists.
+pub const SCOPE_LIMIT: usize = 256;
+
+/// The person who holds the powers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// Unique within the party: one holder fills one seat.
+    pub id: HolderId,
+    /// His or her name by language.
+    pub names: Names,
+    /// His or her title by language.
+    pub titles: Names,
+}
+
+/// A grant, by the authority key of its party in the charter in force.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Powers {
+    /// Digest of charter 1.
+    pub founding: Digest,
+    /// The exchange.
+    pub exchange: ExchangeName,
+    /// For whom the holder acts.
+    pub party: PartyId,
+    /// Who acts.
+    pub holder: Holder,
+    /// With which key. One key has one holder.
+    pub key: PublicKey,
+    /// What he or she may do, sorted.
+    pub acts: Vec<ActKind>,
+    /// In which communiqués, sorted; null for all.
+    pub scope: Option<Vec<CommuniqueId>>,
+    /// From when on.
+    pub not_before: Time,
+    /// Until when, inclusive.
+    pub not_after: Time,
+}
+
+impl Powers {
+    /// Whether this grant covers the act: what, in which communiqué, when.
+    ///
+    /// # Errors
+    /// [`Refusal::GrantForbids`] saying which does not.
+    pub fn cover(&self, act: &Act) -> Result<(), Refusal> {
+        let forbid = |problem: String| Err(Refusal::GrantForbids { problem });
+        if !self.acts.contains(&act.act) {
+            return forbid(format!("they do not allow to {}", act.act));
+        }
+        if self.scope.as_ref().is_some_and(|scope| !scope.contains(&act.communique)) {
+            return forbid(format!("they do not extend to communiqué {}", act.communique));
+        }
+        if act.time < self.not_before || act.time > self.not_after {
+            return forbid(format!(
+                "they hold from {} to {}, the act is of {}",
+                self.not_before, self.not_after, act.time
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Form for Powers {
+    const NAME: &'static str = "powers";
+    const LIMIT: usize = 64 << 10;
+    fn check(&self) -> Result<(), Refusal> {
+        json::count("powers.acts", self.acts.len(), 1, ActKind::ALL.len())?;
+        json::ascending("powers.acts", self.acts.iter().map(|a| a.as_str()))?;
+        if let Some(scope) = &self.scope {
+            json::count("powers.scope", scope.len(), 1, SCOPE_LIMIT)?;
+            json::ascending("powers.scope", scope)?;
+        }
+        if self.not_before > self.not_after {
+            return Err(Refusal::malformed("powers.not_after", "is before not_before"));
+        }
+        Ok(())
+    }
+}
+impl Body for Powers {}

@@ -1,0 +1,130 @@
+//! What a caller gets to see: bytes to be checked by him or her, and the exchange's word where there is no more.
+
+use super::{
+    act::ActKind,
+    id::{CommuniqueId, Digest, PartyId},
+    life::State,
+    time::Time,
+};
+
+/// Proof of receipt: where an entry stands in the log, and its bytes. Its digest commits the exchange.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// The entry's index in the log.
+    pub index: u64,
+    /// Its canonical bytes.
+    pub entry: Vec<u8>,
+}
+
+/// A charter, with the adoptions that put it in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CharterView {
+    /// The document's bytes.
+    pub charter: Vec<u8>,
+    /// The adoptions, compact.
+    pub adoptions: Vec<String>,
+}
+
+/// An act, as far as the caller may see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ActView {
+    /// An act that is open to every party, or the caller's own.
+    Shown {
+        /// The statement, compact.
+        statement: String,
+        /// Where it was logged.
+        receipt: Receipt,
+    },
+    /// Another party's signature, in escrow: only that it is there.
+    Escrowed {
+        /// Whose.
+        party: PartyId,
+        /// Which act.
+        act: ActKind,
+        /// On which revision.
+        revision: u64,
+    },
+}
+
+/// One revision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RevisionView {
+    /// The manifest's bytes.
+    pub manifest: Vec<u8>,
+    /// The act that proposed it, compact.
+    pub propose: String,
+    /// Where it was logged.
+    pub receipt: Receipt,
+}
+
+/// A communiqué as it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommuniqueView {
+    /// Which.
+    pub communique: CommuniqueId,
+    /// Its state.
+    pub state: State,
+    /// The newest revision.
+    pub newest: RevisionView,
+    /// The `opened` entry of the newest revision, once it is or was open.
+    pub opened: Option<Receipt>,
+    /// The acts on the newest revision, in log order, without the one that proposed it.
+    pub acts: Vec<ActView>,
+    /// Whether a party declined the newest revision, so that a new one is needed.
+    pub declined: bool,
+}
+
+/// A row of the list of communiqués.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// Which.
+    pub communique: CommuniqueId,
+    /// Its state.
+    pub state: State,
+    /// The newest revision's number.
+    pub revision: u64,
+    /// The newest manifest's bytes.
+    pub manifest: Vec<u8>,
+}
+
+/// Full powers in the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PowersView {
+    /// The statement, compact.
+    pub statement: String,
+    /// Where it was logged.
+    pub receipt: Receipt,
+}
+
+/// A party's trust statement in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrustView {
+    /// The statement, compact.
+    pub statement: String,
+    /// Where it was logged.
+    pub receipt: Receipt,
+}
+
+/// A published communiqué.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublicationView {
+    /// Which.
+    pub communique: CommuniqueId,
+    /// The manifest's bytes.
+    pub manifest: Vec<u8>,
+    /// When the `published` entry was logged.
+    pub published: Time,
+    /// The `published` entry.
+    pub receipt: Receipt,
+    /// The package's digest and size in bytes.
+    pub package: (Digest, u64),
+}
+
+/// A page of a list, and the token that asks for the next one; empty when there is none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Ask for more with it.
+    pub next: String,
+}

@@ -138,3 +138,89 @@ impl Form for Entry {
         Ok(())
     }
 }
+
+/// Where a stream ends: what its next entry continues.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Position {
+    /// How many entries it has.
+    pub length: u64,
+    /// Digest of its last entry.
+    pub last: Option<Digest>,
+}
+
+impl Position {
+    /// Goes on over the stream's next entry.
+    ///
+    /// # Errors
+    /// [`Refusal::Inconsistent`] if the entry does not continue this position.
+    pub fn advance(&mut self, entry: &Entry, digest: Digest) -> Result<(), Refusal> {
+        if (entry.seq, entry.previous) != (self.length, self.last) {
+            return Err(Refusal::Inconsistent {
+                what: format!("entry {} of {} does not continue it", entry.seq, entry.stream),
+            });
+        }
+        *self = Self { length: self.length + 1, last: Some(digest) };
+        Ok(())
+    }
+}
+
+/// An entry as a fold reads it: with its place in the log and the objects that it names.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// Its index in the log.
+    pub index: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// What it says.
+    pub entry: &'a Entry,
+    /// The bytes of the documents and then of the statements that it names, in its order.
+    pub objects: &'a [Vec<u8>],
+}
+
+impl Recorded<'_> {
+    /// Where and when.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { index: self.index, entry: self.digest, time: self.entry.time }
+    }
+    /// The bytes of its document of this number.
+    ///
+    /// # Errors
+    /// [`Refusal::Inconsistent`] if it names none.
+    pub fn document(&self, n: usize) -> Result<&[u8], Refusal> {
+        self.entry.documents.get(n).and(self.objects.get(n)).map(Vec::as_slice).ok_or_else(|| self.lacks("document"))
+    }
+    /// The compact form of its statement of this number.
+    ///
+    /// # Errors
+    /// [`Refusal::Inconsistent`] if it names none, or the bytes are not UTF-8.
+    pub fn statement(&self, n: usize) -> Result<&str, Refusal> {
+        let bytes = self.entry.statements.get(n).and(self.objects.get(self.entry.documents.len() + n));
+        bytes.and_then(|b| std::str::from_utf8(b).ok()).ok_or_else(|| self.lacks("statement"))
+    }
+    fn lacks(&self, what: &str) -> Refusal {
+        Refusal::Inconsistent { what: format!("entry {} lacks a {what}", self.index) }
+    }
+}
+
+/// Where and when something was logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The entry's index in the log.
+    pub index: u64,
+    /// The entry's digest.
+    pub entry: Digest,
+    /// Log time.
+    pub time: Time,
+}
+
+/// What a decision asks to be logged: an entry without its place, time and salt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// What it records.
+    pub kind: Kind,
+    /// Digests of its documents.
+    pub documents: Vec<Digest>,
+    /// Digests of its statements.
+    pub statements: Vec<Digest>,
+}

@@ -2,6 +2,7 @@
 //! Time and randomness are arguments.
 
 pub mod act;
+pub mod certified;
 pub mod charter;
 pub mod document;
 pub mod entry;
@@ -12,6 +13,8 @@ pub mod life;
 pub mod manifest;
 pub mod powers;
 pub mod refusal;
+pub mod register;
+pub mod seats;
 pub mod statement;
 pub mod text;
 pub mod time;

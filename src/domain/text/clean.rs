@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
 use super::tables::{JOINER, KIND, MARK, NORMALISED, RIGHT_TO_LEFT, SPACE, TAG};
@@ -46,7 +47,8 @@ pub struct Change {
 }
 
 /// What [`clean`] does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// CRLF, CR or another line break became LF.
     LineBreak,
@@ -232,7 +234,8 @@ fn without_strays(pieces: &[Piece], direction: Direction, changes: &mut Changes)
     let mut lookup = Lookup::default();
     for line in pieces.split_inclusive(|piece| piece.c == '\n') {
         let mut context = Context::default();
-        // With nothing in the line that runs from right to left, a left-to-right mark moves nothing.
+        // With nothing in the line that runs from right to left, a left-to-right mark moves nothing. The other two marks
+        // run from right to left themselves, so a line with one of them is left alone.
         let one_way = line
             .iter()
             .all(|piece| value(piece.c).is_none_or(|value| value & RIGHT_TO_LEFT == 0))
@@ -255,7 +258,7 @@ fn without_strays(pieces: &[Piece], direction: Direction, changes: &mut Changes)
                 Some(FaultKind::DoubledInvisible) => {
                     context.previous.is_some_and(|(before, _)| before == c)
                 }
-                Some(FaultKind::DirectionMark) => c == '\u{200E}' && one_way,
+                Some(FaultKind::DirectionMark) => one_way,
                 _ => false,
             };
             if stray {
@@ -274,7 +277,7 @@ fn is_joiner(c: char) -> bool {
 }
 
 fn is_control_of_order(c: char) -> bool {
-    matches!(c, '\u{200F}' | '\u{61C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Composes, piece by piece from one character that composes with nothing before it to the next.

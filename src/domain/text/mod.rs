@@ -82,7 +82,7 @@ pub fn check_text(bytes: &[u8], direction: Direction) -> Result<&str, Vec<Fault>
 /// Checks one line that people read in a document: a title, a name, a place.
 ///
 /// It obeys the rules of a text for characters, has no LF, no space at either end (U+3000 included) and no two spaces in a
-/// row. Direction marks are allowed.
+/// row, and at most [`TEXT_LIMIT`] bytes. Direction marks are allowed.
 ///
 /// # Errors
 ///
@@ -91,7 +91,8 @@ pub fn check_line(s: &str) -> Result<(), Fault> {
     first(s, Shape::Line)
 }
 
-/// Checks some lines of prose in a document, such as a reason: a text without its last LF. Direction marks are allowed.
+/// Checks some lines of prose in a document, such as a reason: a text without its last LF, and as long at most. Direction
+/// marks are allowed.
 ///
 /// # Errors
 ///

@@ -237,6 +237,11 @@ fn all_faults_are_listed_in_order() {
         (4, 3, NoFinalLineFeed),
     ];
     assert_eq!(listed, expected);
+
+    // What has no stable form is not asked for one.
+    let faults = check_text("e\u{301}\u{20C1}\n".as_bytes(), LTR).unwrap_err();
+    let kinds: Vec<_> = faults.iter().map(|f| f.kind).collect();
+    assert_eq!(kinds, [Unassigned]);
 }
 
 #[test]
@@ -339,6 +344,7 @@ fn what_may_change_the_reading_is_left() {
         (RTL, "ب\u{2067}A\u{2069}\n", BidiControl),
         (LTR, "1\u{200F}-2\n", DirectionMark),
         (LTR, "א\u{200E}-2\n", DirectionMark),
+        (LTR, "1\u{61C}-2\n", DirectionMark),
         (LTR, "A\u{200E}\u{202E}B\n", DirectionMark),
         (RTL, "ب\u{200E}\u{200F}-\n", DoubledInvisible),
         (RTL, "ب\u{200C}\u{200D}ب\n", MisplacedJoiner),

@@ -140,7 +140,7 @@ pub(super) fn check_name(name: &[u8], limits: &Limits) -> Result<(), ZipFault> {
 pub(super) fn shown(name: &[u8]) -> String {
     const SHOWN: usize = 255;
     let (head, cut) = match name.get(..SHOWN) {
-        Some(head) if name.len() > SHOWN => (head, "…"),
+        Some(head) if name.len() > SHOWN => (head, "..."),
         _ => (name, ""),
     };
     format!("{}{cut}", head.escape_ascii())

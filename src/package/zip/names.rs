@@ -98,11 +98,13 @@ impl Census {
     }
 }
 
-/// Refuses a number of entries over the limit, or that of zip64's marker.
+/// Refuses a number of entries over the limit.
 pub(super) fn check_count(count: usize, limits: &Limits) -> Result<(), ZipFault> {
-    let limit = limits.entries.min(usize::from(u16::MAX) - 1);
-    if count > limit {
-        return Err(ZipFault::TooMany { count, limit });
+    if count > limits.entries {
+        return Err(ZipFault::TooMany {
+            count,
+            limit: limits.entries,
+        });
     }
     Ok(())
 }
@@ -118,7 +120,7 @@ pub(super) fn check_name(name: &[u8], limits: &Limits) -> Result<(), ZipFault> {
     if name.is_empty() {
         return refuse("is empty");
     }
-    if name.len() > limits.name.min(usize::from(u16::MAX) - 1) {
+    if name.len() > limits.name {
         return refuse("is too long");
     }
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-/".contains(byte);

@@ -1,0 +1,241 @@
+//! Key files: PKCS#8 in PEM (RFC 5958 version 1, RFC 8410), as `openssl` reads and writes it. An official's is encrypted
+//! (PBES2: scrypt, AES-256-CBC); only the exchange's own two keys, which must start unattended, are not.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use pkcs8::{
+    AlgorithmIdentifierRef, EncryptedPrivateKeyInfoRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef,
+    SecretDocument,
+    der::{Decode as _, asn1::OctetStringRef, pem::PemLabel as _},
+};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::domain::key::{SecretKey, Signer as _};
+
+/// id-Ed25519 (RFC 8410, section 3).
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// Largest key file that is read, in bytes.
+const FILE_LIMIT: u64 = 16 << 10;
+/// Shortest passphrase, in characters.
+pub const PASSPHRASE_LEAST: usize = 12;
+
+/// What is wrong with a key file, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum KeyFileError {
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+    #[error("{0}: others may read it; run `chmod 600` on it, and make a new key if somebody has")]
+    Exposed(PathBuf),
+    #[error("{0}: not a PKCS#8 key in PEM; make one with `communique key new`")]
+    NotAKey(PathBuf),
+    #[error("{0}: not an Ed25519 key; make one with `communique key new`")]
+    NotEd25519(PathBuf),
+    #[error(
+        "{0}: not encrypted; an official's key must be: `openssl pkcs8 -topk8 -scrypt -in KEY -out NEW` encrypts it"
+    )]
+    NotEncrypted(PathBuf),
+    #[error("{0}: encrypted, but a key that a service starts with must not ask for a passphrase")]
+    Encrypted(PathBuf),
+    #[error("{0}: wrong passphrase; try again")]
+    WrongPassphrase(PathBuf),
+    #[error("{0}: exists already and is not overwritten; choose another name")]
+    Exists(PathBuf),
+    #[error(
+        "a passphrase needs at least {PASSPHRASE_LEAST} characters; several words are easier to remember than signs"
+    )]
+    Weak,
+}
+
+/// Writes a key encrypted under a passphrase. The file must not exist; it is readable by its owner alone.
+///
+/// # Errors
+/// [`KeyFileError::Exists`], [`KeyFileError::Weak`], [`KeyFileError::Io`].
+pub fn write_encrypted(path: &Path, key: &SecretKey, passphrase: &str) -> Result<(), KeyFileError> {
+    if passphrase.chars().count() < PASSPHRASE_LEAST {
+        return Err(KeyFileError::Weak);
+    }
+    let seed = Seed::of(key);
+    let document = seed.info(path)?.encrypt(passphrase).map_err(|_| KeyFileError::NotAKey(path.into()))?;
+    write(path, &document, EncryptedPrivateKeyInfoRef::PEM_LABEL)
+}
+
+/// Writes a key without encryption: for the exchange's own keys alone.
+///
+/// # Errors
+/// [`KeyFileError::Exists`], [`KeyFileError::Io`].
+pub fn write_plain(path: &Path, key: &SecretKey) -> Result<(), KeyFileError> {
+    let seed = Seed::of(key);
+    let document = SecretDocument::try_from(seed.info(path)?).map_err(|_| KeyFileError::NotAKey(path.into()))?;
+    write(path, &document, PrivateKeyInfoRef::PEM_LABEL)
+}
+
+/// Reads an encrypted key. The passphrase is asked for only once the file is known to be one.
+///
+/// # Errors
+/// Any [`KeyFileError`]; what `ask` fails with is [`KeyFileError::Io`].
+pub fn read_encrypted(
+    path: &Path,
+    ask: impl FnOnce() -> std::io::Result<Zeroizing<String>>,
+) -> Result<SecretKey, KeyFileError> {
+    let (label, document) = read(path)?;
+    if label == PrivateKeyInfoRef::PEM_LABEL {
+        return Err(KeyFileError::NotEncrypted(path.into()));
+    }
+    let not_a_key = || KeyFileError::NotAKey(path.into());
+    let encrypted = EncryptedPrivateKeyInfoRef::from_der(document.as_bytes()).map_err(|_| not_a_key())?;
+    let passphrase = ask().map_err(|e| KeyFileError::Io(path.into(), e))?;
+    let document = encrypted.decrypt(passphrase.as_bytes()).map_err(|_| KeyFileError::WrongPassphrase(path.into()))?;
+    secret(path, &document)
+}
+
+/// Reads a key that is not encrypted.
+///
+/// # Errors
+/// Any [`KeyFileError`].
+pub fn read_plain(path: &Path) -> Result<SecretKey, KeyFileError> {
+    let (label, document) = read(path)?;
+    if label == EncryptedPrivateKeyInfoRef::PEM_LABEL {
+        return Err(KeyFileError::Encrypted(path.into()));
+    }
+    secret(path, &document)
+}
+
+/// The seed as RFC 8410, section 7, wraps it: an OCTET STRING within the OCTET STRING.
+struct Seed(Zeroizing<[u8; 34]>);
+
+impl Seed {
+    fn of(key: &SecretKey) -> Self {
+        let mut wrapped = Zeroizing::new([0; 34]);
+        wrapped[..2].copy_from_slice(&[0x04, 0x20]);
+        wrapped[2..].copy_from_slice(&*key.seed());
+        Self(wrapped)
+    }
+    fn info(&self, path: &Path) -> Result<PrivateKeyInfoRef<'_>, KeyFileError> {
+        let inner = OctetStringRef::new(&*self.0).map_err(|_| KeyFileError::NotAKey(path.into()))?;
+        Ok(PrivateKeyInfoRef::new(AlgorithmIdentifierRef { oid: ED25519, parameters: None }, inner))
+    }
+}
+
+fn secret(path: &Path, document: &SecretDocument) -> Result<SecretKey, KeyFileError> {
+    let info = PrivateKeyInfoRef::from_der(document.as_bytes()).map_err(|_| KeyFileError::NotAKey(path.into()))?;
+    let not_ed25519 = || KeyFileError::NotEd25519(path.into());
+    if info.algorithm.oid != ED25519 || info.algorithm.parameters.is_some() {
+        return Err(not_ed25519());
+    }
+    let wrapped = <&OctetStringRef>::from_der(info.private_key.as_bytes()).map_err(|_| not_ed25519())?;
+    let mut seed = <[u8; 32]>::try_from(wrapped.as_bytes()).map_err(|_| not_ed25519())?;
+    let key = SecretKey::from_seed(&seed);
+    seed.zeroize();
+    // A file of version 2 names the public half too: it must be this key's, or the file is not what it seems.
+    if info.public_key.is_some_and(|p| p.as_bytes().is_none_or(|b| b != key.public().to_bytes())) {
+        return Err(not_ed25519());
+    }
+    Ok(key)
+}
+
+fn write(path: &Path, document: &SecretDocument, label: &'static str) -> Result<(), KeyFileError> {
+    let pem = document.to_pem(label, LineEnding::LF).map_err(|_| KeyFileError::NotAKey(path.into()))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let io = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.into()),
+        _ => KeyFileError::Io(path.into(), e),
+    };
+    let mut file = options.open(path).map_err(io)?;
+    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
+}
+
+fn read(path: &Path) -> Result<(String, SecretDocument), KeyFileError> {
+    let io = |e| KeyFileError::Io(path.into(), e);
+    let file = File::open(path).map_err(io)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        if file.metadata().map_err(io)?.permissions().mode() & 0o077 != 0 {
+            return Err(KeyFileError::Exposed(path.into()));
+        }
+    }
+    let mut pem = Zeroizing::new(String::new());
+    file.take(FILE_LIMIT).read_to_string(&mut pem).map_err(io)?;
+    let (label, document) = SecretDocument::from_pem(&pem).map_err(|_| KeyFileError::NotAKey(path.into()))?;
+    Ok((label.to_owned(), document))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: &str = "a sample passphrase";
+
+    fn key() -> SecretKey {
+        SecretKey::from_seed(&[3; 32])
+    }
+    fn ask(words: &str) -> impl FnOnce() -> std::io::Result<Zeroizing<String>> {
+        let words = Zeroizing::new(words.to_owned());
+        move || Ok(words)
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        write_encrypted(&path, &key(), WORDS).unwrap();
+        assert_eq!(read_encrypted(&path, ask(WORDS)).unwrap().public(), key().public());
+        assert!(matches!(read_encrypted(&path, ask("another passphrase")), Err(KeyFileError::WrongPassphrase(_))));
+        assert!(matches!(read_plain(&path), Err(KeyFileError::Encrypted(_))));
+        assert!(matches!(write_encrypted(&path, &key(), WORDS), Err(KeyFileError::Exists(_))));
+        assert!(matches!(write_encrypted(&dir.path().join("b"), &key(), "short"), Err(KeyFileError::Weak)));
+        let plain = dir.path().join("plain.pem");
+        write_plain(&plain, &key()).unwrap();
+        assert_eq!(read_plain(&plain).unwrap().public(), key().public());
+        assert!(matches!(read_encrypted(&plain, ask(WORDS)), Err(KeyFileError::NotEncrypted(_))));
+    }
+
+    #[test]
+    fn an_exposed_or_foreign_file_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        write_plain(&path, &key()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(read_plain(&path), Err(KeyFileError::Exposed(_))));
+        let junk = dir.path().join("junk.pem");
+        std::fs::write(&junk, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
+        std::fs::set_permissions(&junk, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(matches!(read_plain(&junk), Err(KeyFileError::NotAKey(_))));
+        assert!(matches!(read_plain(&dir.path().join("none")), Err(KeyFileError::Io(..))));
+    }
+
+    #[test]
+    fn files_of_openssl_are_read_both_ways() {
+        let run = |args: &[&str]| std::process::Command::new("openssl").args(args).output();
+        if run(&["version"]).is_err() {
+            assert!(std::env::var_os("CI").is_none(), "openssl is missing");
+            eprintln!("SKIPPED: openssl is missing; install Debian's package openssl");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        assert!(run(&["genpkey", "-algorithm", "ed25519", "-out", &at("theirs.pem")]).unwrap().status.success());
+        let encrypt = ["pkcs8", "-topk8", "-scrypt", "-passout", "pass:a sample passphrase"];
+        let (plain, encrypted) = (at("theirs.pem"), at("theirs.enc"));
+        let args = [&encrypt[..], &["-in", &plain, "-out", &encrypted]].concat();
+        assert!(run(&args).unwrap().status.success());
+        let theirs = read_encrypted(Path::new(&at("theirs.enc")), ask(WORDS)).unwrap();
+        assert_eq!(read_plain(Path::new(&at("theirs.pem"))).unwrap().public(), theirs.public());
+
+        write_encrypted(Path::new(&at("ours.enc")), &key(), WORDS).unwrap();
+        let args =
+            ["pkey", "-in", &at("ours.enc"), "-passin", "pass:a sample passphrase", "-pubout", "-outform", "DER"];
+        let public = run(&args).unwrap();
+        assert!(public.status.success(), "{}", String::from_utf8_lossy(&public.stderr));
+        assert!(public.stdout.ends_with(&key().public().to_bytes()));
+    }
+}

@@ -1,3 +1,119 @@
 //! The use cases: who may, load, decide, append. Knows neither tonic nor SQL.
 
+pub mod access;
+mod append;
+mod charters;
+mod communiques;
+mod content;
+mod founding;
+mod load;
+mod parties;
 pub mod ports;
+//mod publications;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
+pub use founding::found;
+use load::Folds;
+use ports::{Content, Machine, Store};
+use tokio::sync::watch;
+
+use crate::domain::{
+    id::{Digest, PartyId, TrustDomain},
+    key::Signer,
+    refusal::Refusal,
+    time::Time,
+};
+
+/// The exchange. Clone the [`Arc`] that holds it.
+pub struct Exchange {
+    store: Arc<dyn Store>,
+    content: Arc<dyn Content>,
+    machine: Arc<dyn Machine>,
+    depositary: Arc<dyn Signer>,
+    folds: Folds,
+    trust_changed: watch::Sender<u64>,
+    /// The latest log time that the store held against our clock, in seconds since 1970.
+    latest: AtomicI64,
+}
+
+/// A party's certificate authorities, and the leaves that it has shut out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Anchors {
+    /// The party.
+    pub party: PartyId,
+    /// Names it in certificates.
+    pub trust_domain: TrustDomain,
+    /// CA certificates in DER.
+    pub authorities: Vec<Vec<u8>>,
+    /// SHA-256 of leaf certificates that are refused.
+    pub revoked: Vec<Digest>,
+}
+
+impl Exchange {
+    /// Puts the exchange together. `depositary` signs certified copies, nothing else.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        content: Arc<dyn Content>,
+        machine: Arc<dyn Machine>,
+        depositary: Arc<dyn Signer>,
+    ) -> Self {
+        let (trust_changed, _) = watch::channel(0);
+        Self { store, content, machine, depositary, folds: Folds::default(), trust_changed, latest: AtomicI64::new(0) }
+    }
+    /// Checks that the log was founded, for the keys that this exchange holds.
+    ///
+    /// # Errors
+    /// [`Refusal::Inconsistent`] if it was not, or the charter names another depositary key.
+    pub async fn check(&self) -> Result<(), Refusal> {
+        let charters = self.folds.charters(&*self.store).await?;
+        let (charter, _) = load::in_force(&charters)?;
+        if charter.depositary == self.depositary.public() {
+            Ok(())
+        } else {
+            Err(Refusal::Inconsistent {
+                what: "the charter names another depositary key than the one configured".into(),
+            })
+        }
+    }
+    /// Whether it can serve now: the store answers, and the clock is not behind the log.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
+    pub async fn ready(&self) -> Result<(), Refusal> {
+        self.store.log(0, 1).await?;
+        let (last, now) = (Time::from_unix(self.latest.load(Ordering::Relaxed)), self.machine.now());
+        if now < last { Err(Refusal::ClockSuspect { last, now }) } else { Ok(()) }
+    }
+    /// Whom the handshake lets in: every party of the charter in force with its newest trust statement.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`], [`Refusal::Inconsistent`].
+    pub async fn anchors(&self) -> Result<Vec<Anchors>, Refusal> {
+        let charters = self.folds.charters(&*self.store).await?;
+        let (charter, _) = load::in_force(&charters)?;
+        let mut anchors = Vec::new();
+        for party in &charter.parties {
+            let record = self.folds.party(&*self.store, &party.id).await?;
+            if let Some(trust) = record.trusted() {
+                anchors.push(Anchors {
+                    party: party.id.clone(),
+                    trust_domain: party.trust_domain.clone(),
+                    authorities: trust.body.certificates.iter().map(|c| c.as_bytes().to_vec()).collect(),
+                    revoked: trust.body.revoked.clone(),
+                });
+            }
+        }
+        Ok(anchors)
+    }
+    /// Ticks whenever [`Exchange::anchors`] may answer otherwise.
+    #[must_use]
+    pub fn trust_changes(&self) -> watch::Receiver<u64> {
+        self.trust_changed.subscribe()
+    }
+}

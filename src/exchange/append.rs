@@ -1,0 +1,129 @@
+//! Deciding and appending: a decision is made on what the streams say now, and lands only if none of them has grown.
+
+use std::{pin::Pin, sync::atomic::Ordering};
+
+use super::{
+    Exchange,
+    ports::{Append, AppendError, Listing, NewEntry, Object},
+};
+use crate::domain::{
+    entry::{Entry, FileDigest, Position, Recorded, Step, StreamId},
+    id::{CommuniqueId, Digest, Salt},
+    json::Form,
+    life::Life,
+    refusal::Refusal,
+    time::Time,
+    view::Receipt,
+};
+
+/// How often a decision is made again when somebody was quicker, before the caller is told to come back.
+const ATTEMPTS: usize = 24;
+
+/// What a decision wants appended. Built anew at each attempt.
+pub struct Plan {
+    now: Time,
+    append: Append,
+}
+
+impl Plan {
+    /// A plan at this log time, which read these streams at these positions.
+    pub fn new(now: Time, read: impl IntoIterator<Item = (StreamId, Position)>) -> Self {
+        let expect = read.into_iter().map(|(stream, position)| (stream, position.length)).collect();
+        Self { now, append: Append { expect, entries: vec![], listing: None } }
+    }
+    /// Adds an entry for each step to a stream that stands at this position. `objects` are the bytes that the first step
+    /// names; later steps name only what is in the log, or what the first one brought.
+    pub fn steps(
+        &mut self,
+        exchange: &Exchange,
+        stream: &StreamId,
+        mut position: Position,
+        steps: Vec<Step>,
+        objects: Vec<Vec<u8>>,
+        files: Option<Vec<FileDigest>>,
+    ) -> Result<(), Refusal> {
+        let (mut objects, mut files) = (Some(objects), files);
+        for step in steps {
+            let entry = Entry {
+                kind: step.kind,
+                time: self.now,
+                stream: stream.clone(),
+                seq: position.length,
+                previous: position.last,
+                salt: Salt::new(exchange.machine.random()),
+                documents: step.documents,
+                statements: step.statements,
+                files: files.take(),
+            };
+            entry.check()?;
+            let bytes = crate::domain::json::encode(&entry);
+            position.advance(&entry, Digest::of(&bytes))?;
+            let objects = objects.take().unwrap_or_default().into_iter().map(Object::new).collect();
+            self.append.entries.push(NewEntry { entry, bytes, objects });
+        }
+        Ok(())
+    }
+    /// Sets the communiqué's row as it will be: the same fold that reads the log reads the new entries.
+    pub fn list(&mut self, id: CommuniqueId, life: &Life) -> Result<(), Refusal> {
+        let mut life = life.clone();
+        for new in &self.append.entries {
+            let objects: Vec<Vec<u8>> = new.objects.iter().map(|o| o.bytes.clone()).collect();
+            let digest = Digest::of(&new.bytes);
+            life.apply(Recorded { index: u64::MAX, digest, entry: &new.entry, objects: &objects })?;
+        }
+        let newest =
+            life.newest().ok_or_else(|| Refusal::Inconsistent { what: "a communiqué without revision".into() })?;
+        self.append.listing = Some(Listing {
+            communique: id,
+            state: life.state(),
+            revision: newest.manifest.revision,
+            manifest: newest.manifest.digest(),
+            parties: newest.manifest.parties.clone(),
+        });
+        Ok(())
+    }
+}
+
+/// What an attempt to decide ends in.
+pub enum Decision {
+    /// Exactly this was logged before: the first answer again.
+    Repeat(Receipt),
+    /// This is to be appended; the first entry is the receipt.
+    Append(Plan),
+}
+
+/// A decision under way.
+pub type Deciding<'a> = Pin<Box<dyn Future<Output = Result<Decision, Refusal>> + Send + 'a>>;
+
+impl Exchange {
+    /// Decides, appends, and decides again as long as a stream that the decision read has grown meanwhile.
+    pub(super) async fn decide<'a>(&'a self, decide: impl Fn(Time) -> Deciding<'a> + Send) -> Result<Receipt, Refusal> {
+        for _ in 0..ATTEMPTS {
+            let now = self.machine.now();
+            let plan = match decide(now).await? {
+                Decision::Repeat(receipt) => return Ok(receipt),
+                Decision::Append(plan) => plan,
+            };
+            let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
+            match self.store.append(plan.append).await {
+                Ok(index) => return Ok(Receipt { index, entry }),
+                Err(AppendError::Conflict) => {}
+                Err(AppendError::Behind(last)) => {
+                    let now = self.machine.now();
+                    self.latest.fetch_max(last.unix(), Ordering::Relaxed);
+                    if now < last {
+                        return Err(Refusal::ClockSuspect { last, now });
+                    }
+                }
+                Err(AppendError::Failed) => return Err(Refusal::StoreFailed),
+                Err(AppendError::Unknown) => return Err(Refusal::OutcomeUnknown),
+            }
+        }
+        Err(Refusal::Busy { what: "too many act on this at once".into() })
+    }
+    /// The first answer, if this statement was logged before.
+    pub(super) async fn repeat(&self, statement: Digest) -> Result<Option<Receipt>, Refusal> {
+        let stored = self.store.first_naming(statement).await?;
+        Ok(stored.map(|s| Receipt { index: s.index, entry: s.bytes }))
+    }
+}

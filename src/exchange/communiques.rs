@@ -1,0 +1,302 @@
+//! Communiqués: proposing, acting, reading.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Exchange,
+    access::{
+        GetCommunique, GetRevision, ListActs, ListCommuniques, ListRevisions, Method, Permit, ProposeRevision,
+        SubmitAct,
+    },
+    append::{Decision, Plan},
+    load::in_force,
+    ports::{ListingQuery, Owner},
+};
+use crate::domain::{
+    act::Act,
+    document::Document,
+    entry::{Position, StreamId},
+    id::{CommuniqueId, PartyId},
+    life::{Context, Life, LoggedAct, Revision, State},
+    manifest::{Manifest, Part},
+    refusal::Refusal,
+    register::{PartyRecord, verify_act},
+    statement::Unverified,
+    text,
+    view::{ActView, CommuniqueView, Page, Receipt, RevisionView, Summary},
+};
+
+type Records = BTreeMap<PartyId, Arc<PartyRecord>>;
+
+impl Exchange {
+    /// Takes a revision: its manifest and the act that proposes it. Revision 1 creates the communiqué.
+    ///
+    /// # Errors
+    /// [`Refusal::NotYourParty`], [`Refusal::ContentMissing`], [`Refusal::TextRules`]; what [`Life::propose`] refuses.
+    pub async fn propose(
+        &self,
+        permit: Permit<ProposeRevision>,
+        manifest: Vec<u8>,
+        act: &str,
+    ) -> Result<Receipt, Refusal> {
+        let act = Unverified::<Act>::parse(act)?;
+        let manifest = Document::<Manifest>::parse(manifest)?;
+        permit.own(&act.claims().party)?;
+        let (act, manifest, permit) = (&act, &manifest, &permit);
+        self.decide(|now| {
+            Box::pin(async move {
+                if let Some(receipt) = self.repeat(act.digest()).await? {
+                    return Ok(Decision::Repeat(receipt));
+                }
+                let id = manifest.communique;
+                let life = self.folds.life(&*self.store, id).await?;
+                if life.exists() {
+                    if manifest.revision == 1 {
+                        return Err(Refusal::AlreadyExists { what: format!("communiqué {id}") });
+                    }
+                    visible(&life, permit.party(), id)?;
+                } else if manifest.revision != 1 {
+                    return Err(Refusal::not_found("communiqué", id));
+                }
+                let charters = self.folds.charters(&*self.store).await?;
+                let (charter, founding) = in_force(&charters)?;
+                let records = self.folds.parties(&*self.store, vec![act.claims().party.clone()]).await?;
+                let verified = verify_act(act.clone(), &records)?;
+                let steps = life.propose(manifest, &verified, Context { founding, charter, grants: &records, now })?;
+                self.parts_usable(&life, manifest, permit.party()).await?;
+
+                let stream = StreamId::Communique(id);
+                let mut plan = Plan::new(
+                    now,
+                    positions(&records)
+                        .chain([(StreamId::Exchange, charters.position()), (stream.clone(), life.position())]),
+                );
+                let objects = vec![manifest.bytes().to_vec(), verified.compact().into()];
+                plan.steps(self, &stream, life.position(), steps, objects, None)?;
+                plan.list(id, &life)?;
+                Ok(Decision::Append(plan))
+            })
+        })
+        .await
+    }
+
+    /// Every file that the manifest names is there for this party, of the announced size; every text obeys the text rules.
+    async fn parts_usable(&self, life: &Life, manifest: &Manifest, party: &PartyId) -> Result<(), Refusal> {
+        let owner = Owner { party: party.clone(), communique: manifest.communique };
+        for Part { path, size, sha256 } in manifest.parts() {
+            let held = match life.part(sha256) {
+                Some(named) => Some(named.size),
+                None => self.content.uploaded(&owner, sha256).await?,
+            };
+            match held {
+                None => return Err(Refusal::ContentMissing { digest: sha256 }),
+                Some(actual) if actual != size => {
+                    return Err(Refusal::WrongSize { what: path, expected: size, actual });
+                }
+                Some(_) => {}
+            }
+        }
+        for t in &manifest.texts {
+            let bytes = self.whole(t.sha256, text::TEXT_LIMIT).await?;
+            text::check_text(&bytes, t.dir).map_err(|faults| Refusal::TextRules {
+                lang: t.lang.to_string(),
+                faults: faults.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes any act but `propose`.
+    ///
+    /// # Errors
+    /// [`Refusal::NotYourParty`], [`Refusal::NotFound`]; what [`Life::act`] refuses.
+    pub async fn act(&self, permit: Permit<SubmitAct>, act: &str) -> Result<Receipt, Refusal> {
+        let act = Unverified::<Act>::parse(act)?;
+        permit.own(&act.claims().party)?;
+        let (act, permit) = (&act, &permit);
+        self.decide(|now| {
+            Box::pin(async move {
+                if let Some(receipt) = self.repeat(act.digest()).await? {
+                    return Ok(Decision::Repeat(receipt));
+                }
+                let id = act.claims().communique;
+                let life = self.folds.life(&*self.store, id).await?;
+                visible(&life, permit.party(), id)?;
+                let charters = self.folds.charters(&*self.store).await?;
+                let (charter, founding) = in_force(&charters)?;
+                // Completion counts the seats of all, under the grants of all.
+                let records = self.folds.parties(&*self.store, life.parties().to_vec()).await?;
+                let verified = verify_act(act.clone(), &records)?;
+                let steps = life.act(&verified, Context { founding, charter, grants: &records, now })?;
+
+                let stream = StreamId::Communique(id);
+                let mut plan = Plan::new(
+                    now,
+                    positions(&records)
+                        .chain([(StreamId::Exchange, charters.position()), (stream.clone(), life.position())]),
+                );
+                plan.steps(self, &stream, life.position(), steps, vec![verified.compact().into()], None)?;
+                plan.list(id, &life)?;
+                Ok(Decision::Append(plan))
+            })
+        })
+        .await
+    }
+
+    /// A communiqué as it stands.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] for unknown and foreign alike.
+    pub async fn communique(&self, permit: Permit<GetCommunique>, id: CommuniqueId) -> Result<CommuniqueView, Refusal> {
+        let life = self.visible_life(&permit, id).await?;
+        let newest = life.newest().ok_or_else(|| Refusal::not_found("communiqué", id))?;
+        let opened = match newest.opened {
+            Some(place) => Some(self.receipt_at(place.index).await?),
+            None => None,
+        };
+        let mut acts = Vec::with_capacity(newest.acts.len());
+        for act in &newest.acts {
+            acts.push(self.act_view(&life, permit.party(), act).await?);
+        }
+        Ok(CommuniqueView {
+            communique: id,
+            state: life.state(),
+            newest: self.revision_view(newest).await?,
+            opened,
+            acts,
+            declined: newest.declined,
+        })
+    }
+
+    /// The communiqués that name the caller's party, by id; `after` is the last one seen.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`].
+    pub async fn communiques(
+        &self,
+        permit: Permit<ListCommuniques>,
+        state: Option<State>,
+        after: Option<CommuniqueId>,
+        limit: usize,
+    ) -> Result<Page<Summary>, Refusal> {
+        let query = ListingQuery { party: Some(permit.party().clone()), state, after, limit: limit + 1 };
+        let mut listings = self.store.listings(query).await?;
+        let next = if listings.len() > limit {
+            listings.truncate(limit);
+            listings.last().map(|l| l.communique.to_string()).unwrap_or_default()
+        } else {
+            String::new()
+        };
+        let mut rows = Vec::with_capacity(listings.len());
+        for listing in listings {
+            let life = self.folds.life(&*self.store, listing.communique).await?;
+            let manifest = life.newest().map(|r| r.manifest.bytes().to_vec()).unwrap_or_default();
+            rows.push(Summary {
+                communique: listing.communique,
+                state: listing.state,
+                revision: listing.revision,
+                manifest,
+            });
+        }
+        Ok(Page { rows, next })
+    }
+
+    /// One revision.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn revision(
+        &self,
+        permit: Permit<GetRevision>,
+        id: CommuniqueId,
+        number: u64,
+    ) -> Result<RevisionView, Refusal> {
+        let life = self.visible_life(&permit, id).await?;
+        let revision = life.revisions().iter().find(|r| r.manifest.revision == number);
+        match revision {
+            Some(revision) => self.revision_view(revision).await,
+            None => Err(Refusal::not_found("revision", number)),
+        }
+    }
+
+    /// Revisions above `after`, oldest first.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn revisions(
+        &self,
+        permit: Permit<ListRevisions>,
+        id: CommuniqueId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<RevisionView>, Refusal> {
+        let life = self.visible_life(&permit, id).await?;
+        let rest: Vec<_> = life.revisions().iter().filter(|r| r.manifest.revision > after).collect();
+        let mut rows = Vec::new();
+        for revision in rest.iter().take(limit) {
+            rows.push(self.revision_view(revision).await?);
+        }
+        let more = rest.len() > limit;
+        let last = rest.get(limit.saturating_sub(1)).map(|r| r.manifest.revision.to_string()).unwrap_or_default();
+        Ok(Page { rows, next: if more { last } else { String::new() } })
+    }
+
+    /// The acts on all revisions in log order, from the `after`th on.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn acts(
+        &self,
+        permit: Permit<ListActs>,
+        id: CommuniqueId,
+        after: usize,
+        limit: usize,
+    ) -> Result<Page<ActView>, Refusal> {
+        let life = self.visible_life(&permit, id).await?;
+        let acts: Vec<_> = life.revisions().iter().flat_map(|r| [&r.propose].into_iter().chain(&r.acts)).collect();
+        let mut rows = Vec::new();
+        for act in acts.iter().skip(after).take(limit) {
+            rows.push(self.act_view(&life, permit.party(), act).await?);
+        }
+        let seen = after.saturating_add(rows.len());
+        Ok(Page { rows, next: if seen < acts.len() { seen.to_string() } else { String::new() } })
+    }
+
+    /// The communiqué's life, if it names the permit's party.
+    pub(super) async fn visible_life<M: Method>(
+        &self,
+        permit: &Permit<M>,
+        id: CommuniqueId,
+    ) -> Result<Arc<Life>, Refusal> {
+        let life = self.folds.life(&*self.store, id).await?;
+        visible(&life, permit.party(), id)?;
+        Ok(life)
+    }
+
+    async fn revision_view(&self, revision: &Revision) -> Result<RevisionView, Refusal> {
+        Ok(RevisionView {
+            manifest: revision.manifest.bytes().to_vec(),
+            propose: revision.propose.compact.clone(),
+            receipt: self.receipt_at(revision.propose.place.index).await?,
+        })
+    }
+
+    /// Escrow: another's signature shows only that it is there, until all have signed.
+    async fn act_view(&self, life: &Life, viewer: &PartyId, act: &LoggedAct) -> Result<ActView, Refusal> {
+        if life.may_see(viewer, &act.act) {
+            let receipt = self.receipt_at(act.place.index).await?;
+            Ok(ActView::Shown { statement: act.compact.clone(), receipt })
+        } else {
+            Ok(ActView::Escrowed { party: act.act.party.clone(), act: act.act.act, revision: act.act.revision })
+        }
+    }
+}
+
+/// Unknown and foreign answer alike.
+fn visible(life: &Life, party: &PartyId, id: CommuniqueId) -> Result<(), Refusal> {
+    if life.parties().contains(party) { Ok(()) } else { Err(Refusal::not_found("communiqué", id)) }
+}
+
+fn positions(records: &Records) -> impl Iterator<Item = (StreamId, Position)> {
+    records.iter().map(|(id, record)| (StreamId::Party(id.clone()), record.position()))
+}

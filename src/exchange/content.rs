@@ -1,0 +1,182 @@
+//! Content: texts and annexes on their way in and out, never whole in memory.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Exchange,
+    access::{DownloadContent, Permit, UploadContent},
+    ports::{Content, Owner, Seal, Stage},
+};
+use crate::domain::{
+    id::{CommuniqueId, Digest},
+    manifest::{ANNEX_LIMIT, PARTS_LIMIT},
+    refusal::Refusal,
+};
+
+/// Largest piece sent or taken at a time, in bytes.
+pub const CHUNK_LIMIT: usize = 256 << 10;
+/// Most that one party may hold uploaded for one communiqué, in bytes: four times what one revision can name.
+pub const HELD_LIMIT: u64 = 4 * PARTS_LIMIT;
+
+/// An upload under way. Dropped unfinished, it leaves nothing.
+pub struct Upload {
+    content: Arc<dyn Content>,
+    stage: Option<Stage>,
+    owner: Owner,
+    digest: Digest,
+    size: u64,
+    seen: u64,
+    hash: Sha256,
+}
+
+impl Upload {
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`] for a piece over the limit, [`Refusal::WrongSize`] beyond the announced size.
+    pub async fn push(&mut self, bytes: Vec<u8>) -> Result<(), Refusal> {
+        if bytes.len() > CHUNK_LIMIT {
+            return Err(Refusal::TooLarge { what: "a piece of an upload in bytes".into(), limit: CHUNK_LIMIT as u64 });
+        }
+        self.seen += bytes.len() as u64;
+        if self.seen > self.size {
+            return Err(self.wrong_size());
+        }
+        self.hash.update(&bytes);
+        match self.stage {
+            Some(stage) => Ok(self.content.push(stage, bytes).await?),
+            None => Ok(()),
+        }
+    }
+    /// Checks size and digest and makes it durable.
+    ///
+    /// # Errors
+    /// [`Refusal::WrongSize`], [`Refusal::WrongDigest`]; nothing is stored then.
+    pub async fn finish(mut self) -> Result<(), Refusal> {
+        if self.seen != self.size {
+            return Err(self.wrong_size());
+        }
+        let actual = Digest::from_bytes(std::mem::take(&mut self.hash).finalize().into());
+        if actual != self.digest {
+            return Err(Refusal::WrongDigest { expected: self.digest, actual });
+        }
+        if let Some(stage) = self.stage.take() {
+            self.content.seal(stage, self.digest, self.size, Seal::Upload(self.owner.clone())).await?;
+        }
+        Ok(())
+    }
+    fn wrong_size(&self) -> Refusal {
+        Refusal::WrongSize { what: "the upload".into(), expected: self.size, actual: self.seen }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let (Some(stage), Ok(runtime)) = (self.stage.take(), tokio::runtime::Handle::try_current()) {
+            let content = self.content.clone();
+            runtime.spawn(async move { content.discard(stage).await });
+        }
+    }
+}
+
+impl Exchange {
+    /// Begins an upload. Any communiqué id is accepted, unknown and foreign alike: content comes before revision 1.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`], [`Refusal::LimitReached`].
+    pub async fn upload(
+        &self,
+        permit: Permit<UploadContent>,
+        communique: CommuniqueId,
+        digest: Digest,
+        size: u64,
+    ) -> Result<Upload, Refusal> {
+        if size == 0 {
+            return Err(Refusal::malformed("size", "is 0; there is nothing to upload"));
+        }
+        if size > ANNEX_LIMIT {
+            return Err(Refusal::TooLarge { what: "an annex in bytes".into(), limit: ANNEX_LIMIT });
+        }
+        let owner = Owner { party: permit.party().clone(), communique };
+        // An exact repeat is taken again, checked again, and stored once.
+        let stage = match self.content.uploaded(&owner, digest).await? {
+            Some(_) => None,
+            None => {
+                if self.content.held(&owner).await?.saturating_add(size) > HELD_LIMIT {
+                    return Err(Refusal::LimitReached {
+                        what: "bytes uploaded for one communiqué".into(),
+                        limit: HELD_LIMIT,
+                    });
+                }
+                Some(self.content.stage().await?)
+            }
+        };
+        let content = self.content.clone();
+        Ok(Upload { content, stage, owner, digest, size, seen: 0, hash: Sha256::new() })
+    }
+
+    /// The size of content that the caller may read: of a communiqué that names the party and the digest, or its own upload.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] for unknown and foreign alike.
+    pub async fn download(
+        &self,
+        permit: Permit<DownloadContent>,
+        communique: CommuniqueId,
+        digest: Digest,
+    ) -> Result<Download, Refusal> {
+        let life = self.folds.life(&*self.store, communique).await?;
+        let named = life.parties().contains(permit.party()).then(|| life.part(digest)).flatten();
+        let size = match named {
+            Some(part) => Some(part.size),
+            None => self.content.uploaded(&Owner { party: permit.party().clone(), communique }, digest).await?,
+        };
+        let size = size.ok_or_else(|| Refusal::not_found("content", digest))?;
+        Ok(Download { content: self.content.clone(), digest, size })
+    }
+
+    /// Small content, whole.
+    pub(super) async fn whole(&self, digest: Digest, limit: usize) -> Result<Vec<u8>, Refusal> {
+        let mut bytes = Vec::new();
+        loop {
+            let piece = self.content.read(digest, bytes.len() as u64, CHUNK_LIMIT).await?;
+            let piece = piece.ok_or(Refusal::ContentMissing { digest })?;
+            if piece.is_empty() {
+                return Ok(bytes);
+            }
+            if bytes.len() + piece.len() > limit {
+                return Err(Refusal::TooLarge { what: "a text in bytes".into(), limit: limit as u64 });
+            }
+            bytes.extend_from_slice(&piece);
+        }
+    }
+}
+
+/// Content that the caller may read, piece by piece.
+pub struct Download {
+    pub(super) content: Arc<dyn Content>,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+}
+
+impl Download {
+    /// Its digest.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+    /// The next piece from this offset on; empty at the end.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`].
+    pub async fn piece(&self, offset: u64) -> Result<Vec<u8>, Refusal> {
+        self.content.read(self.digest, offset, CHUNK_LIMIT).await?.ok_or(Refusal::StoreFailed)
+    }
+}

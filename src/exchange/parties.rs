@@ -1,0 +1,168 @@
+//! Trust and full powers.
+
+use super::{
+    Exchange,
+    access::{GetPowers, ListPowers, ListTrust, Permit, SubmitPowers, SubmitTrust},
+    append::{Decision, Plan},
+    load::in_force,
+};
+use crate::domain::{
+    entry::StreamId,
+    id::{Digest, PartyId},
+    powers::Powers,
+    refusal::Refusal,
+    register::Held,
+    statement::{Body, Unverified},
+    trust::Trust,
+    view::{Page, PowersView, Receipt, TrustView},
+};
+use crate::pki::authority::Authority;
+
+impl Exchange {
+    /// Takes a party's new trust statement. Any party may carry it: the signature decides.
+    ///
+    /// # Errors
+    /// What [`crate::domain::register::PartyRecord::trust`] refuses; certificates that are no authorities.
+    pub async fn submit_trust(&self, _: Permit<SubmitTrust>, compact: &str) -> Result<Receipt, Refusal> {
+        let statement = Unverified::<Trust>::parse(compact)?;
+        for certificate in &statement.claims().certificates {
+            Authority::parse(certificate.as_bytes())?;
+        }
+        let statement = &statement;
+        let receipt = self
+            .decide(|now| {
+                Box::pin(async move {
+                    if let Some(receipt) = self.repeat(statement.digest()).await? {
+                        return Ok(Decision::Repeat(receipt));
+                    }
+                    let party = &statement.claims().party;
+                    let charters = self.folds.charters(&*self.store).await?;
+                    let (charter, founding) = in_force(&charters)?;
+                    charter.party(party)?;
+                    let record = self.folds.party(&*self.store, party).await?;
+                    let (verified, step) = record.trust(statement.clone(), charter, founding)?;
+                    let stream = StreamId::Party(party.clone());
+                    let mut plan = Plan::new(
+                        now,
+                        [(StreamId::Exchange, charters.position()), (stream.clone(), record.position())],
+                    );
+                    plan.steps(self, &stream, record.position(), vec![step], vec![verified.compact().into()], None)?;
+                    Ok(Decision::Append(plan))
+                })
+            })
+            .await?;
+        self.trust_changed.send_modify(|epoch| *epoch += 1);
+        Ok(receipt)
+    }
+
+    /// The trust statement in force of every party that has one, by party.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`].
+    pub async fn trusts(&self, _: Permit<ListTrust>) -> Result<Vec<TrustView>, Refusal> {
+        let mut views = Vec::new();
+        for record in self.every_party().await? {
+            if let Some(held) = record.trusted() {
+                views.push(TrustView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? });
+            }
+        }
+        Ok(views)
+    }
+
+    /// Takes full powers, by the caller's own party.
+    ///
+    /// # Errors
+    /// [`Refusal::NotYourParty`]; what [`crate::domain::register::PartyRecord::grant`] refuses.
+    pub async fn submit_powers(&self, permit: Permit<SubmitPowers>, compact: &str) -> Result<Receipt, Refusal> {
+        let statement = Unverified::<Powers>::parse(compact)?;
+        permit.own(&statement.claims().party)?;
+        let statement = &statement;
+        self.decide(|now| {
+            Box::pin(async move {
+                if let Some(receipt) = self.repeat(statement.digest()).await? {
+                    return Ok(Decision::Repeat(receipt));
+                }
+                let party = &statement.claims().party;
+                let charters = self.folds.charters(&*self.store).await?;
+                let (charter, founding) = in_force(&charters)?;
+                // A key is one party's: the decision reads what every other party has granted.
+                let records = self.folds.parties(&*self.store, charter.party_ids()).await?;
+                let record = records.get(party).ok_or_else(|| Refusal::UnknownParty { party: party.clone() })?;
+                let others = records.iter().filter(|(id, _)| *id != party).map(|(_, record)| &**record);
+                let (verified, step) = record.grant(statement.clone(), charter, founding, others)?;
+                let mut plan = Plan::new(
+                    now,
+                    records
+                        .iter()
+                        .map(|(id, record)| (StreamId::Party(id.clone()), record.position()))
+                        .chain([(StreamId::Exchange, charters.position())]),
+                );
+                let stream = StreamId::Party(party.clone());
+                plan.steps(self, &stream, record.position(), vec![step], vec![verified.compact().into()], None)?;
+                Ok(Decision::Append(plan))
+            })
+        })
+        .await
+    }
+
+    /// Full powers in the log, of one party or of all, in log order; `after` is the index of the last one seen.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`].
+    pub async fn powers_list(
+        &self,
+        _: Permit<ListPowers>,
+        party: Option<&PartyId>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<PowersView>, Refusal> {
+        let records = self.every_party().await?;
+        let mut grants: Vec<&Held<Powers>> = records
+            .iter()
+            .flat_map(|r| r.grants().values())
+            .filter(|g| party.is_none_or(|p| g.body.party == *p) && after.is_none_or(|after| g.place.index > after))
+            .collect();
+        grants.sort_by_key(|g| g.place.index);
+        let next = if grants.len() > limit {
+            grants.truncate(limit);
+            grants.last().map(|g| g.place.index.to_string()).unwrap_or_default()
+        } else {
+            String::new()
+        };
+        let mut rows = Vec::with_capacity(grants.len());
+        for held in grants {
+            rows.push(PowersView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? });
+        }
+        Ok(Page { rows, next })
+    }
+
+    /// Full powers by digest.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn powers(&self, _: Permit<GetPowers>, digest: Digest) -> Result<PowersView, Refusal> {
+        for record in self.every_party().await? {
+            if let Some(held) = record.grants().get(&digest) {
+                return Ok(PowersView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? });
+            }
+        }
+        Err(Refusal::not_found("full powers", digest))
+    }
+
+    async fn every_party(&self) -> Result<Vec<std::sync::Arc<crate::domain::register::PartyRecord>>, Refusal> {
+        let charters = self.folds.charters(&*self.store).await?;
+        let (charter, _) = in_force(&charters)?;
+        Ok(self.folds.parties(&*self.store, charter.party_ids()).await?.into_values().collect())
+    }
+
+    async fn receipt_of<B: Body>(&self, held: &Held<B>) -> Result<Receipt, Refusal> {
+        self.receipt_at(held.place.index).await
+    }
+
+    /// The entry of this index, as a receipt.
+    pub(super) async fn receipt_at(&self, index: u64) -> Result<Receipt, Refusal> {
+        let entry = self.store.log(index, 1).await?.pop();
+        let entry = entry.ok_or_else(|| Refusal::Inconsistent { what: format!("the log has no entry {index}") })?;
+        Ok(Receipt { index, entry: entry.bytes })
+    }
+}

@@ -1,1 +1,1 @@
-//! map
+//! Joint communiqués, drafted, signed and published by states that do not trust one another's machines.

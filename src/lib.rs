@@ -1,1 +1,3 @@
 //! Joint communiqués, drafted, signed and published by states that do not trust one another's machines.
+
+pub mod app;

@@ -2,3 +2,4 @@
 //! environment and the clock.
 
 pub mod config;
+pub mod telemetry;

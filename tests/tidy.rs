@@ -7,6 +7,8 @@
 //!
 //! The tests at the end feed the checker small snippets that break each rule, so that it has been seen to fail.
 
+#![expect(clippy::expect_used, reason = "a repository that cannot be read is a failed test")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! The map. Each room knows only those below it; `tests/tidy.rs` holds the table of allowed arrows.
 
+pub mod app;
+pub mod client;
 pub mod domain;
 pub mod exchange;
+pub mod http;
+pub mod observe;
 pub mod package;
+pub mod pki;

@@ -1,0 +1,267 @@
+//! The configuration: one TOML file, over defaults, under the environment.
+//!
+//! A setting is taken from the environment (`COMMUNIQUE__SECTION__KEY`), else from the file, else from the default that
+//! the field's documentation gives a reason for. What is not known is refused, in the file and in the environment alike:
+//! a misspelt limit that silently stays at its default is worse than a service that does not start.
+//!
+//! [`Config::load`] says whether the settings can be read, [`Config::check`] whether this machine can run on them. Both
+//! answer with everything that is wrong at once. Nothing here opens a port.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+mod check;
+mod load;
+
+pub use check::MAX_PEM_BYTES;
+pub use load::{ENVIRONMENT_PREFIX, MAX_FILE_BYTES};
+
+/// The settings of one exchange. Paths are resolved against the directory of the file that was loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who this exchange is.
+    pub exchange: Exchange,
+    /// Where the exchange is reached.
+    #[serde(default)]
+    pub listen: Listen,
+    /// Where health and metrics are reached.
+    #[serde(default)]
+    pub http: Http,
+    /// Where the log and the texts are kept.
+    pub data: Data,
+    /// The server's own certificate.
+    pub tls: Tls,
+    /// The service's two keys.
+    pub keys: Keys,
+    /// What is logged, and how.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+    /// The limits of everything that a caller can make grow.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Who this exchange is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// The DNS name of the exchange, in small letters, as the charter and the server's certificate give it. Required.
+    #[serde(deserialize_with = "load::dns_name")]
+    pub name: String,
+}
+
+/// Where the exchange is reached (gRPC over mutual TLS, and nothing else).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Address and port. Default `127.0.0.1:8443`: a service that nobody has configured is not on the network.
+    pub address: SocketAddr,
+}
+
+/// Where health and metrics are reached (plain HTTP, read-only, no drafts and no signatures).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port. Default `127.0.0.1:9443`: probes and the metrics collector run beside the service.
+    pub listen: SocketAddr,
+}
+
+/// Where the log and the texts are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The directory that holds `log.sqlite` and `content.sqlite`, on a local disk that honours fsync. Required.
+    pub directory: PathBuf,
+}
+
+impl Data {
+    /// The log: every entry, and the projections that can be rebuilt from them.
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("log.sqlite")
+    }
+
+    /// The texts and annexes that entries name by digest.
+    pub fn content(&self) -> PathBuf {
+        self.directory.join("content.sqlite")
+    }
+}
+
+/// The server's own certificate. Parties' certificates are in the log, not here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM: the server's leaf, then the certificates between it and the charter's server CA. Required.
+    pub certificate: PathBuf,
+    /// PEM: the leaf's private key. Not readable by others. Required.
+    pub key: PathBuf,
+}
+
+/// The service's two keys: they sign log heads and certified copies, nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// The key that signs the log's heads. Not readable by others. Required.
+    pub log: PathBuf,
+    /// The key that signs certified copies. Not readable by others. Required.
+    pub depositary: PathBuf,
+}
+
+/// What is logged, and how. Logs go to standard error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// Default `text`: a service that is tried out is read by a person.
+    pub format: Format,
+    /// Directives of `tracing`, such as `info,communique=debug`. Default `info`.
+    pub filter: String,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", rename_all = "lowercase")]
+pub enum Format {
+    /// One line of text for each event.
+    Text,
+    /// One JSON object for each event.
+    Json,
+}
+
+impl TryFrom<String> for Format {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        match word.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!("is {other:?}, expected \"text\" or \"json\"")),
+        }
+    }
+}
+
+/// The limits of everything that a caller can make grow. None can be switched off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest gRPC message, in bytes. Default 4 MiB: a text (1 MiB) with its statement fits four times over, larger
+    /// content is sent in chunks.
+    #[serde(deserialize_with = "load::number")]
+    pub message_bytes: usize,
+    /// Largest HTTP/2 header list, in bytes. Default 16 KiB.
+    #[serde(deserialize_with = "load::number")]
+    pub header_bytes: u32,
+    /// Open connections in all. Default 4096.
+    #[serde(deserialize_with = "load::number")]
+    pub connections: usize,
+    /// Open connections of one party. Default 256: one party cannot take the places of the others.
+    #[serde(deserialize_with = "load::number")]
+    pub connections_per_party: usize,
+    /// Concurrent calls on one connection. Default 64.
+    #[serde(deserialize_with = "load::number")]
+    pub streams_per_connection: u32,
+    /// Handshakes under way in all. Default 256.
+    #[serde(deserialize_with = "load::number")]
+    pub handshakes: usize,
+    /// Handshakes under way from one address. Default 32: silent sockets of one address cannot fill every place.
+    #[serde(deserialize_with = "load::number")]
+    pub handshakes_per_address: usize,
+    /// Time for a handshake, in seconds. Default 10.
+    #[serde(deserialize_with = "load::number")]
+    pub handshake_seconds: u64,
+    /// Time for a call that transfers no content, in seconds. Default 60.
+    #[serde(deserialize_with = "load::number")]
+    pub request_seconds: u64,
+    /// Time for an upload or a download, in seconds. Default 600: 64 MiB at one megabit a second.
+    #[serde(deserialize_with = "load::number")]
+    pub transfer_seconds: u64,
+    /// Uploads of one party under way. Default 8.
+    #[serde(deserialize_with = "load::number")]
+    pub uploads_per_party: usize,
+    /// Time without a call after which a connection is closed, in seconds. Default 300.
+    #[serde(deserialize_with = "load::number")]
+    pub idle_seconds: u64,
+    /// Time between HTTP/2 keepalive pings, and the time for the answer, in seconds. Default 30.
+    #[serde(deserialize_with = "load::number")]
+    pub keepalive_seconds: u64,
+    /// Age at which a connection is asked to end, in seconds. Default 3600: certificates are looked at again.
+    #[serde(deserialize_with = "load::number")]
+    pub connection_age_seconds: u64,
+    /// Entries of a list's page when the caller does not say. Default 50.
+    #[serde(deserialize_with = "load::number")]
+    pub page_default: u32,
+    /// Entries of a list's page at most. Default 1000.
+    #[serde(deserialize_with = "load::number")]
+    pub page_max: u32,
+    /// Time for open calls to end when the service is stopped, in seconds. Default 20: less than what service managers
+    /// wait before they kill.
+    #[serde(deserialize_with = "load::number")]
+    pub drain_seconds: u64,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 8443)) }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9443)) }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { format: Format::Text, filter: "info".to_owned() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 4 * 1024 * 1024,
+            header_bytes: 16 * 1024,
+            connections: 4096,
+            connections_per_party: 256,
+            streams_per_connection: 64,
+            handshakes: 256,
+            handshakes_per_address: 32,
+            handshake_seconds: 10,
+            request_seconds: 60,
+            transfer_seconds: 600,
+            uploads_per_party: 8,
+            idle_seconds: 300,
+            keepalive_seconds: 30,
+            connection_age_seconds: 3600,
+            page_default: 50,
+            page_max: 1000,
+            drain_seconds: 20,
+        }
+    }
+}
+
+/// One thing that is wrong, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting (`limits.connections`), or the file where no setting can be named.
+    pub key: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// What to do next.
+    pub next: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.key, self.what, self.next)
+    }
+}
+
+impl Problem {
+    fn new(key: impl Into<String>, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { key: key.into(), what: what.into(), next: next.into() }
+    }
+}

@@ -1,0 +1,281 @@
+//! Whether this machine can run on the settings.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tracing_subscriber::EnvFilter;
+
+use super::{Config, Problem};
+
+/// Largest certificate or key file that is read, in bytes.
+pub const MAX_PEM_BYTES: u64 = 1024 * 1024;
+
+impl Config {
+    /// Whether this machine can run on these settings: files that are there and kept safe, a directory that can be
+    /// written to, two ports, limits that limit and leave room to work. Everything that is wrong, at once.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.check_addresses(&mut problems);
+        self.check_files(&mut problems);
+        self.check_data(&mut problems);
+        self.check_limits(&mut problems);
+        if let Err(error) = EnvFilter::try_new(&self.telemetry.filter) {
+            let what = format!("{:?} is no filter: {error}", self.telemetry.filter);
+            problems.push(Problem::new("telemetry.filter", what, "write it as in \"info,communique=debug\""));
+        }
+        problems
+    }
+
+    fn check_addresses(&self, problems: &mut Vec<Problem>) {
+        let (grpc, http) = (self.listen.address, self.http.listen);
+        let overlap = grpc.ip() == http.ip() || grpc.ip().is_unspecified() || http.ip().is_unspecified();
+        // Port 0 asks the system for a free one.
+        if grpc.port() == http.port() && grpc.port() != 0 && overlap {
+            let what = format!("{http} is also the port of listen.address");
+            problems.push(Problem::new("http.listen", what, "give health and metrics a port of their own"));
+        }
+    }
+
+    fn check_files(&self, problems: &mut Vec<Problem>) {
+        let before = problems.len();
+        check_readable("tls.certificate", &self.tls.certificate, problems);
+        if problems.len() == before
+            && let Err(what) = read_certificates(&self.tls.certificate)
+        {
+            let next = "put the server's leaf first, then its issuers, in PEM";
+            problems.push(Problem::new("tls.certificate", what, next));
+        }
+
+        let before = problems.len();
+        check_secret("tls.key", &self.tls.key, problems);
+        if problems.len() == before && PrivateKeyDer::from_pem_file(&self.tls.key).is_err() {
+            let what = format!("{} holds no private key in PEM", self.tls.key.display());
+            problems.push(Problem::new("tls.key", what, "give the key that belongs to tls.certificate, unencrypted"));
+        }
+
+        check_secret("keys.log", &self.keys.log, problems);
+        check_secret("keys.depositary", &self.keys.depositary, problems);
+        if self.keys.log == self.keys.depositary {
+            let what = "is the same file as keys.log";
+            problems.push(Problem::new("keys.depositary", what, "make a second key: the two sign different things"));
+        }
+    }
+
+    fn check_data(&self, problems: &mut Vec<Problem>) {
+        let directory = &self.data.directory;
+        let shown = directory.display();
+        match fs::metadata(directory) {
+            Err(error) => {
+                let next = format!("make it: mkdir -p {shown}");
+                problems.push(Problem::new("data.directory", format!("{shown}: {error}"), next));
+            }
+            Ok(found) if !found.is_dir() => {
+                problems.push(Problem::new("data.directory", format!("{shown} is no directory"), "name a directory"));
+            }
+            // Permissions say too little (read-only mounts, quotas): a file that is made and removed says all.
+            Ok(_) => {
+                if let Err(error) = tempfile::tempfile_in(directory) {
+                    let next = "let the account that runs the exchange write to it";
+                    problems.push(Problem::new("data.directory", format!("{shown}: {error}"), next));
+                }
+            }
+        }
+    }
+
+    fn check_limits(&self, problems: &mut Vec<Problem>) {
+        const DAY: u64 = 24 * 60 * 60;
+        const PLACES: RangeInclusive<u64> = 1..=1_000_000;
+        const SECONDS: RangeInclusive<u64> = 1..=DAY;
+        let limits = &self.limits;
+        let bounds: [(&str, u64, RangeInclusive<u64>); 17] = [
+            ("limits.message_bytes", wide(limits.message_bytes), 64 * 1024..=64 * 1024 * 1024),
+            ("limits.header_bytes", limits.header_bytes.into(), 4 * 1024..=1024 * 1024),
+            ("limits.connections", wide(limits.connections), PLACES),
+            ("limits.connections_per_party", wide(limits.connections_per_party), PLACES),
+            ("limits.streams_per_connection", limits.streams_per_connection.into(), 1..=10_000),
+            ("limits.handshakes", wide(limits.handshakes), PLACES),
+            ("limits.handshakes_per_address", wide(limits.handshakes_per_address), PLACES),
+            ("limits.handshake_seconds", limits.handshake_seconds, 1..=300),
+            ("limits.request_seconds", limits.request_seconds, 1..=3600),
+            ("limits.transfer_seconds", limits.transfer_seconds, SECONDS),
+            ("limits.uploads_per_party", wide(limits.uploads_per_party), PLACES),
+            ("limits.idle_seconds", limits.idle_seconds, SECONDS),
+            ("limits.keepalive_seconds", limits.keepalive_seconds, 1..=3600),
+            ("limits.connection_age_seconds", limits.connection_age_seconds, 60..=7 * DAY),
+            ("limits.page_default", limits.page_default.into(), 1..=10_000),
+            ("limits.page_max", limits.page_max.into(), 1..=10_000),
+            ("limits.drain_seconds", limits.drain_seconds, 1..=3600),
+        ];
+        for (key, value, range) in bounds {
+            if !range.contains(&value) {
+                let next = format!("choose from {} to {}", range.start(), range.end());
+                problems.push(Problem::new(key, format!("is {value}"), next));
+            }
+        }
+        // A part that is larger than the whole says that one of the two was misread.
+        let parts = [
+            ("limits.page_default", u64::from(limits.page_default), "limits.page_max", u64::from(limits.page_max)),
+            (
+                "limits.connections_per_party",
+                wide(limits.connections_per_party),
+                "limits.connections",
+                wide(limits.connections),
+            ),
+            (
+                "limits.handshakes_per_address",
+                wide(limits.handshakes_per_address),
+                "limits.handshakes",
+                wide(limits.handshakes),
+            ),
+        ];
+        for (part, value, whole, most) in parts {
+            if value > most {
+                let what = format!("is {value}, more than {whole} ({most})");
+                problems.push(Problem::new(part, what, format!("lower it, or raise {whole}")));
+            }
+        }
+    }
+}
+
+fn check_readable(key: &str, path: &Path, problems: &mut Vec<Problem>) -> Option<fs::Metadata> {
+    let shown = path.display();
+    let found = fs::File::open(path).and_then(|file| file.metadata());
+    let (what, next) = match found {
+        Err(error) => (format!("{shown}: {error}"), "make it with `communiqued init`, or name the right file"),
+        Ok(found) if !found.is_file() => (format!("{shown} is no file"), "name a file"),
+        Ok(found) if found.len() == 0 => (format!("{shown} is empty"), "name the right file"),
+        Ok(found) if found.len() > MAX_PEM_BYTES => {
+            (format!("{shown} is larger than {MAX_PEM_BYTES} bytes"), "name the right file")
+        }
+        Ok(found) => return Some(found),
+    };
+    problems.push(Problem::new(key, what, next));
+    None
+}
+
+/// A key file: others may do nothing with it, the group may read it at most (service managers hand secrets over so).
+fn check_secret(key: &str, path: &Path, problems: &mut Vec<Problem>) {
+    const FORBIDDEN: u32 = 0o037;
+    let Some(found) = check_readable(key, path, problems) else { return };
+    let mode = found.permissions().mode() & 0o777;
+    if mode & FORBIDDEN != 0 {
+        let shown = path.display();
+        let what = format!("{shown} is open to others (mode {mode:04o})");
+        problems.push(Problem::new(
+            key,
+            what,
+            format!("close it: chmod 600 {shown}; if others had access, replace the key"),
+        ));
+    }
+}
+
+fn read_certificates(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| format!("{shown}: {error}"))?;
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(|error| format!("{shown}: {error}"))?;
+    if certificates.is_empty() { Err(format!("{shown} holds no certificate in PEM")) } else { Ok(()) }
+}
+
+fn wide(value: usize) -> u64 {
+    // No machine that this runs on has addresses of more than 64 bits.
+    u64::try_from(value).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::load::known_keys;
+    use super::super::load::tests::{MINIMAL, keys, load};
+    use super::*;
+
+    /// A configuration whose files are all there, in `directory`.
+    fn complete(directory: &Path) -> Config {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf = rcgen::CertificateParams::new(["exchange.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let mut config = Config::sample();
+        let put = |name: &str, text: &str, mode: u32| {
+            let path = directory.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        config.tls.certificate = put("server.pem", &leaf.pem(), 0o644);
+        config.tls.key = put("server.key", &key.serialize_pem(), 0o600);
+        config.keys.log = put("log.pem", "sample", 0o440);
+        config.keys.depositary = put("depositary.pem", "sample", 0o400);
+        config.data.directory = directory.to_owned();
+        config
+    }
+
+    #[test]
+    fn a_machine_that_is_ready_has_no_problem() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = complete(directory.path());
+        assert_eq!(config.check(), []);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4, "the check leaves nothing behind");
+    }
+
+    #[test]
+    fn each_fault_of_the_machine_is_found() {
+        type Break = fn(&mut Config, &Path);
+        let faults: &[(&[&str], Break)] = &[
+            (&["tls.certificate"], |config, _| config.tls.certificate.set_file_name("none")),
+            (&["tls.certificate"], |config, _| config.tls.certificate = config.tls.key.clone()),
+            (&["tls.key"], |config, _| config.tls.key = config.keys.log.clone()),
+            (&["tls.key"], |config, _| open_up(&config.tls.key, 0o604)),
+            (&["keys.log"], |config, _| open_up(&config.keys.log, 0o620)),
+            (&["keys.depositary"], |config, _| open_up(&config.keys.depositary, 0o601)),
+            (&["keys.depositary"], |config, _| config.keys.depositary = config.keys.log.clone()),
+            (&["keys.log"], |config, directory| config.keys.log = directory.to_owned()),
+            (&["keys.log"], |config, _| fs::write(&config.keys.log, "").unwrap()),
+            (&["data.directory"], |config, _| config.data.directory = config.keys.log.clone()),
+            (&["data.directory"], |config, directory| config.data.directory = directory.join("none")),
+            (&["data.directory"], |config, _| config.data.directory = PathBuf::from("/proc/self")),
+            (&["http.listen"], |config, _| config.http.listen = config.listen.address),
+            (&["http.listen"], |config, _| config.http.listen.set_port(config.listen.address.port())),
+            (&["telemetry.filter"], |config, _| config.telemetry.filter = "communique=loud".to_owned()),
+            (&["limits.page_default"], |config, _| config.limits.page_default = config.limits.page_max + 1),
+            (&["limits.page_max", "limits.page_default"], |config, _| config.limits.page_max = 0),
+            (&["limits.connections_per_party"], |config, _| config.limits.connections = 100),
+            (&["limits.handshakes_per_address"], |config, _| config.limits.handshakes = 31),
+            (&["limits.connection_age_seconds"], |config, _| config.limits.connection_age_seconds = 1),
+        ];
+        for (number, (expected, fault)) in faults.iter().enumerate() {
+            let directory = tempfile::tempdir().unwrap();
+            let mut config = complete(directory.path());
+            fault(&mut config, directory.path());
+            assert_eq!(keys(&config.check()), *expected, "fault {number}");
+        }
+
+        fn open_up(path: &Path, mode: u32) {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_limit_refuses_zero() {
+        let directory = tempfile::tempdir().unwrap();
+        let limits: Vec<String> = known_keys().into_iter().filter(|key| key.starts_with("limits.")).collect();
+        assert!(limits.len() > 10);
+        let whole = complete(directory.path());
+        for key in limits {
+            let text = format!("{MINIMAL}\n[limits]\n{} = 0", key.trim_start_matches("limits."));
+            let config = Config { limits: load(&text, &[]).unwrap().limits, ..whole.clone() };
+            assert!(keys(&config.check()).contains(&key.as_str()), "{key}");
+        }
+    }
+
+    #[test]
+    fn two_ports_that_the_system_chooses_are_two() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = complete(directory.path());
+        config.listen.address.set_port(0);
+        config.http.listen.set_port(0);
+        assert_eq!(config.check(), []);
+    }
+}

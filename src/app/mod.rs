@@ -1,0 +1,5 @@
+//! The exchange put together: configuration and telemetry. The one room, besides the binaries, that reads the
+//! environment and the clock.
+
+pub mod config;
+pub mod telemetry;

@@ -1,0 +1,198 @@
+//! What the service counts.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The media type of [`Metrics::render`].
+pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper ends of the buckets of `communique_request_seconds`, in seconds: from an answer out of memory to the default
+/// deadline of a call.
+pub const REQUEST_BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0];
+
+/// How a handshake ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Handshake {
+    /// The peer was let in.
+    Accepted,
+    /// The certificate, or what it names, was refused.
+    Refused,
+    /// The peer broke off, or spoke no TLS.
+    Broken,
+    /// It took too long.
+    TimedOut,
+    /// Every place was taken: in all, or those of one address or party.
+    Full,
+}
+
+impl Handshake {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Broken => "broken",
+            Self::TimedOut => "timed_out",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl EncodeLabelValue for Handshake {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        EncodeLabelValue::encode(&self.word(), encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MethodLabels {
+    method: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HandshakeLabels {
+    result: Handshake,
+}
+
+/// All counters of one exchange. Shared behind an `Arc`; counting takes no lock that a reader holds for long.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_time: Family<MethodLabels, Histogram, fn() -> Histogram>,
+    handshakes: Family<HandshakeLabels, Counter>,
+    connections: Gauge,
+    entries: Counter<u64, AtomicU64>,
+    content: Counter<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let request_time: Family<MethodLabels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS));
+        let mut metrics = Self {
+            registry: Registry::with_prefix("communique"),
+            requests: Family::default(),
+            request_time,
+            handshakes: Family::default(),
+            connections: Gauge::default(),
+            entries: Counter::default(),
+            content: Counter::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("requests", "Calls answered, by method and outcome", metrics.requests.clone());
+        let help = "Time from a call's arrival to its answer, by method";
+        registry.register_with_unit("request", help, Unit::Seconds, metrics.request_time.clone());
+        registry.register("handshakes", "TLS handshakes, by how they ended", metrics.handshakes.clone());
+        registry.register("connections", "Connections open now", metrics.connections.clone());
+        registry.register("log_entries", "Entries appended to the log since the start", metrics.entries.clone());
+        let help = "Bytes of texts and annexes taken in since the start";
+        registry.register_with_unit("content", help, Unit::Bytes, metrics.content.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// A call was answered. `method` is the method's name in the contract, `outcome` the reason of the refusal or `OK`:
+    /// both words of this program, never of the caller (an unknown method has one name for all).
+    pub fn request(&self, method: &'static str, outcome: &'static str, took: Duration) {
+        self.requests.get_or_create(&RequestLabels { method, outcome }).inc();
+        self.request_time.get_or_create(&MethodLabels { method }).observe(took.as_secs_f64());
+    }
+
+    /// A handshake ended.
+    pub fn handshake(&self, result: Handshake) {
+        self.handshakes.get_or_create(&HandshakeLabels { result }).inc();
+    }
+
+    /// A connection is open for as long as the answer lives.
+    #[must_use = "the connection counts as closed when this is dropped"]
+    pub fn connection(&self) -> OpenConnection {
+        self.connections.inc();
+        OpenConnection { connections: self.connections.clone() }
+    }
+
+    /// `count` entries were appended and are durable.
+    pub fn entries_appended(&self, count: u64) {
+        self.entries.inc_by(count);
+    }
+
+    /// `bytes` of content were taken in and are durable.
+    pub fn content_stored(&self, bytes: u64) {
+        self.content.inc_by(bytes);
+    }
+
+    /// Everything, as a collector reads it ([`METRICS_CONTENT_TYPE`]).
+    ///
+    /// # Errors
+    ///
+    /// Only if a metric cannot be written as text, which is a mistake in this file.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}
+
+/// Counts one open connection until it is dropped, however the connection ends.
+#[derive(Debug)]
+pub struct OpenConnection {
+    connections: Gauge,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.connections.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_shown() {
+        let metrics = Metrics::default();
+        metrics.request("SubmitAct", "OK", Duration::from_millis(3));
+        metrics.request("SubmitAct", "OK", Duration::from_millis(3));
+        metrics.request("SubmitAct", "SEAT_TAKEN", Duration::from_millis(1));
+        metrics.handshake(Handshake::Accepted);
+        metrics.handshake(Handshake::TimedOut);
+        let open = metrics.connection();
+        drop(metrics.connection());
+        metrics.entries_appended(5);
+        metrics.content_stored(1024);
+
+        let text = metrics.render().unwrap();
+        for line in [
+            "communique_requests_total{method=\"SubmitAct\",outcome=\"OK\"} 2",
+            "communique_requests_total{method=\"SubmitAct\",outcome=\"SEAT_TAKEN\"} 1",
+            "communique_request_seconds_count{method=\"SubmitAct\"} 3",
+            "communique_request_seconds_bucket{le=\"0.0025\",method=\"SubmitAct\"} 1",
+            "communique_handshakes_total{result=\"accepted\"} 1",
+            "communique_handshakes_total{result=\"timed_out\"} 1",
+            "communique_connections 1",
+            "communique_log_entries_total 5",
+            "communique_content_bytes_total 1024",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+        }
+
+        drop(open);
+        assert!(metrics.render().unwrap().contains("communique_connections 0\n"));
+    }
+}

@@ -133,6 +133,11 @@ impl Charter {
     pub fn party(&self, id: &PartyId) -> Result<&Party, Refusal> {
         self.parties.iter().find(|p| p.id == *id).ok_or_else(|| Refusal::UnknownParty { party: id.clone() })
     }
+    /// The parties' ids, sorted.
+    #[must_use]
+    pub fn party_ids(&self) -> Vec<PartyId> {
+        self.parties.iter().map(|p| p.id.clone()).collect()
+    }
     /// Every key that the charter gives a role. None of them may hold full powers.
     pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
         self.parties

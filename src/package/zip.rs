@@ -70,9 +70,7 @@ impl Limits {
         entries: 4096,
         name: 255,
         file: 64 * 1024 * 1024,
-        total: ARCHIVE_MAX
-            - 4096 * (layout::LOCAL as u64 + layout::CENTRAL as u64 + 2 * 255)
-            - layout::END as u64,
+        total: ARCHIVE_MAX - 4096 * (layout::LOCAL as u64 + layout::CENTRAL as u64 + 2 * 255) - layout::END as u64,
         ratio: 160,
     };
 }
@@ -126,19 +124,13 @@ impl DosTime {
         let day = day.clamp(1, days(year, month));
         DosTime {
             date: (year - 1980) << 9 | u16::from(month) << 5 | u16::from(day),
-            time: u16::from(hour.min(23)) << 11
-                | u16::from(minute.min(59)) << 5
-                | u16::from(second.min(59) / 2),
+            time: u16::from(hour.min(23)) << 11 | u16::from(minute.min(59)) << 5 | u16::from(second.min(59) / 2),
         }
     }
 
     /// The moment that these two header fields mean, if they mean one.
     pub fn parse(date: u16, time: u16) -> Option<DosTime> {
-        let (year, month, day) = (
-            1980 + (date >> 9),
-            (date >> 5 & 15) as u8,
-            (date & 31) as u8,
-        );
+        let (year, month, day) = (1980 + (date >> 9), (date >> 5 & 15) as u8, (date & 31) as u8);
         let in_range = (1..=12).contains(&month)
             && (1..=days(year, month)).contains(&day)
             && time >> 11 < 24
@@ -217,9 +209,7 @@ pub enum ZipFault {
         why: &'static str,
     },
     /// Two names that some file system cannot hold together.
-    #[error(
-        "the names \"{name}\" and \"{other}\" collide (the same, the same but for case, or one inside the other)"
-    )]
+    #[error("the names \"{name}\" and \"{other}\" collide (the same, the same but for case, or one inside the other)")]
     Clash {
         /// The later name.
         name: String,

@@ -6,10 +6,7 @@ use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
 use super::tables::{JOINER, KIND, MARK, NORMALISED, RIGHT_TO_LEFT, SPACE, TAG};
-use super::{
-    Context, Direction, Fault, FaultKind, Lookup, TEXT_LIMIT, ZWNJ, check_text, decoded, is_space,
-    value,
-};
+use super::{Context, Direction, Fault, FaultKind, Lookup, TEXT_LIMIT, ZWNJ, check_text, decoded, is_space, value};
 
 /// The most bytes that [`clean`] takes: line ends and accents may shrink a text that is too long into one that is not.
 pub const CLEAN_LIMIT: usize = 4 * TEXT_LIMIT;
@@ -95,12 +92,7 @@ impl fmt::Display for Change {
 /// [`Cleaned::left`]: bidirectional controls, right-to-left marks in a left-to-right text, fillers, emoji sequences, and
 /// whatever the rules refuse that can be seen.
 pub fn clean(bytes: &[u8], direction: Direction) -> Cleaned {
-    let nothing = |fault| Cleaned {
-        text: String::new(),
-        changes: Vec::new(),
-        changed: 0,
-        left: vec![fault],
-    };
+    let nothing = |fault| Cleaned { text: String::new(), changes: Vec::new(), changed: 0, left: vec![fault] };
     if bytes.len() > CLEAN_LIMIT {
         return nothing(Fault::at(1, 1, FaultKind::TooLong));
     }
@@ -120,18 +112,9 @@ pub fn clean(bytes: &[u8], direction: Direction) -> Cleaned {
         }
     }
     let text: String = pieces.iter().map(|piece| piece.c).collect();
-    let left = check_text(text.as_bytes(), direction)
-        .err()
-        .unwrap_or_default();
-    changes
-        .listed
-        .sort_by_key(|change| (change.line, change.column));
-    Cleaned {
-        text,
-        changes: changes.listed,
-        changed: changes.count,
-        left,
-    }
+    let left = check_text(text.as_bytes(), direction).err().unwrap_or_default();
+    changes.listed.sort_by_key(|change| (change.line, change.column));
+    Cleaned { text, changes: changes.listed, changed: changes.count, left }
 }
 
 /// A character and where it stood.
@@ -158,12 +141,7 @@ impl Changes {
     fn add(&mut self, at: Piece, what: ChangeKind, character: Option<char>) {
         self.count += 1;
         if self.listed.len() < CHANGES_LISTED {
-            self.listed.push(Change {
-                line: at.line as usize,
-                column: at.column as usize,
-                what,
-                character,
-            });
+            self.listed.push(Change { line: at.line as usize, column: at.column as usize, what, character });
         }
     }
 }
@@ -236,9 +214,7 @@ fn without_strays(pieces: &[Piece], direction: Direction, changes: &mut Changes)
         let mut context = Context::default();
         // With nothing in the line that runs from right to left, a left-to-right mark moves nothing. The other two marks
         // run from right to left themselves, so a line with one of them is left alone.
-        let one_way = line
-            .iter()
-            .all(|piece| value(piece.c).is_none_or(|value| value & RIGHT_TO_LEFT == 0))
+        let one_way = line.iter().all(|piece| value(piece.c).is_none_or(|value| value & RIGHT_TO_LEFT == 0))
             && line.iter().all(|piece| !is_control_of_order(piece.c));
         for (at, piece) in line.iter().enumerate() {
             let c = piece.c;
@@ -249,15 +225,11 @@ fn without_strays(pieces: &[Piece], direction: Direction, changes: &mut Changes)
             let stray = match fault {
                 Some(FaultKind::MisplacedJoiner) => {
                     // Two different joiners in a row may be meant, one of them is not ours to choose.
-                    let meant = c == ZWNJ
-                        && context.joins
-                        && next.is_some_and(|next| next != c && is_joiner(next));
+                    let meant = c == ZWNJ && context.joins && next.is_some_and(|next| next != c && is_joiner(next));
                     !meant
                 }
                 Some(FaultKind::MisplacedZeroWidthSpace | FaultKind::MisplacedSelector) => true,
-                Some(FaultKind::DoubledInvisible) => {
-                    context.previous.is_some_and(|(before, _)| before == c)
-                }
+                Some(FaultKind::DoubledInvisible) => context.previous.is_some_and(|(before, _)| before == c),
                 Some(FaultKind::DirectionMark) => one_way,
                 _ => false,
             };
@@ -293,10 +265,7 @@ fn composed(pieces: Vec<Piece>, changes: &mut Changes) -> Vec<Piece> {
             out.push(*first);
             continue;
         }
-        let same = cluster
-            .iter()
-            .map(|piece| piece.c)
-            .eq(cluster.iter().map(|piece| piece.c).nfc());
+        let same = cluster.iter().map(|piece| piece.c).eq(cluster.iter().map(|piece| piece.c).nfc());
         if same {
             out.extend_from_slice(cluster);
         } else {
@@ -341,11 +310,7 @@ fn shaped(pieces: &[Piece], changes: &mut Changes) -> Vec<Piece> {
     if let Some(&last) = out.last()
         && last.c != '\n'
     {
-        let end = Piece {
-            c: '\n',
-            column: last.column + 1,
-            ..last
-        };
+        let end = Piece { c: '\n', column: last.column + 1, ..last };
         changes.add(end, ChangeKind::FinalLineFeed, None);
         out.push(end);
     }
@@ -354,16 +319,10 @@ fn shaped(pieces: &[Piece], changes: &mut Changes) -> Vec<Piece> {
 
 /// A line without the spaces at its edges; nothing at all if it shows nothing.
 fn trimmed<'a>(line: &'a [Piece], changes: &mut Changes) -> &'a [Piece] {
-    let blank = line
-        .iter()
-        .all(|piece| is_space(piece.c) || value(piece.c).is_some_and(|value| value & KIND == MARK));
+    let blank = line.iter().all(|piece| is_space(piece.c) || value(piece.c).is_some_and(|value| value & KIND == MARK));
     if blank {
         for piece in line {
-            let what = if is_space(piece.c) {
-                ChangeKind::OuterSpace
-            } else {
-                ChangeKind::Removed
-            };
+            let what = if is_space(piece.c) { ChangeKind::OuterSpace } else { ChangeKind::Removed };
             changes.add(*piece, what, Some(piece.c));
         }
         return &[];

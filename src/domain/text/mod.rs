@@ -72,11 +72,7 @@ pub fn check_text(bytes: &[u8], direction: Direction) -> Result<&str, Vec<Fault>
     }
     let text = decoded(bytes).map_err(|fault| vec![fault])?;
     let faults = examine(text, Shape::Text, direction == Direction::Rtl);
-    if faults.is_empty() {
-        Ok(text)
-    } else {
-        Err(faults)
-    }
+    if faults.is_empty() { Ok(text) } else { Err(faults) }
 }
 
 /// Checks one line that people read in a document: a title, a name, a place.
@@ -105,10 +101,7 @@ fn first(s: &str, shape: Shape) -> Result<(), Fault> {
     if s.len() > TEXT_LIMIT {
         return Err(Fault::at(1, 1, FaultKind::TooLong));
     }
-    examine(s, shape, true)
-        .into_iter()
-        .next()
-        .map_or(Ok(()), Err)
+    examine(s, shape, true).into_iter().next().map_or(Ok(()), Err)
 }
 
 /// One thing that is wrong, and where.
@@ -126,12 +119,7 @@ pub struct Fault {
 
 impl Fault {
     fn at(line: usize, column: usize, kind: FaultKind) -> Self {
-        Self {
-            line,
-            column,
-            kind,
-            character: None,
-        }
+        Self { line, column, kind, character: None }
     }
 }
 
@@ -226,20 +214,14 @@ impl FaultKind {
         const RETYPE: &str = "remove it or write what is meant";
         match self {
             Self::NotUtf8 => ("the bytes are not UTF-8", "save the file as UTF-8"),
-            Self::TooLong => (
-                "longer than 1 MiB",
-                "put the longer parts into annexes or split it",
-            ),
+            Self::TooLong => ("longer than 1 MiB", "put the longer parts into annexes or split it"),
             Self::Empty => ("there is no text", "write one"),
             Self::EmptyLineAtStart => ("an empty line before the first paragraph", CLEAN),
             Self::EmptyLineAtEnd => ("an empty line after the last paragraph", CLEAN),
             Self::ExtraEmptyLine => ("more than one empty line between paragraphs", CLEAN),
             Self::BlankLine => ("a line that shows nothing but is not empty", CLEAN),
             Self::NoFinalLineFeed => ("the last line has no line feed at its end", CLEAN),
-            Self::LineBreak => (
-                "a line break where one line is asked",
-                "write it in one line",
-            ),
+            Self::LineBreak => ("a line break where one line is asked", "write it in one line"),
             Self::SpaceAtLineStart => ("a space at the start of a line", CLEAN),
             Self::SpaceAtLineEnd => ("a space at the end of a line", CLEAN),
             Self::DoubledSpace => ("two spaces in a row", "leave one of them"),
@@ -262,10 +244,9 @@ impl FaultKind {
                 "a replacement or annotation character",
                 "something was lost here when the text was converted: write what is meant",
             ),
-            Self::Unassigned => (
-                "a character that Unicode 14.0 does not have",
-                "use one that every reader's system knows",
-            ),
+            Self::Unassigned => {
+                ("a character that Unicode 14.0 does not have", "use one that every reader's system knows")
+            }
             Self::Emoji => ("a part of an emoji sequence", RETYPE),
             Self::MisplacedJoiner => ("a joiner or non-joiner that does nothing here", CLEAN),
             Self::MisplacedZeroWidthSpace => ("a zero width space that does nothing here", CLEAN),
@@ -288,10 +269,7 @@ fn decoded(bytes: &[u8]) -> Result<&str, Fault> {
     std::str::from_utf8(bytes).map_err(|error| {
         let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let start = good
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let start = good.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         // Every byte but a continuation byte begins a character.
         let before = good.iter().skip(start).filter(|&&byte| byte & 0xC0 != 0x80);
         Fault::at(line, before.count() + 1, FaultKind::NotUtf8)
@@ -374,16 +352,10 @@ fn examine_line(line: &str, number: usize, shape: Shape, marks: bool, faults: &m
             length += 1;
             let value = lookup.value(c);
             let wrong = context.fault(c, value, characters.peek().copied(), marks);
-            let doubled = shape == Shape::Line
-                && is_space(c)
-                && context.previous.is_some_and(|(before, _)| is_space(before));
+            let doubled =
+                shape == Shape::Line && is_space(c) && context.previous.is_some_and(|(before, _)| is_space(before));
             if let Some(kind) = wrong.or(doubled.then_some(FaultKind::DoubledSpace)) {
-                faults.add(Fault {
-                    line: number,
-                    column: length,
-                    kind,
-                    character: Some(c),
-                });
+                faults.add(Fault { line: number, column: length, kind, character: Some(c) });
             }
             context.advance(c, value);
             blank &= is_space(c) || value.is_some_and(|value| value & KIND == MARK);
@@ -394,12 +366,7 @@ fn examine_line(line: &str, number: usize, shape: Shape, marks: bool, faults: &m
         blank = line.bytes().all(|byte| byte == b' ');
         length = line.len();
     }
-    let at = |column, kind, character| Fault {
-        line: number,
-        column,
-        kind,
-        character,
-    };
+    let at = |column, kind, character| Fault { line: number, column, kind, character };
     if blank {
         faults.add(at(1, FaultKind::BlankLine, None));
         return;
@@ -435,13 +402,7 @@ struct Context {
 
 impl Context {
     /// What is wrong with a character here; `value` is its own value in the table.
-    fn fault(
-        &self,
-        c: char,
-        value: Option<u16>,
-        next: Option<char>,
-        marks: bool,
-    ) -> Option<FaultKind> {
+    fn fault(&self, c: char, value: Option<u16>, next: Option<char>, marks: bool) -> Option<FaultKind> {
         let Some(value) = value else {
             return Some(FaultKind::Unassigned);
         };
@@ -470,13 +431,10 @@ impl Context {
             }
             MARK => (!marks).then_some(FaultKind::DirectionMark),
             ZWSP => {
-                let between =
-                    before & tables::ZWSP_BASES != 0 && next.is_some_and(|next| !is_space(next));
+                let between = before & tables::ZWSP_BASES != 0 && next.is_some_and(|next| !is_space(next));
                 (!between).then_some(FaultKind::MisplacedZeroWidthSpace)
             }
-            tables::MONGOLIAN_VS => {
-                (before & tables::MONGOLIAN_LETTERS == 0).then_some(FaultKind::MisplacedSelector)
-            }
+            tables::MONGOLIAN_VS => (before & tables::MONGOLIAN_LETTERS == 0).then_some(FaultKind::MisplacedSelector),
             HAN_VS => (before & tables::IDEOGRAPHS == 0).then_some(FaultKind::MisplacedSelector),
             tables::INVISIBLE => Some(match c {
                 '\u{AD}' => FaultKind::SoftHyphen,

@@ -120,13 +120,7 @@ fn mixed(word: &str, line: usize, column: usize) -> Option<MixedWord> {
         // Each goes with the main script, but not with one another: Hiragana and Hangul around Han.
         letters = others(&|name| name != main);
     }
-    Some(MixedWord {
-        line,
-        column,
-        word: word.to_owned(),
-        script: main,
-        letters,
-    })
+    Some(MixedWord { line, column, word: word.to_owned(), script: main, letters })
 }
 
 fn written_together(a: &str, b: &str) -> bool {

@@ -6,12 +6,7 @@ const LTR: Direction = Direction::Ltr;
 const RTL: Direction = Direction::Rtl;
 
 /// Each row: what it shows, the direction, the text, and the first fault's line, column and kind, if any.
-type Row = (
-    &'static str,
-    Direction,
-    &'static str,
-    Option<(usize, usize, FaultKind)>,
-);
+type Row = (&'static str, Direction, &'static str, Option<(usize, usize, FaultKind)>);
 
 #[rustfmt::skip]
 const GOOD: &[Row] = &[
@@ -190,10 +185,7 @@ fn every_kind_of_fault_says_where_and_what_to_do() {
         }
     }
     let esc = check_line("a\u{1B}b").unwrap_err();
-    assert_eq!(
-        esc.to_string(),
-        "line 1, column 2: a control character (U+001B); remove it or write what is meant"
-    );
+    assert_eq!(esc.to_string(), "line 1, column 2: a control character (U+001B); remove it or write what is meant");
 }
 
 #[test]
@@ -216,10 +208,7 @@ fn a_text_has_a_limit_and_a_listing_too() {
     assert_eq!(check_prose(&text).unwrap_err().kind, TooLong);
 
     for many in ["\t".repeat(1000), "a\t\n".repeat(1000), "\n".repeat(1000)] {
-        assert_eq!(
-            check_text(many.as_bytes(), LTR).unwrap_err().len(),
-            FAULTS_LISTED
-        );
+        assert_eq!(check_text(many.as_bytes(), LTR).unwrap_err().len(), FAULTS_LISTED);
     }
 }
 
@@ -278,11 +267,7 @@ fn lines_are_one_line() {
     ];
     for (line, column, kind) in bad {
         let fault = check_line(line).unwrap_err();
-        assert_eq!(
-            (fault.line, fault.column, fault.kind),
-            (1, column, kind),
-            "{line:?}"
-        );
+        assert_eq!((fault.line, fault.column, fault.kind), (1, column, kind), "{line:?}");
     }
 }
 
@@ -360,11 +345,7 @@ fn what_may_change_the_reading_is_left() {
     for (direction, text, kind) in rows {
         let cleaned = clean(text.as_bytes(), *direction);
         assert_eq!(cleaned.text, *text);
-        assert_eq!(
-            cleaned.left.first().map(|f| f.kind),
-            Some(*kind),
-            "{text:?}"
-        );
+        assert_eq!(cleaned.left.first().map(|f| f.kind), Some(*kind), "{text:?}");
     }
     let broken = clean(b"A\xFFB", LTR);
     assert_eq!(broken.left, [Fault::at(1, 2, NotUtf8)]);
@@ -375,11 +356,7 @@ fn what_may_change_the_reading_is_left() {
 #[test]
 fn changes_tell_where_they_were_made() {
     let cleaned = clean("\u{FEFF}A\r\nco\u{AD}o\u{2003}e\u{301} ".as_bytes(), LTR);
-    let listed: Vec<_> = cleaned
-        .changes
-        .iter()
-        .map(|change| (change.line, change.column, change.what))
-        .collect();
+    let listed: Vec<_> = cleaned.changes.iter().map(|change| (change.line, change.column, change.what)).collect();
     let expected = [
         (1, 1, ChangeKind::Removed),
         (1, 3, ChangeKind::LineBreak),
@@ -390,10 +367,7 @@ fn changes_tell_where_they_were_made() {
         (2, 8, ChangeKind::OuterSpace),
     ];
     assert_eq!(listed, expected);
-    assert_eq!(
-        cleaned.changes[0].to_string(),
-        "line 1, column 1: invisible character removed (U+FEFF)"
-    );
+    assert_eq!(cleaned.changes[0].to_string(), "line 1, column 1: invisible character removed (U+FEFF)");
     let many = clean("a\r\n".repeat(5000).as_bytes(), LTR);
     assert_eq!((many.changes.len(), many.changed), (CHANGES_LISTED, 5000));
 }
@@ -425,14 +399,8 @@ fn words_of_mixed_scripts_are_flagged() {
 fn what_hides_is_shown() {
     assert_eq!(visible("a\u{200F}\nb\u{1B}[1m"), "a⟨U+200F⟩\nb⟨U+001B⟩[1m");
     assert_eq!(escape_line("a\nb\r"), "a⟨U+000A⟩b⟨U+000D⟩");
-    assert_eq!(
-        visible("«\u{202F}é\u{A0}双\u{3000}»"),
-        "«\u{202F}é\u{A0}双\u{3000}»"
-    );
-    assert_eq!(
-        visible("☎\u{FE0F}\u{2009}\u{20C1}\u{E000}"),
-        "☎⟨U+FE0F⟩⟨U+2009⟩⟨U+20C1⟩⟨U+E000⟩"
-    );
+    assert_eq!(visible("«\u{202F}é\u{A0}双\u{3000}»"), "«\u{202F}é\u{A0}双\u{3000}»");
+    assert_eq!(visible("☎\u{FE0F}\u{2009}\u{20C1}\u{E000}"), "☎⟨U+FE0F⟩⟨U+2009⟩⟨U+20C1⟩⟨U+E000⟩");
     assert_eq!(visible("⟨U+200F⟩ ⟨a⟩"), "⟨U+27E8⟩U+200F⟩ ⟨a⟩");
 }
 
@@ -450,12 +418,7 @@ fn the_published_tables_are_the_codes() {
     let listed = |name: &str| {
         let mut set = vec![false; 0x11_0000];
         let from = document.find(&format!("## {name}\n")).expect(name);
-        for range in document[from..]
-            .split("```")
-            .nth(1)
-            .unwrap()
-            .split_whitespace()
-        {
+        for range in document[from..].split("```").nth(1).unwrap().split_whitespace() {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let first = usize::from_str_radix(first, 16).unwrap();
             let last = usize::from_str_radix(last, 16).unwrap();
@@ -531,9 +494,7 @@ fn directions() -> impl Strategy<Value = Direction> {
 
 /// Letters and digits in full decomposition, in order.
 fn words(s: &str) -> Vec<char> {
-    s.nfd()
-        .filter(|&c| has(c, WORD) && !has(c, TRANSPARENT))
-        .collect()
+    s.nfd().filter(|&c| has(c, WORD) && !has(c, TRANSPARENT)).collect()
 }
 
 fn cleaning_holds(text: &str, direction: Direction) -> Result<(), TestCaseError> {

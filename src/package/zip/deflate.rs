@@ -78,11 +78,7 @@ fn slot(plain: &[u8], at: usize) -> Option<usize> {
 }
 
 fn agreement(earlier: &[u8], here: &[u8]) -> usize {
-    here.iter()
-        .zip(earlier)
-        .take(LONGEST)
-        .take_while(|(a, b)| a == b)
-        .count()
+    here.iter().zip(earlier).take(LONGEST).take_while(|(a, b)| a == b).count()
 }
 
 /// First length of each code from 257 on, and the extra bits it takes (RFC 1951, 3.2.5).

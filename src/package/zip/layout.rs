@@ -43,10 +43,7 @@ const FIELDS: [(&str, usize); 10] = [
 /// The first field in which the shared parts of two headers differ.
 pub(super) fn difference(a: &[u8; SHARED], b: &[u8; SHARED]) -> Option<&'static str> {
     let at = a.iter().zip(b).position(|(a, b)| a != b)?;
-    FIELDS
-        .iter()
-        .find(|&&(_, end)| at < end)
-        .map(|&(field, _)| field)
+    FIELDS.iter().find(|&&(_, end)| at < end).map(|&(field, _)| field)
 }
 
 /// Takes `N` bytes off the front.
@@ -117,12 +114,7 @@ impl Central {
         ];
         for (field, found, wanted) in constants {
             if found != wanted {
-                return Err(ZipFault::Constant {
-                    name: named(),
-                    field,
-                    found,
-                    wanted,
-                });
+                return Err(ZipFault::Constant { name: named(), field, found, wanted });
             }
         }
         if [shared.compressed, shared.size, self.offset].contains(&u32::MAX) {
@@ -132,10 +124,7 @@ impl Central {
             0 => Method::Stored,
             8 => Method::Deflated,
             method => {
-                return Err(ZipFault::Method {
-                    name: named(),
-                    method,
-                });
+                return Err(ZipFault::Method { name: named(), method });
             }
         };
         Ok(Entry {
@@ -143,8 +132,7 @@ impl Central {
             size: shared.size.into(),
             compressed: shared.compressed.into(),
             crc32: shared.crc32,
-            modified: DosTime::parse(shared.date, shared.time)
-                .ok_or_else(|| ZipFault::Time { name: named() })?,
+            modified: DosTime::parse(shared.date, shared.time).ok_or_else(|| ZipFault::Time { name: named() })?,
             method,
         })
     }
@@ -246,13 +234,7 @@ fn push_shared(bytes: &mut Vec<u8>, entry: &Entry) {
         Method::Stored => 0,
         Method::Deflated => 8,
     };
-    for field in [
-        NEEDED,
-        0,
-        method,
-        entry.modified.time(),
-        entry.modified.date(),
-    ] {
+    for field in [NEEDED, 0, method, entry.modified.time(), entry.modified.date()] {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
     for field in [entry.crc32, entry.compressed as u32, entry.size as u32] {

@@ -16,12 +16,7 @@ pub(super) struct Census {
 
 impl Census {
     pub(super) fn new(limits: Limits) -> Census {
-        Census {
-            limits,
-            names: BTreeMap::new(),
-            total: 0,
-            modified: None,
-        }
+        Census { limits, names: BTreeMap::new(), total: 0, modified: None }
     }
 
     /// Admits the next entry, or says which rule it breaks; then nothing has changed.
@@ -31,34 +26,22 @@ impl Census {
         check_count(count, &self.limits)?;
         check_name(entry.name.as_bytes(), &self.limits)?;
         if entry.size > self.limits.file {
-            return Err(ZipFault::TooLarge {
-                name: name(),
-                size: entry.size,
-                limit: self.limits.file,
-            });
+            return Err(ZipFault::TooLarge { name: name(), size: entry.size, limit: self.limits.file });
         }
         let total = self.total.saturating_add(entry.size);
         if total > self.limits.total {
-            return Err(ZipFault::TotalTooLarge {
-                limit: self.limits.total,
-            });
+            return Err(ZipFault::TotalTooLarge { limit: self.limits.total });
         }
         match entry.method {
             Method::Stored if entry.compressed != entry.size => {
                 return Err(ZipFault::Sizes { name: name() });
             }
             Method::Deflated
-                if entry.size > RATIO_FLOOR
-                    && entry.size > entry.compressed.saturating_mul(self.limits.ratio) =>
+                if entry.size > RATIO_FLOOR && entry.size > entry.compressed.saturating_mul(self.limits.ratio) =>
             {
-                return Err(ZipFault::Ratio {
-                    name: name(),
-                    limit: self.limits.ratio,
-                });
+                return Err(ZipFault::Ratio { name: name(), limit: self.limits.ratio });
             }
-            Method::Deflated
-                if entry.compressed >= entry.size || entry.size > deflate::PLAIN_MAX as u64 =>
-            {
+            Method::Deflated if entry.compressed >= entry.size || entry.size > deflate::PLAIN_MAX as u64 => {
                 return Err(ZipFault::Sizes { name: name() });
             }
             Method::Stored | Method::Deflated => {}
@@ -68,10 +51,7 @@ impl Census {
         }
         let folded = folded(&entry.name);
         if let Some(other) = self.clash(&entry.name, &folded) {
-            return Err(ZipFault::Clash {
-                name: name(),
-                other: other.to_owned(),
-            });
+            return Err(ZipFault::Clash { name: name(), other: other.to_owned() });
         }
         self.names.insert(folded, entry.name.clone());
         self.total = total;
@@ -82,41 +62,23 @@ impl Census {
     /// An admitted name that `name` cannot stand beside. Any such name is a neighbour in folded order, since the
     /// separator sorts first: whatever shares a folder or is one lies in one run.
     fn clash(&self, name: &str, folded: &[u8]) -> Option<&str> {
-        let before = self
-            .names
-            .range::<[u8], _>((Bound::Unbounded, Bound::Included(folded)))
-            .next_back();
-        let after = self
-            .names
-            .range::<[u8], _>((Bound::Excluded(folded), Bound::Unbounded))
-            .next();
-        [before, after]
-            .into_iter()
-            .flatten()
-            .map(|(_, other)| other.as_str())
-            .find(|other| collide(name, other))
+        let before = self.names.range::<[u8], _>((Bound::Unbounded, Bound::Included(folded))).next_back();
+        let after = self.names.range::<[u8], _>((Bound::Excluded(folded), Bound::Unbounded)).next();
+        [before, after].into_iter().flatten().map(|(_, other)| other.as_str()).find(|other| collide(name, other))
     }
 }
 
 /// Refuses a number of entries over the limit.
 pub(super) fn check_count(count: usize, limits: &Limits) -> Result<(), ZipFault> {
     if count > limits.entries {
-        return Err(ZipFault::TooMany {
-            count,
-            limit: limits.entries,
-        });
+        return Err(ZipFault::TooMany { count, limit: limits.entries });
     }
     Ok(())
 }
 
 /// Refuses a name that breaks the rules for a single name.
 pub(super) fn check_name(name: &[u8], limits: &Limits) -> Result<(), ZipFault> {
-    let refuse = |why| {
-        Err(ZipFault::Name {
-            name: shown(name),
-            why,
-        })
-    };
+    let refuse = |why| Err(ZipFault::Name { name: shown(name), why });
     if name.is_empty() {
         return refuse("is empty");
     }

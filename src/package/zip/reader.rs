@@ -35,9 +35,7 @@ impl<R: Read + Seek> Archive<R> {
         let mut place = 0; // where the next entry must begin
         for _ in 0..directory.entries {
             let central = Central::take(&mut rest).ok_or(ZipFault::Directory)?;
-            let (name, after) = rest
-                .split_at_checked(central.name_length())
-                .ok_or(ZipFault::Directory)?;
+            let (name, after) = rest.split_at_checked(central.name_length()).ok_or(ZipFault::Directory)?;
             rest = after;
             names::check_name(name, &limits)?;
             let name = names::shown(name); // allowed names show as they are
@@ -47,19 +45,12 @@ impl<R: Read + Seek> Archive<R> {
             let found = u64::from(central.offset);
             if found != place {
                 let wanted = place;
-                return Err(ZipFault::Place {
-                    name,
-                    found,
-                    wanted,
-                });
+                return Err(ZipFault::Place { name, found, wanted });
             }
             let start = place + (LOCAL + name.len()) as u64;
             place = start + entry.compressed;
             if place > directory.offset {
-                return Err(ZipFault::DirectoryPlace {
-                    found: directory.offset,
-                    wanted: place,
-                });
+                return Err(ZipFault::DirectoryPlace { found: directory.offset, wanted: place });
             }
             compare_local(&mut reader, &central, found, &name)?;
             starts.push(start);
@@ -69,16 +60,9 @@ impl<R: Read + Seek> Archive<R> {
             return Err(ZipFault::Directory);
         }
         if place != directory.offset {
-            return Err(ZipFault::DirectoryPlace {
-                found: directory.offset,
-                wanted: place,
-            });
+            return Err(ZipFault::DirectoryPlace { found: directory.offset, wanted: place });
         }
-        Ok(Archive {
-            reader,
-            entries,
-            starts,
-        })
+        Ok(Archive { reader, entries, starts })
     }
 
     /// The entries, in the order in which they lie in the file.
@@ -103,9 +87,7 @@ impl<R: Read + Seek> Archive<R> {
         match entry.method {
             Method::Stored => copy_stored(&mut self.reader, entry, sink),
             Method::Deflated => {
-                inflate(&mut self.reader, entry)?
-                    .chunks(PIECE)
-                    .for_each(sink);
+                inflate(&mut self.reader, entry)?.chunks(PIECE).for_each(sink);
                 Ok(())
             }
         }
@@ -119,11 +101,7 @@ impl<R: Read + Seek> Archive<R> {
     pub fn read_small(&mut self, index: usize, limit: usize) -> Result<Vec<u8>, ZipFault> {
         let entry = self.entries.get(index).ok_or(ZipFault::NoEntry { index })?;
         if entry.size > limit as u64 {
-            return Err(ZipFault::TooLarge {
-                name: entry.name.clone(),
-                size: entry.size,
-                limit: limit as u64,
-            });
+            return Err(ZipFault::TooLarge { name: entry.name.clone(), size: entry.size, limit: limit as u64 });
         }
         let mut contents = Vec::new();
         self.read(index, &mut |piece| contents.extend_from_slice(piece))?;
@@ -139,14 +117,8 @@ struct Directory {
 }
 
 impl Directory {
-    fn find<R: Read + Seek>(
-        reader: &mut R,
-        length: u64,
-        limits: &Limits,
-    ) -> Result<Directory, ZipFault> {
-        let end_offset = length
-            .checked_sub(layout::END as u64)
-            .ok_or(ZipFault::NotZip)?;
+    fn find<R: Read + Seek>(reader: &mut R, length: u64, limits: &Limits) -> Result<Directory, ZipFault> {
+        let end_offset = length.checked_sub(layout::END as u64).ok_or(ZipFault::NotZip)?;
         if length > ARCHIVE_MAX {
             return Err(ZipFault::TooLong { length });
         }
@@ -161,10 +133,7 @@ impl Directory {
             return Err(ZipFault::Zip64);
         }
         let entries = usize::from(end.entries);
-        let (size, offset) = (
-            u64::from(end.directory_size),
-            u64::from(end.directory_offset),
-        );
+        let (size, offset) = (u64::from(end.directory_size), u64::from(end.directory_offset));
         for (field, right) in [
             ("comment length", end.comment == 0),
             ("disk number", end.disk == 0),
@@ -179,9 +148,7 @@ impl Directory {
             return Err(if has_locator(reader, end_offset)? {
                 ZipFault::Zip64
             } else {
-                ZipFault::End {
-                    field: "directory size or offset",
-                }
+                ZipFault::End { field: "directory size or offset" }
             });
         }
         if entries == 0 {
@@ -196,11 +163,7 @@ impl Directory {
         let mut bytes = vec![0; size as usize];
         reader.seek(SeekFrom::Start(offset))?;
         reader.read_exact(&mut bytes)?;
-        Ok(Directory {
-            bytes,
-            offset,
-            entries,
-        })
+        Ok(Directory { bytes, offset, entries })
     }
 }
 
@@ -216,16 +179,8 @@ fn has_locator<R: Read + Seek>(reader: &mut R, end_offset: u64) -> Result<bool, 
 }
 
 /// Requires of the local header at `offset`, which lies within the file, that it repeats the central one.
-fn compare_local<R: Read + Seek>(
-    reader: &mut R,
-    central: &Central,
-    offset: u64,
-    name: &str,
-) -> Result<(), ZipFault> {
-    let disagree = |field| ZipFault::Disagree {
-        name: name.to_owned(),
-        field,
-    };
+fn compare_local<R: Read + Seek>(reader: &mut R, central: &Central, offset: u64, name: &str) -> Result<(), ZipFault> {
+    let disagree = |field| ZipFault::Disagree { name: name.to_owned(), field };
     let mut bytes = vec![0; LOCAL + name.len()];
     reader.seek(SeekFrom::Start(offset))?;
     reader.read_exact(&mut bytes)?;
@@ -243,11 +198,7 @@ fn compare_local<R: Read + Seek>(
     Ok(())
 }
 
-fn copy_stored<R: Read>(
-    reader: &mut R,
-    entry: &Entry,
-    sink: &mut dyn FnMut(&[u8]),
-) -> Result<(), ZipFault> {
+fn copy_stored<R: Read>(reader: &mut R, entry: &Entry, sink: &mut dyn FnMut(&[u8])) -> Result<(), ZipFault> {
     let mut digest = crc32fast::Hasher::new();
     let mut buffer = vec![0; PIECE.min(entry.size as usize)];
     let mut left = entry.size;
@@ -274,24 +225,18 @@ fn inflate<R: Read>(reader: &mut R, entry: &Entry) -> Result<Vec<u8>, ZipFault> 
         || inflater.total_in() != entry.compressed
         || inflater.total_out() != entry.size
     {
-        return Err(ZipFault::Inflate {
-            name: entry.name.clone(),
-        });
+        return Err(ZipFault::Inflate { name: entry.name.clone() });
     }
     check_crc(entry, crc32fast::hash(&plain))?;
     if deflate::deflate(&plain).as_deref() != Some(stream.as_slice()) {
-        return Err(ZipFault::NotCanonical {
-            name: entry.name.clone(),
-        });
+        return Err(ZipFault::NotCanonical { name: entry.name.clone() });
     }
     Ok(plain)
 }
 
 fn check_crc(entry: &Entry, found: u32) -> Result<(), ZipFault> {
     if found != entry.crc32 {
-        return Err(ZipFault::Crc {
-            name: entry.name.clone(),
-        });
+        return Err(ZipFault::Crc { name: entry.name.clone() });
     }
     Ok(())
 }

@@ -79,15 +79,11 @@ fn sample_holds_both_methods_and_comes_back() {
     assert_eq!(second.method, Method::Stored);
     assert_eq!((third.size, third.crc32), (0, 0));
     assert_eq!(first.modified, moment());
-    let expected = [("bag/a.txt", LETTERS), ("bag/b", b"xyz"), ("c", b"")]
-        .map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+    let expected =
+        [("bag/a.txt", LETTERS), ("bag/b", b"xyz"), ("c", b"")].map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
     assert_eq!(unpack(&bytes).unwrap(), expected);
     assert_eq!(bytes, sample(), "the same input gives the same bytes");
-    assert_eq!(
-        Surgery::open(&bytes).close(),
-        bytes,
-        "surgery that changes nothing changes nothing"
-    );
+    assert_eq!(Surgery::open(&bytes).close(), bytes, "surgery that changes nothing changes nothing");
 }
 
 /// Frozen: whoever changes these changes the format. A second encoder, written from the module's text alone, gave the
@@ -103,10 +99,7 @@ fn canonical_stream_is_frozen() {
         .collect();
     let plain = [&letters, b"\n".as_slice(), &letters[..40_000]].concat();
     let stream = deflate::deflate(&plain).unwrap();
-    assert_eq!(
-        (stream.len(), crc32fast::hash(&stream)),
-        (97_304, 0xC367_CBA5)
-    );
+    assert_eq!((stream.len(), crc32fast::hash(&stream)), (97_304, 0xC367_CBA5));
 
     // The longest match and the farthest.
     let run = deflate::deflate(&[b'a'; 600]).unwrap();
@@ -144,21 +137,13 @@ fn bit_flips_that_inflate_to_the_same_are_refused() {
             flipped[at] ^= 1 << bit;
             let mut out = vec![0; plain.len()];
             let mut inflater = flate2::Decompress::new(false);
-            let status = inflater.decompress(
-                &flipped[data.clone()],
-                &mut out,
-                flate2::FlushDecompress::Finish,
-            );
+            let status = inflater.decompress(&flipped[data.clone()], &mut out, flate2::FlushDecompress::Finish);
             let unseen = matches!(status, Ok(flate2::Status::StreamEnd))
                 && inflater.total_in() == data.len() as u64
                 && inflater.total_out() == plain.len() as u64
                 && out == plain;
             let fault = unpack(&flipped).unwrap_err();
-            assert_eq!(
-                unseen,
-                matches!(fault, ZipFault::NotCanonical { .. }),
-                "{fault}"
-            );
+            assert_eq!(unseen, matches!(fault, ZipFault::NotCanonical { .. }), "{fault}");
             same += usize::from(unseen);
         }
     }
@@ -211,13 +196,7 @@ fn what_follows_the_end_is_refused() {
 #[test]
 fn limits_are_asked() {
     let bytes = sample();
-    let all = Limits {
-        entries: 3,
-        name: 9,
-        file: 70,
-        total: 73,
-        ratio: 1,
-    };
+    let all = Limits { entries: 3, name: 9, file: 70, total: 73, ratio: 1 };
     assert!(unpack_within(&bytes, all).is_ok());
     for (limits, message) in [
         (Limits { entries: 2, ..all }, "3 entries, more than 2"),
@@ -230,14 +209,8 @@ fn limits_are_asked() {
     }
     let mut archive = Archive::open(Cursor::new(&bytes), Limits::PACKAGE).unwrap();
     assert!(archive.read_small(0, 70).is_ok());
-    assert!(matches!(
-        archive.read_small(0, 69),
-        Err(ZipFault::TooLarge { limit: 69, .. })
-    ));
-    assert!(matches!(
-        archive.read_small(3, 70),
-        Err(ZipFault::NoEntry { index: 3 })
-    ));
+    assert!(matches!(archive.read_small(0, 69), Err(ZipFault::TooLarge { limit: 69, .. })));
+    assert!(matches!(archive.read_small(3, 70), Err(ZipFault::NoEntry { index: 3 })));
 }
 
 #[test]
@@ -264,9 +237,7 @@ fn most_entries_and_longest_content_pass() {
 fn stored_entries_stream_in_pieces() {
     let plain = noise(150_000);
     let mut writer = Writer::new(Vec::new(), moment());
-    let mut sink = writer
-        .stored("annex.pdf", plain.len() as u64, crc32fast::hash(&plain))
-        .unwrap();
+    let mut sink = writer.stored("annex.pdf", plain.len() as u64, crc32fast::hash(&plain)).unwrap();
     for piece in plain.chunks(777) {
         sink.write_all(piece).unwrap();
     }
@@ -274,9 +245,7 @@ fn stored_entries_stream_in_pieces() {
     let bytes = writer.finish().unwrap();
     let mut archive = Archive::open(Cursor::new(&bytes), Limits::PACKAGE).unwrap();
     let mut lengths = Vec::new();
-    archive
-        .read(0, &mut |piece| lengths.push(piece.len()))
-        .unwrap();
+    archive.read(0, &mut |piece| lengths.push(piece.len())).unwrap();
     assert_eq!(lengths, [PIECE, PIECE, 150_000 - 2 * PIECE]);
     assert_eq!(archive.read_small(0, 150_000).unwrap(), plain);
 }
@@ -284,11 +253,7 @@ fn stored_entries_stream_in_pieces() {
 fn write_fault(result: std::io::Result<impl Sized>) -> WriteFault {
     let error = result.err().expect("an error");
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
-    *error
-        .into_inner()
-        .expect("a fault")
-        .downcast()
-        .expect("a WriteFault")
+    *error.into_inner().expect("a fault").downcast().expect("a WriteFault")
 }
 
 #[test]
@@ -298,17 +263,12 @@ fn writer_refuses_what_the_reader_would() {
     for (name, bytes) in good {
         writer.small(name, bytes).unwrap();
     }
-    for name in [
-        "", "/a", "../a", "A/b", "a", "a/b/c", "a/B", "a\\b", "é", "n",
-    ] {
+    for name in ["", "/a", "../a", "A/b", "a", "a/b/c", "a/B", "a\\b", "é", "n"] {
         let fault = write_fault(writer.small(name, b"2"));
         assert!(matches!(fault, WriteFault::Refused(_)), "{name}: {fault}");
     }
     let fault = write_fault(writer.stored("large", 64 * 1024 * 1024 + 1, 0).map(drop));
-    assert!(matches!(
-        fault,
-        WriteFault::Refused(ZipFault::TooLarge { .. })
-    ));
+    assert!(matches!(fault, WriteFault::Refused(ZipFault::TooLarge { .. })));
     // None of it left a trace.
     assert_eq!(writer.finish().unwrap(), pack(&good));
 
@@ -328,9 +288,7 @@ fn writer_holds_contents_to_what_was_announced() {
     ] {
         let mut writer = Writer::new(Vec::new(), moment());
         let mut sink = writer.stored("a", size, crc).unwrap();
-        let outcome = sink
-            .write_all(written.as_bytes())
-            .and_then(|()| sink.finish());
+        let outcome = sink.write_all(written.as_bytes()).and_then(|()| sink.finish());
         if expected == "fine" {
             outcome.unwrap();
             assert!(unpack(&writer.finish().unwrap()).is_ok());
@@ -341,10 +299,7 @@ fn writer_holds_contents_to_what_was_announced() {
             WriteFault::Crc => assert_eq!(expected, "crc"),
             fault => panic!("{written}: {fault}"),
         }
-        assert!(matches!(
-            write_fault(writer.small("b", b"")),
-            WriteFault::Broken
-        ));
+        assert!(matches!(write_fault(writer.small("b", b"")), WriteFault::Broken));
         assert!(matches!(write_fault(writer.finish()), WriteFault::Broken));
     }
     let mut writer = Writer::new(Vec::new(), moment());
@@ -413,12 +368,7 @@ fn large_files_take_little_memory() {
     let mut end = b"PK\x05\x06\0\0\0\0\x01\0\x01\0".to_vec();
     end.extend_from_slice(&[0; 10]);
     put(&mut end, 12, 100_000_000u32.to_le_bytes());
-    let mut file = Sparse {
-        length: 100_000_022,
-        end,
-        at: 0,
-        longest: 0,
-    };
+    let mut file = Sparse { length: 100_000_022, end, at: 0, longest: 0 };
     let fault = Archive::open(&mut file, Limits::PACKAGE).unwrap_err();
     assert!(matches!(fault, ZipFault::Directory), "{fault}");
     assert!(file.longest < 1000, "read {} at once", file.longest);
@@ -451,14 +401,8 @@ fn dos_time_is_clamped_to_real_moments() {
     let last = (0xFF9F, 0xBF7D);
     assert_eq!(fields(DosTime::new(1979, 12, 31, 23, 59, 59)), first);
     assert_eq!(fields(DosTime::new(2108, 1, 1, 0, 0, 0)), last);
-    assert_eq!(
-        DosTime::new(2026, 2, 31, 25, 61, 60),
-        DosTime::new(2026, 2, 28, 23, 59, 58)
-    );
-    assert_eq!(
-        fields(DosTime::new(2026, 11, 23, 10, 8, 13)),
-        (46 << 9 | 11 << 5 | 23, 10 << 11 | 8 << 5 | 6)
-    );
+    assert_eq!(DosTime::new(2026, 2, 31, 25, 61, 60), DosTime::new(2026, 2, 28, 23, 59, 58));
+    assert_eq!(fields(DosTime::new(2026, 11, 23, 10, 8, 13)), (46 << 9 | 11 << 5 | 23, 10 << 11 | 8 << 5 | 6));
     let mut real = 0u32;
     for date in 0..=u16::MAX {
         real += u32::from(DosTime::parse(date, 0).is_some());
@@ -474,17 +418,12 @@ fn files() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
         proptest::collection::vec(any::<u8>(), 0..300),
         proptest::collection::vec(b'a'..=b'c', 0..3000),
         (any::<u8>(), 0..100_000usize).prop_map(|(byte, length)| vec![byte; length]),
-        (proptest::collection::vec(any::<u8>(), 1..50), 1..2000usize)
-            .prop_map(|(piece, times)| piece.repeat(times)),
+        (proptest::collection::vec(any::<u8>(), 1..50), 1..2000usize).prop_map(|(piece, times)| piece.repeat(times)),
     ];
-    proptest::collection::vec(("([a-zA-Z0-9._-]{0,8}[a-z]/){0,3}", content), 1..8).prop_map(
-        |files| {
-            let numbered = files.into_iter().enumerate();
-            numbered
-                .map(|(n, (folder, bytes))| (format!("{n}/{folder}{n}"), bytes))
-                .collect()
-        },
-    )
+    proptest::collection::vec(("([a-zA-Z0-9._-]{0,8}[a-z]/){0,3}", content), 1..8).prop_map(|files| {
+        let numbered = files.into_iter().enumerate();
+        numbered.map(|(n, (folder, bytes))| (format!("{n}/{folder}{n}"), bytes)).collect()
+    })
 }
 
 proptest! {

@@ -77,13 +77,7 @@ impl<W: Write> Writer<W> {
             modified: self.modified,
             method: Method::Stored,
         })?;
-        Ok(EntrySink {
-            writer: self,
-            size,
-            left: size,
-            crc32,
-            digest: crc32fast::Hasher::new(),
-        })
+        Ok(EntrySink { writer: self, size, left: size, crc32, digest: crc32fast::Hasher::new() })
     }
 
     /// Writes an entry from memory: deflated if that is smaller and [`deflate`](mod@deflate) takes it, else stored.
@@ -126,8 +120,7 @@ impl<W: Write> Writer<W> {
         self.to.write_all(&self.directory)?;
         // Both fit, for the same reason as in `begin`.
         let (size, offset) = (self.directory.len() as u32, self.offset as u32);
-        self.to
-            .write_all(&layout::end(self.entries, size, offset))?;
+        self.to.write_all(&layout::end(self.entries, size, offset))?;
         self.to.flush()?;
         Ok(self.to)
     }
@@ -167,9 +160,9 @@ impl<W: Write> Write for EntrySink<'_, W> {
             return Err(WriteFault::Size { size: self.size }.into());
         }
         let written = self.writer.to.write(piece)?;
-        let (taken, _) = piece.split_at_checked(written).ok_or_else(|| {
-            io::Error::other("the underlying writer claims more bytes than it was given")
-        })?;
+        let (taken, _) = piece
+            .split_at_checked(written)
+            .ok_or_else(|| io::Error::other("the underlying writer claims more bytes than it was given"))?;
         self.digest.update(taken);
         self.left -= written as u64;
         Ok(written)

@@ -59,12 +59,7 @@ impl Surgery {
                 }
             })
             .collect();
-        Surgery {
-            parts,
-            end,
-            before_directory: Vec::new(),
-            after_directory: Vec::new(),
-        }
+        Surgery { parts, end, before_directory: Vec::new(), after_directory: Vec::new() }
     }
 
     pub(super) fn close(&self) -> Vec<u8> {
@@ -150,31 +145,11 @@ type Cut = fn(&mut Surgery);
 
 /// What is cut, how, and a part of the message that must come.
 const HOSTILE: &[(&str, Cut, &str)] = &[
-    (
-        "leading byte",
-        |s| s.parts[0].before.push(0),
-        "begins at byte 1",
-    ),
-    (
-        "gap between entries",
-        |s| s.parts[1].before.push(0),
-        "but the entries before it end",
-    ),
-    (
-        "gap before the directory",
-        |s| s.before_directory.push(0),
-        "central directory begins",
-    ),
-    (
-        "gap behind the directory",
-        |s| s.after_directory.push(0),
-        "end record's directory size or offset",
-    ),
-    (
-        "overlapping entries",
-        |s| s.parts[1].shift = -1,
-        "but the entries before it end",
-    ),
+    ("leading byte", |s| s.parts[0].before.push(0), "begins at byte 1"),
+    ("gap between entries", |s| s.parts[1].before.push(0), "but the entries before it end"),
+    ("gap before the directory", |s| s.before_directory.push(0), "central directory begins"),
+    ("gap behind the directory", |s| s.after_directory.push(0), "end record's directory size or offset"),
+    ("overlapping entries", |s| s.parts[1].shift = -1, "but the entries before it end"),
     (
         "two entries on one content",
         |s| {
@@ -186,10 +161,7 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
         "directory in another order",
         |s| {
             let (first, second) = (s.parts[1].central.clone(), s.parts[2].central.clone());
-            let (one, two) = (
-                s.parts[1].central_name.clone(),
-                s.parts[2].central_name.clone(),
-            );
+            let (one, two) = (s.parts[1].central_name.clone(), s.parts[2].central_name.clone());
             (s.parts[1].central, s.parts[2].central) = (second, first);
             (s.parts[1].central_name, s.parts[2].central_name) = (two, one);
         },
@@ -231,82 +203,22 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
         "data descriptor",
     ),
     ("UTF-8 flag", |s| s.both(1, 6, [0, 8]), "the flags of"),
-    (
-        "deflate option flag",
-        |s| s.both(0, 6, [2, 0]),
-        "the flags of",
-    ),
-    (
-        "version needed",
-        |s| s.both(1, 4, [10, 0]),
-        "version needed",
-    ),
-    (
-        "version made by",
-        |s| put(&mut s.parts[1].central, 4, [20, 0]),
-        "version made by",
-    ),
+    ("deflate option flag", |s| s.both(0, 6, [2, 0]), "the flags of"),
+    ("version needed", |s| s.both(1, 4, [10, 0]), "version needed"),
+    ("version made by", |s| put(&mut s.parts[1].central, 4, [20, 0]), "version made by"),
     ("method 12", |s| s.both(1, 8, [12, 0]), "by method 12"),
     ("method 1", |s| s.both(1, 8, [1, 0]), "by method 1"),
-    (
-        "stored called deflated",
-        |s| s.both(1, 8, [8, 0]),
-        "do not suit its method",
-    ),
-    (
-        "deflated called stored",
-        |s| s.both(0, 8, [0, 0]),
-        "do not suit its method",
-    ),
-    (
-        "another time",
-        |s| s.both(1, 10, [0, 0]),
-        "not that of the first",
-    ),
+    ("stored called deflated", |s| s.both(1, 8, [8, 0]), "do not suit its method"),
+    ("deflated called stored", |s| s.both(0, 8, [0, 0]), "do not suit its method"),
+    ("another time", |s| s.both(1, 10, [0, 0]), "not that of the first"),
     ("month 13", |s| s.both(0, 12, [0xA1, 0x5D]), "is none"),
-    (
-        "entry on another disk",
-        |s| put(&mut s.parts[1].central, 34, [1, 0]),
-        "the disk of",
-    ),
-    (
-        "internal attributes",
-        |s| put(&mut s.parts[1].central, 36, [1, 0]),
-        "internal attributes",
-    ),
-    (
-        "symbolic link",
-        |s| {
-            put(
-                &mut s.parts[1].central,
-                38,
-                (0o120_777u32 << 16).to_le_bytes(),
-            )
-        },
-        "external attributes",
-    ),
-    (
-        "executable",
-        |s| {
-            put(
-                &mut s.parts[1].central,
-                38,
-                (0o100_755u32 << 16).to_le_bytes(),
-            )
-        },
-        "external attributes",
-    ),
+    ("entry on another disk", |s| put(&mut s.parts[1].central, 34, [1, 0]), "the disk of"),
+    ("internal attributes", |s| put(&mut s.parts[1].central, 36, [1, 0]), "internal attributes"),
+    ("symbolic link", |s| put(&mut s.parts[1].central, 38, (0o120_777u32 << 16).to_le_bytes()), "external attributes"),
+    ("executable", |s| put(&mut s.parts[1].central, 38, (0o100_755u32 << 16).to_le_bytes()), "external attributes"),
     ("zip64 size", |s| s.both(1, 22, [0xFF; 4]), "zip64"),
-    (
-        "zip64 compressed size",
-        |s| s.both(1, 18, [0xFF; 4]),
-        "zip64",
-    ),
-    (
-        "zip64 offset",
-        |s| put(&mut s.parts[1].central, 42, [0xFF; 4]),
-        "zip64",
-    ),
+    ("zip64 compressed size", |s| s.both(1, 18, [0xFF; 4]), "zip64"),
+    ("zip64 offset", |s| put(&mut s.parts[1].central, 42, [0xFF; 4]), "zip64"),
     (
         "zip64 locator",
         |s| {
@@ -323,26 +235,10 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
         "zip64",
     ),
     ("disk", |s| put(&mut s.end, 4, [1, 0]), "disk number"),
-    (
-        "directory's disk",
-        |s| put(&mut s.end, 6, [1, 0]),
-        "directory disk number",
-    ),
-    (
-        "one number of entries",
-        |s| put(&mut s.end, 8, [2, 0]),
-        "number of entries",
-    ),
-    (
-        "fewer entries than there are",
-        |s| put(&mut s.end, 8, [2, 0, 2, 0]),
-        "central directory",
-    ),
-    (
-        "more entries than there are",
-        |s| put(&mut s.end, 8, [4, 0, 4, 0]),
-        "central directory",
-    ),
+    ("directory's disk", |s| put(&mut s.end, 6, [1, 0]), "directory disk number"),
+    ("one number of entries", |s| put(&mut s.end, 8, [2, 0]), "number of entries"),
+    ("fewer entries than there are", |s| put(&mut s.end, 8, [2, 0, 2, 0]), "central directory"),
+    ("more entries than there are", |s| put(&mut s.end, 8, [4, 0, 4, 0]), "central directory"),
     ("no entries said", |s| put(&mut s.end, 8, [0; 4]), "empty"),
     (
         "nothing",
@@ -352,37 +248,13 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
         },
         "empty",
     ),
-    (
-        "more entries than the directory has room for",
-        |s| put(&mut s.end, 8, [0, 0x10, 0, 0x10]),
-        "central directory",
-    ),
-    (
-        "too many entries",
-        |s| put(&mut s.end, 8, [1, 0x10, 1, 0x10]),
-        "4097 entries",
-    ),
+    ("more entries than the directory has room for", |s| put(&mut s.end, 8, [0, 0x10, 0, 0x10]), "central directory"),
+    ("too many entries", |s| put(&mut s.end, 8, [1, 0x10, 1, 0x10]), "4097 entries"),
     ("bad checksum", |s| s.both(1, 14, [0; 4]), "checksum"),
-    (
-        "bad checksum of a deflated entry",
-        |s| s.both(0, 14, [0; 4]),
-        "checksum",
-    ),
-    (
-        "other contents",
-        |s| s.parts[1].data = b"xyy".to_vec(),
-        "checksum",
-    ),
-    (
-        "deflated to less than said",
-        |s| s.both(0, 22, [71, 0]),
-        "exactly the size",
-    ),
-    (
-        "deflated to more than said",
-        |s| s.both(0, 22, [69, 0]),
-        "exactly the size",
-    ),
+    ("bad checksum of a deflated entry", |s| s.both(0, 14, [0; 4]), "checksum"),
+    ("other contents", |s| s.parts[1].data = b"xyy".to_vec(), "checksum"),
+    ("deflated to less than said", |s| s.both(0, 22, [71, 0]), "exactly the size"),
+    ("deflated to more than said", |s| s.both(0, 22, [69, 0]), "exactly the size"),
     (
         "stored shorter than said",
         |s| {
@@ -400,11 +272,7 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
         },
         "central directory begins",
     ),
-    (
-        "bytes behind the last central header",
-        |s| s.parts[2].central_name.push(b'!'),
-        "does not hold exactly",
-    ),
+    ("bytes behind the last central header", |s| s.parts[2].central_name.push(b'!'), "does not hold exactly"),
     (
         "bytes behind the deflate stream",
         |s| {
@@ -425,14 +293,7 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
     ),
     (
         "deflated by another encoder",
-        |s| {
-            s.deflated(
-                0,
-                zlib(&LETTERS.repeat(3)),
-                210,
-                crc32fast::hash(&LETTERS.repeat(3)),
-            )
-        },
+        |s| s.deflated(0, zlib(&LETTERS.repeat(3)), 210, crc32fast::hash(&LETTERS.repeat(3))),
         "canonical form",
     ),
     (
@@ -443,11 +304,7 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
         },
         "more than 160 times",
     ),
-    (
-        "bomb that does not",
-        |s| s.deflated(0, zlib(&vec![0; 8 * 1024 * 1024]), 65_536, 0),
-        "exactly the size",
-    ),
+    ("bomb that does not", |s| s.deflated(0, zlib(&vec![0; 8 * 1024 * 1024]), 65_536, 0), "exactly the size"),
     (
         "deflated beyond the canonical form's reach",
         |s| {
@@ -468,16 +325,8 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
     ("case", |s| s.rename(1, b"bag/A.TXT"), "collide"),
     ("case of a folder", |s| s.rename(1, b"Bag/b"), "collide"),
     ("file that is a folder", |s| s.rename(2, b"bag"), "collide"),
-    (
-        "folder that is a file",
-        |s| s.rename(2, b"bag/b/c"),
-        "collide",
-    ),
-    (
-        "folder that is a file but for case",
-        |s| s.rename(2, b"bag/B/c"),
-        "collide",
-    ),
+    ("folder that is a file", |s| s.rename(2, b"bag/b/c"), "collide"),
+    ("folder that is a file but for case", |s| s.rename(2, b"bag/B/c"), "collide"),
     ("empty name", |s| s.rename(1, b""), "is empty"),
     ("absolute", |s| s.rename(1, b"/etc/passwd"), "empty segment"),
     ("parent", |s| s.rename(1, b"bag/../b"), "ends in '.'"),
@@ -489,11 +338,7 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
     ("NUL", |s| s.rename(1, b"b\0.txt"), "has a character"),
     ("escape", |s| s.rename(1, b"b\x1b[2J"), "b\\x1b[2J"),
     ("space", |s| s.rename(1, b"b c"), "has a character"),
-    (
-        "not ASCII",
-        |s| s.rename(1, "é".as_bytes()),
-        "has a character",
-    ),
+    ("not ASCII", |s| s.rename(1, "é".as_bytes()), "has a character"),
     ("not UTF-8", |s| s.rename(1, b"\xff"), "has a character"),
     ("folder entry", |s| s.rename(1, b"bag/b/"), "empty segment"),
     ("doubled slash", |s| s.rename(1, b"bag//b"), "empty segment"),

@@ -14,6 +14,7 @@ use crate::domain::{
     statement::Unverified,
     trust::Trust,
 };
+use crate::pki::authority::Authority;
 
 /// Writes charter 1, its adoptions and every party's first trust statement into an empty log.
 ///
@@ -26,6 +27,9 @@ pub async fn found(
     adoptions: Vec<Unverified<Adoption>>,
     trusts: Vec<Unverified<Trust>>,
 ) -> Result<(), Refusal> {
+    for certificate in trusts.iter().flat_map(|t| &t.claims().certificates) {
+        Authority::parse(certificate.as_bytes())?;
+    }
     let founding = register::found(charter, adoptions, trusts)?;
     let now = machine.now();
     let mut positions: BTreeMap<StreamId, Position> = BTreeMap::new();

@@ -1,0 +1,136 @@
+//! The caller's side of TLS: the exchange is pinned by the one authority that the charter names, not by the system's.
+
+use std::sync::Arc;
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        Resumption, WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+};
+
+use super::{authority::Authority, certificate::moment};
+use crate::domain::refusal::Refusal;
+
+/// The TLS configuration of a caller: the server must chain to `server_ca` (DER, of the charter) and bear the name
+/// that the connection is made with ([`server_name`]); the caller shows `chain`.
+///
+/// # Errors
+/// [`Refusal::Malformed`] if `server_ca` is no [`Authority`], or the key is not the certificate's.
+pub fn client_config(
+    server_ca: &[u8],
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ClientConfig>, Refusal> {
+    let authority = Authority::parse_member("charter.server_ca", server_ca)?;
+    let mut roots = RootCertStore::empty();
+    roots.roots.push(authority.anchor().clone());
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), super::provider())
+        .build()
+        .map_err(|e| Refusal::malformed("charter.server_ca", e.to_string()))?;
+    let bad = |e: Error| Refusal::malformed("client certificate", e.to_string());
+    let mut config = ClientConfig::builder_with_provider(super::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(bad)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(PinnedServer { authority, inner }))
+        .with_client_auth_cert(chain, key)
+        .map_err(bad)?;
+    config.alpn_protocols = vec![super::ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// The name that the server's certificate must bear: a DNS name or an IP address.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for anything else.
+pub fn server_name(name: &str) -> Result<ServerName<'static>, Refusal> {
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| Refusal::malformed("server name", "neither a DNS name nor an IP address"))
+}
+
+/// webpki's verifier of servers, with the anchor's own validity, which webpki does not look at.
+#[derive(Debug)]
+struct PinnedServer {
+    authority: Authority,
+    inner: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for PinnedServer {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if !self.authority.valid_at(moment(now)) {
+            return Err(Error::InvalidCertificate(CertificateError::Expired));
+        }
+        self.inner.verify_server_cert(leaf, rest, name, ocsp, now)
+    }
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is off".into()))
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, leaf, signed)
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{ClientConnection, ServerConnection};
+
+    use super::*;
+    use crate::pki::{
+        pem,
+        samples::{self, World, YEAR, now},
+        server::server_config,
+    };
+
+    #[test]
+    fn only_the_pinned_server_is_spoken_to() {
+        let world = World::new();
+        let caller = world.north.client("spiffe://mfa.north.example/official/a.sample");
+        let (chain, key) = world.server();
+        let server = server_config(Arc::new(world.trust(1)), chain, key).expect("a configuration");
+        let stranger = samples::root("Sample exchange CA", |_| {});
+        // Its anchor ends before its leaf does: what webpki lets pass.
+        let short = samples::root("Short CA", |p| samples::valid(p, now(), now().plus(10)));
+        let (short_chain, short_key) = short.server_until(now().plus(YEAR));
+        let short_server = server_config(Arc::new(world.trust(1)), short_chain, short_key).expect("a configuration");
+
+        for (what, server, pin, name, when, good) in [
+            ("the pinned one", &server, world.exchange.der(), samples::SERVER, now(), true),
+            ("another name", &server, world.exchange.der(), "other.example", now(), false),
+            ("another authority", &server, stranger.der(), samples::SERVER, now(), false),
+            ("expired", &server, world.exchange.der(), samples::SERVER, now().plus(2 * YEAR), false),
+            ("short authority", &short_server, short.der(), samples::SERVER, now(), true),
+            ("expired authority", &short_server, short.der(), samples::SERVER, now().plus(11), false),
+        ] {
+            let chain = pem::chain(caller.cert_pem.as_bytes()).expect("a chain");
+            let key = pem::private_key(caller.key_pem.as_bytes()).expect("a key");
+            let client = samples::client_at(&client_config(pin, chain, key).expect("a configuration"), when);
+            let mut client = ClientConnection::new(client, server_name(name).expect("a name")).expect("a client");
+            let mut server = ServerConnection::new(samples::at(server, now())).expect("a server");
+            assert_eq!(samples::shake(&mut client, &mut server).is_ok(), good, "{what}");
+        }
+    }
+}

@@ -1,0 +1,640 @@
+//! Who may come in: one immutable set of every party's authorities and revoked certificates, replaced as a whole.
+//!
+//! The identity is the one URI of the leaf. Its trust domain names the party, and the chain must end at that party's
+//! own authorities: no pooled roots, so no party's authority can speak for another party.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::WebPkiSupportedAlgorithms,
+    pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime},
+    server::danger::{ClientCertVerified, ClientCertVerifier},
+};
+use webpki::aws_lc_rs as algorithm;
+
+use super::{
+    authority::Authority,
+    certificate::{Facts, moment},
+};
+use crate::domain::{
+    id::{Digest, PartyId, SpiffeId, TrustDomain},
+    refusal::Refusal,
+    time::Time,
+};
+
+/// The most certificates that a chain may have, leaf included.
+pub const MAX_CHAIN: usize = 4;
+/// The largest certificate of a chain, in bytes.
+pub const MAX_CERTIFICATE_BYTES: usize = 16 * 1024;
+/// The shortest RSA modulus of a leaf or an intermediate, in bits.
+pub const MIN_RSA_BITS: usize = 2048;
+/// The most authorities that a party may have at once: the old, the new, and some for its bureaus.
+pub const MAX_AUTHORITIES: usize = 16;
+
+/// How certificates may be signed: ECDSA on P-256 and P-384, RSA from 2048 bits; nothing with SHA-1.
+static SIGNATURES: &[&dyn SignatureVerificationAlgorithm] = &[
+    algorithm::ECDSA_P256_SHA256,
+    algorithm::ECDSA_P256_SHA384,
+    algorithm::ECDSA_P384_SHA256,
+    algorithm::ECDSA_P384_SHA384,
+    algorithm::RSA_PKCS1_2048_8192_SHA256,
+    algorithm::RSA_PKCS1_2048_8192_SHA384,
+    algorithm::RSA_PKCS1_2048_8192_SHA512,
+    algorithm::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+    algorithm::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+    algorithm::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+];
+
+/// One party's part of the set, as the charter and its `trust` statement in force say.
+#[derive(Clone, Debug)]
+pub struct PartyAnchors {
+    /// The party.
+    pub id: PartyId,
+    /// Its trust domain, from the charter.
+    pub trust_domain: TrustDomain,
+    /// Its authorities' certificates in DER; at most [`MAX_AUTHORITIES`]. None lets nobody of the party in.
+    pub authorities: Vec<Vec<u8>>,
+    /// SHA-256 of the DER of the leaf certificates that it shuts out.
+    pub revoked: BTreeSet<Digest>,
+}
+
+/// Who is calling, from a verified certificate and nothing else.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// The party whose authority vouches for the caller.
+    pub party: PartyId,
+    /// The identity in the certificate.
+    pub id: SpiffeId,
+    /// SHA-256 of the leaf's DER: what a revocation names.
+    pub leaf: Digest,
+}
+
+/// A chain that holds: whose it is, and until when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verified {
+    /// Who it is.
+    pub caller: Caller,
+    /// The last second at which every certificate of the chain, the authority's too, is valid.
+    pub valid_until: Time,
+}
+
+/// Why a chain is nobody's. The text is for the exchange's log: the peer learns a TLS alert, no more.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum IdentityFault {
+    /// TLS without a client certificate.
+    #[error("no certificate was sent")]
+    NoCertificate,
+    /// More than [`MAX_CHAIN`].
+    #[error("the chain has {0} certificates, more than {MAX_CHAIN}")]
+    ChainTooLong(usize),
+    /// More than [`MAX_CERTIFICATE_BYTES`].
+    #[error("a certificate has {0} bytes, more than {MAX_CERTIFICATE_BYTES}")]
+    CertificateTooLarge(usize),
+    /// Not X.509 in DER.
+    #[error("a certificate cannot be read: {0}")]
+    Unreadable(String),
+    /// The leaf has no URI.
+    #[error("the certificate has no URI among its names")]
+    NoUri,
+    /// The leaf has more URIs than one: which is meant, nobody can say.
+    #[error("the certificate has {0} URIs among its names; it must have one")]
+    SeveralUris(usize),
+    /// The URI is no identity of ours.
+    #[error("{0}")]
+    NotSpiffe(Refusal),
+    /// The trust domain is no party's.
+    #[error("no party has the trust domain {0}")]
+    UnknownTrustDomain(TrustDomain),
+    /// The leaf is itself an authority.
+    #[error("an authority's certificate was used as a caller's")]
+    LeafIsAuthority,
+    /// The leaf may sign certificates.
+    #[error("the caller's certificate has keyCertSign")]
+    LeafMaySign,
+    /// The leaf does not say clientAuth.
+    #[error("the certificate is not for clients: extKeyUsage lacks clientAuth")]
+    NotForClients,
+    /// The leaf's or an intermediate's key.
+    #[error("a key is neither on P-256 or P-384 nor RSA of at least {MIN_RSA_BITS} bits")]
+    WeakKey,
+    /// An intermediate without cA or keyCertSign.
+    #[error("a certificate between the caller's and the authority's is not an authority's")]
+    IntermediateUnfit,
+    /// The party shut this leaf out.
+    #[error("certificate {0} is revoked")]
+    Revoked(Digest),
+    /// The party has no authority within its validity.
+    #[error("party {0} has no authority that is valid now")]
+    NoValidAuthority(PartyId),
+    /// A certificate of the chain is past its validity.
+    #[error("a certificate has expired")]
+    Expired,
+    /// A certificate of the chain is before its validity.
+    #[error("a certificate is not valid yet")]
+    NotYetValid,
+    /// The chain does not end at an authority of the party that it names.
+    #[error("the chain does not end at an authority of party {0}")]
+    UnknownIssuer(PartyId),
+    /// More intermediates than the authority allows.
+    #[error("the chain is longer than its authority allows")]
+    PathTooLong,
+    /// Any other fault of the chain (RFC 5280, section 6).
+    #[error("the chain does not hold: {0:?}")]
+    Chain(webpki::Error),
+}
+
+impl From<IdentityFault> for Error {
+    /// The alert that the caller sees: what its owner can mend (an expired certificate) is told, the rest is not.
+    fn from(fault: IdentityFault) -> Self {
+        Error::InvalidCertificate(match fault {
+            IdentityFault::Expired => CertificateError::Expired,
+            IdentityFault::NotYetValid => CertificateError::NotValidYet,
+            IdentityFault::Revoked(_) => CertificateError::Revoked,
+            fault => CertificateError::Other(OtherError(Arc::new(fault))),
+        })
+    }
+}
+
+#[derive(PartialEq, Eq, Debug)]
+struct PartyTrust {
+    id: PartyId,
+    trust_domain: TrustDomain,
+    authorities: Vec<Authority>,
+    revoked: BTreeSet<Digest>,
+}
+
+/// Every party's authorities at one epoch. Is itself the TLS layer's verifier of client certificates.
+#[derive(Debug)]
+pub struct TrustSet {
+    epoch: u64,
+    by_domain: BTreeMap<TrustDomain, PartyTrust>,
+    schemes: WebPkiSupportedAlgorithms,
+}
+
+impl TrustSet {
+    /// Puts a set together. An expired authority is no fault here; it lets nobody in.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] if an authority does not parse or a party or trust domain stands twice;
+    /// [`Refusal::LimitReached`] over [`MAX_AUTHORITIES`].
+    pub fn build(epoch: u64, parties: Vec<PartyAnchors>) -> Result<Self, Refusal> {
+        let mut ids = BTreeSet::new();
+        let mut by_domain = BTreeMap::new();
+        for party in parties {
+            if party.authorities.len() > MAX_AUTHORITIES {
+                return Err(Refusal::LimitReached {
+                    what: format!("authorities of {}", party.id),
+                    limit: MAX_AUTHORITIES as u64,
+                });
+            }
+            if !ids.insert(party.id.clone()) {
+                return Err(Refusal::malformed("trust set", format!("party {} stands twice", party.id)));
+            }
+            let authorities = party.authorities.iter().map(|der| Authority::parse(der)).collect::<Result<_, _>>()?;
+            let trust = PartyTrust {
+                id: party.id,
+                trust_domain: party.trust_domain.clone(),
+                authorities,
+                revoked: party.revoked,
+            };
+            if by_domain.insert(party.trust_domain, trust).is_some() {
+                return Err(Refusal::malformed("trust set", "two parties have the same trust domain"));
+            }
+        }
+        Ok(Self { epoch, by_domain, schemes: super::provider().signature_verification_algorithms })
+    }
+
+    /// Which state of the log this set stands for; a later one is higher.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether this set and another treat every certificate of this trust domain alike.
+    #[must_use]
+    pub fn agrees_on(&self, other: &Self, domain: &TrustDomain) -> bool {
+        self.by_domain.get(domain) == other.by_domain.get(domain)
+    }
+
+    /// Whose chain this is, leaf first. Some 0.1 ms of work.
+    ///
+    /// # Errors
+    /// [`IdentityFault`]: the first thing that is wrong.
+    pub fn verify(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<Caller, IdentityFault> {
+        self.examine(chain, now).map(|v| v.caller)
+    }
+
+    /// The same, with the moment until when it holds.
+    ///
+    /// # Errors
+    /// [`IdentityFault`]: the first thing that is wrong.
+    pub fn examine(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<Verified, IdentityFault> {
+        let (leaf, rest) = chain.split_first().ok_or(IdentityFault::NoCertificate)?;
+        self.examine_parts(leaf, rest, now)
+    }
+
+    fn examine_parts(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<Verified, IdentityFault> {
+        // Bounds first: nothing is parsed, let alone verified, that is too much.
+        if rest.len() >= MAX_CHAIN {
+            return Err(IdentityFault::ChainTooLong(rest.len() + 1));
+        }
+        if let Some(large) = std::iter::once(leaf).chain(rest).find(|c| c.len() > MAX_CERTIFICATE_BYTES) {
+            return Err(IdentityFault::CertificateTooLarge(large.len()));
+        }
+
+        let facts = read(leaf)?;
+        let uri = match facts.uris.as_slice() {
+            [uri] => uri,
+            [] => return Err(IdentityFault::NoUri),
+            more => return Err(IdentityFault::SeveralUris(more.len())),
+        };
+        let id: SpiffeId = uri.parse().map_err(IdentityFault::NotSpiffe)?;
+        let party = self
+            .by_domain
+            .get(&id.trust_domain)
+            .ok_or_else(|| IdentityFault::UnknownTrustDomain(id.trust_domain.clone()))?;
+
+        // What webpki accepts in a leaf and we do not.
+        if facts.is_ca {
+            return Err(IdentityFault::LeafIsAuthority);
+        }
+        if facts.may_sign_certificates {
+            return Err(IdentityFault::LeafMaySign);
+        }
+        if !facts.for_clients {
+            return Err(IdentityFault::NotForClients);
+        }
+        if !facts.key.is_strong(MIN_RSA_BITS) {
+            return Err(IdentityFault::WeakKey);
+        }
+        let digest = Digest::of(leaf);
+        if party.revoked.contains(&digest) {
+            return Err(IdentityFault::Revoked(digest));
+        }
+        for intermediate in rest {
+            let facts = read(intermediate)?;
+            if !facts.is_ca || !facts.may_sign_certificates {
+                return Err(IdentityFault::IntermediateUnfit);
+            }
+            if !facts.key.is_strong(MIN_RSA_BITS) {
+                return Err(IdentityFault::WeakKey);
+            }
+        }
+
+        let valid_until = party.verify_path(leaf, rest, now)?.min(facts.not_after);
+        Ok(Verified { caller: Caller { party: party.id.clone(), id, leaf: digest }, valid_until })
+    }
+}
+
+impl PartyTrust {
+    /// Builds and checks the path to one of the party's own authorities (RFC 5280, section 6).
+    /// Gives the last second at which the path above the leaf is valid.
+    fn verify_path(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<Time, IdentityFault> {
+        // webpki takes an anchor as it is, however old.
+        let anchors: Vec<_> =
+            self.authorities.iter().filter(|a| a.valid_at(moment(now))).map(|a| a.anchor().clone()).collect();
+        if anchors.is_empty() {
+            return Err(IdentityFault::NoValidAuthority(self.id.clone()));
+        }
+        let end = webpki::EndEntityCert::try_from(leaf).map_err(IdentityFault::Chain)?;
+        let path = end
+            .verify_for_usage(SIGNATURES, &anchors, rest, now, webpki::KeyUsage::client_auth(), None, None)
+            .map_err(|e| match e {
+            webpki::Error::CertExpired { .. } => IdentityFault::Expired,
+            webpki::Error::CertNotValidYet { .. } => IdentityFault::NotYetValid,
+            webpki::Error::UnknownIssuer => IdentityFault::UnknownIssuer(self.id.clone()),
+            other => IdentityFault::Chain(other),
+        })?;
+
+        // Authorities may share a name and a key (a renewed one does): the kindest of those that are valid counts.
+        let ends_at = || self.authorities.iter().filter(|a| a.valid_at(moment(now)) && a.anchor() == path.anchor());
+        let between = path.intermediate_certificates().count();
+        if !ends_at().any(|a| a.path_len().is_none_or(|most| between <= usize::from(most))) {
+            return Err(IdentityFault::PathTooLong);
+        }
+        let mut until = ends_at().map(Authority::not_after).max().unwrap_or(moment(now));
+        for intermediate in path.intermediate_certificates() {
+            until = until.min(read(&intermediate.der())?.not_after);
+        }
+        Ok(until)
+    }
+}
+
+/// Reads a peer's certificate. The parser's message may not carry the peer's bytes raw into a log.
+fn read(der: &CertificateDer<'_>) -> Result<Facts, IdentityFault> {
+    Facts::read(der).map_err(|e| IdentityFault::Unreadable(e.to_string().escape_debug().to_string()))
+}
+
+impl ClientCertVerifier for TrustSet {
+    /// Nobody outside learns which ministries take part.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.examine_parts(leaf, rest, now)?;
+        Ok(ClientCertVerified::assertion())
+    }
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is off".into()))
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, leaf, signed, &self.schemes)
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, RsaKeySize, SanType};
+
+    use super::*;
+    use crate::pki::samples::{self, Ca, NORTH, SOUTH, World, YEAR, files, now, unix, uri};
+
+    fn chain(issued: &crate::pki::issue::Issued, above: &[&Ca]) -> Vec<CertificateDer<'static>> {
+        let mut chain = files(issued).0;
+        chain.extend(above.iter().map(|ca| ca.ca.der().clone()));
+        chain
+    }
+
+    #[test]
+    fn a_caller_is_whom_its_own_party_vouches_for() {
+        let world = World::new();
+        let set = world.trust(7);
+        assert_eq!(set.epoch(), 7);
+        let north = world.north.client(NORTH);
+        let caller = set.verify(&chain(&north, &[]), unix(now())).expect("the good one");
+        assert_eq!(caller.party.as_str(), "north");
+        assert_eq!(caller.id.to_string(), NORTH);
+        assert_eq!(caller.leaf, samples::leaf_digest(&north));
+        let south = set.verify(&chain(&world.south.client(SOUTH), &[]), unix(now())).expect("the other good one");
+        assert_eq!(south.party.as_str(), "south");
+        assert!(set.root_hint_subjects().is_empty(), "nobody outside learns who takes part");
+    }
+
+    /// One row per control: take the control away and its row fails.
+    #[test]
+    fn everybody_else_is_nobody() {
+        let world = World::new();
+        let north = &world.north;
+        let deep = samples::root("Deep CA", |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+        let under = deep.below("Sample bureau CA", |_| {});
+        let not_ca = deep.below("Not a CA", |p| p.is_ca = IsCa::ExplicitNoCa);
+        let mute = deep.below("May not sign", |p| p.key_usages = vec![KeyUsagePurpose::DigitalSignature]);
+        let short_under = deep.below("Short", |p| samples::valid(p, now(), now().plus(10)));
+        let flat_under = north.below("Below a flat CA", |_| {});
+        let old = samples::root("Old CA", |p| samples::valid(p, now().plus(-YEAR), now().plus(-1)));
+        let future = samples::root("Future CA", |p| samples::valid(p, now().plus(1), now().plus(YEAR)));
+        let shut_out = north.client(NORTH);
+        let party = |id: &str, domain: &str, authorities: &[&Ca]| PartyAnchors {
+            id: id.parse().expect("a party"),
+            trust_domain: domain.parse().expect("a trust domain"),
+            authorities: authorities.iter().map(|a| a.der().to_vec()).collect(),
+            revoked: BTreeSet::from([samples::leaf_digest(&shut_out)]),
+        };
+        let set = TrustSet::build(
+            1,
+            vec![
+                party("north", "mfa.north.example", &[north, &deep]),
+                party("south", "mfa.south.example", &[&world.south]),
+                party("east", "mfa.east.example", &[&old, &future]),
+            ],
+        )
+        .expect("a set");
+        let domain = |d: &str| d.parse::<TrustDomain>().expect("a trust domain");
+        let east = |p: &mut rcgen::CertificateParams| {
+            p.subject_alt_names = vec![uri("spiffe://mfa.east.example/official/a.sample")]
+        };
+        let weak =
+            |kind: &'static rcgen::SignatureAlgorithm| north.odd_key(&KeyPair::generate_for(kind).expect("a key"));
+        let many: Vec<&Ca> = vec![&under; MAX_CHAIN];
+        let large = north.odd(|p| {
+            p.subject_alt_names.extend(
+                (0..600)
+                    .map(|i| SanType::DnsName(format!("host-number-{i}.sample.example").try_into().expect("ASCII"))),
+            );
+        });
+
+        let rows: Vec<(&str, Vec<CertificateDer<'static>>, Result<(), IdentityFault>)> = vec![
+            ("good", chain(&north.odd(|_| {}), &[]), Ok(())),
+            (
+                "good with a DNS name beside",
+                chain(
+                    &north.odd(|p| {
+                        p.subject_alt_names.push(SanType::DnsName("pc.north.example".try_into().expect("ASCII")))
+                    }),
+                    &[],
+                ),
+                Ok(()),
+            ),
+            ("good through a bureau", chain(&under.client(NORTH), &[&under]), Ok(())),
+            ("good on P-384", chain(&weak(&rcgen::PKCS_ECDSA_P384_SHA384), &[]), Ok(())),
+            (
+                "good with RSA 2048",
+                chain(
+                    &north.odd_key(
+                        &KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key"),
+                    ),
+                    &[],
+                ),
+                Ok(()),
+            ),
+            ("nothing", vec![], Err(IdentityFault::NoCertificate)),
+            ("too many", chain(&under.client(NORTH), &many), Err(IdentityFault::ChainTooLong(MAX_CHAIN + 1))),
+            ("too large", chain(&large, &[]), Err(IdentityFault::CertificateTooLarge(files(&large).0[0].len()))),
+            (
+                "another's CA",
+                chain(&world.south.client(NORTH), &[]),
+                Err(IdentityFault::UnknownIssuer("north".parse().expect("a party"))),
+            ),
+            (
+                "one's CA for another",
+                chain(&north.client(SOUTH), &[]),
+                Err(IdentityFault::UnknownIssuer("south".parse().expect("a party"))),
+            ),
+            (
+                "unknown domain",
+                chain(&north.client("spiffe://mfa.west.example/official/a.sample"), &[]),
+                Err(IdentityFault::UnknownTrustDomain(domain("mfa.west.example"))),
+            ),
+            (
+                "no URI",
+                chain(
+                    &north.odd(|p| {
+                        p.subject_alt_names = vec![SanType::DnsName("mfa.north.example".try_into().expect("ASCII"))]
+                    }),
+                    &[],
+                ),
+                Err(IdentityFault::NoUri),
+            ),
+            ("no names", chain(&north.odd(|p| p.subject_alt_names.clear()), &[]), Err(IdentityFault::NoUri)),
+            (
+                "two URIs",
+                chain(&north.odd(|p| p.subject_alt_names.push(uri(SOUTH))), &[]),
+                Err(IdentityFault::SeveralUris(2)),
+            ),
+            (
+                "the same URI twice",
+                chain(&north.odd(|p| p.subject_alt_names.push(uri(NORTH))), &[]),
+                Err(IdentityFault::SeveralUris(2)),
+            ),
+            (
+                "a second URI of another kind",
+                chain(&north.odd(|p| p.subject_alt_names.push(uri("https://a.example"))), &[]),
+                Err(IdentityFault::SeveralUris(2)),
+            ),
+            (
+                "no clientAuth",
+                chain(&north.odd(|p| p.extended_key_usages.clear()), &[]),
+                Err(IdentityFault::NotForClients),
+            ),
+            (
+                "serverAuth only",
+                chain(&north.odd(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]), &[]),
+                Err(IdentityFault::NotForClients),
+            ),
+            (
+                "any purpose",
+                chain(&north.odd(|p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any]), &[]),
+                Err(IdentityFault::NotForClients),
+            ),
+            (
+                "expired leaf",
+                chain(&north.odd(|p| samples::valid(p, now().plus(-9), now().plus(-1))), &[]),
+                Err(IdentityFault::Expired),
+            ),
+            (
+                "leaf of tomorrow",
+                chain(&north.odd(|p| samples::valid(p, now().plus(1), now().plus(9))), &[]),
+                Err(IdentityFault::NotYetValid),
+            ),
+            (
+                "expired CA",
+                chain(&old.odd(east), &[]),
+                Err(IdentityFault::NoValidAuthority("east".parse().expect("a party"))),
+            ),
+            (
+                "CA of tomorrow",
+                chain(&future.odd(east), &[]),
+                Err(IdentityFault::NoValidAuthority("east".parse().expect("a party"))),
+            ),
+            (
+                "CA as a leaf",
+                chain(&north.odd(|p| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))), &[]),
+                Err(IdentityFault::LeafIsAuthority),
+            ),
+            (
+                "leaf that may sign",
+                chain(&north.odd(|p| p.key_usages.push(KeyUsagePurpose::KeyCertSign)), &[]),
+                Err(IdentityFault::LeafMaySign),
+            ),
+            ("revoked", chain(&shut_out, &[]), Err(IdentityFault::Revoked(samples::leaf_digest(&shut_out)))),
+            ("Ed25519", chain(&weak(&rcgen::PKCS_ED25519), &[]), Err(IdentityFault::WeakKey)),
+            ("P-521", chain(&weak(&rcgen::PKCS_ECDSA_P521_SHA512), &[]), Err(IdentityFault::WeakKey)),
+            ("through a non-CA", chain(&not_ca.client(NORTH), &[&not_ca]), Err(IdentityFault::IntermediateUnfit)),
+            (
+                "through one that may not sign",
+                chain(&mute.client(NORTH), &[&mute]),
+                Err(IdentityFault::IntermediateUnfit),
+            ),
+            (
+                "longer than the anchor allows",
+                chain(&flat_under.client(NORTH), &[&flat_under]),
+                Err(IdentityFault::PathTooLong),
+            ),
+            (
+                "not DER",
+                vec![CertificateDer::from(vec![0x30, 0x03, 1, 2, 3])],
+                Err(IdentityFault::Unreadable(String::new())),
+            ),
+        ];
+        for (what, chain, expected) in rows {
+            let got = set.verify(&chain, unix(now())).map(|_| ());
+            let got = got.map_err(|e| {
+                if matches!(e, IdentityFault::Unreadable(_)) { IdentityFault::Unreadable(String::new()) } else { e }
+            });
+            assert_eq!(got, expected, "{what}");
+        }
+        for id in [
+            "spiffe://mfa.north.example/king/a",
+            "https://mfa.north.example/official/a",
+            "spiffe://mfa.north.example/official/a\u{1b}[2J",
+        ] {
+            let odd = north.odd(|p| p.subject_alt_names = vec![uri(id)]);
+            let fault = set.verify(&chain(&odd, &[]), unix(now())).expect_err(id);
+            assert!(matches!(fault, IdentityFault::NotSpiffe(_)), "{id}: {fault:?}");
+            assert!(!fault.to_string().chars().any(char::is_control), "{id}: {fault}");
+        }
+        // Until when a chain holds is the shortest of its parts.
+        let until = |chain: &[CertificateDer<'static>]| set.examine(chain, unix(now())).map(|v| v.valid_until);
+        assert_eq!(until(&chain(&short_under.client(NORTH), &[&short_under])), Ok(now().plus(10)));
+        assert_eq!(until(&chain(&north.odd(|p| samples::valid(p, now(), now().plus(5))), &[])), Ok(now().plus(5)));
+        assert_eq!(
+            until(&chain(&north.odd(|p| samples::valid(p, now(), now().plus(9 * YEAR))), &[])),
+            Ok(now().plus(YEAR))
+        );
+    }
+
+    #[test]
+    fn a_set_is_unambiguous() {
+        let world = World::new();
+        let twice = |change: fn(&mut PartyAnchors)| {
+            let mut parties = world.parties();
+            let mut third = parties[0].clone();
+            change(&mut third);
+            parties.push(third);
+            TrustSet::build(1, parties)
+        };
+        assert!(twice(|p| p.id = "east".parse().expect("a party")).is_err(), "one trust domain, two parties");
+        assert!(twice(|p| p.trust_domain = "mfa.east.example".parse().expect("a domain")).is_err(), "one party twice");
+        let east = |p: &mut PartyAnchors| {
+            p.id = "east".parse().expect("a party");
+            p.trust_domain = "mfa.east.example".parse().expect("a domain");
+        };
+        assert!(twice(east).is_ok());
+        assert!(
+            twice(|p| {
+                p.id = "east".parse().expect("a party");
+                p.trust_domain = "mfa.east.example".parse().expect("a domain");
+                p.authorities = vec![p.authorities[0].clone(); MAX_AUTHORITIES + 1];
+            })
+            .is_err()
+        );
+        let (one, mut other) = (world.trust(1), world.parties());
+        other[1].revoked.insert(Digest::of(b"a leaf"));
+        let other = TrustSet::build(2, other).expect("a set");
+        assert!(one.agrees_on(&other, &"mfa.north.example".parse().expect("a domain")));
+        assert!(!one.agrees_on(&other, &"mfa.south.example".parse().expect("a domain")));
+    }
+}

@@ -480,3 +480,6 @@ impl FromStr for State {
             .ok_or_else(|| Refusal::malformed("state", "is none of drafting, open, complete, published"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,3 +21,6 @@ pub mod time;
 pub mod trust;
 pub mod view;
 pub mod words;
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -22,11 +22,9 @@ use load::Folds;
 use ports::{Content, Machine, Store};
 use tokio::sync::watch;
 
-use crate::domain::{
-    id::{Digest, PartyId, TrustDomain},
-    key::Signer,
-    refusal::Refusal,
-    time::Time,
+use crate::{
+    domain::{key::Signer, refusal::Refusal, time::Time},
+    pki::trust::PartyAnchors,
 };
 
 /// The exchange. Clone the [`Arc`] that holds it.
@@ -39,19 +37,6 @@ pub struct Exchange {
     trust_changed: watch::Sender<u64>,
     /// The latest log time that the store held against our clock, in seconds since 1970.
     latest: AtomicI64,
-}
-
-/// A party's certificate authorities, and the leaves that it has shut out.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Anchors {
-    /// The party.
-    pub party: PartyId,
-    /// Names it in certificates.
-    pub trust_domain: TrustDomain,
-    /// CA certificates in DER.
-    pub authorities: Vec<Vec<u8>>,
-    /// SHA-256 of leaf certificates that are refused.
-    pub revoked: Vec<Digest>,
 }
 
 impl Exchange {
@@ -94,18 +79,18 @@ impl Exchange {
     ///
     /// # Errors
     /// [`Refusal::StoreFailed`], [`Refusal::Inconsistent`].
-    pub async fn anchors(&self) -> Result<Vec<Anchors>, Refusal> {
+    pub async fn anchors(&self) -> Result<Vec<PartyAnchors>, Refusal> {
         let charters = self.folds.charters(&*self.store).await?;
         let (charter, _) = load::in_force(&charters)?;
         let mut anchors = Vec::new();
         for party in &charter.parties {
             let record = self.folds.party(&*self.store, &party.id).await?;
             if let Some(trust) = record.trusted() {
-                anchors.push(Anchors {
-                    party: party.id.clone(),
+                anchors.push(PartyAnchors {
+                    id: party.id.clone(),
                     trust_domain: party.trust_domain.clone(),
                     authorities: trust.body.certificates.iter().map(|c| c.as_bytes().to_vec()).collect(),
-                    revoked: trust.body.revoked.clone(),
+                    revoked: trust.body.revoked.iter().copied().collect(),
                 });
             }
         }

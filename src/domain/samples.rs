@@ -1,0 +1,287 @@
+//! A small world for tests: sample parties with keys and grants, a communiqué, and a log in memory that only takes what was
+//! decided.
+
+use std::collections::BTreeMap;
+
+use super::{
+    act::{Act, ActKind},
+    charter::{Adoption, Charter, Der, LogKey, Party, Succession},
+    document::Document,
+    entry::{Entry, Position, Recorded, Step, StreamId},
+    id::{CommuniqueId, Digest, HolderId, PartyId, Salt},
+    json,
+    key::{PublicKey, SUITE, SecretKey, Signer as _},
+    life::{Context, Life},
+    manifest::{Initialling, LegalEffect, Manifest, Procedure, Status, Text},
+    powers::{Holder, Powers},
+    refusal::Refusal,
+    register::{PartyRecord, verify_act},
+    statement::{Statement, Type, Unverified},
+    text::{Direction, RULES},
+    time::Time,
+    words::{Line, Names, Prose},
+};
+
+/// When the samples happen.
+pub fn noon() -> Time {
+    Time::parse("2026-03-02T12:00:00Z").unwrap()
+}
+
+pub fn party(id: &str) -> PartyId {
+    PartyId::parse(id).unwrap()
+}
+
+pub fn names(words: &str) -> Names {
+    Names::new([("fr".parse().unwrap(), Line::new(words).unwrap())]).unwrap()
+}
+
+/// A key that depends on its name alone.
+pub fn key(name: &str) -> SecretKey {
+    SecretKey::from_seed(Digest::of(name.as_bytes()).as_bytes())
+}
+
+pub fn public(name: &str) -> PublicKey {
+    key(name).public()
+}
+
+/// A charter of these parties, each with this quorum.
+pub fn charter(parties: &[(&str, u64)]) -> Charter {
+    let mut parties: Vec<_> = parties
+        .iter()
+        .map(|(id, quorum)| Party {
+            id: party(id),
+            names: names(&format!("Échantillon {id}")),
+            trust_domain: format!("{id}.example").parse().unwrap(),
+            authority: public(&format!("authority of {id}")),
+            quorum: *quorum,
+            witness: None,
+        })
+        .collect();
+    parties.sort_by(|a, b| a.id.cmp(&b.id));
+    Charter {
+        r#type: Type::of::<Charter>(),
+        exchange: "exchange.example".parse().unwrap(),
+        version: 1,
+        previous: None,
+        succession: Succession::Unanimous,
+        adopt_by: None,
+        parties,
+        witnesses: 0,
+        log: LogKey { origin: Line::new("exchange.example/log").unwrap(), key: public("log") },
+        depositary: public("depositary"),
+        server_ca: Der::new(vec![0x30, 0]).unwrap(),
+        suites: vec![SUITE.into()],
+    }
+}
+
+/// A log in memory over one communiqué.
+pub struct World {
+    pub charter: Document<Charter>,
+    pub records: BTreeMap<PartyId, PartyRecord>,
+    pub life: Life,
+    pub now: Time,
+    pub id: CommuniqueId,
+    index: u64,
+    salt: u8,
+}
+
+impl World {
+    /// Parties with quorums; each party has the holders `a`-`d` with the key `<party>.<holder>` and powers for every act.
+    pub fn new(parties: &[(&str, u64)]) -> Self {
+        let charter = Document::of(&charter(parties)).unwrap();
+        let id = CommuniqueId::new(1_772_452_800_000, &[1; 10]);
+        let mut world =
+            Self { charter, records: BTreeMap::new(), life: Life::default(), now: noon(), id, index: 0, salt: 0 };
+        for (id, _) in parties {
+            for holder in ["a1", "b1", "c1", "d1"] {
+                world.grant(world.powers(id, holder)).unwrap();
+            }
+        }
+        world
+    }
+    pub fn founding(&self) -> Digest {
+        self.charter.digest()
+    }
+    pub fn powers(&self, of: &str, holder: &str) -> Powers {
+        Powers {
+            founding: self.founding(),
+            exchange: self.charter.exchange.clone(),
+            party: party(of),
+            holder: Holder {
+                id: HolderId::parse(holder).unwrap(),
+                names: names("Personne Exemple"),
+                titles: names("Ministre (exemple)"),
+            },
+            key: public(&format!("{of}.{holder}")),
+            acts: ActKind::ALL.to_vec(),
+            scope: None,
+            not_before: noon().plus(-86_400),
+            not_after: noon().plus(86_400),
+        }
+    }
+    /// Logs full powers.
+    pub fn grant(&mut self, powers: Powers) -> Result<Digest, Refusal> {
+        let of = powers.party.clone();
+        let signed = Statement::sign(powers, &key(&format!("authority of {of}")))?;
+        let others = self.records.iter().filter(|(id, _)| **id != of).map(|(_, r)| r);
+        let record = self.records.get(&of).cloned().unwrap_or_default();
+        let unverified = Unverified::parse(signed.compact())?;
+        let (verified, step) = record.grant(unverified, &self.charter, self.founding(), others)?;
+        let (entry, digest) = self.entry(StreamId::Party(of.clone()), record.position(), step);
+        let objects = [verified.compact().as_bytes().to_vec()];
+        let recorded = Recorded { index: self.next(), digest, entry: &entry, objects: &objects };
+        self.records.entry(of).or_default().apply(recorded)?;
+        Ok(verified.digest())
+    }
+    pub fn grant_of(&self, of: &str, holder: &str) -> Digest {
+        let grants = self.records[&party(of)].grants();
+        *grants.iter().find(|(_, g)| g.body.holder.id.as_str() == holder).map(|(digest, _)| digest).unwrap()
+    }
+    /// The next revision's manifest: revision 1 of all parties, or the one after the newest.
+    pub fn manifest(&self) -> Manifest {
+        let newest = self.life.newest().map(|r| &r.manifest);
+        let text = b"Texte d'essai.\n";
+        Manifest {
+            r#type: Type::of::<Manifest>(),
+            salt: Salt::new([7; 32]),
+            founding: self.founding(),
+            exchange: self.charter.exchange.clone(),
+            charter: self.charter.digest(),
+            communique: self.id,
+            revision: newest.map_or(1, |m| m.revision + 1),
+            previous: newest.map(Document::digest),
+            proposer: newest.map_or_else(|| self.charter.parties[0].id.clone(), |m| m.proposer.clone()),
+            rules: RULES.into(),
+            titles: names("Communiqué conjoint (exemple)"),
+            parties: newest.map_or_else(|| self.charter.party_ids(), |m| m.parties.clone()),
+            texts: vec![Text {
+                lang: "fr".parse().unwrap(),
+                dir: Direction::Ltr,
+                status: Status::Authentic,
+                size: text.len() as u64,
+                sha256: Digest::of(text),
+            }],
+            annexes: vec![],
+            meeting: None,
+            legal_effect: LegalEffect::Political,
+            procedure: Procedure { initialling: Initialling::Required, deadline: None, embargo: None },
+            rectifies: (),
+        }
+    }
+    /// An act on the newest revision (or on this manifest), as this holder would make it now.
+    pub fn act_on(&self, kind: ActKind, of: &str, holder: &str, manifest: &Document<Manifest>) -> Act {
+        let opened = self.life.newest().and_then(|r| r.opened).map(|o| o.entry);
+        Act {
+            act: kind,
+            founding: self.founding(),
+            exchange: self.charter.exchange.clone(),
+            party: party(of),
+            charter: self.charter.digest(),
+            communique: self.id,
+            revision: manifest.revision,
+            manifest: manifest.digest(),
+            opening: kind.needs_opening().then(|| opened.unwrap_or(Digest::of(b"no opening"))),
+            grant: self.grant_of(of, holder),
+            time: self.now,
+            place: None,
+            reason: (kind == ActKind::Decline).then(|| Prose::new("Le deuxième alinéa.").unwrap()),
+            declaration: (),
+            confirms: (),
+        }
+    }
+    pub fn act(&self, kind: ActKind, of: &str, holder: &str) -> Act {
+        self.act_on(kind, of, holder, &self.life.newest().unwrap().manifest)
+    }
+    fn signer(&self, act: &Act) -> SecretKey {
+        let holder = self.records[&act.party].grants().get(&act.grant).map(|g| g.body.holder.id.to_string());
+        key(&format!("{}.{}", act.party, holder.unwrap_or_else(|| "a1".into())))
+    }
+    pub fn context(&self) -> Context<'_> {
+        Context { founding: self.founding(), charter: &self.charter, grants: &self.records, now: self.now }
+    }
+    /// Proposes a manifest.
+    pub fn propose_as(&mut self, manifest: Manifest, act: impl FnOnce(Act) -> Act) -> Result<(), Refusal> {
+        let manifest = Document::of(&manifest)?;
+        let of = manifest.proposer.to_string();
+        let act = act(self.act_on(ActKind::Propose, &of, "a1", &manifest));
+        let signed =
+            verify_act(Unverified::parse(Statement::sign(act.clone(), &self.signer(&act))?.compact())?, &self.records)?;
+        let steps = self.life.propose(&manifest, &signed, self.context())?;
+        self.log(steps, &[manifest.bytes().to_vec(), signed.compact().into()]);
+        Ok(())
+    }
+    /// Proposes the next revision.
+    pub fn propose(&mut self) -> Result<(), Refusal> {
+        self.propose_as(self.manifest(), |act| act)
+    }
+    /// Signs and submits an act.
+    pub fn submit(&mut self, act: Act) -> Result<usize, Refusal> {
+        let signed =
+            verify_act(Unverified::parse(Statement::sign(act.clone(), &self.signer(&act))?.compact())?, &self.records)?;
+        let steps = self.life.act(&signed, self.context())?;
+        let count = steps.len();
+        self.log(steps, &[signed.compact().into()]);
+        Ok(count)
+    }
+    pub fn publish(&mut self) -> Result<(), Refusal> {
+        let manifest = self.life.publish(self.now)?.manifest.digest();
+        let step = Step { kind: super::entry::Kind::Published, documents: vec![manifest], statements: vec![] };
+        self.log(vec![step], &[]);
+        Ok(())
+    }
+    fn log(&mut self, steps: Vec<Step>, objects: &[Vec<u8>]) {
+        for step in steps {
+            let (entry, digest) = self.entry(StreamId::Communique(self.id), self.life.position(), step);
+            let recorded = Recorded { index: self.next(), digest, entry: &entry, objects };
+            self.life.apply(recorded).unwrap();
+        }
+    }
+    fn entry(&mut self, stream: StreamId, position: Position, step: Step) -> (Entry, Digest) {
+        self.salt = self.salt.wrapping_add(1);
+        let files = (step.kind == super::entry::Kind::Published).then(Vec::new);
+        let entry = Entry {
+            kind: step.kind,
+            time: self.now,
+            stream,
+            seq: position.length,
+            previous: position.last,
+            salt: Salt::new([self.salt; 32]),
+            documents: step.documents,
+            statements: step.statements,
+            files,
+        };
+        let digest = Digest::of(&json::encode(&entry));
+        (entry, digest)
+    }
+    fn next(&mut self) -> u64 {
+        self.index += 1;
+        self.index - 1
+    }
+    /// Initials by every party: the revision opens.
+    pub fn open(&mut self) {
+        for id in self.charter.party_ids() {
+            self.submit(self.act(ActKind::Initial, id.as_str(), "a1")).unwrap();
+        }
+    }
+    /// Signatures by every party's quorum.
+    pub fn sign_all(&mut self) {
+        for p in self.charter.parties.clone() {
+            for holder in ["a1", "b1", "c1", "d1"].iter().take(usize::try_from(p.quorum).unwrap()) {
+                self.submit(self.act(ActKind::Sign, p.id.as_str(), holder)).unwrap();
+            }
+        }
+    }
+}
+
+/// An adoption of this charter 1.
+pub fn adoption(charter: &Document<Charter>, of: &str) -> Statement<Adoption> {
+    let body = Adoption {
+        founding: charter.digest(),
+        exchange: charter.exchange.clone(),
+        party: party(of),
+        charter: charter.digest(),
+        version: 1,
+        time: noon(),
+    };
+    Statement::sign(body, &key(&format!("authority of {of}"))).unwrap()
+}

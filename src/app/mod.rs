@@ -2,4 +2,6 @@
 //! environment and the clock.
 
 pub mod config;
+pub mod init;
+pub mod machine;
 pub mod telemetry;

@@ -2,6 +2,7 @@
 //! computed again, acts made from what was read.
 
 pub mod acting;
+pub mod chartering;
 pub mod drafting;
 pub mod keyfile;
 pub mod reading;

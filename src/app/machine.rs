@@ -1,0 +1,38 @@
+//! The machine's clock and source of randomness.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::{domain::time::Time, exchange::ports::Machine};
+
+/// The real one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThisMachine;
+
+impl ThisMachine {
+    /// Milliseconds since 1970 began.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+    pub fn millis(self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+    /// Random bytes from the system's source. A machine without one cannot go on safely, and does not.
+    #[must_use]
+    #[expect(clippy::panic, reason = "without randomness no salt or key may be made")]
+    pub fn bytes<const N: usize>(self) -> [u8; N] {
+        let mut bytes = [0; N];
+        if getrandom::fill(&mut bytes).is_err() {
+            panic!("the system's source of randomness failed");
+        }
+        bytes
+    }
+}
+
+impl Machine for ThisMachine {
+    fn now(&self) -> Time {
+        Time::from_unix(i64::try_from(self.millis() / 1000).unwrap_or(i64::MAX))
+    }
+    fn random(&self) -> [u8; 32] {
+        self.bytes()
+    }
+}

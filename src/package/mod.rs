@@ -1,0 +1,3 @@
+//! The package: how a published communiqué is archived and carried.
+
+pub mod zip;

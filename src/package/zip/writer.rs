@@ -1,0 +1,200 @@
+//! Writing: the same input gives the same bytes, and nothing is written that the reader would refuse.
+
+use std::io::{self, Write};
+
+use super::layout;
+use super::names::Census;
+use super::{DosTime, Entry, Limits, Method, ZipFault, deflate};
+
+/// Why an entry was not written. Comes inside an [`io::Error`] of kind [`io::ErrorKind::InvalidInput`].
+#[derive(Debug, thiserror::Error)]
+pub enum WriteFault {
+    /// The reader would refuse it.
+    #[error(transparent)]
+    Refused(#[from] ZipFault),
+    /// The contents are longer or shorter than was announced.
+    #[error("the contents do not have the {size} bytes announced")]
+    Size {
+        /// What was announced.
+        size: u64,
+    },
+    /// The contents have another CRC-32 than was announced.
+    #[error("the contents do not have the checksum announced")]
+    Crc,
+    /// An earlier entry failed or was not finished, so what was written is no archive.
+    #[error("an earlier entry was not completed")]
+    Broken,
+}
+
+impl From<WriteFault> for io::Error {
+    fn from(fault: WriteFault) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, fault)
+    }
+}
+
+/// Writes an archive within [`Limits::PACKAGE`], front to back. An entry that is refused by its header leaves the
+/// writer usable; one that fails later does not.
+pub struct Writer<W: Write> {
+    to: W,
+    modified: DosTime,
+    census: Census,
+    directory: Vec<u8>,
+    entries: u16,
+    /// Bytes written so far.
+    offset: u64,
+    /// Whether an entry was begun and not completed.
+    broken: bool,
+}
+
+impl<W: Write> Writer<W> {
+    /// A writer whose entries will all bear the time `modified`. Header and contents are written in separate calls, so
+    /// a file should be given buffered.
+    pub fn new(to: W, modified: DosTime) -> Self {
+        Writer {
+            to,
+            modified,
+            census: Census::new(Limits::PACKAGE),
+            directory: Vec::new(),
+            entries: 0,
+            offset: 0,
+            broken: false,
+        }
+    }
+
+    /// Begins a stored entry whose size and CRC-32 are known before. The caller writes exactly that many bytes and calls
+    /// [`EntrySink::finish`].
+    ///
+    /// # Errors
+    ///
+    /// [`WriteFault::Refused`] for a name, size or number of entries that the reader would refuse,
+    /// [`WriteFault::Broken`] after a failure, and what the underlying writer says.
+    pub fn stored(&mut self, name: &str, size: u64, crc32: u32) -> io::Result<EntrySink<'_, W>> {
+        self.begin(Entry {
+            name: name.to_owned(),
+            size,
+            compressed: size,
+            crc32,
+            modified: self.modified,
+            method: Method::Stored,
+        })?;
+        Ok(EntrySink {
+            writer: self,
+            size,
+            left: size,
+            crc32,
+            digest: crc32fast::Hasher::new(),
+        })
+    }
+
+    /// Writes an entry from memory: deflated if that is smaller and [`deflate`](mod@deflate) takes it, else stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::stored`].
+    pub fn small(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let stream = deflate::deflate(bytes);
+        let (method, data) = match &stream {
+            Some(stream) => (Method::Deflated, stream.as_slice()),
+            None => (Method::Stored, bytes),
+        };
+        self.begin(Entry {
+            name: name.to_owned(),
+            size: bytes.len() as u64,
+            compressed: data.len() as u64,
+            crc32: crc32fast::hash(bytes),
+            modified: self.modified,
+            method,
+        })?;
+        self.to.write_all(data)?;
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Writes central directory and end record, flushes, and gives the underlying writer back.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteFault::Refused`] if there is no entry, [`WriteFault::Broken`] after a failure, and what the underlying
+    /// writer says.
+    pub fn finish(mut self) -> io::Result<W> {
+        if self.broken {
+            return Err(WriteFault::Broken.into());
+        }
+        if self.entries == 0 {
+            return Err(WriteFault::Refused(ZipFault::Empty).into());
+        }
+        self.to.write_all(&self.directory)?;
+        // Both fit, for the same reason as in `begin`.
+        let (size, offset) = (self.directory.len() as u32, self.offset as u32);
+        self.to
+            .write_all(&layout::end(self.entries, size, offset))?;
+        self.to.flush()?;
+        Ok(self.to)
+    }
+
+    /// Writes the local header and notes the central one. Until the contents are complete, the writer
+    /// counts as broken.
+    fn begin(&mut self, entry: Entry) -> io::Result<()> {
+        if self.broken {
+            return Err(WriteFault::Broken.into());
+        }
+        self.census.admit(&entry).map_err(WriteFault::Refused)?;
+        self.broken = true;
+        let header = layout::local(&entry);
+        self.to.write_all(&header)?;
+        // Fits, since Limits::PACKAGE keeps the whole archive within ARCHIVE_MAX.
+        layout::push_central(&mut self.directory, &entry, self.offset as u32);
+        self.offset += header.len() as u64 + entry.compressed;
+        self.entries += 1;
+        Ok(())
+    }
+}
+
+/// Takes the contents of one stored entry, through [`Write`]. Dropped without [`EntrySink::finish`], it leaves the archive
+/// broken, and the writer will say so.
+#[must_use = "an entry is complete only after `finish`"]
+pub struct EntrySink<'a, W: Write> {
+    writer: &'a mut Writer<W>,
+    size: u64,
+    left: u64,
+    crc32: u32,
+    digest: crc32fast::Hasher,
+}
+
+impl<W: Write> Write for EntrySink<'_, W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if piece.len() as u64 > self.left {
+            return Err(WriteFault::Size { size: self.size }.into());
+        }
+        let written = self.writer.to.write(piece)?;
+        let (taken, _) = piece.split_at_checked(written).ok_or_else(|| {
+            io::Error::other("the underlying writer claims more bytes than it was given")
+        })?;
+        self.digest.update(taken);
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.to.flush()
+    }
+}
+
+impl<W: Write> EntrySink<'_, W> {
+    /// Completes the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteFault::Size`] or [`WriteFault::Crc`] if the contents are not those announced. The archive is lost then,
+    /// its header being written.
+    pub fn finish(self) -> io::Result<()> {
+        if self.left != 0 {
+            return Err(WriteFault::Size { size: self.size }.into());
+        }
+        if self.digest.finalize() != self.crc32 {
+            return Err(WriteFault::Crc.into());
+        }
+        self.writer.broken = false;
+        Ok(())
+    }
+}

@@ -9,7 +9,7 @@ mod founding;
 mod load;
 mod parties;
 pub mod ports;
-//mod publications;
+mod publications;
 
 use std::sync::{
     Arc,

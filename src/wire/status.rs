@@ -216,7 +216,8 @@ impl From<&tonic::Status> for Answer {
         let unsent = reason.is_none()
             && std::iter::successors(source, |&e| e.source()).any(<dyn Error>::is::<tonic::ConnectError>);
         let sentence = match source {
-            Some(source) if unsent => causes(source),
+            // tonic's own message is often a mere 'transport error'.
+            Some(source) if reason.is_none() => causes(source),
             _ if status.message().is_empty() => status.code().to_string(),
             _ => status.message().to_owned(),
         };
@@ -453,5 +454,39 @@ mod tests {
             let unknown = matches!(refusal, Refusal::OutcomeUnknown | Refusal::DeadlineExceeded { .. });
             assert_eq!(answer(&status(&refusal, "")).outcome_unknown(), unknown, "{refusal:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_nobody_listens_on_is_unreachable() {
+        use crate::wire::v1::{GetCharterRequest, charter_service_client::CharterServiceClient};
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
+        let connect = Answer::unconnected(&endpoint.connect().await.unwrap_err());
+        let call = CharterServiceClient::new(endpoint.connect_lazy()).get_charter(GetCharterRequest::default()).await;
+        let call = Answer::from(&call.unwrap_err());
+        for answer in [connect, call] {
+            assert!(answer.unreachable() && answer.retryable() && !answer.outcome_unknown(), "{answer:?}");
+            assert!(answer.sentence.contains("refused"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_leaves_the_outcome_unknown() {
+        use crate::wire::v1::{SubmitActRequest, communique_service_client::CommuniqueServiceClient};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (server, call) = tokio::join!(
+            async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 10]).await
+            },
+            async {
+                let endpoint = tonic::transport::Endpoint::from_shared(endpoint).unwrap();
+                CommuniqueServiceClient::new(endpoint.connect_lazy()).submit_act(SubmitActRequest::default()).await
+            }
+        );
+        let answer = Answer::from(&call.unwrap_err());
+        assert!(server.unwrap() > 0 && answer.outcome_unknown() && !answer.unreachable(), "{answer:?}");
+        assert_ne!(answer.sentence, "transport error", "a sentence that says nothing");
     }
 }

@@ -8,3 +8,4 @@ pub mod http;
 pub mod observe;
 pub mod package;
 pub mod pki;
+pub mod wire;

@@ -6,3 +6,4 @@ pub mod chartering;
 pub mod drafting;
 pub mod keyfile;
 pub mod reading;
+pub mod remote;

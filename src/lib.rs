@@ -1,4 +1,5 @@
 //! The map. Each room knows only those below it; `tests/tidy.rs` holds the table of allowed arrows.
 
 pub mod domain;
+pub mod grpc;
 pub mod pki;

@@ -157,7 +157,7 @@ async fn accept(
                 }
                 Ok(Err(Fault::Full(why))) => {
                     counters.refused_connections.fetch_add(1, Ordering::Relaxed);
-                    warn!(%addr, reason = %why.escape_debug(), "connection refused");
+                    info!(%addr, reason = %why.escape_debug(), "connection refused");
                 }
                 Ok(Err(Fault::Refused(why))) => {
                     counters.handshakes_refused.fetch_add(1, Ordering::Relaxed);

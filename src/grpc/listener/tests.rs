@@ -366,23 +366,30 @@ async fn a_handshake_that_a_swap_overtakes_is_judged_by_the_new_set() {
 
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_cut_too() {
-    let mut door = Door::open(Limits::default()).await;
-    let issued = door.world.north.client(NORTH);
-    let (_client, mut stream) = door.enter(&issued).await.expect("let in");
-    let writer = tokio::spawn(async move {
-        loop {
-            if let Err(error) = stream.write_all(&[0; 65_536]).await {
-                let ended = stream.shutdown().await;
-                return (error.kind(), ended.is_err());
+    // A big write waits in writing, a small one in flushing.
+    for (bytes, flush) in [(65_536, false), (1024, true)] {
+        let mut door = Door::open(Limits::default()).await;
+        let issued = door.world.north.client(NORTH);
+        let (_client, mut stream) = door.enter(&issued).await.expect("let in");
+        let writer = tokio::spawn(async move {
+            let chunk = vec![0; bytes];
+            loop {
+                let mut done = stream.write_all(&chunk).await;
+                if flush && done.is_ok() {
+                    done = stream.flush().await;
+                }
+                if let Err(error) = done {
+                    return (error.kind(), stream.shutdown().await.is_err());
+                }
             }
-        }
-    });
-    sleep(Duration::from_millis(300)).await; // until every buffer is full
-    assert!(!writer.is_finished());
-    assert_eq!(door.gate.cut_all(), 1);
-    let (error, stuck) = timeout(PATIENCE, writer).await.expect("it ends").expect("no panic");
-    assert_eq!((error, stuck), (io::ErrorKind::ConnectionAborted, true));
-    assert_eq!(count(&door.gate.counters().open), 0);
+        });
+        sleep(Duration::from_millis(500)).await; // until every buffer is full
+        assert!(!writer.is_finished());
+        assert_eq!(door.gate.cut_all(), 1);
+        let (error, stuck) = timeout(PATIENCE, writer).await.expect("it ends").expect("no panic");
+        assert_eq!((error, stuck), (io::ErrorKind::ConnectionAborted, true), "{bytes}");
+        assert_eq!(count(&door.gate.counters().open), 0);
+    }
 }
 
 #[tokio::test]
@@ -414,16 +421,28 @@ async fn connections_are_bounded_per_party_and_in_all() {
     let _third = door.enter(&south).await.expect("another party is not");
     assert!(door.enter(&south).await.is_err(), "the house is full");
     until("counted", || count(&door.gate.counters().refused_connections) == 2).await;
+    // A full house does not even begin a handshake …
+    let _silent = dial(door.addr, HERE).await.expect("a socket");
+    until("dropped unheard", || count(&door.gate.counters().refused_connections) == 3).await;
+    // … and counts again when one is over.
+    let chain: Arc<[CertificateDer<'static>]> = samples::files(&south).0.into();
+    let admit = |connections| {
+        let caps = Caps { connections, per_party: 2 };
+        door.gate.admit(door.gate.current(), chain.clone(), caps).map(|_| ())
+    };
+    assert!(matches!(admit(3), Err(NotAdmitted::Full)));
+    assert!(admit(4).is_ok());
     drop(first);
     assert!(door.enter(&north).await.is_ok(), "a place comes back");
 }
 
 #[tokio::test]
 async fn shutting_down_closes_the_door_and_draining_ends_what_is_inside() {
-    let mut door = Door::open(Limits::default()).await;
+    let mut door = Door::open(Limits { handshake_deadline: 10 * PATIENCE, ..Limits::default() }).await;
     let issued = door.world.north.client(NORTH);
     let (mut client, mut stream) = door.enter(&issued).await.expect("let in");
     let mut waiting = dial(door.addr, HERE).await.expect("a socket");
+    sleep(Duration::from_millis(200)).await; // until its handshake is under way
     door.shutdown.cancel();
     assert!(timeout(PATIENCE, door.incoming.next()).await.expect("an end").is_none());
     assert_eq!(timeout(PATIENCE, waiting.read(&mut [0; 1])).await.expect("dropped").unwrap_or(0), 0);

@@ -371,7 +371,7 @@ impl Shelves {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{self, owner};
+    use crate::store::contract::owner;
 
     crate::store::contract::content_contract!(|path: &Path| SqliteContent::open(path, Options::default()).unwrap());
 
@@ -416,7 +416,7 @@ mod tests {
         let limit = |shelves: &Shelves, pages: u32| {
             shelves.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
         };
-        let mut ask = |shelves: &mut Shelves, what| {
+        let ask = |shelves: &mut Shelves, what| {
             let (answer, mut outcome) = oneshot::channel();
             shelves.take(vec![Request { what, answer }]);
             outcome.try_recv().unwrap()

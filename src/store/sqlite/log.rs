@@ -94,7 +94,8 @@ impl Store for SqliteStore {
         let read = move |db: &Connection| {
             let sql = "SELECT idx, bytes, digest FROM entries WHERE stream = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
             let found = entries(db, sql, params![stream.to_string(), integer(from), integer(limit as u64)])?;
-            let whole = (from..).zip(&found).all(|(seq, e)| e.entry.seq == seq && e.entry.stream == stream);
+            let whole =
+                gapless(from, found.iter().map(|e| e.entry.seq)) && found.iter().all(|e| e.entry.stream == stream);
             if whole { Ok(found) } else { Err(Fault::Damaged("a stream has a gap or another stream's entry")) }
         };
         self.readers.read("a stream", read).await
@@ -104,8 +105,11 @@ impl Store for SqliteStore {
         let read = move |db: &Connection| {
             let sql = "SELECT idx, bytes, digest FROM entries WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
             let found = entries(db, sql, params![integer(from), integer(limit as u64)])?;
-            let whole = (from..).zip(&found).all(|(index, e)| e.index == index);
-            if whole { Ok(found) } else { Err(Fault::Damaged("the log has a gap")) }
+            if gapless(from, found.iter().map(|e| e.index)) {
+                Ok(found)
+            } else {
+                Err(Fault::Damaged("the log has a gap"))
+            }
         };
         self.readers.read("the log", read).await
     }
@@ -496,6 +500,11 @@ fn breach(reason: &'static str) -> Refused {
     Refused::This(AppendError::Failed)
 }
 
+/// Whether these are the numbers from `from` on, none left out. `from` is the caller's and may be the largest there is.
+fn gapless(from: u64, numbers: impl Iterator<Item = u64>) -> bool {
+    (0..).zip(numbers).all(|(n, number)| from.checked_add(n) == Some(number))
+}
+
 /// Rows of `idx, bytes, digest`, each checked against its digest, with its objects.
 fn entries(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Stored>, Fault> {
     let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?));
@@ -593,13 +602,72 @@ mod tests {
         (dir, store)
     }
 
+    /// Keeps the writing thread busy until the sender is dropped.
+    async fn hold(store: &SqliteStore) -> std::sync::mpsc::Sender<()> {
+        let (open, gate) = std::sync::mpsc::channel();
+        let look = Box::new(move |_: &mut Log| assert!(gate.recv().is_err()));
+        assert!(store.writer.send(Request::Inspect(look)).await.is_ok());
+        gathered(store, 0).await;
+        open
+    }
+
+    /// Waits until so many requests wait: they will be one batch.
+    async fn gathered(store: &SqliteStore, waiting: usize) {
+        while store.writer.waiting() != waiting {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test]
-    async fn many_appends_share_a_commit() {
+    async fn appends_that_wait_share_a_commit() {
         let (_dir, store) = sample();
         let store = Arc::new(store);
-        contract::crowd(&store, 64).await;
-        let commits = store.inspect(|log| log.commits).await;
-        assert!((1..64).contains(&commits), "{commits} commits for 64 appends");
+        let gate = hold(&store).await;
+        let release = async {
+            gathered(&store, 64).await;
+            drop(gate)
+        };
+        tokio::join!(release, contract::crowd(&store, 64));
+        assert_eq!(store.inspect(|log| log.commits).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_in_a_batch_is_of_one_append_alone() {
+        let (_dir, store) = sample();
+        let mut chains = [1, 1, 2, 3].map(|n| Chain::new(party(n)));
+        let mut new = chains.iter_mut().map(|chain| append(vec![chain.next(1, vec![])]));
+        let (first, rival, other, mut wrong) =
+            (new.next().unwrap(), new.next().unwrap(), new.next().unwrap(), new.next().unwrap());
+        wrong.expect.push((party(2), 0));
+        let gate = hold(&store).await;
+        let release = async {
+            gathered(&store, 4).await;
+            drop(gate)
+        };
+        let answers =
+            tokio::join!(release, store.append(first), store.append(rival), store.append(other), store.append(wrong));
+        let conflict = Err(AppendError::Conflict);
+        assert_eq!(answers, ((), Ok(0), conflict, Ok(1), conflict));
+        assert_eq!(store.inspect(|log| log.commits).await, 1);
+        assert_eq!(store.log(0, 9).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_fails_all_that_shared_it() {
+        let (_dir, store) = sample();
+        store.inspect(|log| log.db.commit_hook(Some(|| true)).unwrap()).await;
+        let mut chains = [1, 1, 2].map(|n| Chain::new(party(n)));
+        let mut new = chains.iter_mut().map(|chain| append(vec![chain.next(1, vec![])]));
+        let (first, rival, other) = (new.next().unwrap(), new.next().unwrap(), new.next().unwrap());
+        let gate = hold(&store).await;
+        let release = async {
+            gathered(&store, 3).await;
+            drop(gate)
+        };
+        let answers = tokio::join!(release, store.append(first), store.append(rival), store.append(other));
+        let failed = Err(AppendError::Failed);
+        assert_eq!(answers, ((), failed, failed, failed));
+        assert_eq!(store.log(0, 9).await.unwrap(), []);
     }
 
     #[tokio::test]

@@ -47,6 +47,12 @@ impl<R: Send + 'static> Writer<R> {
             None => Err(request),
         }
     }
+
+    /// Requests that the thread has not taken yet.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
 }
 
 impl<R> Drop for Writer<R> {

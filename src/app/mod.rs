@@ -1,7 +1,8 @@
-//! The exchange put together: configuration and telemetry. The one room, besides the binaries, that reads the
+//! The exchange put together: configuration, telemetry, founding, serving. The one room, besides the binaries, that reads the
 //! environment and the clock.
 
 pub mod config;
 pub mod init;
 pub mod machine;
+pub mod serve;
 pub mod telemetry;

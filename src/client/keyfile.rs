@@ -82,7 +82,7 @@ pub fn read_encrypted(
     path: &Path,
     ask: impl FnOnce() -> std::io::Result<Zeroizing<String>>,
 ) -> Result<SecretKey, KeyFileError> {
-    let (label, document) = read(path)?;
+    let (label, document) = read(path, 0o077)?;
     if label == PrivateKeyInfoRef::PEM_LABEL {
         return Err(KeyFileError::NotEncrypted(path.into()));
     }
@@ -98,7 +98,8 @@ pub fn read_encrypted(
 /// # Errors
 /// Any [`KeyFileError`].
 pub fn read_plain(path: &Path) -> Result<SecretKey, KeyFileError> {
-    let (label, document) = read(path)?;
+    // A service manager may hand a key over by group.
+    let (label, document) = read(path, 0o037)?;
     if label == EncryptedPrivateKeyInfoRef::PEM_LABEL {
         return Err(KeyFileError::Encrypted(path.into()));
     }
@@ -152,13 +153,13 @@ fn write(path: &Path, document: &SecretDocument, label: &'static str) -> Result<
     file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
 }
 
-fn read(path: &Path) -> Result<(String, SecretDocument), KeyFileError> {
+fn read(path: &Path, exposed: u32) -> Result<(String, SecretDocument), KeyFileError> {
     let io = |e| KeyFileError::Io(path.into(), e);
     let file = File::open(path).map_err(io)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        if file.metadata().map_err(io)?.permissions().mode() & 0o077 != 0 {
+        if file.metadata().map_err(io)?.permissions().mode() & exposed != 0 {
             return Err(KeyFileError::Exposed(path.into()));
         }
     }
@@ -204,7 +205,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key.pem");
         write_plain(&path, &key()).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(read_plain(&path), Err(KeyFileError::Exposed(_))));
         let junk = dir.path().join("junk.pem");
         std::fs::write(&junk, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();

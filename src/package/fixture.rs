@@ -568,3 +568,16 @@ impl<'a> Play<'a> {
         }
     }
 }
+
+/// A statement, well formed and signed, that nothing names.
+pub fn stray_statement() -> Vec<u8> {
+    let adoption = Adoption {
+        founding: Digest::of(b"stray"),
+        exchange: exchange(),
+        party: party(0),
+        charter: Digest::of(b"stray"),
+        version: 1,
+        time: start(),
+    };
+    Statement::sign(adoption, &key(authority(0))).unwrap().compact().as_bytes().to_vec()
+}

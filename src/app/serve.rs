@@ -101,7 +101,8 @@ pub async fn serve(
     let content = SqliteContent::open(&config.data.content(), Options::default())?;
     let (store, content) = (Arc::new(store), Arc::new(content));
     let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.depositary.clone()));
-    keys.match_charter(&config, &exchange.charter_in_force().await?)?;
+    let charter = exchange.charter_in_force().await?;
+    keys.match_charter(&config, &charter)?;
     let identity = Identity::read(&config)?;
     let gate = Gate::new(identity.snapshot(&exchange, 0).await?);
 

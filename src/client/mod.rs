@@ -7,3 +7,4 @@ pub mod drafting;
 pub mod keyfile;
 pub mod reading;
 pub mod remote;
+pub mod session;

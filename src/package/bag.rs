@@ -148,8 +148,7 @@ pub fn tag_files(
     let listed = |files: &BTreeMap<String, PartDigests>, digest: fn(&PartDigests) -> String| {
         files.iter().map(|(path, d)| format!("{}  {path}\n", digest(d))).collect::<String>().into_bytes()
     };
-    let (by256, by512) =
-        (|d: &PartDigests| d.sha256.to_string(), |d: &PartDigests| d.sha512.to_string());
+    let (by256, by512) = (|d: &PartDigests| d.sha256.to_string(), |d: &PartDigests| d.sha512.to_string());
     let mut made = vec![
         (bagit, BAGIT.as_bytes().to_vec()),
         (info, bag_info(manifest, published, payload).into_bytes()),

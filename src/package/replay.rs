@@ -35,10 +35,7 @@ impl Record {
         check.fails(format!("entry {}: {why}", self.index))
     }
     fn statement<B: Body>(&self, check: Check) -> Result<Unverified<B>, Failure> {
-        self.recorded()
-            .statement(0)
-            .and_then(|compact| Unverified::parse(compact))
-            .map_err(|e| self.fails(check, e))
+        self.recorded().statement(0).and_then(|compact| Unverified::parse(compact)).map_err(|e| self.fails(check, e))
     }
     /// Demands that it records exactly this.
     fn is(&self, step: &Step, check: Check) -> Result<(), Failure> {
@@ -173,8 +170,7 @@ impl Replay {
         let empty = PartyRecord::default();
         let own = self.parties.get(party).unwrap_or(&empty);
         let others = self.parties.iter().filter(|(id, _)| *id != party).map(|(_, r)| r);
-        let (_, step) =
-            own.grant(powers, charter, founding, others).map_err(|e| record.fails(Check::Grant, e))?;
+        let (_, step) = own.grant(powers, charter, founding, others).map_err(|e| record.fails(Check::Grant, e))?;
         record.is(&step, Check::Entry)
     }
 
@@ -213,8 +209,6 @@ impl Replay {
             signed.acts.iter().chain([&signed.propose]).map(|a| (&a.act.party, &a.act.grant)).collect();
         let logged = self.parties.iter().flat_map(|(party, r)| r.grants().keys().map(move |grant| (party, grant)));
         let unused = logged.into_iter().find(|grant| !used.contains(grant));
-        unused.map(|(party, grant)| {
-            Check::FileExtra.fails(format!("no act names the full powers {grant} of {party}"))
-        })
+        unused.map(|(party, grant)| Check::FileExtra.fails(format!("no act names the full powers {grant} of {party}")))
     }
 }

@@ -75,8 +75,7 @@ fn good_packages_are_proven_under_a_pin_and_only_consistent_without() {
                 assert_eq!((unpinned.name(), unpinned.exit_code()), ("unpinned", 3));
                 let contents = gathered(&played);
                 assert!(written(&played, &contents) == played.zip, "the writer makes the same bytes");
-                let published: crate::domain::entry::Entry =
-                    crate::domain::json::parse(&played.published.1).unwrap();
+                let published: crate::domain::entry::Entry = crate::domain::json::parse(&played.published.1).unwrap();
                 assert_eq!(published.files, Some(contents.files()));
                 assert_eq!(contents.step().documents, published.documents);
                 let findings = played.verify();
@@ -96,7 +95,8 @@ fn a_first_revision_is_proven() {
 }
 
 /// A row: the check that must fail, what is done, and how.
-type Row = (Check, &'static str, fn(&mut Plan));
+type Row = (Check, &'static str, Change);
+type Change = fn(&mut Plan);
 
 const SIGN: ActKind = ActKind::Sign;
 const INITIAL: ActKind = ActKind::Initial;
@@ -162,7 +162,9 @@ const TABLE: &[Row] = &[
     (Check::FileMissing, "no manifest", |p| p.bag = Box::new(|f| drop(f.remove(bag::MANIFEST_PATH)))),
     (Check::FileMissing, "no certified copy", |p| p.bag = Box::new(|f| drop(f.remove(bag::CERTIFIED_PATH)))),
     (Check::FileMissing, "no annex", |p| p.before = Box::new(|f| drop(f.remove("data/annexes/1.pdf")))),
-    (Check::FileMissing, "a renamed text", |p| p.before = Box::new(|f| rename(f, "data/texts/fr.txt", "data/texts/ru.txt"))),
+    (Check::FileMissing, "a renamed text", |p| {
+        p.before = Box::new(|f| rename(f, "data/texts/fr.txt", "data/texts/ru.txt"))
+    }),
     (Check::FileMissing, "a statement that an entry names", |p| {
         p.before = Box::new(|f| drop(f.remove(&first_statement(f))));
     }),
@@ -173,7 +175,9 @@ const TABLE: &[Row] = &[
     (Check::Manifest, "a manifest over its limit", |p| {
         p.before = Box::new(|f| append(f, bag::MANIFEST_PATH, &[b' '; 512 << 10]));
     }),
-    (Check::FileExtra, "a stray payload file", |p| p.before = Box::new(|f| drop(f.insert("data/x.txt".into(), vec![1])))),
+    (Check::FileExtra, "a stray payload file", |p| {
+        p.before = Box::new(|f| drop(f.insert("data/x.txt".into(), vec![1])))
+    }),
     (Check::FileExtra, "a stray tag file", |p| p.bag = Box::new(|f| drop(f.insert("evidence/x.txt".into(), vec![1])))),
     (Check::FileExtra, "a text that the manifest does not name", |p| {
         p.before = Box::new(|f| drop(f.insert("data/texts/ru.txt".into(), b"x\n".to_vec())));
@@ -205,7 +209,9 @@ const TABLE: &[Row] = &[
     (Check::Statement, "a statement under another's digest", |p| {
         p.before = Box::new(|f| append(f, &first_statement(f), b"\n"));
     }),
-    (Check::Entry, "an entry not in canonical form", |p| p.before = Box::new(|f| append(f, &bag::entry_path(0), b"\n"))),
+    (Check::Entry, "an entry not in canonical form", |p| {
+        p.before = Box::new(|f| append(f, &bag::entry_path(0), b"\n"))
+    }),
     (Check::Entry, "an entry of another communiqué", |p| {
         p.entry = Box::new(|e| {
             if e.kind == Kind::Act {
@@ -422,6 +428,7 @@ const TABLE: &[Row] = &[
         p.without(Turn::Completed);
         p.without(Turn::Act(SIGN, 1, 1));
     }),
+    (Check::Published, "an entry follows published", |p| p.late = vec![Turn::Adopt(0)]),
     (Check::Published, "published records no manifest", |p| p.published = Box::new(|e| e.documents.clear())),
     (Check::Published, "no published entry", |p| {
         p.after = Box::new(|f| {
@@ -439,7 +446,10 @@ const TABLE: &[Row] = &[
     (Check::PublishedList, "a file more", |p| {
         p.published = Box::new(|e| {
             let sha256 = Digest::of(bag::README.as_bytes());
-            e.files.as_mut().unwrap().insert(0, crate::domain::entry::FileDigest { path: bag::README_PATH.into(), sha256 });
+            e.files
+                .as_mut()
+                .unwrap()
+                .insert(0, crate::domain::entry::FileDigest { path: bag::README_PATH.into(), sha256 });
         });
     }),
     (Check::PublishedList, "a file's digest", |p| {
@@ -452,7 +462,9 @@ const TABLE: &[Row] = &[
     (Check::CertifiedCopy, "of another index", |p| p.certified = Box::new(|c| c.index += 1)),
     (Check::CertifiedCopy, "of another entry", |p| p.certified = Box::new(|c| c.published = Digest::of(b"another"))),
     (Check::CertifiedCopy, "of another time", |p| p.certified = Box::new(|c| c.time = c.time.plus(1))),
-    (Check::TextDigest, "an altered text", |p| p.after = Box::new(|f| f.get_mut("data/texts/fr.txt").unwrap()[0] ^= 32)),
+    (Check::TextDigest, "an altered text", |p| {
+        p.after = Box::new(|f| f.get_mut("data/texts/fr.txt").unwrap()[0] ^= 32)
+    }),
     (Check::TextDigest, "a longer text", |p| p.after = Box::new(|f| append(f, "data/texts/fr.txt", b"x\n"))),
     (Check::TextRules, "a text that reads otherwise than it signs", |p| {
         p.text = Box::new(|t| t.insert(3, '\u{202e}'));
@@ -538,7 +550,7 @@ fn each_check_refuses_what_breaks_it_alone() {
 
 #[test]
 fn what_is_foreign_is_not_judged() {
-    let rows: [(&str, fn(&mut Plan)); 4] = [
+    let rows: &[(&str, Change)] = &[
         ("suite", |p| {
             p.after = Box::new(|f| replace(f, &bag::charter_path(1), r#"["Ed25519"]"#, r#"["Ed25519","ML-DSA-65"]"#));
         }),
@@ -674,11 +686,8 @@ fn the_writer_takes_only_what_the_manifest_names() {
     let played = Plan::plain().play();
     let contents = gathered(&played);
     let published = (played.published.0, played.published.1.as_slice());
-    let good: BTreeMap<_, _> = contents
-        .manifest()
-        .parts()
-        .map(|p| (p.path.clone(), PartDigests::of(&played.files[&p.path])))
-        .collect();
+    let good: BTreeMap<_, _> =
+        contents.manifest().parts().map(|p| (p.path.clone(), PartDigests::of(&played.files[&p.path]))).collect();
     let begin = |parts: &BTreeMap<_, _>| PackageWriter::new(vec![], &contents, published, &played.certified, parts);
     assert!(begin(&BTreeMap::new()).is_err());
     let mut other = good.clone();
@@ -712,7 +721,8 @@ fn the_readme_tells_commands_that_work() {
     if !have("openssl") {
         return skip("openssl");
     }
-    let commands: String = bag::README.lines().filter_map(|l| l.strip_prefix("    ")).map(|l| format!("{l}\n")).collect();
+    let commands: String =
+        bag::README.lines().filter_map(|l| l.strip_prefix("    ")).map(|l| format!("{l}\n")).collect();
     assert_eq!(commands.matches('#').count(), 6, "five commands, and the one `#` of the shell:\n{commands}");
     let played = Plan::plain().play();
     let folder = tempfile::tempdir().unwrap();

@@ -231,11 +231,7 @@ impl Findings {
 
     /// Without a pin, names are claims, and nobody is said to have put a name to anything.
     fn to_json(&self) -> Value {
-        let (names, who) = if self.pinned.is_some() {
-            ("names", "signatories")
-        } else {
-            ("claims_to_be", "claimants")
-        };
+        let (names, who) = if self.pinned.is_some() { ("names", "signatories") } else { ("claims_to_be", "claimants") };
         let parties: Vec<_> = self
             .parties
             .iter()

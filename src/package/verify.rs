@@ -169,8 +169,7 @@ impl<R: Read + Seek> Bag<R> {
         if let Some(rules) = glance.get("rules").and_then(Value::as_str).filter(|r| *r != RULES) {
             return Err(Stop::Judge(format!("the text rules {} are not known here", text::escape_line(rules))));
         }
-        let manifest: Document<Manifest> =
-            Document::parse(bytes).map_err(|e| Check::Manifest.fails(e.to_string()))?;
+        let manifest: Document<Manifest> = Document::parse(bytes).map_err(|e| Check::Manifest.fails(e.to_string()))?;
         if manifest.communique != self.communique {
             return Err(Check::BagLayout.fails("the folder is named after another communiqué").into());
         }
@@ -255,7 +254,8 @@ impl<R: Read + Seek> Bag<R> {
             if matches!(entry.stream, StreamId::Communique(id) if id != self.communique) {
                 return Err(Check::Entry.fails(format!("{path} is of another communiqué")).into());
             }
-            let missing = |digest: &Digest| Check::FileMissing.fails(format!("{path} names {digest}, which is not here"));
+            let missing =
+                |digest: &Digest| Check::FileMissing.fails(format!("{path} names {digest}, which is not here"));
             let mut named = vec![];
             for digest in &entry.documents {
                 named.push(*documents.get(digest).ok_or_else(|| missing(digest))?);
@@ -272,12 +272,7 @@ impl<R: Read + Seek> Bag<R> {
         Ok(records)
     }
 
-    fn certified(
-        &mut self,
-        contents: &Contents,
-        replay: &replay::Replay,
-        published: &Record,
-    ) -> Result<String, Stop> {
+    fn certified(&mut self, contents: &Contents, replay: &replay::Replay, published: &Record) -> Result<String, Stop> {
         let fails = |e: String| Check::CertifiedCopy.fails(e);
         let bytes = self.read(bag::CERTIFIED_PATH, STATEMENT_LIMIT, Check::CertifiedCopy)?;
         let compact = String::from_utf8(bytes).map_err(|_| fails("it is not UTF-8".into()))?;

@@ -227,7 +227,14 @@ const TABLE: &[Row] = &[
             }
         });
     }),
-    (Check::Entry, "an act's entry that names a document", |p| {
+    (Check::Entry, "the opening in the stream of the exchange", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Opened {
+                e.stream = StreamId::Exchange;
+            }
+        });
+    }),
+    (Check::Entry, "an act's entry that names it twice", |p| {
         p.entry = Box::new(|e| {
             if e.kind == Kind::Act {
                 e.statements.push(e.statements[0]);
@@ -357,6 +364,7 @@ const TABLE: &[Row] = &[
             }
         });
     }),
+    (Check::Act, "acts without a revision's entry", |p| p.without(Turn::Propose(0, 0))),
     (Check::Act, "an act of a rehearsal", |p| p.act = Box::new(|a| a.founding = Digest::of(b"rehearsal"))),
     (Check::Act, "an act of another exchange", |p| p.act = Box::new(|a| a.exchange = "other.example".parse().unwrap())),
     (Check::Act, "an act under another charter", |p| p.act = Box::new(|a| a.charter = Digest::of(b"another"))),

@@ -95,7 +95,8 @@ fn a_first_revision_is_proven() {
 }
 
 /// A row: the check that must fail, what is done, and how.
-type Row = (Check, &'static str, fn(&mut Plan));
+type Row = (Check, &'static str, Change);
+type Change = fn(&mut Plan);
 
 const SIGN: ActKind = ActKind::Sign;
 const INITIAL: ActKind = ActKind::Initial;
@@ -226,7 +227,14 @@ const TABLE: &[Row] = &[
             }
         });
     }),
-    (Check::Entry, "an act's entry that names a document", |p| {
+    (Check::Entry, "the opening in the stream of the exchange", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Opened {
+                e.stream = StreamId::Exchange;
+            }
+        });
+    }),
+    (Check::Entry, "an act's entry that names it twice", |p| {
         p.entry = Box::new(|e| {
             if e.kind == Kind::Act {
                 e.statements.push(e.statements[0]);
@@ -356,6 +364,7 @@ const TABLE: &[Row] = &[
             }
         });
     }),
+    (Check::Act, "acts without a revision's entry", |p| p.without(Turn::Propose(0, 0))),
     (Check::Act, "an act of a rehearsal", |p| p.act = Box::new(|a| a.founding = Digest::of(b"rehearsal"))),
     (Check::Act, "an act of another exchange", |p| p.act = Box::new(|a| a.exchange = "other.example".parse().unwrap())),
     (Check::Act, "an act under another charter", |p| p.act = Box::new(|a| a.charter = Digest::of(b"another"))),
@@ -427,6 +436,7 @@ const TABLE: &[Row] = &[
         p.without(Turn::Completed);
         p.without(Turn::Act(SIGN, 1, 1));
     }),
+    (Check::Published, "an entry follows published", |p| p.late = vec![Turn::Adopt(0)]),
     (Check::Published, "published records no manifest", |p| p.published = Box::new(|e| e.documents.clear())),
     (Check::Published, "no published entry", |p| {
         p.after = Box::new(|f| {
@@ -548,7 +558,7 @@ fn each_check_refuses_what_breaks_it_alone() {
 
 #[test]
 fn what_is_foreign_is_not_judged() {
-    let rows: [(&str, fn(&mut Plan)); 4] = [
+    let rows: &[(&str, Change)] = &[
         ("suite", |p| {
             p.after = Box::new(|f| replace(f, &bag::charter_path(1), r#"["Ed25519"]"#, r#"["Ed25519","ML-DSA-65"]"#));
         }),
@@ -780,4 +790,113 @@ fn bagit_finds_the_bag_valid() {
     std::fs::write(out.join(&name).join("data/texts/fr.txt"), "Autre texte.\n").unwrap();
     let script = "import sys, bagit; bagit.Bag(sys.argv[1]).validate()";
     assert!(!python(&["-c", script, out.join(&name).to_str().unwrap()]).unwrap().status.success());
+}
+
+const FORMAT: &str = include_str!("../../docs/FORMAT.md");
+
+/// The lines of the blocks that begin with this word, with what follows it on the fence.
+fn blocks(word: &str) -> Vec<(&'static str, Vec<&'static str>)> {
+    let fence = format!("```{word} ");
+    let mut rest = FORMAT.lines();
+    let mut found = vec![];
+    while let Some(line) = rest.next() {
+        if let Some(name) = line.strip_prefix(&fence) {
+            found.push((name, rest.by_ref().take_while(|l| *l != "```").collect()));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_format_shows_a_true_example() {
+    let played = Plan::new(2, 1, Initialling::Waived).play();
+    assert_eq!(outcome(&played), "proven: Null");
+    let text = |path: &str| String::from_utf8(played.files[path].clone()).unwrap();
+    let exact = blocks("exact");
+    assert!(exact.len() >= 5);
+    for (path, lines) in exact {
+        assert_eq!(lines.concat(), text(path), "{path}");
+    }
+    for (part, word) in ["header", "payload"].into_iter().enumerate() {
+        assert!(!blocks(word).is_empty());
+        for (path, lines) in blocks(word) {
+            let compact = text(path);
+            let decoded = crate::domain::json::unbase64(compact.split('.').nth(part).unwrap()).unwrap();
+            assert_eq!(lines.concat().as_bytes(), decoded, "{path}");
+        }
+    }
+    let names = super::zip::Archive::open(Cursor::new(&played.zip), super::zip::Limits::PACKAGE).unwrap();
+    let listing: String = names
+        .entries()
+        .iter()
+        .map(|e| format!("{:>7}  {}\n", e.size, e.name.split_once('/').unwrap().1))
+        .collect();
+    assert!(FORMAT.contains(&format!("```listing\n{listing}```")), "the listing is\n{listing}");
+    assert!(FORMAT.contains(&format!("`{}`, is the manifest's name", played.manifest.digest())));
+}
+
+#[test]
+fn the_format_names_every_check_and_limit() {
+    let rows: Vec<_> = Check::ALL.iter().map(|c| format!("| `{}` | {} |", c.id(), c.line())).collect();
+    assert!(FORMAT.contains(&format!("| check | what must hold |\n| --- | --- |\n{}\n\n", rows.join("\n"))));
+    use crate::domain::{
+        act::Act,
+        certified::CertifiedCopy,
+        charter::{self, Adoption, Charter},
+        entry::{self, Entry},
+        json::Form,
+        life, manifest,
+        manifest::Manifest,
+        powers::{self, Powers},
+        register, statement,
+        text::TEXT_LIMIT,
+        trust::{self, Trust},
+        words,
+    };
+    let package = super::zip::Limits::PACKAGE;
+    let limits: &[(&str, u64)] = &[
+        ("a charter", Charter::LIMIT as u64),
+        ("an adoption, its payload", Adoption::LIMIT as u64),
+        ("a trust statement, its payload", Trust::LIMIT as u64),
+        ("full powers, their payload", Powers::LIMIT as u64),
+        ("a manifest", Manifest::LIMIT as u64),
+        ("an act, its payload", Act::LIMIT as u64),
+        ("a certified copy, its payload", CertifiedCopy::LIMIT as u64),
+        ("an entry", Entry::LIMIT as u64),
+        ("a statement in compact form", statement::STATEMENT_LIMIT as u64),
+        ("a certificate in DER", charter::CERTIFICATE_LIMIT as u64),
+        ("a line of text", words::LINE_LIMIT as u64),
+        ("prose", words::PROSE_LIMIT as u64),
+        ("a text", TEXT_LIMIT as u64),
+        ("an annex", manifest::ANNEX_LIMIT),
+        ("all texts and annexes of a manifest", manifest::PARTS_LIMIT),
+        (
+            "all records of a package (and its README, tag files and certified copy)",
+            super::write::RECORDS_LIMIT as u64,
+        ),
+        ("languages of a document", words::LANGUAGES_LIMIT as u64),
+        ("parties of a charter", charter::PARTIES_LIMIT as u64),
+        ("quorum of a party", charter::QUORUM_LIMIT),
+        ("annexes", manifest::ANNEXES_LIMIT as u64),
+        ("revisions of a communiqué", manifest::REVISIONS_LIMIT),
+        ("acts on one revision", life::ACTS_LIMIT as u64),
+        ("grants of a party", register::GRANTS_LIMIT as u64),
+        ("communiqués that full powers list", powers::SCOPE_LIMIT as u64),
+        ("CA certificates in a trust statement", trust::AUTHORITIES_LIMIT as u64),
+        ("revoked certificates in a trust statement", trust::REVOKED_LIMIT as u64),
+        ("documents, and statements, that an entry names", entry::NAMED_LIMIT as u64),
+        ("files that `published` lists", entry::FILES_LIMIT as u64),
+        ("files of an archive", package.entries as u64),
+        ("length of a name in an archive", package.name as u64),
+        ("inflated bytes per deflated byte, above 65,536 inflated bytes", package.ratio),
+        ("clock tolerance in seconds", life::CLOCK_TOLERANCE as u64),
+    ];
+    let grouped = |n: u64| {
+        let digits = n.to_string();
+        let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+        groups.join(",")
+    };
+    let rows: Vec<_> = limits.iter().map(|(name, value)| format!("| {name} | {} |", grouped(*value))).collect();
+    let table = format!("| limit | value |\n| --- | --- |\n{}\n\n", rows.join("\n"));
+    assert!(FORMAT.contains(&table), "the table is\n{table}");
 }

@@ -826,11 +826,8 @@ fn the_format_shows_a_true_example() {
         }
     }
     let names = super::zip::Archive::open(Cursor::new(&played.zip), super::zip::Limits::PACKAGE).unwrap();
-    let listing: String = names
-        .entries()
-        .iter()
-        .map(|e| format!("{:>7}  {}\n", e.size, e.name.split_once('/').unwrap().1))
-        .collect();
+    let listing: String =
+        names.entries().iter().map(|e| format!("{:>7}  {}\n", e.size, e.name.split_once('/').unwrap().1)).collect();
     assert!(FORMAT.contains(&format!("```listing\n{listing}```")), "the listing is\n{listing}");
     assert!(FORMAT.contains(&format!("`{}`, is the manifest's name", played.manifest.digest())));
 }
@@ -870,10 +867,7 @@ fn the_format_names_every_check_and_limit() {
         ("a text", TEXT_LIMIT as u64),
         ("an annex", manifest::ANNEX_LIMIT),
         ("all texts and annexes of a manifest", manifest::PARTS_LIMIT),
-        (
-            "all records of a package (and its README, tag files and certified copy)",
-            super::write::RECORDS_LIMIT as u64,
-        ),
+        ("all records of a package (and its README, tag files and certified copy)", super::write::RECORDS_LIMIT as u64),
         ("languages of a document", words::LANGUAGES_LIMIT as u64),
         ("parties of a charter", charter::PARTIES_LIMIT as u64),
         ("quorum of a party", charter::QUORUM_LIMIT),

@@ -85,7 +85,13 @@ impl Served {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let served = tokio::spawn(serve(config, |b| { let _ = bound.send(b); }, shutdown));
+        let served = tokio::spawn(serve(
+            config,
+            |b| {
+                let _ = bound.send(b);
+            },
+            shutdown,
+        ));
         match addresses.await {
             Ok(addresses) => Ok((Self { stop, served }, addresses)),
             Err(_) => {

@@ -57,8 +57,7 @@ impl<'a> Desk<'a> {
             Some(manifest) => drafting::Place::After(manifest),
         };
         let salt = Salt::new(ThisMachine.random());
-        let (manifest, uploads) =
-            drafting::manifest(folder, description, self.session.pinned(), id, place, salt)?;
+        let (manifest, uploads) = drafting::manifest(folder, description, self.session.pinned(), id, place, salt)?;
         self.session.upload(id, &uploads, Arc::new(|_, _| ())).await?;
         let key = &self.official.key;
         let grants = self.session.my_grants(key, Some(&self.ministry.id)).await?;
@@ -103,7 +102,12 @@ pub async fn negotiation(
         for powers in m.powers(pinned)? {
             session.submit_powers(powers.compact()).await?;
             let person = &powers.body().holder;
-            tell.say(&format!("{:<13} {}, {}", m.id, person.names.preferring(&["en"]), person.titles.preferring(&["en"])));
+            tell.say(&format!(
+                "{:<13} {}, {}",
+                m.id,
+                person.names.preferring(&["en"]),
+                person.titles.preferring(&["en"])
+            ));
         }
     }
 
@@ -155,7 +159,8 @@ pub async fn negotiation(
     tell.step("The parties sign. No one sees another's signature before all are there.");
     for desk in [of_boreal, of_rivers, of_alder, &second_spokesperson, of_cedar] {
         let reading = desk.act(id, ActKind::Sign, None).await?;
-        let done = if reading.state == State::Complete { "; every party has signed: complete, escrow opens" } else { "" };
+        let done =
+            if reading.state == State::Complete { "; every party has signed: complete, escrow opens" } else { "" };
         tell.say(&format!("{:<13} {} signs{done}", desk.ministry.id, desk.official.sample.name));
     }
 

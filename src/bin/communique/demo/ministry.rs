@@ -26,7 +26,6 @@ use communique::{
         time::Time,
         words::{Line, Names},
     },
-    exchange::ports::Machine as _,
     pki::issue::{CertificateAuthority, Issued},
 };
 

@@ -23,7 +23,6 @@ use communique::{
         reading::Pinned,
     },
     domain::{charter::Succession, document::Document, id::ExchangeName},
-    exchange::ports::Machine as _,
     package::verify::verify,
 };
 use tokio::{sync::oneshot, task::JoinHandle};

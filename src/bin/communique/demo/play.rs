@@ -22,7 +22,6 @@ use communique::{
         manifest::Manifest,
         words::{Line, Prose},
     },
-    exchange::ports::Machine as _,
 };
 
 use super::{
@@ -56,7 +55,7 @@ impl<'a> Desk<'a> {
             None => drafting::Place::First(self.ministry.id.clone()),
             Some(manifest) => drafting::Place::After(manifest),
         };
-        let salt = Salt::new(ThisMachine.random());
+        let salt = Salt::new(ThisMachine.bytes());
         let (manifest, uploads) = drafting::manifest(folder, description, self.session.pinned(), id, place, salt)?;
         self.session.upload(id, &uploads, Arc::new(|_, _| ())).await?;
         let key = &self.official.key;

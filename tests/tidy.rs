@@ -674,7 +674,7 @@ fn arrows_that_are_drawn_are_free() {
         "src/domain/mod.rs",
         "/* use crate::store; /* nested */ use crate::app; */ fn f<'a>(x: &'a str) -> char { '\"' }",
     );
-    accepted("src/bin/communique/demo.rs", "use communique::app; use crate::render;");
+    accepted("src/bin/communique/demo/mod.rs", "use communique::app; use crate::render;");
     accepted("src/app/serve.rs", "use crate::{store, grpc, http::Readiness};");
 }
 

@@ -529,7 +529,7 @@ mod tests {
                     .collect()
             })
             .collect();
-        let begun = std::time::Instant::now();
+        let begun = tokio::time::Instant::now();
         let tasks: Vec<_> = work
             .into_iter()
             .map(|appends| {

@@ -243,6 +243,19 @@ impl PartyRecord {
         self.position = position;
         Ok(())
     }
+
+    /// Folds an entry of the stream when not all before it are known, as in a package: it passes over the gap, and never
+    /// goes back.
+    ///
+    /// # Errors
+    /// As [`PartyRecord::apply`].
+    pub fn apply_after_gap(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
+        let before = self.position;
+        if r.entry.seq > before.length {
+            self.position = Position { length: r.entry.seq, last: r.entry.previous };
+        }
+        self.apply(r).inspect_err(|_| self.position = before)
+    }
 }
 
 /// Verifies an act under the key of the grant that it names.

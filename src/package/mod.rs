@@ -1,3 +1,14 @@
-//! The package: how a published communiqué is archived and carried.
+//! The package: how a published communiqué is archived and carried, and how anybody verifies it. Knows the domain alone.
 
+pub mod bag;
+pub mod check;
+mod replay;
+pub mod verdict;
+pub mod verify;
+pub mod write;
 pub mod zip;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

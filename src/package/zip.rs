@@ -32,7 +32,7 @@ mod tests;
 use std::io;
 
 pub use reader::Archive;
-pub use writer::{EntrySink, WriteFault, Writer};
+pub use writer::{WriteFault, Writer};
 
 /// Greatest length of an archive, bytes. One less than 2^32 − 1, which zip64 reserves as its marker.
 pub const ARCHIVE_MAX: u64 = 0xFFFF_FFFE;

@@ -1,4 +1,4 @@
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 use std::process::Command;
 
 use flate2::Compression;
@@ -237,11 +237,11 @@ fn most_entries_and_longest_content_pass() {
 fn stored_entries_stream_in_pieces() {
     let plain = noise(150_000);
     let mut writer = Writer::new(Vec::new(), moment());
-    let mut sink = writer.stored("annex.pdf", plain.len() as u64, crc32fast::hash(&plain)).unwrap();
+    writer.stored("annex.pdf", plain.len() as u64, crc32fast::hash(&plain)).unwrap();
     for piece in plain.chunks(777) {
-        sink.write_all(piece).unwrap();
+        writer.piece(piece).unwrap();
     }
-    sink.finish().unwrap();
+    writer.end().unwrap();
     let bytes = writer.finish().unwrap();
     let mut archive = Archive::open(Cursor::new(&bytes), Limits::PACKAGE).unwrap();
     let mut lengths = Vec::new();
@@ -287,8 +287,8 @@ fn writer_holds_contents_to_what_was_announced() {
         (3, crc ^ 1, "abc", "crc"),
     ] {
         let mut writer = Writer::new(Vec::new(), moment());
-        let mut sink = writer.stored("a", size, crc).unwrap();
-        let outcome = sink.write_all(written.as_bytes()).and_then(|()| sink.finish());
+        writer.stored("a", size, crc).unwrap();
+        let outcome = writer.piece(written.as_bytes()).and_then(|()| writer.end());
         if expected == "fine" {
             outcome.unwrap();
             assert!(unpack(&writer.finish().unwrap()).is_ok());
@@ -303,7 +303,7 @@ fn writer_holds_contents_to_what_was_announced() {
         assert!(matches!(write_fault(writer.finish()), WriteFault::Broken));
     }
     let mut writer = Writer::new(Vec::new(), moment());
-    drop(writer.stored("a", 0, 0).unwrap());
+    writer.stored("a", 0, 0).unwrap();
     assert!(matches!(write_fault(writer.finish()), WriteFault::Broken));
 }
 

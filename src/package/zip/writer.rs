@@ -44,6 +44,16 @@ pub struct Writer<W: Write> {
     offset: u64,
     /// Whether an entry was begun and not completed.
     broken: bool,
+    /// The stored entry that was begun.
+    open: Option<Open>,
+}
+
+/// A stored entry whose contents are on their way.
+struct Open {
+    size: u64,
+    left: u64,
+    crc32: u32,
+    digest: crc32fast::Hasher,
 }
 
 impl<W: Write> Writer<W> {
@@ -58,17 +68,18 @@ impl<W: Write> Writer<W> {
             entries: 0,
             offset: 0,
             broken: false,
+            open: None,
         }
     }
 
-    /// Begins a stored entry whose size and CRC-32 are known before. The caller writes exactly that many bytes and calls
-    /// [`EntrySink::finish`].
+    /// Begins a stored entry whose size and CRC-32 are known before. The caller gives exactly that many bytes to
+    /// [`Writer::piece`] and calls [`Writer::end`].
     ///
     /// # Errors
     ///
     /// [`WriteFault::Refused`] for a name, size or number of entries that the reader would refuse,
     /// [`WriteFault::Broken`] after a failure, and what the underlying writer says.
-    pub fn stored(&mut self, name: &str, size: u64, crc32: u32) -> io::Result<EntrySink<'_, W>> {
+    pub fn stored(&mut self, name: &str, size: u64, crc32: u32) -> io::Result<()> {
         self.begin(Entry {
             name: name.to_owned(),
             size,
@@ -77,7 +88,49 @@ impl<W: Write> Writer<W> {
             modified: self.modified,
             method: Method::Stored,
         })?;
-        Ok(EntrySink { writer: self, size, left: size, crc32, digest: crc32fast::Hasher::new() })
+        self.open = Some(Open { size, left: size, crc32, digest: crc32fast::Hasher::new() });
+        Ok(())
+    }
+
+    /// The next bytes of the stored entry that was begun.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteFault::Size`] for more than was announced, [`WriteFault::Broken`] if no entry was begun, and what the
+    /// underlying writer says. The archive is lost then.
+    pub fn piece(&mut self, piece: &[u8]) -> io::Result<()> {
+        let Some(mut open) = self.open.take() else {
+            self.broken = true;
+            return Err(WriteFault::Broken.into());
+        };
+        open.left = open.left.checked_sub(piece.len() as u64).ok_or(WriteFault::Size { size: open.size })?;
+        self.to.write_all(piece)?;
+        open.digest.update(piece);
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Completes the stored entry that was begun.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteFault::Size`] or [`WriteFault::Crc`] if the contents are not those announced, [`WriteFault::Broken`] if no
+    /// entry was begun. The archive is lost then, its header being written.
+    pub fn end(&mut self) -> io::Result<()> {
+        let open = self.open.take().ok_or(WriteFault::Broken)?;
+        if open.left != 0 {
+            return Err(WriteFault::Size { size: open.size }.into());
+        }
+        if open.digest.finalize() != open.crc32 {
+            return Err(WriteFault::Crc.into());
+        }
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Where the archive goes to: for a caller that empties a buffer between two calls.
+    pub fn target(&mut self) -> &mut W {
+        &mut self.to
     }
 
     /// Writes an entry from memory: deflated if that is smaller and [`deflate`](mod@deflate) takes it, else stored.
@@ -139,55 +192,6 @@ impl<W: Write> Writer<W> {
         layout::push_central(&mut self.directory, &entry, self.offset as u32);
         self.offset += header.len() as u64 + entry.compressed;
         self.entries += 1;
-        Ok(())
-    }
-}
-
-/// Takes the contents of one stored entry, through [`Write`]. Dropped without [`EntrySink::finish`], it leaves the archive
-/// broken, and the writer will say so.
-#[must_use = "an entry is complete only after `finish`"]
-pub struct EntrySink<'a, W: Write> {
-    writer: &'a mut Writer<W>,
-    size: u64,
-    left: u64,
-    crc32: u32,
-    digest: crc32fast::Hasher,
-}
-
-impl<W: Write> Write for EntrySink<'_, W> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if piece.len() as u64 > self.left {
-            return Err(WriteFault::Size { size: self.size }.into());
-        }
-        let written = self.writer.to.write(piece)?;
-        let (taken, _) = piece
-            .split_at_checked(written)
-            .ok_or_else(|| io::Error::other("the underlying writer claims more bytes than it was given"))?;
-        self.digest.update(taken);
-        self.left -= written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.to.flush()
-    }
-}
-
-impl<W: Write> EntrySink<'_, W> {
-    /// Completes the entry.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteFault::Size`] or [`WriteFault::Crc`] if the contents are not those announced. The archive is lost then,
-    /// its header being written.
-    pub fn finish(self) -> io::Result<()> {
-        if self.left != 0 {
-            return Err(WriteFault::Size { size: self.size }.into());
-        }
-        if self.digest.finalize() != self.crc32 {
-            return Err(WriteFault::Crc.into());
-        }
-        self.writer.broken = false;
         Ok(())
     }
 }

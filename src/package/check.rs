@@ -1,0 +1,143 @@
+//! What a verifier checks, one by one. The ids are stable: reports, tests and `docs/FORMAT.md` name them.
+
+use std::fmt;
+
+macro_rules! checks {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $id:literal $line:literal;)+) => {
+        /// One check of a package. The first that fails ends the verification.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Check {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+        impl Check {
+            /// Every check, in the order of the procedure.
+            pub const ALL: &'static [Check] = &[$(Check::$variant),+];
+            /// Its stable id.
+            #[must_use]
+            pub fn id(self) -> &'static str {
+                match self { $(Self::$variant => $id,)+ }
+            }
+            /// What must hold, in one line.
+            #[must_use]
+            pub fn line(self) -> &'static str {
+                match self { $(Self::$variant => $line,)+ }
+            }
+        }
+    };
+}
+
+checks! {
+    /// The container.
+    Zip = "ZIP"
+        "the file is a zip archive of the one strict form, and every content in it is what its headers say";
+    /// The folder and the order of files.
+    BagLayout = "BAG-LAYOUT"
+        "all files lie under one folder `communique-<id>`, id as in the manifest: the six tag files, then `data/` by path, then `evidence/`";
+    /// Everything is there.
+    FileMissing = "FILE-MISSING"
+        "every file of the layout is there, and every document and statement that an entry names";
+    /// The manifest.
+    Manifest = "MANIFEST"
+        "`data/communique.json` is a manifest in canonical form, within all bounds";
+    /// Nothing else is there.
+    FileExtra = "FILE-EXTRA"
+        "there is no file beyond the layout, no document or statement that no entry names, and no grant that no act names";
+    /// The charters.
+    Charter = "CHARTER"
+        "each `data/charters/<version>.json` is a charter of that version in canonical form, within all bounds";
+    /// Their succession.
+    CharterChain = "CHARTER-CHAIN"
+        "the charters begin with version 1, and each names the one before; this version of the format knows version 1 alone";
+    /// The fingerprint.
+    Pin = "PIN"
+        "the fingerprint that the reader brought is that of one of the charters";
+    /// Statement files.
+    Statement = "STATEMENT"
+        "each `data/statements/<digest>.jws` has the digest that it is named by, and is within bounds";
+    /// Entry files.
+    Entry = "ENTRY"
+        "each `data/entries/<index>.json` is a log entry in canonical form, of a stream and kind that belong to this package, and records exactly what the rules log";
+    /// Order and linking.
+    EntryChain = "ENTRY-CHAIN"
+        "log times never go back; each stream's entries are linked without a gap (a party's: in order); what was logged in one step lies side by side";
+    /// Adoption.
+    Adoption = "ADOPTION"
+        "every party of the charter adopted it with its authority key before the revision was logged";
+    /// Full powers.
+    Grant = "GRANT"
+        "the full powers that each act names were signed by the party's authority key, logged before, and cover the act";
+    /// Acts.
+    Act = "ACT"
+        "each act is signed by the key of its full powers, agrees with manifest and charter, and was allowed when it was logged";
+    /// The deadline.
+    Deadline = "DEADLINE"
+        "the manifest's deadline had not passed at the revision or at any signature";
+    /// The opening.
+    Opening = "OPENING"
+        "the `opened` entry stands where the initials or the act of opening make it due, and lists them";
+    /// Seats.
+    Seats = "SEATS"
+        "no holder signs twice, and at completion every party's quorum of different holders has signed";
+    /// Completion.
+    Completion = "COMPLETION"
+        "the `completed` entry follows the last signature that was missing, and lists the signatures";
+    /// Publication.
+    Published = "PUBLISHED"
+        "the last entry is `published`; it follows completion and records the manifest";
+    /// The embargo.
+    Embargo = "EMBARGO"
+        "it was not published before the manifest's embargo";
+    /// What was published.
+    PublishedList = "PUBLISHED-LIST"
+        "`published` lists path and digest of every file in `data/` but `README.txt` and itself, and nothing else";
+    /// The certified copy.
+    CertifiedCopy = "CERTIFIED-COPY"
+        "the depositary's key attests exactly this manifest, this `published` entry, its index and its time";
+    /// Texts, byte for byte.
+    TextDigest = "TEXT-DIGEST"
+        "each text has the size and digest that the manifest names";
+    /// Texts, by the rules.
+    TextRules = "TEXT-RULES"
+        "each text obeys the text rules that the manifest names";
+    /// Annexes, byte for byte.
+    AnnexDigest = "ANNEX-DIGEST"
+        "each annex has the size and digest that the manifest names";
+    /// The README.
+    Readme = "README"
+        "`data/README.txt` is the constant of this version of the format";
+    /// The bag's declaration.
+    BagDeclaration = "BAG-DECLARATION"
+        "`bagit.txt` is the constant of BagIt 1.0 in UTF-8";
+    /// The bag's metadata.
+    BagInfo = "BAG-INFO"
+        "`bag-info.txt` is what manifest and `published` entry make it";
+    /// Payload manifests.
+    BagManifest = "BAG-MANIFEST"
+        "`manifest-sha256.txt` and `manifest-sha512.txt` list exactly the files of `data/`, by path, with their digests";
+    /// Tag manifests.
+    BagTagmanifest = "BAG-TAGMANIFEST"
+        "`tagmanifest-sha256.txt` and `tagmanifest-sha512.txt` list exactly the other tag files, by path, with their digests";
+    /// One form of the container.
+    ZipForm = "ZIP-FORM"
+        "the archive's time is that of `published`; texts and annexes are stored, all else is deflated where that is smaller";
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+/// A check that failed, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Failure {
+    pub check: Check,
+    pub detail: String,
+}
+
+impl Check {
+    /// This check's failure.
+    pub(super) fn fails(self, detail: impl Into<String>) -> Failure {
+        Failure { check: self, detail: detail.into() }
+    }
+}

@@ -1,0 +1,397 @@
+//! Verifying a package, without network and without unpacking it. No rule is written here a second time: the log is
+//! replayed with the domain's own decisions, and what derives from it is made again and compared.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Read, Seek},
+};
+
+use serde_json::Value;
+
+use super::{
+    bag::{self, PartDigests, PartHasher},
+    check::{Check, Failure},
+    replay::{self, Record},
+    verdict::{Findings, Verdict},
+    write::{self, Contents, Item, RECORDS_LIMIT},
+    zip::{Archive, Limits, Method, ZipFault, deflate},
+};
+use crate::domain::{
+    certified::CertifiedCopy,
+    charter::Charter,
+    document::Document,
+    entry::{Entry, Kind, StreamId},
+    id::{CommuniqueId, Digest, Lang},
+    json::{self, Form},
+    key::SUITE,
+    manifest::{Manifest, Text},
+    statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
+    text::{self, RULES, TEXT_LIMIT},
+};
+
+/// Verifies a package. `pin` is the fingerprint of any version of the charter, got by another way than the package; without
+/// it nothing is proven, only found consistent.
+pub fn verify<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Verdict {
+    match run(reader, pin) {
+        Ok(findings) if pin.is_some() => Verdict::Proven(Box::new(findings)),
+        Ok(findings) => Verdict::Unpinned(Box::new(findings)),
+        // Details may quote the file: nothing of it reaches a terminal raw.
+        Err(Stop::Read(detail)) => Verdict::CannotRead { detail: text::escape_line(&detail) },
+        Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: text::escape_line(&detail) },
+        Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: text::escape_line(&detail) },
+    }
+}
+
+/// A text of a package that [`verify`] has just judged good, checked again against what it found.
+///
+/// # Errors
+/// In words, if there is no such text or the file was changed since.
+pub fn text<R: Read + Seek>(reader: R, findings: &Findings, lang: &Lang) -> Result<String, String> {
+    let part = |t: &Text| format!("data/texts/{}.txt", t.lang);
+    let text = findings.texts.iter().find(|t| t.lang == *lang).ok_or_else(|| format!("there is no text {lang}"))?;
+    let mut bag = Bag::open(reader).map_err(|_| "the file was changed since it was verified".to_owned())?;
+    bag.read(&part(text), TEXT_LIMIT, Check::TextDigest)
+        .ok()
+        .filter(|bytes| Digest::of(bytes) == text.sha256)
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| "the file was changed since it was verified".to_owned())
+}
+
+/// Why a verification ends early.
+enum Stop {
+    /// The bytes cannot be read.
+    Read(String),
+    /// They are of a suite, format or rules that this program does not know.
+    Judge(String),
+    /// They are wrong.
+    Fail(Failure),
+}
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Fail(failure)
+    }
+}
+impl From<ZipFault> for Stop {
+    fn from(fault: ZipFault) -> Self {
+        match fault {
+            ZipFault::Io(e) => Self::Read(e.to_string()),
+            fault => Check::Zip.fails(fault.to_string()).into(),
+        }
+    }
+}
+
+fn run<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Result<Findings, Stop> {
+    let mut bag = Bag::open(reader)?;
+    let manifest = bag.manifest()?;
+    bag.only_known(&manifest)?;
+    let charters = bag.charters(&manifest)?;
+    let pinned = match pin {
+        None => None,
+        Some(pin) => {
+            let named = charters.iter().find(|c| c.digest() == pin);
+            Some(named.ok_or_else(|| Check::Pin.fails(format!("no charter here has the fingerprint {pin}")))?.version)
+        }
+    };
+    let statements = bag.statements()?;
+    let mut contents = Contents { manifest, charters, statements, entries: BTreeMap::new() };
+    let records = bag.entries(&mut contents)?;
+    all_named(&contents, &records)?;
+
+    let replay = replay::replay(&contents, &records)?;
+    let published = records.last().filter(|r| r.entry.kind == Kind::Published);
+    let published = published.ok_or_else(|| Check::Published.fails("the entries do not end with published"))?;
+    let published_bytes = contents.entries.remove(&published.index).unwrap_or_default();
+    if published.entry.files.as_ref() != Some(&contents.files()) {
+        return Err(Check::PublishedList.fails("the list is not that of the files that are here").into());
+    }
+    let certified = bag.certified(&contents, &replay, published)?;
+
+    let parts = bag.parts(&contents.manifest)?;
+    let whole = (published.index, published.entry.time, published_bytes.as_slice());
+    let items = write::layout(&contents, whole, &certified, &parts)
+        .map_err(|path| Check::FileMissing.fails(format!("there is no {path}")))?;
+    bag.regenerated(&items, published)?;
+    Findings::of(&contents, &replay, pinned).ok_or_else(|| Check::Published.fails("there is nothing published").into())
+}
+
+/// A package's archive with its files by path below the one folder.
+struct Bag<R> {
+    archive: Archive<R>,
+    communique: CommuniqueId,
+    by_path: BTreeMap<String, usize>,
+}
+
+impl<R: Read + Seek> Bag<R> {
+    fn open(reader: R) -> Result<Self, Stop> {
+        let archive = Archive::open(reader, Limits::PACKAGE)?;
+        let mut communique = None;
+        let mut by_path = BTreeMap::new();
+        let mut before = None;
+        for (n, file) in archive.entries().iter().enumerate() {
+            let astray = || Check::BagLayout.fails(format!("{} is not in the one folder communique-<id>", file.name));
+            let (folder, path) = file.name.split_once('/').ok_or_else(astray)?;
+            let id = folder.strip_prefix("communique-").and_then(|id| CommuniqueId::parse(id).ok());
+            let id = id.filter(|id| communique.is_none_or(|c| c == *id)).ok_or_else(astray)?;
+            communique = Some(id);
+            // The six tag files, then data/, then what is left.
+            let tag = bag::TAG_FILES.iter().position(|t| *t == path);
+            let rank = tag.unwrap_or(bag::TAG_FILES.len() + usize::from(!path.starts_with("data/")));
+            let place = Some((rank, path.to_owned()));
+            if place <= before {
+                return Err(Check::BagLayout.fails(format!("{path} is out of order")).into());
+            }
+            before = place;
+            by_path.insert(path.to_owned(), n);
+        }
+        let communique = communique.ok_or_else(|| Check::BagLayout.fails("there are no files"))?;
+        Ok(Self { archive, communique, by_path })
+    }
+
+    /// A file's bytes; over the limit, `check` fails.
+    fn read(&mut self, path: &str, limit: usize, check: Check) -> Result<Vec<u8>, Stop> {
+        let index = self.index(path)?;
+        match self.archive.read_small(index, limit) {
+            Err(ZipFault::TooLarge { .. }) => Err(check.fails(format!("{path} has more than {limit} bytes")).into()),
+            other => Ok(other?),
+        }
+    }
+    fn index(&self, path: &str) -> Result<usize, Failure> {
+        self.by_path.get(path).copied().ok_or_else(|| Check::FileMissing.fails(format!("there is no {path}")))
+    }
+    /// The paths of this shape, with what the shape says.
+    fn named<T: Ord>(&self, shape: fn(&str) -> Option<T>) -> BTreeMap<T, String> {
+        self.by_path.keys().filter_map(|path| Some((shape(path)?, path.clone()))).collect()
+    }
+
+    fn manifest(&mut self) -> Result<Document<Manifest>, Stop> {
+        let bytes = self.read(bag::MANIFEST_PATH, Manifest::LIMIT, Check::Manifest)?;
+        let glance = glance(&bytes, bag::MANIFEST_PATH)?;
+        if let Some(rules) = glance.get("rules").and_then(Value::as_str).filter(|r| *r != RULES) {
+            return Err(Stop::Judge(format!("the text rules {} are not known here", text::escape_line(rules))));
+        }
+        let manifest: Document<Manifest> = Document::parse(bytes).map_err(|e| Check::Manifest.fails(e.to_string()))?;
+        if manifest.communique != self.communique {
+            return Err(Check::BagLayout.fails("the folder is named after another communiqué").into());
+        }
+        Ok(manifest)
+    }
+
+    /// Demands that every file is of the layout and every fixed one is there, and bounds what will be held in memory.
+    fn only_known(&self, manifest: &Manifest) -> Result<(), Failure> {
+        let parts: BTreeSet<_> = manifest.parts().map(|p| p.path).collect();
+        let fixed = [bag::MANIFEST_PATH, bag::README_PATH, bag::CERTIFIED_PATH];
+        let fixed: BTreeSet<&str> = bag::TAG_FILES.into_iter().chain(fixed).collect();
+        for path in fixed.iter().copied().chain(parts.iter().map(String::as_str)) {
+            self.index(path)?;
+        }
+        let mut records = 0;
+        for (path, index) in &self.by_path {
+            let known = fixed.contains(path.as_str())
+                || charter_version(path).is_some()
+                || statement_digest(path).is_some()
+                || entry_index(path).is_some();
+            if !known && !parts.contains(path) {
+                return Err(Check::FileExtra.fails(format!("{path} is no file of a package")));
+            }
+            if known {
+                records += self.archive.entries().get(*index).map_or(0, |e| e.size);
+            }
+        }
+        if records > RECORDS_LIMIT as u64 {
+            return Err(Check::FileExtra.fails(format!("the records have more than {RECORDS_LIMIT} bytes")));
+        }
+        Ok(())
+    }
+
+    fn charters(&mut self, manifest: &Manifest) -> Result<Vec<Document<Charter>>, Stop> {
+        let mut charters: Vec<Document<Charter>> = vec![];
+        for (version, path) in self.named(charter_version) {
+            let bytes = self.read(&path, Charter::LIMIT, Check::Charter)?;
+            let glance = glance(&bytes, &path)?;
+            let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            if let Some(suite) = suites.into_iter().find(|s| *s != SUITE) {
+                return Err(Stop::Judge(format!("the suite {} is not known here", text::escape_line(suite))));
+            }
+            let charter: Document<Charter> =
+                Document::parse(bytes).map_err(|e| Check::Charter.fails(format!("{path}: {e}")))?;
+            if charter.version != version {
+                return Err(Check::Charter.fails(format!("{path} is version {}", charter.version)).into());
+            }
+            charters.push(charter);
+        }
+        match charters.as_slice() {
+            [first] if first.version == 1 && first.digest() == manifest.founding => Ok(charters),
+            [] => Err(Check::FileMissing.fails("there is no charter").into()),
+            _ => Err(Check::CharterChain.fails("charter 1 and no other must be here, and found the manifest").into()),
+        }
+    }
+
+    fn statements(&mut self) -> Result<BTreeMap<Digest, String>, Stop> {
+        let mut statements = BTreeMap::new();
+        for (digest, path) in self.named(statement_digest) {
+            let bytes = self.read(&path, STATEMENT_LIMIT, Check::Statement)?;
+            if Digest::of(&bytes) != digest {
+                return Err(Check::Statement.fails(format!("{path} has another digest")).into());
+            }
+            let compact =
+                String::from_utf8(bytes).map_err(|_| Check::Statement.fails(format!("{path} is not UTF-8")))?;
+            statements.insert(digest, compact);
+        }
+        Ok(statements)
+    }
+
+    /// Reads the entries into `contents` and answers them with what they name, in log order.
+    fn entries(&mut self, contents: &mut Contents) -> Result<Vec<Record>, Stop> {
+        let mut documents: BTreeMap<Digest, &[u8]> =
+            contents.charters.iter().map(|c| (c.digest(), c.bytes())).collect();
+        documents.insert(contents.manifest.digest(), contents.manifest.bytes());
+        let mut records = vec![];
+        // A statement is named by its own entry, and by one that lists what opened or completed; a manifest by a few.
+        let mut room = 3 * RECORDS_LIMIT;
+        for (index, path) in self.named(entry_index) {
+            let bytes = self.read(&path, Entry::LIMIT, Check::Entry)?;
+            let entry: Entry = json::parse(&bytes).map_err(|e| Check::Entry.fails(format!("{path}: {e}")))?;
+            if matches!(entry.stream, StreamId::Communique(id) if id != self.communique) {
+                return Err(Check::Entry.fails(format!("{path} is of another communiqué")).into());
+            }
+            let missing =
+                |digest: &Digest| Check::FileMissing.fails(format!("{path} names {digest}, which is not here"));
+            let mut named = vec![];
+            for digest in &entry.documents {
+                named.push(*documents.get(digest).ok_or_else(|| missing(digest))?);
+            }
+            for digest in &entry.statements {
+                named.push(contents.statements.get(digest).ok_or_else(|| missing(digest))?.as_bytes());
+            }
+            let size: usize = named.iter().map(|bytes| bytes.len()).sum();
+            room = room.checked_sub(size).ok_or_else(|| Check::Entry.fails("the entries name too much"))?;
+            let objects = named.into_iter().map(<[u8]>::to_vec).collect();
+            records.push(Record { index, digest: Digest::of(&bytes), entry, objects });
+            contents.entries.insert(index, bytes);
+        }
+        Ok(records)
+    }
+
+    fn certified(&mut self, contents: &Contents, replay: &replay::Replay, published: &Record) -> Result<String, Stop> {
+        let fails = |e: String| Check::CertifiedCopy.fails(e);
+        let bytes = self.read(bag::CERTIFIED_PATH, STATEMENT_LIMIT, Check::CertifiedCopy)?;
+        let compact = String::from_utf8(bytes).map_err(|_| fails("it is not UTF-8".into()))?;
+        let charter = replay.charters.in_force().ok_or_else(|| fails("no charter is in force".into()))?;
+        let expected = CertifiedCopy {
+            founding: contents.manifest.founding,
+            exchange: contents.manifest.exchange.clone(),
+            communique: contents.manifest.communique,
+            manifest: contents.manifest.digest(),
+            published: published.digest,
+            index: published.index,
+            time: published.entry.time,
+        };
+        let copy = Unverified::<CertifiedCopy>::parse(&compact)
+            .and_then(|copy| copy.verify(&charter.depositary))
+            .map_err(|e| fails(e.to_string()))?;
+        if *copy.body() != expected {
+            return Err(fails("it attests something else than what is here".into()).into());
+        }
+        Ok(compact)
+    }
+
+    /// Reads every text and annex as a stream and checks it against the manifest.
+    fn parts(&mut self, manifest: &Manifest) -> Result<BTreeMap<String, PartDigests>, Stop> {
+        let mut parts = BTreeMap::new();
+        for (n, part) in manifest.parts().enumerate() {
+            let text = manifest.texts.get(n);
+            let check = if text.is_some() { Check::TextDigest } else { Check::AnnexDigest };
+            let index = self.index(&part.path)?;
+            // Before anything is read, so that a text never takes more memory than the manifest says.
+            let size = self.archive.entries().get(index).map(|e| e.size);
+            let mut hasher = PartHasher::default();
+            let mut whole = vec![];
+            if size == Some(part.size) {
+                self.archive.read(index, &mut |piece| {
+                    hasher.update(piece);
+                    if text.is_some() {
+                        whole.extend_from_slice(piece);
+                    }
+                })?;
+            }
+            let found = hasher.finish();
+            if (found.size, found.sha256) != (part.size, part.sha256) {
+                return Err(check.fails(format!("{} is not what the manifest names", part.path)).into());
+            }
+            if let Some(text) = text {
+                let fault = text::check_text(&whole, text.dir).err().and_then(|faults| faults.into_iter().next());
+                if let Some(fault) = fault {
+                    return Err(Check::TextRules.fails(format!("{}: {fault}", part.path)).into());
+                }
+            }
+            parts.insert(part.path, found);
+        }
+        Ok(parts)
+    }
+
+    /// Demands that the archive holds exactly these files in exactly the writer's form, and that those made of the others
+    /// are what they must be.
+    fn regenerated(&mut self, items: &[(String, Item)], published: &Record) -> Result<(), Stop> {
+        for (path, item) in items {
+            let check = match path.as_str() {
+                bag::README_PATH => Check::Readme,
+                "bagit.txt" => Check::BagDeclaration,
+                "bag-info.txt" => Check::BagInfo,
+                "manifest-sha256.txt" | "manifest-sha512.txt" => Check::BagManifest,
+                "tagmanifest-sha256.txt" | "tagmanifest-sha512.txt" => Check::BagTagmanifest,
+                _ => continue,
+            };
+            let Item::Made(expected) = item else { continue };
+            if self.read(path, expected.len(), check)? != *expected {
+                return Err(check.fails(format!("{path} is not what it must be")).into());
+            }
+        }
+        let time = bag::archive_time(published.entry.time);
+        for (path, item) in items {
+            let index = self.index(path)?;
+            let Some(file) = self.archive.entries().get(index) else { continue };
+            let method = match item {
+                // Deflated, its form was compared when it was read.
+                Item::Made(_) if file.method == Method::Deflated => Method::Deflated,
+                Item::Made(bytes) if deflate::deflate(bytes).is_some() => Method::Deflated,
+                Item::Made(_) | Item::Part(..) => Method::Stored,
+            };
+            if (file.method, file.modified) != (method, time) {
+                return Err(Check::ZipForm.fails(format!("{path} is not held as it must be")).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Demands that no document and no statement is there that no entry names.
+fn all_named(contents: &Contents, records: &[Record]) -> Result<(), Failure> {
+    let named: BTreeSet<_> = records.iter().flat_map(|r| r.entry.documents.iter().chain(&r.entry.statements)).collect();
+    let documents = contents.charters.iter().map(Document::digest).chain([contents.manifest.digest()]);
+    let unnamed = documents.chain(contents.statements.keys().copied()).find(|digest| !named.contains(digest));
+    unnamed.map_or(Ok(()), |digest| Err(Check::FileExtra.fails(format!("no entry names {digest}"))))
+}
+
+/// A first look at a document, only to tell what is foreign from what is wrong.
+fn glance(bytes: &[u8], path: &str) -> Result<Value, Stop> {
+    let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    match value.get("type").and_then(Value::as_str) {
+        Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => {
+            Err(Stop::Judge(format!("{path} is of the format {}, not known here", text::escape_line(foreign))))
+        }
+        _ => Ok(value),
+    }
+}
+
+fn charter_version(path: &str) -> Option<u64> {
+    between(path, "data/charters/", ".json")?.parse().ok().filter(|v| bag::charter_path(*v) == path)
+}
+fn statement_digest(path: &str) -> Option<Digest> {
+    between(path, "data/statements/", ".jws")?.parse().ok().filter(|d| bag::statement_path(*d) == path)
+}
+fn entry_index(path: &str) -> Option<u64> {
+    between(path, "data/entries/", ".json")?.parse().ok().filter(|i| bag::entry_path(*i) == path)
+}
+fn between<'a>(path: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    path.strip_prefix(before)?.strip_suffix(after)
+}

@@ -4,4 +4,5 @@
 pub mod config;
 pub mod init;
 pub mod machine;
+pub mod serve;
 pub mod telemetry;

@@ -6,3 +6,5 @@ pub mod chartering;
 pub mod drafting;
 pub mod keyfile;
 pub mod reading;
+pub mod remote;
+pub mod session;

@@ -1,0 +1,437 @@
+//! A session: the pinned charter, the exchange behind it, and the full powers verified so far. What it hands out follows
+//! from the pin; what it sends was made from what it handed out.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use tokio::io::AsyncWrite;
+
+use super::{
+    acting::{self, Circumstances},
+    drafting::Upload,
+    reading::{self, GrantBook, Pinned, Reading, Revision},
+    remote::{Connection, Remote, RemoteError},
+};
+use crate::domain::{
+    act::{Act, ActKind},
+    document::Document,
+    entry::{Entry, Kind},
+    id::{CommuniqueId, Digest, Lang, PartyId},
+    json,
+    key::Signer,
+    life::State,
+    manifest::{Manifest, Part},
+    powers::Powers,
+    refusal::Refusal,
+    register::verify_act,
+    statement::{Statement, Unverified},
+    trust::Trust,
+    view::{ActView, PublicationView, Receipt},
+};
+
+/// A party's side of an exchange.
+pub struct Session {
+    pinned: Pinned,
+    remote: Remote,
+    book: Mutex<GrantBook>,
+}
+
+/// A row of the list of communiqués: the manifest is under the pinned charter; the state is the exchange's word.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The state that the exchange reports.
+    pub state: State,
+    /// The newest manifest that it shows.
+    pub manifest: Document<Manifest>,
+}
+
+/// What was done to a communiqué over all its revisions.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The acts that can be seen, in log order.
+    pub acts: Vec<Statement<Act>>,
+    /// Whose signatures on which revision lie in escrow, unseen: the exchange's word.
+    pub escrowed: Vec<(PartyId, u64)>,
+}
+
+impl Session {
+    /// Connects to the exchange that the charter names, by the CA that it names.
+    ///
+    /// # Errors
+    /// As [`Remote::connect`].
+    pub async fn open(
+        pinned: Pinned,
+        address: &str,
+        certificate_pem: Vec<u8>,
+        key_pem: Vec<u8>,
+    ) -> Result<Self, RemoteError> {
+        let connection = Connection {
+            address: address.into(),
+            server_name: pinned.charter.exchange.to_string(),
+            server_ca: pinned.charter.server_ca.as_bytes().to_vec(),
+            certificate_pem,
+            key_pem,
+        };
+        Ok(Self::over(pinned, Remote::connect(&connection).await?))
+    }
+    /// A session over a connection that is there.
+    #[must_use]
+    pub fn over(pinned: Pinned, remote: Remote) -> Self {
+        Self { pinned, remote, book: Mutex::default() }
+    }
+    /// The charter that everything here follows from.
+    #[must_use]
+    pub fn pinned(&self) -> &Pinned {
+        &self.pinned
+    }
+    /// The exchange, unchecked.
+    #[must_use]
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+    /// Full powers that were verified in this session.
+    #[must_use]
+    pub fn grant(&self, digest: &Digest) -> Option<Statement<Powers>> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).find(digest).cloned()
+    }
+
+    /// A communiqué as it stands, verified.
+    ///
+    /// # Errors
+    /// What the exchange refuses; [`RemoteError::Local`] for what does not follow from the pin.
+    pub async fn read(&self, id: CommuniqueId) -> Result<Reading, RemoteError> {
+        let view = self.remote.communique(id).await?;
+        let book = self.gather(reading::grants_named(&view)?).await?;
+        Ok(Reading::check(&self.pinned, id, &view, &book)?)
+    }
+    /// One revision, verified.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; [`Refusal::Disagrees`] if another revision came.
+    pub async fn revision(&self, id: CommuniqueId, number: u64) -> Result<Revision, RemoteError> {
+        let view = self.remote.revision(id, number).await?;
+        let book = self.gather([Unverified::<Act>::parse(&view.propose)?.claims().grant]).await?;
+        let revision = Revision::check(&self.pinned, id, &view, &book)?;
+        if revision.manifest.revision != number {
+            return Err(Refusal::disagrees("manifest.revision", number, revision.manifest.revision).into());
+        }
+        Ok(revision)
+    }
+    /// Every act on a communiqué, each verified under its full powers. That it speaks of a manifest that was shown is
+    /// checked by [`Self::read`] alone.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn history(&self, id: CommuniqueId) -> Result<History, RemoteError> {
+        let mut history = History::default();
+        for view in self.remote.acts(id).await? {
+            match view {
+                ActView::Shown { statement, .. } => {
+                    let unverified = Unverified::<Act>::parse(&statement)?;
+                    let book = self.gather([unverified.claims().grant]).await?;
+                    let act = verify_act(unverified, &book)?;
+                    let body = act.body();
+                    same("act.communique", id, body.communique)?;
+                    same("act.founding", self.pinned.founding, body.founding)?;
+                    same("act.charter", self.pinned.charter.digest(), body.charter)?;
+                    history.acts.push(act);
+                }
+                ActView::Escrowed { party, revision, .. } => history.escrowed.push((party, revision)),
+            }
+        }
+        Ok(history)
+    }
+    /// The communiqués that the caller may see.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn list(&self, state: Option<State>) -> Result<Vec<Row>, RemoteError> {
+        let mut rows = Vec::new();
+        for summary in self.remote.communiques(state).await? {
+            let manifest = self.of_this_exchange(summary.manifest)?;
+            same("manifest.communique", summary.communique, manifest.communique)?;
+            same("manifest.revision", summary.revision, manifest.revision)?;
+            rows.push(Row { state: summary.state, manifest });
+        }
+        Ok(rows)
+    }
+    /// The texts of a manifest that was verified.
+    ///
+    /// # Errors
+    /// What the exchange refuses; bytes that are not what the manifest says.
+    pub async fn texts(&self, manifest: &Manifest) -> Result<BTreeMap<Lang, String>, RemoteError> {
+        let mut bytes = BTreeMap::new();
+        for text in &manifest.texts {
+            let mut sink = Bounded { inner: Vec::new(), left: text.size };
+            self.remote.download(manifest.communique, text.sha256, &mut sink, &|_| ()).await?;
+            bytes.insert(text.lang.clone(), sink.inner);
+        }
+        Ok(reading::texts(manifest, bytes)?)
+    }
+    /// Writes a file that a verified manifest names to `sink`; no more than its size, and it fails unless the digest is
+    /// right.
+    ///
+    /// # Errors
+    /// As [`Self::texts`].
+    pub async fn part(
+        &self,
+        id: CommuniqueId,
+        part: &Part,
+        sink: impl AsyncWrite + Unpin + Send,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), RemoteError> {
+        let mut sink = Bounded { inner: sink, left: part.size };
+        let actual = self.remote.download(id, part.sha256, &mut sink, progress).await?;
+        if actual != part.size {
+            return Err(
+                Refusal::WrongSize { what: "what the exchange sent".into(), expected: part.size, actual }.into()
+            );
+        }
+        Ok(())
+    }
+
+    /// The full powers of a party (of all, without one) in log order, verified.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn grants(&self, party: Option<&PartyId>) -> Result<Vec<Statement<Powers>>, RemoteError> {
+        let mut grants = Vec::new();
+        for view in self.remote.powers_list(party).await? {
+            let grant = self.pinned.powers(&view.statement)?;
+            if let Some(party) = party {
+                same("powers.party", party, &grant.body().party)?;
+            }
+            self.book.lock().unwrap_or_else(PoisonError::into_inner).add(grant.clone());
+            grants.push(grant);
+        }
+        Ok(grants)
+    }
+    /// The full powers that name this key, in log order.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn my_grants(
+        &self,
+        signer: &dyn Signer,
+        party: Option<&PartyId>,
+    ) -> Result<Vec<Statement<Powers>>, RemoteError> {
+        let mut grants = self.grants(party).await?;
+        grants.retain(|grant| grant.body().key == signer.public());
+        Ok(grants)
+    }
+    /// The full powers of this digest, verified.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn powers(&self, digest: Digest) -> Result<Statement<Powers>, RemoteError> {
+        self.gather([digest]).await?;
+        self.grant(&digest).ok_or_else(|| Refusal::UnknownGrant { grant: digest }.into())
+    }
+    /// Hands in full powers that verify under the pinned charter.
+    ///
+    /// # Errors
+    /// What does not verify; what the exchange refuses.
+    pub async fn submit_powers(&self, compact: &str) -> Result<(Statement<Powers>, Receipt), RemoteError> {
+        let grant = self.pinned.powers(compact)?;
+        let receipt = self.remote.submit_powers(compact).await?;
+        acknowledges(&receipt, Kind::Powers, grant.digest())?;
+        Ok((grant, receipt))
+    }
+    /// Each party's trust statement in force, verified.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn trusts(&self) -> Result<Vec<Statement<Trust>>, RemoteError> {
+        let views = self.remote.trusts().await?;
+        Ok(views.iter().map(|view| self.verify_trust(&view.statement)).collect::<Result<_, _>>()?)
+    }
+    /// Hands in a trust statement that verifies under the pinned charter.
+    ///
+    /// # Errors
+    /// What does not verify; what the exchange refuses.
+    pub async fn submit_trust(&self, compact: &str) -> Result<(Statement<Trust>, Receipt), RemoteError> {
+        let trust = self.verify_trust(compact)?;
+        let receipt = self.remote.submit_trust(compact).await?;
+        acknowledges(&receipt, Kind::Trust, trust.digest())?;
+        Ok((trust, receipt))
+    }
+
+    /// Uploads a draft's files. `progress` gets the bytes sent so far of this file, and its size.
+    ///
+    /// # Errors
+    /// A file that cannot be read; what the exchange refuses.
+    pub async fn upload(
+        &self,
+        id: CommuniqueId,
+        uploads: &[Upload],
+        progress: Arc<dyn Fn(&Upload, u64) + Send + Sync>,
+    ) -> Result<(), RemoteError> {
+        for upload in uploads {
+            let file = tokio::fs::File::open(&upload.file)
+                .await
+                .map_err(|e| RemoteError::Io(io::Error::new(e.kind(), format!("{}: {e}", upload.file.display()))))?;
+            let (progress, of) = (Arc::clone(&progress), upload.clone());
+            self.remote.upload(id, upload.sha256, upload.size, file, move |sent| progress(&of, sent)).await?;
+        }
+        Ok(())
+    }
+    /// Signs the act that proposes this manifest, and sends both. The files must be uploaded before.
+    ///
+    /// # Errors
+    /// What the grant does not cover; what the exchange refuses.
+    pub async fn propose(
+        &self,
+        manifest: &Document<Manifest>,
+        grant: &Statement<Powers>,
+        signer: &dyn Signer,
+        circumstances: Circumstances,
+    ) -> Result<Receipt, RemoteError> {
+        let act = acting::sign(acting::proposal(manifest, grant, circumstances), grant, signer)?;
+        let receipt = self.remote.propose(manifest.bytes(), act.compact()).await?;
+        acknowledges(&receipt, Kind::Revision, act.digest())?;
+        Ok(receipt)
+    }
+    /// Signs any other act on what was read, and sends it.
+    ///
+    /// # Errors
+    /// What the grant does not cover; what the exchange refuses.
+    pub async fn act(
+        &self,
+        reading: &Reading,
+        kind: ActKind,
+        grant: &Statement<Powers>,
+        signer: &dyn Signer,
+        circumstances: Circumstances,
+    ) -> Result<Receipt, RemoteError> {
+        let act = acting::sign(acting::act(reading, kind, grant, circumstances)?, grant, signer)?;
+        let receipt = self.remote.act(act.compact()).await?;
+        acknowledges(&receipt, Kind::Act, act.digest())?;
+        Ok(receipt)
+    }
+    /// Asks for publication. The same answer every time.
+    ///
+    /// # Errors
+    /// What the exchange refuses.
+    pub async fn publish(&self, id: CommuniqueId) -> Result<PublicationView, RemoteError> {
+        let publication = self.remote.publish(id).await?;
+        self.of_publication(id, &publication)?;
+        Ok(publication)
+    }
+    /// A publication: where its package is, what its manifest says.
+    ///
+    /// # Errors
+    /// What the exchange refuses.
+    pub async fn publication(&self, id: CommuniqueId) -> Result<PublicationView, RemoteError> {
+        let publication = self.remote.publication(id).await?;
+        self.of_publication(id, &publication)?;
+        Ok(publication)
+    }
+
+    /// The verified full powers of these digests, fetched as far as they are not known yet.
+    async fn gather(&self, digests: impl IntoIterator<Item = Digest>) -> Result<GrantBook, RemoteError> {
+        for digest in digests {
+            if self.grant(&digest).is_none() {
+                let grant = self.pinned.powers(&self.remote.powers(digest).await?.statement)?;
+                same("powers", digest, grant.digest())?;
+                self.book.lock().unwrap_or_else(PoisonError::into_inner).add(grant);
+            }
+        }
+        Ok(self.book.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+    fn verify_trust(&self, compact: &str) -> Result<Statement<Trust>, Refusal> {
+        let unverified = Unverified::<Trust>::parse(compact)?;
+        let claims = unverified.claims();
+        same("trust.founding", self.pinned.founding, claims.founding)?;
+        same("trust.exchange", &self.pinned.charter.exchange, &claims.exchange)?;
+        let key = self.pinned.charter.party(&claims.party)?.authority;
+        unverified.verify(&key)
+    }
+    fn of_this_exchange(&self, manifest: Vec<u8>) -> Result<Document<Manifest>, Refusal> {
+        let manifest = Document::<Manifest>::parse(manifest)?;
+        same("manifest.founding", self.pinned.founding, manifest.founding)?;
+        same("manifest.exchange", &self.pinned.charter.exchange, &manifest.exchange)?;
+        Ok(manifest)
+    }
+    fn of_publication(&self, id: CommuniqueId, view: &PublicationView) -> Result<(), Refusal> {
+        same("publication", id, view.communique)?;
+        same("manifest.communique", id, self.of_this_exchange(view.manifest.clone())?.communique)
+    }
+}
+
+/// The receipt must be for what was sent: an entry of this kind that names the statement.
+fn acknowledges(receipt: &Receipt, kind: Kind, statement: Digest) -> Result<(), Refusal> {
+    let entry: Entry = json::parse(&receipt.entry)?;
+    if entry.kind != kind || !entry.statements.contains(&statement) {
+        return Err(Refusal::disagrees("receipt", statement, "an entry of something else"));
+    }
+    Ok(())
+}
+
+fn same<T: PartialEq + ToString>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
+    if expected == actual { Ok(()) } else { Err(Refusal::disagrees(member, expected.to_string(), actual.to_string())) }
+}
+
+/// Takes what the manifest announced, and no byte more, whatever the exchange sends.
+struct Bounded<W> {
+    inner: W,
+    left: u64,
+}
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for Bounded<W> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if bytes.len() as u64 > self.left {
+            return Poll::Ready(Err(io::Error::other("the exchange sends more than the manifest announces")));
+        }
+        let written = std::task::ready!(Pin::new(&mut self.inner).poll_write(cx, bytes))?;
+        self.left -= written as u64;
+        Poll::Ready(Ok(written))
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+    use crate::domain::{entry::StreamId, id::Salt, time::Time};
+
+    #[tokio::test]
+    async fn no_more_is_taken_than_was_announced() {
+        let mut sink = Bounded { inner: Vec::new(), left: 4 };
+        sink.write_all(b"four").await.unwrap();
+        assert!(sink.write_all(b"!").await.is_err());
+        assert_eq!(sink.inner, b"four");
+    }
+
+    #[test]
+    fn a_receipt_must_name_what_was_sent() {
+        let (ours, theirs) = (Digest::of(b"ours"), Digest::of(b"theirs"));
+        let entry = Entry {
+            documents: vec![],
+            files: None,
+            kind: Kind::Act,
+            previous: None,
+            salt: Salt::new([0; 32]),
+            seq: 0,
+            statements: vec![ours],
+            stream: StreamId::Exchange,
+            time: Time::from_unix(0),
+        };
+        let receipt = Receipt { index: 1, entry: json::encode(&entry) };
+        assert_eq!(acknowledges(&receipt, Kind::Act, ours), Ok(()));
+        assert!(acknowledges(&receipt, Kind::Act, theirs).is_err());
+        assert!(acknowledges(&receipt, Kind::Powers, ours).is_err());
+        assert!(acknowledges(&Receipt { index: 1, entry: b"{}".to_vec() }, Kind::Act, ours).is_err());
+    }
+}

@@ -1,4 +1,4 @@
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
 use std::process::Command;
 
 use flate2::Compression;

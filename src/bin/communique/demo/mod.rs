@@ -165,7 +165,7 @@ pub async fn run(args: DemoArgs, out: &mut Out) -> Result<(), Fault> {
         "The exchange is stopped. An archivist verifies the package with nothing but the fingerprint."
     });
     let verdict = verify(std::fs::File::open(&package)?, Some(pin));
-    crate::commands::verify::show(tell.out, &verdict);
+    crate::commands::verify::say(tell.out, &package, &verdict, Some(pin));
     if verdict.exit_code() != 0 {
         return Err("the package does not verify".into());
     }

@@ -186,7 +186,7 @@ async fn changed(
 ) -> Result<(), Fault> {
     let (old, new) = (reader.session.texts(before).await?, reader.session.texts(after).await?);
     for (lang, words) in &new {
-        crate::commands::diff::show(tell.out, lang, old.get(lang).map_or("", String::as_str), words);
+        crate::commands::diff::text(tell.out, lang, old.get(lang).map_or("", String::as_str), words);
     }
     Ok(())
 }

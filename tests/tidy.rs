@@ -317,7 +317,7 @@ fn check_arrows(file: &str, paths: &[NamedPath]) -> Vec<String> {
 
 /// A file that holds tests alone.
 fn is_test_file(file: &str) -> bool {
-    file.ends_with("/tests.rs") || file.contains("/tests/")
+    file.ends_with("/tests.rs") || file.ends_with("/samples.rs") || file.contains("/tests/")
 }
 
 /// `domain` of `src/domain/key.rs` and of `src/domain.rs`; `bin/communique` of `src/bin/communique/main.rs`.

@@ -34,6 +34,9 @@ use crate::domain::{
     view::{ActView, PublicationView, Receipt},
 };
 
+/// Hears how many bytes of a file were sent so far.
+pub type UploadProgress = dyn Fn(&Upload, u64) + Send + Sync;
+
 /// A party's side of an exchange.
 pub struct Session {
     pinned: Pinned,
@@ -269,7 +272,7 @@ impl Session {
         &self,
         id: CommuniqueId,
         uploads: &[Upload],
-        progress: Arc<dyn Fn(&Upload, u64) + Send + Sync>,
+        progress: Arc<UploadProgress>,
     ) -> Result<(), RemoteError> {
         for upload in uploads {
             let file = tokio::fs::File::open(&upload.file)

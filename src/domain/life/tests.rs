@@ -244,7 +244,8 @@ fn what_is_fixed_at_creation_stays() {
 
 #[test]
 fn grants_bound_acts_scope_and_dates() {
-    let rows: [(&str, fn(&mut Powers)); 4] = [
+    type Change = fn(&mut Powers);
+    let rows: [(&str, Change); 4] = [
         ("acts", |p| p.acts = vec![ActKind::Propose]),
         ("scope", |p| p.scope = Some(vec![CommuniqueId::new(1, &[9; 10])])),
         ("expired", |p| p.not_after = noon().plus(-1)),

@@ -1,18 +1,16 @@
 //! What foreign tools make of a package: openssl and coreutils as the README says, the Python package bagit.
 
 use crate::{
-    domain::{json, key::Signer},
+    domain::{
+        json,
+        key::Signer,
+        samples::{missing, python},
+    },
     package::{
         bag,
         fixture::{self, Plan, Played, authority},
     },
 };
-
-/// Whether to go on without a foreign tool: aloud on a user's machine, never in CI.
-fn skip(tool: &str) {
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{tool} is missing, and CI must not skip");
-    eprintln!("SKIPPED: {tool} is not on this machine");
-}
 
 /// Writes a bag's files below a folder, as a person would who unpacks it.
 fn unpack(played: &Played, folder: &std::path::Path) {
@@ -27,7 +25,7 @@ fn unpack(played: &Played, folder: &std::path::Path) {
 fn the_readme_tells_commands_that_work() {
     let have = |tool: &str| std::process::Command::new(tool).arg("version").output().is_ok_and(|o| o.status.success());
     if !have("openssl") {
-        return skip("openssl");
+        return missing("openssl", "install Debian's package openssl");
     }
     let commands: String =
         bag::README.lines().filter_map(|l| l.strip_prefix("    ")).map(|l| format!("{l}\n")).collect();
@@ -68,10 +66,10 @@ fn the_readme_tells_commands_that_work() {
 
 #[test]
 fn bagit_finds_the_bag_valid() {
-    let python = std::env::var("COMMUNIQUE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let python = python();
     let python = |args: &[&str]| std::process::Command::new(&python).args(args).output();
     if !python(&["-c", "import bagit"]).is_ok_and(|o| o.status.success()) {
-        return skip("the Python package bagit");
+        return missing("the Python package bagit", "`pip install bagit`");
     }
     let played = Plan::plain().play();
     let folder = tempfile::tempdir().unwrap();

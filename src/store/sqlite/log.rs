@@ -517,6 +517,7 @@ mod tests {
     /// `TMPDIR` on the disk in question.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     #[ignore = "measures"]
+    #[expect(clippy::disallowed_macros, reason = "a figure is for whoever asked for it")]
     async fn rate() {
         const EACH: usize = 200;
         let (_dir, store) = sample();
@@ -559,8 +560,8 @@ mod tests {
     }
 
     /// Keeps the writing thread busy until the sender is dropped.
-    async fn hold(store: &SqliteStore) -> std::sync::mpsc::Sender<()> {
-        let (open, gate) = std::sync::mpsc::channel();
+    async fn hold(store: &SqliteStore) -> std::sync::mpsc::SyncSender<()> {
+        let (open, gate) = std::sync::mpsc::sync_channel(1);
         let look = Box::new(move |_: &mut Log| assert!(gate.recv().is_err()));
         assert!(store.writer.send(Request::Inspect(look)).await.is_ok());
         gathered(store, 0).await;

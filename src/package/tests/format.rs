@@ -93,7 +93,7 @@ fn the_format_names_every_check_and_limit() {
         ("quorum of a party", charter::QUORUM_LIMIT),
         ("annexes", manifest::ANNEXES_LIMIT as u64),
         ("revisions of a communiqué", manifest::REVISIONS_LIMIT),
-        ("acts on one revision", life::ACTS_LIMIT as u64),
+        ("sum of all quorums of a charter", charter::SEATS_LIMIT),
         ("grants of a party", register::GRANTS_LIMIT as u64),
         ("communiqués that full powers list", powers::SCOPE_LIMIT as u64),
         ("CA certificates in a trust statement", trust::AUTHORITIES_LIMIT as u64),

@@ -181,19 +181,31 @@ pub async fn run(args: DemoArgs, out: &mut Out) -> Result<(), Fault> {
 
 fn farewell(tell: &mut Teller<'_>, dir: &Path, pin: communique::domain::id::Digest, serving: bool) {
     let seconds = tell.started.elapsed().as_secs_f32();
-    let at = dir.display();
+    let (at, tool) = (dir.display(), this_program());
     tell.out.gap();
     tell.out.heading(&format!("Done in {seconds:.1} s. Three commands to try next:"));
-    tell.out.line(&format!("  communique verify {at}/package.zip --charter-pin {pin}"));
+    tell.out.line(&format!("  {tool} verify {at}/package.zip --charter-pin {pin}"));
     if serving {
-        tell.out.line(&format!("  communique --profile {at}/parties/boreal/profile.toml list"));
-        tell.out.line(&format!("  communique --profile {at}/parties/cedar/profile.toml new {at}/drafts/1/draft.toml"));
+        tell.out.line(&format!("  {tool} --profile {at}/parties/boreal/profile.toml list"));
+        tell.out.line(&format!("  {tool} --profile {at}/parties/cedar/profile.toml new {at}/drafts/1/draft.toml"));
         tell.out.line(&format!("The passphrase of every sample key: {}", parties::PASSPHRASE));
     } else {
         tell.out.line(&format!("  unzip -l {at}/package.zip"));
-        tell.out.line("  communique demo --serve");
+        tell.out.line(&format!("  {tool} demo --serve"));
     }
     tell.out.flush();
+}
+
+/// How a person here calls this program.
+fn this_program() -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    match std::env::current_exe() {
+        Ok(program) => match program.strip_prefix(&here) {
+            Ok(below) => format!("./{}", below.display()),
+            Err(_) => program.display().to_string(),
+        },
+        Err(_) => "communique".into(),
+    }
 }
 
 /// The folder for the files: as asked, or a new one here.

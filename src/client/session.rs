@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -261,7 +261,7 @@ impl Session {
         Ok((trust, receipt))
     }
 
-    /// Uploads a draft's files. `progress` gets the bytes sent so far of this file, and its size.
+    /// Uploads a draft's files, one after another. `progress` gets the bytes sent so far of all of them.
     ///
     /// # Errors
     /// A file that cannot be read; what the exchange refuses.
@@ -269,14 +269,16 @@ impl Session {
         &self,
         id: CommuniqueId,
         uploads: &[Upload],
-        progress: Arc<dyn Fn(&Upload, u64) + Send + Sync>,
+        progress: impl Fn(u64) + Clone + Send + Sync + 'static,
     ) -> Result<(), RemoteError> {
+        let mut before = 0;
         for upload in uploads {
             let file = tokio::fs::File::open(&upload.file)
                 .await
                 .map_err(|e| RemoteError::Io(io::Error::new(e.kind(), format!("{}: {e}", upload.file.display()))))?;
-            let (progress, of) = (Arc::clone(&progress), upload.clone());
-            self.remote.upload(id, upload.sha256, upload.size, file, move |sent| progress(&of, sent)).await?;
+            let progress = progress.clone();
+            self.remote.upload(id, upload.sha256, upload.size, file, move |sent| progress(before + sent)).await?;
+            before += upload.size;
         }
         Ok(())
     }

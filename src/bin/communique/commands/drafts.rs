@@ -1,6 +1,6 @@
 //! `new` and `revise`: from a draft on disk to a revision that the other parties read.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use communique::{
     client::{
@@ -123,14 +123,8 @@ fn overtakes(out: &mut render::Out, reading: &Reading) {
 
 fn upload(ctx: &Context, session: &Session, id: CommuniqueId, uploads: &[drafting::Upload]) -> Result<(), Failure> {
     let bar = ctx.progress("uploading", uploads.iter().map(|u| u.size).sum());
-    let sent = {
-        let (bar, sizes) = (bar.clone(), uploads.to_vec());
-        Arc::new(move |now: &drafting::Upload, sent: u64| {
-            let before: u64 = sizes.iter().take_while(|u| u.file != now.file).map(|u| u.size).sum();
-            bar.at(before + sent);
-        })
-    };
-    let done = ctx.wait(session.upload(id, uploads, sent));
+    let shown = bar.clone();
+    let done = ctx.wait(session.upload(id, uploads, move |sent| shown.at(sent)));
     bar.end();
     Ok(done?)
 }

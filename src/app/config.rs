@@ -146,10 +146,6 @@ impl TryFrom<String> for Format {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Largest gRPC message, in bytes. Default 4 MiB: a text (1 MiB) with its statement fits four times over, larger
-    /// content is sent in chunks.
-    #[serde(deserialize_with = "load::number")]
-    pub message_bytes: usize,
     /// Largest HTTP/2 header list, in bytes. Default 16 KiB.
     #[serde(deserialize_with = "load::number")]
     pub header_bytes: u32,
@@ -180,9 +176,6 @@ pub struct Limits {
     /// Uploads of one party under way. Default 8.
     #[serde(deserialize_with = "load::number")]
     pub uploads_per_party: usize,
-    /// Time without a call after which a connection is closed, in seconds. Default 300.
-    #[serde(deserialize_with = "load::number")]
-    pub idle_seconds: u64,
     /// Time between HTTP/2 keepalive pings, and the time for the answer, in seconds. Default 30.
     #[serde(deserialize_with = "load::number")]
     pub keepalive_seconds: u64,
@@ -222,7 +215,6 @@ impl Default for Telemetry {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            message_bytes: 4 * 1024 * 1024,
             header_bytes: 16 * 1024,
             connections: 4096,
             connections_per_party: 256,
@@ -233,7 +225,6 @@ impl Default for Limits {
             request_seconds: 60,
             transfer_seconds: 600,
             uploads_per_party: 8,
-            idle_seconds: 300,
             keepalive_seconds: 30,
             connection_age_seconds: 3600,
             page_default: 50,

@@ -1,4 +1,4 @@
-//! The exchange put together: configuration and telemetry. The one room, besides the binaries, that reads the
+//! The exchange put together: configuration, telemetry, founding, serving. The one room, besides the binaries, that reads the
 //! environment and the clock.
 
 pub mod config;

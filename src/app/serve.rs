@@ -1,37 +1,272 @@
-//! Serving and founding an exchange.
+//! The exchange, put together from its configuration: founded once, then served.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::config::Config;
-use crate::domain::id::Digest;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tracing::{error, info};
 
-/// What stopped it.
+use super::{
+    config::{Config, Limits},
+    machine::ThisMachine,
+};
+use crate::{
+    client::keyfile::{self, KeyFileError},
+    domain::{charter::Charter, document::Document, id::Digest, key::Signer, refusal::Refusal, statement::Unverified},
+    exchange::{self, Exchange},
+    grpc::{
+        call,
+        gate::{Gate, Snapshot},
+        listener,
+        serve::{self as server},
+    },
+    http,
+    observe::{Metrics, Readiness},
+    pki::{pem, trust::TrustSet},
+    store::sqlite::{OpenError, Options, SqliteContent, SqliteStore},
+    wire::page::PageLimits,
+};
+
+/// How often readiness is looked at.
+const READINESS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What keeps an exchange from starting, or ended it.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum ServeError {
-    /// It is not there.
-    #[error("this build cannot serve")]
-    Absent,
+    #[error("{0}: {1}")]
+    Io(PathBuf, io::Error),
+    #[error("cannot listen on {0}: {1}; another process may have the port, or the address is not this machine's")]
+    Bind(SocketAddr, io::Error),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the gRPC server ended: {0}")]
+    Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves until `shutdown` resolves, then drains.
+/// Founds the exchange of this configuration: charter 1, every party's adoption and first trust statement. Answers the
+/// charter's fingerprint.
 ///
 /// # Errors
-/// [`ServeError`].
-#[allow(clippy::unused_async)]
-pub async fn serve(_config: Config, _shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-    Err(ServeError::Absent)
-}
-
-/// Founds an exchange; gives back the charter's fingerprint.
-///
-/// # Errors
-/// [`ServeError`].
-#[allow(clippy::unused_async)]
+/// [`ServeError`]; nothing is stored then.
 pub async fn found(
-    _config: &Config,
-    _charter: Vec<u8>,
-    _adoptions: Vec<String>,
-    _trusts: Vec<String>,
+    config: &Config,
+    charter: Vec<u8>,
+    adoptions: Vec<String>,
+    trusts: Vec<String>,
 ) -> Result<Digest, ServeError> {
-    Err(ServeError::Absent)
+    let charter = Document::<Charter>::parse(charter)?;
+    let keys = Keys::read(config)?;
+    keys.match_charter(config, &charter)?;
+    let adoptions = adoptions.iter().map(|s| Unverified::parse(s)).collect::<Result<_, _>>()?;
+    let trusts = trusts.iter().map(|s| Unverified::parse(s)).collect::<Result<_, _>>()?;
+    let store = SqliteStore::open(&config.data.log(), Options::default())?;
+    exchange::found(&store, &ThisMachine, &charter, adoptions, trusts).await?;
+    Ok(charter.digest())
+}
+
+/// Where a served exchange is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bound {
+    /// The gRPC port.
+    pub exchange: SocketAddr,
+    /// Health and metrics.
+    pub http: SocketAddr,
+}
+
+/// Serves until `shutdown`, then drains. `bound` hears the addresses once connections are accepted.
+///
+/// # Errors
+/// [`ServeError`]: before any port is bound for what is wrong with files, keys and log.
+pub async fn serve(
+    config: Config,
+    bound: impl FnOnce(Bound),
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let keys = Keys::read(&config)?;
+    let store = SqliteStore::open(&config.data.log(), Options::default())?;
+    let content = SqliteContent::open(&config.data.content(), Options::default())?;
+    let (store, content) = (Arc::new(store), Arc::new(content));
+    let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.depositary.clone()));
+    let charter = exchange.charter_in_force().await?;
+    keys.match_charter(&config, &charter)?;
+    let identity = Identity::read(&config)?;
+    let gate = Gate::new(identity.snapshot(&exchange, 0).await?);
+
+    let listener = bind(config.listen.address).await?;
+    let pages = bind(config.http.listen).await?;
+    let local = |l: &TcpListener, configured| l.local_addr().unwrap_or(configured);
+    let addresses =
+        Bound { exchange: local(&listener, config.listen.address), http: local(&pages, config.http.listen) };
+
+    let stop = CancellationToken::new();
+    let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::not_yet("starting"));
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let watching = stop.child_token();
+    let _ends_with_this = watching.clone().drop_guard();
+    tokio::spawn(follow_trust(exchange.clone(), gate.clone(), identity, watching.clone()));
+    tokio::spawn(follow_readiness(exchange.clone(), readiness.clone(), reporter, watching.clone()));
+    let operators = http::Pages { readiness: readiness.clone(), metrics: metrics.clone() };
+    tokio::spawn(http::serve(pages, operators, watching.clone().cancelled_owned()));
+    tokio::spawn({
+        let (stop, readiness) = (stop.clone(), readiness);
+        async move {
+            shutdown.await;
+            readiness.not_ready("going down");
+            stop.cancel();
+        }
+    });
+    info!(exchange = %addresses.exchange, http = %addresses.http, name = config.exchange.name, "serving");
+    bound(addresses);
+    let desk = call::Desk::new(exchange, metrics, calls(&config.limits));
+    server::serve(desk, health, gate, listener, connections(&config.limits), stop).await?;
+    info!("stopped");
+    Ok(())
+}
+
+fn calls(limits: &Limits) -> call::Limits {
+    call::Limits {
+        request: Duration::from_secs(limits.request_seconds),
+        transfer: Duration::from_secs(limits.transfer_seconds),
+        uploads_per_party: limits.uploads_per_party,
+        pages: PageLimits { default: limits.page_default as usize, most: limits.page_max as usize },
+    }
+}
+
+fn connections(limits: &Limits) -> server::Limits {
+    server::Limits {
+        door: listener::Limits {
+            handshake_deadline: Duration::from_secs(limits.handshake_seconds),
+            handshakes: limits.handshakes,
+            handshakes_per_address: limits.handshakes_per_address,
+            connections: limits.connections,
+            connections_per_party: limits.connections_per_party,
+        },
+        streams_per_connection: limits.streams_per_connection,
+        header_bytes: limits.header_bytes,
+        keepalive: Duration::from_secs(limits.keepalive_seconds),
+        connection_age: Duration::from_secs(limits.connection_age_seconds),
+        drain: Duration::from_secs(limits.drain_seconds),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|e| ServeError::Bind(address, e))
+}
+
+/// The exchange's own two keys.
+struct Keys {
+    log: Arc<dyn Signer>,
+    depositary: Arc<dyn Signer>,
+}
+
+impl Keys {
+    fn read(config: &Config) -> Result<Self, KeyFileError> {
+        Ok(Self {
+            log: Arc::new(keyfile::read_plain(&config.keys.log)?),
+            depositary: Arc::new(keyfile::read_plain(&config.keys.depositary)?),
+        })
+    }
+    /// A charter for other keys or another name would found an exchange that cannot start.
+    fn match_charter(&self, config: &Config, charter: &Charter) -> Result<(), Refusal> {
+        if charter.exchange.as_str() != config.exchange.name {
+            return Err(Refusal::disagrees("charter.exchange", &config.exchange.name, &charter.exchange));
+        }
+        if charter.log.key != self.log.public() {
+            return Err(Refusal::disagrees("charter.log.key", "the key configured", "another"));
+        }
+        if charter.depositary != self.depositary.public() {
+            return Err(Refusal::disagrees("charter.depositary", "the key configured", "another"));
+        }
+        Ok(())
+    }
+}
+
+/// The server's certificate chain and key.
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    fn read(config: &Config) -> Result<Self, ServeError> {
+        let read = |path: &Path| std::fs::read(path).map_err(|e| ServeError::Io(path.into(), e));
+        Ok(Self {
+            chain: pem::chain(&read(&config.tls.certificate)?)?,
+            key: pem::private_key(&read(&config.tls.key)?)?,
+        })
+    }
+    async fn snapshot(&self, exchange: &Exchange, epoch: u64) -> Result<Snapshot, Refusal> {
+        let trust = TrustSet::build(epoch, exchange.anchors().await?)?;
+        Snapshot::new(Arc::new(trust), self.chain.clone(), self.key.clone_key())
+    }
+}
+
+/// Puts every new trust statement in force at the door, on a running system.
+async fn follow_trust(exchange: Arc<Exchange>, gate: Arc<Gate>, identity: Identity, stop: CancellationToken) {
+    let mut changes = exchange.trust_changes();
+    // What changed between the first snapshot and this subscription.
+    changes.mark_changed();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = changes.changed() => if changed.is_err() { return },
+        }
+        let epoch = *changes.borrow_and_update();
+        match identity.snapshot(&exchange, epoch).await {
+            Ok(snapshot) => {
+                let gate = gate.clone();
+                if let Ok(Err(stale)) = tokio::task::spawn_blocking(move || gate.swap(snapshot)).await {
+                    error!(%stale, "trust not swapped");
+                }
+            }
+            Err(refusal) => error!(%refusal, "trust not swapped"),
+        }
+    }
+}
+
+/// Follows whether the exchange can serve, for both ports. A service that cannot append does not serve.
+async fn follow_readiness(
+    exchange: Arc<Exchange>,
+    readiness: Readiness,
+    reporter: HealthReporter,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(READINESS_INTERVAL);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = ticks.tick() => {}
+        }
+        let status = match exchange.ready().await {
+            Ok(()) => {
+                readiness.ready();
+                ServingStatus::Serving
+            }
+            Err(Refusal::ClockSuspect { .. }) => {
+                readiness.not_ready("the clock is behind the log");
+                ServingStatus::NotServing
+            }
+            Err(_) => {
+                readiness.not_ready("the store cannot be used");
+                ServingStatus::NotServing
+            }
+        };
+        reporter.set_service_status("", status).await;
+    }
+    readiness.not_ready("going down");
+    reporter.set_service_status("", ServingStatus::NotServing).await;
 }

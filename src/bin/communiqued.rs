@@ -147,7 +147,11 @@ fn run(command: Command) -> Result<String, Failure> {
                 let _inside = runtime.enter();
                 asked_to_stop()?
             };
-            runtime.block_on(serve::serve(config, shutdown))?;
+            // For whoever asked for port 0, and for people who start it by hand; what follows is the log's.
+            let bound = |at: serve::Bound| {
+                let _ = writeln!(io::stdout(), "serving on {}; health and metrics on {}", at.exchange, at.http);
+            };
+            runtime.block_on(serve::serve(config, bound, shutdown))?;
             Ok(String::new())
         }
         Command::Check { config } => {

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     io,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -40,6 +40,9 @@ pub struct Session {
     remote: Remote,
     book: Mutex<GrantBook>,
 }
+
+/// Is told which file is being sent, and how many of its bytes have been.
+pub type Watch = Arc<dyn Fn(&Upload, u64) + Send + Sync>;
 
 /// A row of the list of communiqués: the manifest is under the pinned charter; the state is the exchange's word.
 #[derive(Clone, Debug)]
@@ -261,24 +264,17 @@ impl Session {
         Ok((trust, receipt))
     }
 
-    /// Uploads a draft's files, one after another. `progress` gets the bytes sent so far of all of them.
+    /// Uploads a draft's files, one after another.
     ///
     /// # Errors
     /// A file that cannot be read; what the exchange refuses.
-    pub async fn upload(
-        &self,
-        id: CommuniqueId,
-        uploads: &[Upload],
-        progress: impl Fn(u64) + Clone + Send + Sync + 'static,
-    ) -> Result<(), RemoteError> {
-        let mut before = 0;
+    pub async fn upload(&self, id: CommuniqueId, uploads: &[Upload], progress: Watch) -> Result<(), RemoteError> {
         for upload in uploads {
             let file = tokio::fs::File::open(&upload.file)
                 .await
                 .map_err(|e| RemoteError::Io(io::Error::new(e.kind(), format!("{}: {e}", upload.file.display()))))?;
-            let progress = progress.clone();
-            self.remote.upload(id, upload.sha256, upload.size, file, move |sent| progress(before + sent)).await?;
-            before += upload.size;
+            let (progress, of) = (Arc::clone(&progress), upload.clone());
+            self.remote.upload(id, upload.sha256, upload.size, file, move |sent| progress(&of, sent)).await?;
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ macro_rules! name {
             fn from_str(s: &str) -> Result<Self, Refusal> { Self::parse(s) }
         }
         impl From<$name> for String { fn from(n: $name) -> String { n.0 } }
-        impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
+        impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(&self.0) } }
         impl fmt::Debug for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
     };
 }

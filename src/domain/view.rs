@@ -120,11 +120,11 @@ pub struct PublicationView {
     pub package: (Digest, u64),
 }
 
-/// A page of a list, and the token that asks for the next one; empty when there is none.
+/// A page of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Ask for more with it.
+    /// Where to go on, empty at the end: in the exchange the last row's key, on the wire and at the client the opaque token.
     pub next: String,
 }

@@ -4,7 +4,13 @@ use super::{
     Exchange,
     access::{GetCharter, ListCharters, Permit},
 };
-use crate::domain::{charter::Charter, document::Document, refusal::Refusal, register::Charters, view::CharterView};
+use crate::domain::{
+    charter::Charter,
+    document::Document,
+    refusal::Refusal,
+    register::Charters,
+    view::{CharterView, Page},
+};
 
 impl Exchange {
     /// The charter of this version, or the one in force.
@@ -19,13 +25,21 @@ impl Exchange {
         };
         found.map(|c| view(&charters, c)).ok_or_else(|| Refusal::not_found("charter", version.unwrap_or(0)))
     }
-    /// Every charter, oldest first.
+    /// Charters above the version `after`, oldest first.
     ///
     /// # Errors
     /// [`Refusal::StoreFailed`].
-    pub async fn charters(&self, _: Permit<ListCharters>) -> Result<Vec<CharterView>, Refusal> {
+    pub async fn charters(
+        &self,
+        _: Permit<ListCharters>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<CharterView>, Refusal> {
         let charters = self.folds.charters(&*self.store).await?;
-        Ok(charters.versions().map(|(c, _)| view(&charters, c)).collect())
+        let rest: Vec<_> = charters.versions().map(|(c, _)| c).filter(|c| c.version > after).collect();
+        let next = rest.get(limit.saturating_sub(1)).filter(|_| rest.len() > limit);
+        let next = next.map(|c| c.version.to_string()).unwrap_or_default();
+        Ok(Page { rows: rest.into_iter().take(limit).map(|c| view(&charters, c)).collect(), next })
     }
 }
 

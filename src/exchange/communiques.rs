@@ -241,7 +241,7 @@ impl Exchange {
         Ok(Page { rows, next: if more { last } else { String::new() } })
     }
 
-    /// The acts on all revisions in log order, from the `after`th on.
+    /// The acts on all revisions but their proposals, in log order, from the `after`th on.
     ///
     /// # Errors
     /// [`Refusal::NotFound`].
@@ -253,7 +253,7 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<ActView>, Refusal> {
         let life = self.visible_life(&permit, id).await?;
-        let acts: Vec<_> = life.revisions().iter().flat_map(|r| [&r.propose].into_iter().chain(&r.acts)).collect();
+        let acts: Vec<_> = life.revisions().iter().flat_map(|r| &r.acts).collect();
         let mut rows = Vec::new();
         for act in acts.iter().skip(after).take(limit) {
             rows.push(self.act_view(&life, permit.party(), act).await?);

@@ -17,8 +17,8 @@ use crate::domain::{
 
 /// Largest piece sent or taken at a time, in bytes.
 pub const CHUNK_LIMIT: usize = 256 << 10;
-/// Most that one party may hold uploaded for one communiqué, in bytes: four times what one revision can name.
-pub const HELD_LIMIT: u64 = 4 * PARTS_LIMIT;
+/// Most that one party may hold uploaded for one communiqué, in bytes: what one revision can name.
+pub const HELD_LIMIT: u64 = PARTS_LIMIT;
 
 /// An upload under way. Dropped unfinished, it leaves nothing.
 pub struct Upload {

@@ -9,7 +9,7 @@ mod founding;
 mod load;
 mod parties;
 pub mod ports;
-//mod publications;
+mod publications;
 
 use std::sync::{
     Arc,
@@ -23,7 +23,7 @@ use ports::{Content, Machine, Store};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{key::Signer, refusal::Refusal, time::Time},
+    domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal, time::Time},
     pki::trust::PartyAnchors,
 };
 
@@ -51,20 +51,13 @@ impl Exchange {
         let (trust_changed, _) = watch::channel(0);
         Self { store, content, machine, depositary, folds: Folds::default(), trust_changed, latest: AtomicI64::new(0) }
     }
-    /// Checks that the log was founded, for the keys that this exchange holds.
+    /// The charter in force.
     ///
     /// # Errors
-    /// [`Refusal::Inconsistent`] if it was not, or the charter names another depositary key.
-    pub async fn check(&self) -> Result<(), Refusal> {
+    /// [`Refusal::Inconsistent`] if the log was never founded.
+    pub async fn charter_in_force(&self) -> Result<Document<Charter>, Refusal> {
         let charters = self.folds.charters(&*self.store).await?;
-        let (charter, _) = load::in_force(&charters)?;
-        if charter.depositary == self.depositary.public() {
-            Ok(())
-        } else {
-            Err(Refusal::Inconsistent {
-                what: "the charter names another depositary key than the one configured".into(),
-            })
-        }
+        Ok(load::in_force(&charters)?.0.clone())
     }
     /// Whether it can serve now: the store answers, and the clock is not behind the log.
     ///

@@ -55,18 +55,29 @@ impl Exchange {
         Ok(receipt)
     }
 
-    /// The trust statement in force of every party that has one, by party.
+    /// The trust statements in force, by party; `after` is the last party seen.
     ///
     /// # Errors
     /// [`Refusal::StoreFailed`].
-    pub async fn trusts(&self, _: Permit<ListTrust>) -> Result<Vec<TrustView>, Refusal> {
-        let mut views = Vec::new();
-        for record in self.every_party().await? {
-            if let Some(held) = record.trusted() {
-                views.push(TrustView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? });
-            }
+    pub async fn trusts(
+        &self,
+        _: Permit<ListTrust>,
+        after: Option<&PartyId>,
+        limit: usize,
+    ) -> Result<Page<TrustView>, Refusal> {
+        let records = self.every_party().await?;
+        let rest: Vec<_> = records
+            .iter()
+            .filter_map(|record| record.trusted())
+            .filter(|held| after.is_none_or(|after| held.body.party > *after))
+            .collect();
+        let next = rest.get(limit.saturating_sub(1)).filter(|_| rest.len() > limit);
+        let next = next.map(|held| held.body.party.to_string()).unwrap_or_default();
+        let mut rows = Vec::new();
+        for held in rest.into_iter().take(limit) {
+            rows.push(TrustView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? });
         }
-        Ok(views)
+        Ok(Page { rows, next })
     }
 
     /// Takes full powers, by the caller's own party.

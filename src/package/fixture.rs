@@ -1,1 +1,580 @@
+//! Sample packages for tests, made by hand from a script of what is logged, so that each rule can be broken alone while all
+//! the rest is signed, linked and listed consistently. Everything in them is plainly a sample.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Cursor,
+};
+
+use super::{
+    bag::{self, PartDigests},
+    verdict::Verdict,
+    verify::verify,
+    write::Logged,
+    zip::{DosTime, Writer},
+};
+use crate::domain::{
+    act::{Act, ActKind},
+    certified::CertifiedCopy,
+    charter::{Adoption, Charter, Der, LogKey, Party, Succession},
+    document::Document,
+    entry::{Entry, FileDigest, Kind, Position, StreamId},
+    id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId, Salt, TrustDomain},
+    json,
+    key::{SUITE, SecretKey, Signer as _},
+    manifest::{Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Status, Text},
+    powers::{Holder, Powers},
+    statement::{Body, Statement, Type},
+    text::{Direction, RULES},
+    time::Time,
+    words::{Line, Names, Prose},
+};
+
+/// Something that the exchange logs, or a step of its index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    Charter,
+    /// A second version, as a succession would bring it.
+    Succession,
+    Adopt(usize),
+    /// A trust statement, which no package carries.
+    Trust(usize),
+    Grant(usize, usize),
+    Propose(usize, usize),
+    Act(ActKind, usize, usize),
+    Opened,
+    Completed,
+    /// So many entries of others.
+    Others(u64),
+    /// So many seconds pass.
+    Wait(i64),
+}
+
+type Hook<T> = Box<dyn Fn(&mut T)>;
+/// The seed of the key that signs this kind of statement for this party and holder, if not the right one.
+type Choice = Box<dyn Fn(&str, usize, usize) -> Option<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What is played, and where it is broken.
+pub struct Plan {
+    pub script: Vec<Turn>,
+    /// What is logged after `published`, and listed by it all the same.
+    pub late: Vec<Turn>,
+    pub charter: Hook<Charter>,
+    pub adoption: Hook<Adoption>,
+    pub manifest: Hook<Manifest>,
+    pub powers: Hook<Powers>,
+    pub act: Hook<Act>,
+    pub signer: Choice,
+    pub compact: Hook<String>,
+    pub entry: Hook<Entry>,
+    pub text: Hook<String>,
+    /// The files before `published` lists them.
+    pub before: Hook<Files>,
+    pub published: Hook<Entry>,
+    pub certified: Hook<CertifiedCopy>,
+    /// The files of `data/` after `published`, before the bag lists them.
+    pub after: Hook<Files>,
+    /// The files of the bag, with its tag files.
+    pub bag: Hook<Files>,
+    /// What goes into the archive, by name.
+    pub archive: Hook<Vec<(String, Vec<u8>)>>,
+    /// The archive's time.
+    pub time: Option<DosTime>,
+    /// Names held stored though they could be deflated.
+    pub stored: Vec<&'static str>,
+    /// The archive's bytes.
+    pub zip: Hook<Vec<u8>>,
+    pub pin: Option<Digest>,
+}
+
+/// A package and what it was made of.
+pub struct Played {
+    pub zip: Vec<u8>,
+    pub files: Files,
+    pub logged: Vec<(StreamId, Logged)>,
+    pub published: (u64, Vec<u8>),
+    pub certified: Statement<CertifiedCopy>,
+    pub charter: Document<Charter>,
+    pub manifest: Document<Manifest>,
+    pub pin: Option<Digest>,
+}
+
+impl Played {
+    pub fn verify(&self) -> Verdict {
+        verify(Cursor::new(&self.zip), Some(self.pin.unwrap_or(self.charter.digest())))
+    }
+    pub fn stream(&self, stream: &StreamId) -> Vec<Logged> {
+        self.logged.iter().filter(|(s, _)| s == stream).map(|(_, l)| l.clone()).collect()
+    }
+}
+
+pub fn party(p: usize) -> PartyId {
+    PartyId::parse(format!("sample-{p}")).unwrap()
+}
+pub fn id() -> CommuniqueId {
+    CommuniqueId::new(1_795_424_400_000, &[7; 10])
+}
+pub fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed(&[seed; 32])
+}
+pub const DEPOSITARY: u8 = 1;
+const LOG: u8 = 2;
+pub fn authority(p: usize) -> u8 {
+    10 + p as u8
+}
+pub fn official(p: usize, h: usize) -> u8 {
+    50 + (p * 8 + h) as u8
+}
+pub fn start() -> Time {
+    Time::parse("2026-11-23T09:00:00Z").unwrap()
+}
+fn exchange() -> ExchangeName {
+    ExchangeName::parse("exchange.sample.example").unwrap()
+}
+fn line(s: &str) -> Line {
+    Line::new(s).unwrap()
+}
+fn lang(s: &str) -> Lang {
+    Lang::parse(s).unwrap()
+}
+fn names(fr: &str, ar: &str) -> Names {
+    Names::new([(lang("fr"), line(fr)), (lang("ar"), line(ar))]).unwrap()
+}
+fn salt(s: &str) -> Salt {
+    Salt::new(*Digest::of(s.as_bytes()).as_bytes())
+}
+pub const ARABIC: &str = "نص نموذجي.\n\nاتفق الطرفان.\n";
+pub const FRENCH: &str = "Texte d’exemple.\n\nLes parties se sont mises d’accord.\n";
+pub const ANNEX: &[u8] = b"%PDF-1.7 sample, not a real document\n";
+
+fn none<T>() -> Hook<T> {
+    Box::new(|_| ())
+}
+
+impl Plan {
+    /// A plain course: so many parties, so many holders of each, initialling required or waived.
+    pub fn new(parties: usize, quorum: usize, initialling: Initialling) -> Self {
+        let all = || (0..parties).flat_map(move |p| (0..quorum).map(move |h| (p, h)));
+        let mut script = vec![Turn::Charter];
+        script.extend((0..parties).map(Turn::Adopt));
+        script.push(Turn::Others(parties as u64));
+        script.extend(all().map(|(p, h)| Turn::Grant(p, h)));
+        script.extend([Turn::Others(3), Turn::Propose(0, 0)]);
+        match initialling {
+            Initialling::Required => script.extend((0..parties).map(|p| Turn::Act(ActKind::Initial, p, 0))),
+            Initialling::Waived => script.push(Turn::Act(ActKind::Open, 0, 0)),
+        }
+        script.push(Turn::Opened);
+        script.extend(all().map(|(p, h)| Turn::Act(ActKind::Sign, p, h)));
+        script.extend([Turn::Completed, Turn::Others(2)]);
+        Self {
+            script,
+            late: vec![],
+            charter: Box::new(move |c| {
+                c.parties.truncate(parties);
+                c.parties.iter_mut().for_each(|p| p.quorum = quorum as u64);
+            }),
+            adoption: none(),
+            manifest: Box::new(move |m| {
+                m.parties.truncate(parties);
+                m.parties.reverse();
+                m.procedure.initialling = initialling;
+            }),
+            powers: none(),
+            act: none(),
+            signer: Box::new(|_, _, _| None),
+            compact: none(),
+            entry: none(),
+            text: none(),
+            before: none(),
+            published: none(),
+            certified: none(),
+            after: none(),
+            bag: none(),
+            archive: none(),
+            time: None,
+            stored: vec![],
+            zip: none(),
+            pin: None,
+        }
+    }
+    /// Two parties of two holders each, initialling required.
+    pub fn plain() -> Self {
+        Self::new(2, 2, Initialling::Required)
+    }
+    /// Where in the script this turn is.
+    pub fn position(&self, turn: Turn) -> usize {
+        self.script.iter().position(|t| *t == turn).unwrap()
+    }
+    pub fn without(&mut self, turn: Turn) {
+        self.script.remove(self.position(turn));
+    }
+    pub fn insert_before(&mut self, place: Turn, turn: Turn) {
+        self.script.insert(self.position(place), turn);
+    }
+    pub fn insert_after(&mut self, place: Turn, turn: Turn) {
+        self.script.insert(self.position(place) + 1, turn);
+    }
+    /// Adds to what the manifest's hook does.
+    pub fn also_manifest(&mut self, more: impl Fn(&mut Manifest) + 'static) {
+        let first = std::mem::replace(&mut self.manifest, none());
+        self.manifest = Box::new(move |m| {
+            first(m);
+            more(m);
+        });
+    }
+    /// Plays it.
+    pub fn play(&self) -> Played {
+        Play::new(self).run()
+    }
+}
+
+struct Play<'a> {
+    plan: &'a Plan,
+    charter: Document<Charter>,
+    manifest: Document<Manifest>,
+    index: u64,
+    now: Time,
+    streams: BTreeMap<StreamId, Position>,
+    files: Files,
+    logged: Vec<(StreamId, Logged)>,
+    initials: Vec<String>,
+    signatures: Vec<String>,
+    opening: Option<Digest>,
+}
+
+impl<'a> Play<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let mut charter = Charter {
+            r#type: Type::of::<Charter>(),
+            exchange: exchange(),
+            version: 1,
+            previous: None,
+            succession: Succession::Unanimous,
+            adopt_by: None,
+            parties: (0..6)
+                .map(|p| Party {
+                    id: party(p),
+                    names: names(&format!("Partie d’exemple {p}"), &format!("طرف نموذجي {p}")),
+                    trust_domain: TrustDomain::parse(format!("mfa-{p}.sample.example")).unwrap(),
+                    authority: key(authority(p)).public(),
+                    quorum: 1,
+                    witness: None,
+                })
+                .collect(),
+            witnesses: 0,
+            log: LogKey { origin: line("exchange.sample.example/log"), key: key(LOG).public() },
+            depositary: key(DEPOSITARY).public(),
+            server_ca: Der::new(vec![0x30, 0]).unwrap(),
+            suites: vec![SUITE.into()],
+        };
+        (plan.charter)(&mut charter);
+        let charter = Document::of(&charter).unwrap();
+        let mut texts = [("ar", ARABIC.to_owned()), ("fr", FRENCH.to_owned())];
+        (plan.text)(&mut texts[1].1);
+        let mut manifest = Manifest {
+            r#type: Type::of::<Manifest>(),
+            salt: salt("manifest"),
+            founding: charter.digest(),
+            exchange: exchange(),
+            charter: charter.digest(),
+            communique: id(),
+            revision: 2,
+            previous: Some(Digest::of(b"revision 1")),
+            proposer: party(0),
+            rules: RULES.into(),
+            titles: names("Communiqué d’exemple", "بيان نموذجي"),
+            parties: (0..6).map(party).collect(),
+            texts: texts
+                .iter()
+                .map(|(tag, text)| Text {
+                    lang: lang(tag),
+                    dir: if *tag == "ar" { Direction::Rtl } else { Direction::Ltr },
+                    status: Status::Authentic,
+                    size: text.len() as u64,
+                    sha256: Digest::of(text.as_bytes()),
+                })
+                .collect(),
+            annexes: vec![Annex {
+                titles: names("Annexe d’exemple", "ملحق نموذجي"),
+                media_type: MediaType::Pdf,
+                size: ANNEX.len() as u64,
+                sha256: Digest::of(ANNEX),
+            }],
+            meeting: Some(Meeting {
+                places: names("Ville d’exemple", "مدينة نموذجية"),
+                date: Date::parse("2026-11-23").unwrap(),
+                host: Some(party(0)),
+            }),
+            legal_effect: LegalEffect::Political,
+            procedure: Procedure { initialling: Initialling::Required, deadline: None, embargo: None },
+            rectifies: (),
+        };
+        (plan.manifest)(&mut manifest);
+        let manifest = Document::of(&manifest).unwrap();
+        let mut files = Files::new();
+        files.insert(bag::MANIFEST_PATH.into(), manifest.bytes().to_vec());
+        for (tag, text) in &texts {
+            files.insert(format!("data/texts/{tag}.txt"), text.clone().into_bytes());
+        }
+        files.insert("data/annexes/1.pdf".into(), ANNEX.to_vec());
+        // What came before the package begins: trust in the parties' streams, revision 1 in the communiqué's.
+        let earlier = |length| Position { length, last: Some(Digest::of(b"earlier")) };
+        let mut streams: BTreeMap<_, _> = (0..6).map(|p| (StreamId::Party(party(p)), earlier(1))).collect();
+        if manifest.revision > 1 {
+            streams.insert(StreamId::Communique(manifest.communique), earlier(3));
+        }
+        Self {
+            plan,
+            charter,
+            manifest,
+            index: 0,
+            now: start(),
+            streams,
+            files,
+            logged: vec![],
+            initials: vec![],
+            signatures: vec![],
+            opening: None,
+        }
+    }
+
+    fn sign<B: Body>(&self, body: B, seed: u8, p: usize, h: usize) -> String {
+        let seed = (self.plan.signer)(B::NAME, p, h).unwrap_or(seed);
+        let mut compact = Statement::sign(body, &key(seed)).unwrap().compact().to_owned();
+        (self.plan.compact)(&mut compact);
+        compact
+    }
+
+    /// Logs an entry, and puts it and its statements among the files.
+    fn log(&mut self, kind: Kind, stream: StreamId, documents: &[Vec<u8>], statements: &[String]) -> (Entry, Vec<u8>) {
+        let at = self.streams.entry(stream.clone()).or_default();
+        let mut entry = Entry {
+            documents: documents.iter().map(|d| Digest::of(d)).collect(),
+            files: None,
+            kind,
+            previous: at.last,
+            salt: salt(&format!("entry {}", self.index)),
+            seq: at.length,
+            statements: statements.iter().map(|s| Digest::of(s.as_bytes())).collect(),
+            stream: stream.clone(),
+            time: self.now,
+        };
+        if kind == Kind::Published {
+            // The manifest's own digests of texts and annexes: what differs from them later is theirs to find.
+            let list =
+                self.files.iter().map(|(path, bytes)| FileDigest { path: path.clone(), sha256: Digest::of(bytes) });
+            entry.files = Some(list.collect());
+            (self.plan.published)(&mut entry);
+        }
+        (self.plan.entry)(&mut entry);
+        let bytes = json::encode(&entry);
+        *at = Position { length: entry.seq + 1, last: Some(Digest::of(&bytes)) };
+        self.files.insert(bag::entry_path(self.index), bytes.clone());
+        for statement in statements {
+            self.files.insert(bag::statement_path(Digest::of(statement.as_bytes())), statement.clone().into_bytes());
+        }
+        let objects = documents.iter().cloned().chain(statements.iter().map(|s| s.clone().into_bytes())).collect();
+        self.logged.push((stream, Logged { index: self.index, bytes: bytes.clone(), objects }));
+        self.index += 1;
+        (entry, bytes)
+    }
+
+    fn grant(&self, p: usize, h: usize) -> String {
+        let mut powers = Powers {
+            founding: self.charter.digest(),
+            exchange: exchange(),
+            party: party(p),
+            holder: Holder {
+                id: HolderId::parse(format!("holder-{h}")).unwrap(),
+                names: names(&format!("Personne d’exemple {p}.{h}"), &format!("شخص نموذجي {p}.{h}")),
+                titles: names("Titre d’exemple", "صفة نموذجية"),
+            },
+            key: key(official(p, h)).public(),
+            acts: ActKind::ALL.to_vec(),
+            scope: None,
+            not_before: start(),
+            not_after: start().plus(30 * 86_400),
+        };
+        (self.plan.powers)(&mut powers);
+        self.sign(powers, authority(p), p, h)
+    }
+
+    fn act(&mut self, kind: ActKind, p: usize, h: usize) -> String {
+        let mut act = Act {
+            act: kind,
+            founding: self.charter.digest(),
+            exchange: exchange(),
+            party: party(p),
+            charter: self.charter.digest(),
+            communique: self.manifest.communique,
+            revision: self.manifest.revision,
+            manifest: self.manifest.digest(),
+            opening: self.opening.filter(|_| kind.needs_opening()),
+            grant: Digest::of(self.grant(p, h).as_bytes()),
+            time: self.now,
+            place: Some(line("Ville d’exemple")),
+            reason: (kind == ActKind::Decline).then(|| Prose::new("Motif d’exemple").unwrap()),
+            declaration: (),
+            confirms: (),
+        };
+        (self.plan.act)(&mut act);
+        let compact = self.sign(act, official(p, h), p, h);
+        match kind {
+            ActKind::Initial | ActKind::Open => self.initials.push(compact.clone()),
+            ActKind::Sign => self.signatures.push(compact.clone()),
+            _ => {}
+        }
+        compact
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        let communique = StreamId::Communique(self.manifest.communique);
+        let manifest = [self.manifest.bytes().to_vec()];
+        match turn {
+            Turn::Charter => {
+                let bytes = self.charter.bytes().to_vec();
+                self.files.insert(bag::charter_path(1), bytes.clone());
+                self.log(Kind::Charter, StreamId::Exchange, &[bytes], &[]);
+            }
+            Turn::Succession => {
+                let mut next = (*self.charter).clone();
+                next.version = 2;
+                next.previous = Some(self.charter.digest());
+                next.adopt_by = Some(start().plus(86_400));
+                let bytes = json::encode(&next);
+                self.files.insert(bag::charter_path(2), bytes.clone());
+                self.log(Kind::Charter, StreamId::Exchange, &[bytes], &[]);
+            }
+            Turn::Adopt(p) => {
+                let mut adoption = Adoption {
+                    founding: self.charter.digest(),
+                    exchange: exchange(),
+                    party: party(p),
+                    charter: self.charter.digest(),
+                    version: 1,
+                    time: self.now,
+                };
+                (self.plan.adoption)(&mut adoption);
+                let compact = self.sign(adoption, authority(p), p, 0);
+                self.log(Kind::Adoption, StreamId::Exchange, &[], &[compact]);
+            }
+            Turn::Trust(p) => {
+                self.log(Kind::Trust, StreamId::Party(party(p)), &[], &[]);
+            }
+            Turn::Grant(p, h) => {
+                let compact = self.grant(p, h);
+                self.log(Kind::Powers, StreamId::Party(party(p)), &[], &[compact]);
+            }
+            Turn::Propose(p, h) => {
+                let compact = self.act(ActKind::Propose, p, h);
+                self.log(Kind::Revision, communique, &manifest, &[compact]);
+            }
+            Turn::Act(kind, p, h) => {
+                let compact = self.act(kind, p, h);
+                self.log(Kind::Act, communique, &[], &[compact]);
+            }
+            Turn::Opened => {
+                let acts = self.initials.clone();
+                let (_, bytes) = self.log(Kind::Opened, communique, &manifest, &acts);
+                self.opening = Some(Digest::of(&bytes));
+            }
+            Turn::Completed => {
+                let acts = self.signatures.clone();
+                self.log(Kind::Completed, communique, &manifest, &acts);
+            }
+            Turn::Others(n) => self.index += n,
+            Turn::Wait(seconds) => self.now = self.now.plus(seconds),
+        }
+        // What is logged in one step has one time.
+        if !matches!(turn, Turn::Act(..) | Turn::Propose(..)) {
+            self.now = self.now.plus(60);
+        }
+    }
+
+    fn run(mut self) -> Played {
+        for turn in &self.plan.script {
+            self.turn(*turn);
+        }
+        let (index, now) = (self.index, self.now);
+        self.index += 1;
+        for turn in &self.plan.late {
+            self.turn(*turn);
+        }
+        (self.index, self.now) = (index, now);
+        (self.plan.before)(&mut self.files);
+        let manifest = [self.manifest.bytes().to_vec()];
+        let communique = StreamId::Communique(self.manifest.communique);
+        let (entry, bytes) = self.log(Kind::Published, communique, &manifest, &[]);
+        let mut copy = CertifiedCopy {
+            founding: self.charter.digest(),
+            exchange: exchange(),
+            communique: self.manifest.communique,
+            manifest: self.manifest.digest(),
+            published: Digest::of(&bytes),
+            index,
+            time: entry.time,
+        };
+        (self.plan.certified)(&mut copy);
+        let seed = (self.plan.signer)("certified-copy", 0, 0).unwrap_or(DEPOSITARY);
+        let certified = Statement::sign(copy, &key(seed)).unwrap();
+
+        let mut data = self.files.clone();
+        data.insert(bag::README_PATH.into(), bag::README.as_bytes().to_vec());
+        (self.plan.after)(&mut data);
+        let payload = data.iter().map(|(path, bytes)| (path.clone(), PartDigests::of(bytes))).collect();
+        let tags = bag::tag_files(&self.manifest, entry.time, &payload, certified.compact().as_bytes());
+        let mut all = data;
+        all.extend(tags.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)));
+        all.insert(bag::CERTIFIED_PATH.into(), certified.compact().as_bytes().to_vec());
+        (self.plan.bag)(&mut all);
+
+        let rank = |path: &str| {
+            bag::TAG_FILES.iter().position(|t| *t == path).unwrap_or(6 + usize::from(!path.starts_with("data/")))
+        };
+        let folder = bag::folder(self.manifest.communique);
+        let mut archive: Vec<_> = all.iter().map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+        archive.sort_by_key(|(path, _)| (rank(path), path.clone()));
+        archive.iter_mut().for_each(|(path, _)| *path = format!("{folder}/{path}"));
+        (self.plan.archive)(&mut archive);
+
+        let parts: BTreeSet<_> = self.manifest.parts().map(|p| p.path).collect();
+        let mut writer = Writer::new(vec![], self.plan.time.unwrap_or(bag::archive_time(entry.time)));
+        for (name, bytes) in &archive {
+            let path = name.split_once('/').map_or(name.as_str(), |(_, path)| path);
+            if parts.contains(path) || self.plan.stored.contains(&path) {
+                writer.stored(name, bytes.len() as u64, crc32fast::hash(bytes)).unwrap();
+                writer.piece(bytes).unwrap();
+                writer.end().unwrap();
+            } else {
+                writer.small(name, bytes).unwrap();
+            }
+        }
+        let mut zip = writer.finish().unwrap();
+        (self.plan.zip)(&mut zip);
+        Played {
+            zip,
+            files: all,
+            logged: self.logged,
+            published: (index, bytes),
+            certified,
+            charter: self.charter,
+            manifest: self.manifest,
+            pin: self.plan.pin,
+        }
+    }
+}
+
+/// A statement, well formed and signed, that nothing names.
+pub fn stray_statement() -> Vec<u8> {
+    let adoption = Adoption {
+        founding: Digest::of(b"stray"),
+        exchange: exchange(),
+        party: party(0),
+        charter: Digest::of(b"stray"),
+        version: 1,
+        time: start(),
+    };
+    Statement::sign(adoption, &key(authority(0))).unwrap().compact().as_bytes().to_vec()
+}

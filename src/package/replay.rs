@@ -98,6 +98,9 @@ impl Replay {
         if let Some(step) = self.due.pop_front() {
             let check = if step.kind == Kind::Opened { Check::Opening } else { Check::Completion };
             record.is(&step, check)?;
+            if !of_communique {
+                return Err(record.fails(Check::Entry, "it stands in another stream"));
+            }
             if self.before.is_some_and(|(index, _)| index + 1 != record.index) {
                 return Err(record.fails(Check::EntryChain, "it does not follow the act that made it due"));
             }

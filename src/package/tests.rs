@@ -1,1 +1,250 @@
+//! Whole packages, good and bad.
 
+mod foreign;
+mod format;
+mod table;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Cursor, Read, Seek, SeekFrom},
+};
+
+use super::{
+    bag::{self, PartDigests, PartHasher},
+    fixture::{self, Plan, Played, Turn},
+    verdict::Verdict,
+    verify::{text, verify},
+    write::{Contents, Gathering, PackageWriter},
+};
+use crate::domain::{
+    entry::StreamId,
+    id::{Digest, Lang},
+    manifest::Initialling,
+};
+
+fn outcome(played: &Played) -> String {
+    match played.verify() {
+        Verdict::Failed { check, detail } => format!("{check}: {detail}"),
+        other => format!("{}: {:?}", other.name(), other.to_json()["detail"]),
+    }
+}
+
+/// What the exchange does: gather, then write in pieces, emptying the buffer all the while.
+fn gathered(played: &Played) -> Contents {
+    let communique = played.stream(&StreamId::Communique(played.manifest.communique));
+    let mut gathering = Gathering::new(communique, played.stream(&StreamId::Exchange)).unwrap();
+    let wanted: Vec<_> = gathering.wanted().map(|(p, g)| (p.clone(), *g)).collect();
+    for (party, grant) in wanted {
+        let named = |l: &super::write::Logged| l.objects.iter().any(|o| Digest::of(o) == grant);
+        let entry = played.stream(&StreamId::Party(party)).into_iter().find(named).unwrap();
+        gathering.grant(entry).unwrap();
+    }
+    gathering.finish().unwrap()
+}
+
+fn written(played: &Played, contents: &Contents) -> Vec<u8> {
+    let mut parts = BTreeMap::new();
+    for part in contents.manifest().parts() {
+        let mut hasher = PartHasher::default();
+        played.files[&part.path].chunks(7).for_each(|piece| hasher.update(piece));
+        parts.insert(part.path, hasher.finish());
+    }
+    let published = (played.published.0, played.published.1.as_slice());
+    let mut writer = PackageWriter::new(vec![], contents, published, &played.certified, &parts).unwrap();
+    let mut out = std::mem::take(writer.target());
+    while let Some(path) = writer.next_part().map(|p| p.path.clone()) {
+        for piece in played.files[&path].chunks(5) {
+            writer.part_bytes(piece).unwrap();
+            out.append(writer.target());
+        }
+        writer.end_part().unwrap();
+        out.append(writer.target());
+    }
+    out.extend(writer.finish().unwrap());
+    out
+}
+
+#[test]
+fn good_packages_are_proven_under_a_pin_and_only_consistent_without() {
+    for parties in [2, 3, 5] {
+        for quorum in [1, 3] {
+            for initialling in [Initialling::Required, Initialling::Waived] {
+                let mut plan = Plan::new(parties, quorum, initialling);
+                plan.also_manifest(|m| m.procedure.deadline = Some(fixture::start().plus(86_400)));
+                let played = plan.play();
+                assert_eq!(outcome(&played), "proven: Null", "{parties} {quorum} {initialling:?}");
+                let unpinned = verify(Cursor::new(&played.zip), None);
+                assert_eq!((unpinned.name(), unpinned.exit_code()), ("unpinned", 3));
+                let contents = gathered(&played);
+                assert!(written(&played, &contents) == played.zip, "the writer makes the same bytes");
+                let published: crate::domain::entry::Entry = crate::domain::json::parse(&played.published.1).unwrap();
+                assert_eq!(published.files, Some(contents.files()));
+                assert_eq!(contents.step().documents, published.documents);
+                let findings = played.verify();
+                let findings = findings.findings().unwrap();
+                assert_eq!(findings.parties.len(), parties);
+                assert!(findings.parties.iter().all(|p| p.signatories.len() == quorum));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_first_revision_is_proven() {
+    let mut plan = Plan::plain();
+    plan.also_manifest(|m| (m.revision, m.previous) = (1, None));
+    assert_eq!(outcome(&plan.play()), "proven: Null");
+}
+
+#[test]
+fn what_is_foreign_is_not_judged() {
+    type Rows = [(&'static str, fn(&mut Plan))];
+    let rows: &Rows = &[
+        ("suite", |p| {
+            p.after = Box::new(|f| replace(f, &bag::charter_path(1), r#"["Ed25519"]"#, r#"["Ed25519","ML-DSA-65"]"#));
+        }),
+        ("charter format", |p| {
+            p.after = Box::new(|f| replace(f, &bag::charter_path(1), "communique.v1.charter", "communique.v2.charter"));
+        }),
+        ("format", |p| {
+            p.after = Box::new(|f| replace(f, bag::MANIFEST_PATH, "communique.v1.manifest", "communique.v2.manifest"));
+        }),
+        ("text rules", |p| p.after = Box::new(|f| replace(f, bag::MANIFEST_PATH, "text.v1", "text.v2"))),
+    ];
+    for (what, change) in rows {
+        let mut plan = Plan::plain();
+        change(&mut plan);
+        let found = plan.play().verify();
+        assert_eq!((found.name(), found.exit_code()), ("cannot_judge", 2), "{what}: {found:?}");
+        assert!(found.findings().is_none());
+    }
+}
+
+fn replace(files: &mut fixture::Files, path: &str, from: &str, to: &str) {
+    let text = String::from_utf8(files.remove(path).unwrap()).unwrap();
+    assert!(text.contains(from), "{path}");
+    files.insert(path.into(), text.replace(from, to).into_bytes());
+}
+
+#[test]
+fn unreadable_is_not_wrong() {
+    /// Fails once it is asked for bytes beyond a point.
+    struct Worn(Cursor<Vec<u8>>, u64);
+    impl Read for Worn {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.position() < self.1 {
+                return Err(io::Error::other("worn out\u{1b}[31m"));
+            }
+            self.0.read(buffer)
+        }
+    }
+    impl Seek for Worn {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+    let zip = Plan::plain().play().zip;
+    let end = zip.len() as u64;
+    for bad_until in [1, end / 2, end] {
+        let found = verify(Worn(Cursor::new(zip.clone()), bad_until), None);
+        let Verdict::CannotRead { detail } = &found else { panic!("{found:?}") };
+        assert_eq!(found.exit_code(), 2);
+        assert!(!detail.contains('\u{1b}'), "{detail:?}");
+    }
+}
+
+#[test]
+fn no_flipped_byte_is_proven() {
+    let played = Plan::new(2, 1, Initialling::Waived).play();
+    let pin = Some(played.charter.digest());
+    let mut zip = played.zip.clone();
+    // All of them take minutes in a dev build; the container's own tests flip every bit of a small archive.
+    let step = if std::env::var_os("COMMUNIQUE_TEST_SLOW").is_some() { 1 } else { 61 };
+    for at in (0..zip.len()).step_by(step) {
+        let bit = 1 << (at % 8);
+        zip[at] ^= bit;
+        assert!([1, 2].contains(&verify(Cursor::new(&zip), pin).exit_code()), "byte {at}");
+        zip[at] ^= bit;
+    }
+    assert_eq!(verify(Cursor::new(&zip), pin).exit_code(), 0);
+}
+
+/// The same inside the archive, whose checksums are made again: what is left are digests, signatures, comparison.
+#[test]
+fn no_flipped_byte_of_any_file_is_proven() {
+    let played = Plan::new(2, 1, Initialling::Waived).play();
+    for (n, (path, bytes)) in played.files.iter().enumerate() {
+        let path: &'static str = path.clone().leak();
+        for at in (n % 11..bytes.len()).step_by(bytes.len() / 8 + 1) {
+            let mut plan = Plan::new(2, 1, Initialling::Waived);
+            plan.bag = Box::new(move |f| f.get_mut(path).unwrap()[at] ^= 1);
+            assert!([1, 2].contains(&plan.play().verify().exit_code()), "{path} at {at}");
+        }
+    }
+}
+
+#[test]
+fn without_a_pin_nobody_is_said_to_have_signed() {
+    let played = Plan::plain().play();
+    let pinned = played.verify().to_json();
+    assert_eq!(pinned["proven"], true);
+    assert_eq!(pinned["findings"]["parties"][0]["names"]["fr"], "Partie d’exemple 1");
+    assert_eq!(pinned["findings"]["parties"][0]["signatories"][1]["holder"], "holder-1");
+    assert_eq!(pinned["findings"]["pinned_version"], 1);
+    let unpinned = verify(Cursor::new(&played.zip), None).to_json();
+    assert_eq!((&unpinned["proven"], &unpinned["exit_code"]), (&false.into(), &3.into()));
+    assert_eq!(unpinned["findings"]["parties"][0]["claims_to_be"]["fr"], "Partie d’exemple 1");
+    assert!(!unpinned.to_string().contains("signed") && !unpinned.to_string().contains("signator"));
+    let members = |v: &serde_json::Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let failed = verify(Cursor::new(b"no"), None).to_json();
+    assert_eq!(members(&pinned), members(&failed), "the shape is one");
+}
+
+#[test]
+fn a_text_is_offered_only_as_it_was_verified() {
+    let played = Plan::plain().play();
+    let verdict = played.verify();
+    let findings = verdict.findings().unwrap();
+    let arabic = Lang::parse("ar").unwrap();
+    assert_eq!(text(Cursor::new(&played.zip), findings, &arabic).as_deref(), Ok(fixture::ARABIC));
+    assert!(text(Cursor::new(&played.zip), findings, &Lang::parse("ru").unwrap()).is_err());
+    let mut plan = Plan::plain();
+    plan.bag = Box::new(|f| f.get_mut("data/texts/ar.txt").unwrap()[1] ^= 1);
+    assert!(text(Cursor::new(plan.play().zip), findings, &arabic).is_err());
+}
+
+#[test]
+fn a_package_is_gathered_only_from_a_completed_revision() {
+    let mut plan = Plan::plain();
+    plan.without(Turn::Completed);
+    let played = plan.play();
+    let communique = StreamId::Communique(played.manifest.communique);
+    let exchange = || played.stream(&StreamId::Exchange);
+    let unfinished = played.stream(&communique).into_iter().filter(|l| l.index != played.published.0);
+    assert!(Gathering::new(unfinished, exchange()).is_err());
+    assert!(Gathering::new([], exchange()).is_err());
+    let whole = Plan::plain().play();
+    let mut gathering = Gathering::new(whole.stream(&communique), whole.stream(&StreamId::Exchange)).unwrap();
+    assert_eq!(gathering.wanted().count(), 4);
+    assert!(gathering.grant(whole.stream(&StreamId::Exchange)[0].clone()).is_err(), "no grant");
+    assert!(gathering.finish().is_err(), "grants are missing");
+}
+
+#[test]
+fn the_writer_takes_only_what_the_manifest_names() {
+    let played = Plan::plain().play();
+    let contents = gathered(&played);
+    let published = (played.published.0, played.published.1.as_slice());
+    let good: BTreeMap<_, _> =
+        contents.manifest().parts().map(|p| (p.path.clone(), PartDigests::of(&played.files[&p.path]))).collect();
+    let begin = |parts: &BTreeMap<_, _>| PackageWriter::new(vec![], &contents, published, &played.certified, parts);
+    assert!(begin(&BTreeMap::new()).is_err());
+    let mut other = good.clone();
+    other.insert("data/texts/fr.txt".into(), PartDigests::of(b"other\n"));
+    assert!(begin(&other).is_err());
+    let mut writer = begin(&good).unwrap();
+    let size = writer.next_part().unwrap().size as usize;
+    writer.part_bytes(&vec![0; size]).unwrap();
+    assert!(writer.end_part().is_err(), "other bytes of the same length");
+    assert!(begin(&good).unwrap().finish().is_err(), "parts are missing");
+}

@@ -332,7 +332,9 @@ impl<R: Read + Seek> Bag<R> {
     /// Demands that the archive holds exactly these files in exactly the writer's form, and that those made of the others
     /// are what they must be.
     fn regenerated(&mut self, items: &[(String, Item)], published: &Record) -> Result<(), Stop> {
-        for (path, item) in items {
+        // The README first: the tag files speak of it.
+        let readme = items.iter().filter(|(path, _)| path == bag::README_PATH);
+        for (path, item) in readme.chain(items) {
             let check = match path.as_str() {
                 bag::README_PATH => Check::Readme,
                 "bagit.txt" => Check::BagDeclaration,

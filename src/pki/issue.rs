@@ -11,7 +11,7 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use x509_cert::{
     Certificate,
-    der::{Decode, Encode, Tag, Tagged},
+    der::{Decode, Tag, Tagged},
     ext::pkix::SubjectKeyIdentifier,
     name::Name,
 };
@@ -273,6 +273,8 @@ fn certificate_pem(der: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use x509_cert::der::Encode;
+
     use super::*;
     use crate::pki::{
         pem,

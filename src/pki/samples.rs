@@ -85,11 +85,19 @@ impl Ca {
     }
     /// An authority below this one, changed at will.
     pub fn below(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Ca {
+        self.below_key(name, &rcgen::PKCS_ECDSA_P256_SHA256, change)
+    }
+    pub fn below_key(
+        &self,
+        name: &str,
+        algorithm: &'static rcgen::SignatureAlgorithm,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Ca {
         let mut params = issue::params(name, now().plus(-YEAR), now().plus(YEAR)).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         change(&mut params);
-        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key");
+        let key = KeyPair::generate_for(algorithm).expect("a key");
         let der = params.signed_by(&key, self.ca.issuer()).expect("a certificate").der().clone();
         Ca { ca: CertificateAuthority::with_certificate(der, params, key, now().plus(10 * YEAR)) }
     }

@@ -91,8 +91,7 @@ impl Config {
         const PLACES: RangeInclusive<u64> = 1..=1_000_000;
         const SECONDS: RangeInclusive<u64> = 1..=DAY;
         let limits = &self.limits;
-        let bounds: [(&str, u64, RangeInclusive<u64>); 17] = [
-            ("limits.message_bytes", wide(limits.message_bytes), 64 * 1024..=64 * 1024 * 1024),
+        let bounds: [(&str, u64, RangeInclusive<u64>); 15] = [
             ("limits.header_bytes", limits.header_bytes.into(), 4 * 1024..=1024 * 1024),
             ("limits.connections", wide(limits.connections), PLACES),
             ("limits.connections_per_party", wide(limits.connections_per_party), PLACES),
@@ -103,7 +102,6 @@ impl Config {
             ("limits.request_seconds", limits.request_seconds, 1..=3600),
             ("limits.transfer_seconds", limits.transfer_seconds, SECONDS),
             ("limits.uploads_per_party", wide(limits.uploads_per_party), PLACES),
-            ("limits.idle_seconds", limits.idle_seconds, SECONDS),
             ("limits.keepalive_seconds", limits.keepalive_seconds, 1..=3600),
             ("limits.connection_age_seconds", limits.connection_age_seconds, 60..=7 * DAY),
             ("limits.page_default", limits.page_default.into(), 1..=10_000),

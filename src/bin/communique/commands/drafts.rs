@@ -1,13 +1,13 @@
 //! `new` and `revise`: from a draft on disk to a revision that the other parties read.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use communique::{
     client::{
         acting::{self, Circumstances},
         drafting::{self, Place},
         reading::{self, Reading},
-        session::Session,
+        session::{Session, Watch},
     },
     domain::{
         act::ActKind,
@@ -123,8 +123,14 @@ fn overtakes(out: &mut render::Out, reading: &Reading) {
 
 fn upload(ctx: &Context, session: &Session, id: CommuniqueId, uploads: &[drafting::Upload]) -> Result<(), Failure> {
     let bar = ctx.progress("uploading", uploads.iter().map(|u| u.size).sum());
-    let shown = bar.clone();
-    let done = ctx.wait(session.upload(id, uploads, move |sent| shown.at(sent)));
+    let sent: Watch = {
+        let (bar, all) = (bar.clone(), uploads.to_vec());
+        Arc::new(move |now, sent| {
+            let before: u64 = all.iter().take_while(|u| u.file != now.file).map(|u| u.size).sum();
+            bar.at(before + sent);
+        })
+    };
+    let done = ctx.wait(session.upload(id, uploads, sent));
     bar.end();
     Ok(done?)
 }

@@ -1,0 +1,238 @@
+//! Publication: the `published` entry, and the package, which is one function of log and content.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CHUNK_LIMIT, Download, Exchange,
+    access::{DownloadPackage, GetPublication, ListPublications, Permit, PublishCommunique},
+    append::{Decision, Plan},
+    load::in_force,
+    ports::{ListingQuery, ReadFailed, Seal, Stage, Stored},
+};
+use crate::{
+    domain::{
+        certified::CertifiedCopy,
+        entry::StreamId,
+        id::{CommuniqueId, Digest},
+        life::{Life, State},
+        manifest::Part,
+        refusal::Refusal,
+        statement::Statement,
+        view::{Page, PublicationView},
+    },
+    package::{
+        bag::{PartDigests, PartHasher},
+        write::{Contents, Gathering, Logged, PackageWriter},
+    },
+};
+
+/// How many entries of a stream are read at a time.
+const BATCH: usize = 512;
+
+impl Exchange {
+    /// Publishes a complete communiqué. Asked again, answers the same.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::NotNow`], [`Refusal::Embargoed`].
+    pub async fn publish(
+        &self,
+        permit: Permit<PublishCommunique>,
+        id: CommuniqueId,
+    ) -> Result<PublicationView, Refusal> {
+        let permit = &permit;
+        self.decide(|now| {
+            Box::pin(async move {
+                let life = self.visible_life(permit, id).await?;
+                if let Some(published) = life.published() {
+                    return Ok(Decision::Repeat(self.receipt_at(published.index).await?));
+                }
+                life.publish(now)?;
+                let contents = self.contents(id).await?;
+                let stream = StreamId::Communique(id);
+                let mut plan = Plan::new(now, [(stream.clone(), life.position())]);
+                plan.steps(self, &stream, life.position(), vec![contents.step()], vec![], Some(contents.files()))?;
+                plan.list(id, &life)?;
+                Ok(Decision::Append(plan))
+            })
+        })
+        .await?;
+        self.publication_view(id).await
+    }
+
+    /// A published communiqué. Open to every party.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] for what is not published, whether it exists or not.
+    pub async fn publication(&self, _: Permit<GetPublication>, id: CommuniqueId) -> Result<PublicationView, Refusal> {
+        self.publication_view(id).await
+    }
+
+    /// What is published, by id; `after` is the last one seen.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`].
+    pub async fn publications(
+        &self,
+        _: Permit<ListPublications>,
+        after: Option<CommuniqueId>,
+        limit: usize,
+    ) -> Result<Page<PublicationView>, Refusal> {
+        let query = ListingQuery { party: None, state: Some(State::Published), after, limit: limit + 1 };
+        let mut listings = self.store.listings(query).await?;
+        let more = listings.len() > limit;
+        listings.truncate(limit);
+        let next = listings.last().filter(|_| more).map(|l| l.communique.to_string()).unwrap_or_default();
+        let mut rows = Vec::with_capacity(listings.len());
+        for listing in listings {
+            rows.push(self.publication_view(listing.communique).await?);
+        }
+        Ok(Page { rows, next })
+    }
+
+    /// The package of a published communiqué.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn package(&self, _: Permit<DownloadPackage>, id: CommuniqueId) -> Result<Download, Refusal> {
+        let life = self.folds.life(&*self.store, id).await?;
+        let (digest, size) = self.built(id, &life).await?;
+        Ok(Download { content: self.content.clone(), digest, size })
+    }
+
+    async fn publication_view(&self, id: CommuniqueId) -> Result<PublicationView, Refusal> {
+        let life = self.folds.life(&*self.store, id).await?;
+        let package = self.built(id, &life).await?;
+        let (Some(published), Some(newest)) = (life.published(), life.newest()) else {
+            return Err(Refusal::not_found("publication", id));
+        };
+        Ok(PublicationView {
+            communique: id,
+            manifest: newest.manifest.bytes().to_vec(),
+            published: published.time,
+            receipt: self.receipt_at(published.index).await?,
+            package,
+        })
+    }
+
+    /// Digest and size of the package; built when it is first asked for.
+    async fn built(&self, id: CommuniqueId, life: &Life) -> Result<(Digest, u64), Refusal> {
+        let published = life.published().ok_or_else(|| Refusal::not_found("publication", id))?;
+        if let Some(package) = self.content.package(id).await? {
+            return Ok(package);
+        }
+        let contents = self.contents(id).await?;
+        let entry = self.receipt_at(published.index).await?;
+        let charters = self.folds.charters(&*self.store).await?;
+        let (charter, founding) = in_force(&charters)?;
+        let certified = Statement::sign(
+            CertifiedCopy {
+                founding,
+                exchange: charter.exchange.clone(),
+                communique: id,
+                manifest: contents.manifest().digest(),
+                published: published.entry,
+                index: published.index,
+                time: published.time,
+            },
+            &*self.depositary,
+        )?;
+        let parts = self.examined(&contents).await?;
+        let writer = PackageWriter::new(Vec::new(), &contents, (entry.index, &entry.entry), &certified, &parts)
+            .map_err(|e| unwritable(&e))?;
+        let stage = self.content.stage().await?;
+        match self.fill(writer, stage).await {
+            Ok((digest, size)) => {
+                self.content.seal(stage, digest, size, Seal::Package(id)).await?;
+                Ok((digest, size))
+            }
+            Err(refusal) => {
+                self.content.discard(stage).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Writes the package piece by piece into the stage.
+    async fn fill(&self, mut writer: PackageWriter<Vec<u8>>, stage: Stage) -> Result<(Digest, u64), Refusal> {
+        let mut hash = PartHasher::default();
+        while let Some(Part { sha256, .. }) = writer.next_part().cloned() {
+            let mut offset = 0;
+            loop {
+                let piece = self.content.read(sha256, offset, CHUNK_LIMIT).await?.ok_or(Refusal::StoreFailed)?;
+                if piece.is_empty() {
+                    break;
+                }
+                offset += piece.len() as u64;
+                writer.part_bytes(&piece).map_err(|e| unwritable(&e))?;
+                self.drain(writer.target(), stage, &mut hash).await?;
+            }
+            writer.end_part().map_err(|e| unwritable(&e))?;
+        }
+        let mut rest = writer.finish().map_err(|e| unwritable(&e))?;
+        self.drain(&mut rest, stage, &mut hash).await?;
+        let done = hash.finish();
+        Ok((done.sha256, done.size))
+    }
+
+    async fn drain(&self, buffer: &mut Vec<u8>, stage: Stage, hash: &mut PartHasher) -> Result<(), ReadFailed> {
+        let bytes = std::mem::take(buffer);
+        hash.update(&bytes);
+        for piece in bytes.chunks(CHUNK_LIMIT) {
+            self.content.push(stage, piece.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// One pass over every text and annex: what the archive must say before it holds them.
+    async fn examined(&self, contents: &Contents) -> Result<BTreeMap<String, PartDigests>, Refusal> {
+        let mut examined = BTreeMap::new();
+        for part in contents.manifest().parts() {
+            let (mut hash, mut offset) = (PartHasher::default(), 0);
+            loop {
+                let piece = self.content.read(part.sha256, offset, CHUNK_LIMIT).await?.ok_or(Refusal::StoreFailed)?;
+                if piece.is_empty() {
+                    break;
+                }
+                offset += piece.len() as u64;
+                hash.update(&piece);
+            }
+            let digests = hash.finish();
+            if digests.sha256 != part.sha256 {
+                return Err(Refusal::Inconsistent { what: format!("content {} has other bytes", part.sha256) });
+            }
+            examined.insert(part.path, digests);
+        }
+        Ok(examined)
+    }
+
+    async fn contents(&self, id: CommuniqueId) -> Result<Contents, Refusal> {
+        let communique = self.logged(&StreamId::Communique(id)).await?;
+        let mut gathering = Gathering::new(communique, self.logged(&StreamId::Exchange).await?)?;
+        let wanted: Vec<Digest> = gathering.wanted().map(|(_, grant)| *grant).collect();
+        for grant in wanted {
+            let stored = self.store.first_naming(grant).await?;
+            gathering.grant(logged(stored.ok_or(Refusal::UnknownGrant { grant })?))?;
+        }
+        gathering.finish()
+    }
+
+    async fn logged(&self, stream: &StreamId) -> Result<Vec<Logged>, Refusal> {
+        let mut all: Vec<Logged> = Vec::new();
+        loop {
+            let batch = self.store.stream(stream, all.len() as u64, BATCH).await?;
+            let last = batch.len() < BATCH;
+            all.extend(batch.into_iter().map(logged));
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+fn logged(stored: Stored) -> Logged {
+    Logged { index: stored.index, bytes: stored.bytes, objects: stored.objects }
+}
+
+fn unwritable(error: &std::io::Error) -> Refusal {
+    Refusal::Inconsistent { what: format!("the package cannot be written: {error}") }
+}

@@ -1,0 +1,167 @@
+//! What every call goes through, in this order: a name for it, the caller's permit, a deadline, the work, the answer counted
+//! and logged. Services hold nothing but the work.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout};
+use tonic::{Request, Response, Status};
+use tracing::{Instrument as _, info, info_span, warn};
+
+use super::peer::Peer;
+use crate::{
+    domain::{
+        id::PartyId,
+        refusal::{Class, Refusal},
+    },
+    exchange::{
+        Exchange,
+        access::{Method, Permit},
+    },
+    observe::Metrics,
+    wire::{page::PageLimits, status::status},
+};
+
+/// How much one call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest for a call without a transfer.
+    pub request: Duration,
+    /// The longest for a transfer.
+    pub transfer: Duration,
+    /// Uploads of one party under way at once.
+    pub uploads_per_party: usize,
+    /// Rows of a page.
+    pub pages: PageLimits,
+}
+
+/// What every service works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) limits: Limits,
+    metrics: Arc<Metrics>,
+    uploads: Arc<Mutex<HashMap<PartyId, usize>>>,
+}
+
+impl Desk {
+    /// Joins the use cases with the limits of calls.
+    #[must_use]
+    pub fn new(exchange: Arc<Exchange>, metrics: Arc<Metrics>, limits: Limits) -> Self {
+        Self { exchange, limits, metrics, uploads: Arc::default() }
+    }
+
+    /// Answers a call that transfers nothing.
+    pub(super) async fn call<M: Method, T, R, F>(
+        &self,
+        request: Request<T>,
+        work: impl FnOnce(Permit<M>, T) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, Refusal>>,
+    {
+        self.within(self.limits.request, request, work).await
+    }
+
+    /// Answers a call that transfers content: a longer deadline, nothing else.
+    pub(super) async fn transfer<M: Method, T, R, F>(
+        &self,
+        request: Request<T>,
+        work: impl FnOnce(Permit<M>, T) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, Refusal>>,
+    {
+        self.within(self.limits.transfer, request, work).await
+    }
+
+    async fn within<M: Method, T, R, F>(
+        &self,
+        limit: Duration,
+        request: Request<T>,
+        work: impl FnOnce(Permit<M>, T) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, Refusal>>,
+    {
+        let id = request_id();
+        let peer = request.extensions().get::<Peer>().cloned();
+        let caller = peer.as_ref().map(|p| p.caller.id.to_string()).unwrap_or_default();
+        let span = info_span!("call", request = %id, method = M::NAME, caller);
+        let outcome = async {
+            let started = Instant::now();
+            let outcome = async {
+                let caller = peer.ok_or(Refusal::IdentityUnknown)?.caller;
+                let permit = Permit::<M>::ask(&caller.party, caller.id.role)?;
+                match timeout(limit, work(permit, request.into_inner())).await {
+                    Ok(done) => done,
+                    Err(_) => Err(Refusal::DeadlineExceeded { seconds: limit.as_secs() }),
+                }
+            }
+            .await;
+            let took = started.elapsed();
+            let name = outcome.as_ref().map_or_else(Refusal::reason, |_| "OK");
+            self.metrics.request(M::NAME, name, took);
+            match &outcome {
+                Ok(_) => info!(took_us = micros(took), "done"),
+                Err(r) if matches!(r.class(), Class::Internal | Class::Unavailable) => {
+                    warn!(took_us = micros(took), reason = r.reason(), refusal = %r, "failed");
+                }
+                Err(r) => info!(took_us = micros(took), reason = r.reason(), "refused"),
+            }
+            outcome
+        }
+        .instrument(span)
+        .await;
+        outcome.map(Response::new).map_err(|refusal| status(&refusal, &id))
+    }
+
+    /// A turn to upload: each party has so many.
+    pub(super) fn upload_turn(&self, party: &PartyId) -> Result<Turn, Refusal> {
+        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = uploads.entry(party.clone()).or_default();
+        if *open >= self.limits.uploads_per_party {
+            return Err(Refusal::Busy { what: format!("{} uploads of {party} are under way", *open) });
+        }
+        *open += 1;
+        Ok(Turn { party: party.clone(), uploads: self.uploads.clone() })
+    }
+    /// Counts content that was taken in.
+    pub(super) fn content_stored(&self, bytes: u64) {
+        self.metrics.content_stored(bytes);
+    }
+}
+
+/// A turn to upload; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    party: PartyId,
+    uploads: Arc<Mutex<HashMap<PartyId, usize>>>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = uploads.get_mut(&self.party) {
+            *open -= 1;
+            if *open == 0 {
+                uploads.remove(&self.party);
+            }
+        }
+    }
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A name for one call, in every line that the exchange logs of it and in every refusal.
+pub(super) fn request_id() -> String {
+    let mut bytes = [0; 8];
+    // A name that repeats is a nuisance, not a danger.
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,8 @@
+//! The exchange's door and its services: mutual TLS, who stands at it, how many, what each may ask.
+
+pub mod call;
+pub mod gate;
+pub mod listener;
+pub mod peer;
+pub mod serve;
+mod services;

@@ -1,0 +1,512 @@
+//! What every backend must do, as tests: the comments of [`crate::exchange::ports`], made executable.
+//!
+//! A backend names its opening function in [`store_contract!`] or [`content_contract!`] and gets one test for each rule. The
+//! function is given a path of its own; the same path again is the same database, opened anew.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+};
+
+use crate::{
+    domain::{
+        entry::{Entry, Kind, StreamId},
+        id::{CommuniqueId, Digest, PartyId, Salt},
+        json,
+        life::State,
+        time::Time,
+    },
+    exchange::ports::{
+        Append, AppendError, Content, Listing, ListingQuery, NewEntry, Object, Owner, ReadFailed, Seal, Stage, Store,
+    },
+};
+
+macro_rules! rules {
+    ($open:expr; $($rule:ident)*) => { $(
+        #[tokio::test]
+        async fn $rule() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("database");
+            $crate::store::contract::$rule(|| ($open)(&path)).await;
+        }
+    )* };
+}
+macro_rules! store_contract {
+    ($open:expr) => {
+        $crate::store::contract::rules!($open; indices_follow_without_gaps every_expected_stream_is_compared
+            an_append_is_whole time_never_goes_back what_breaks_the_contract_is_refused objects_keep_their_first_entry
+            pages_of_the_list_are_stable what_was_answered_survives a_dropped_caller_leaves_a_whole_append_or_none
+            concurrent_appends_all_land of_rivals_one_wins);
+    };
+}
+macro_rules! content_contract {
+    ($open:expr) => {
+        $crate::store::contract::rules!($open; pieces_of_any_size_are_put_together one_digest_is_one_content
+            uploads_are_their_owners packages_are_found a_stage_is_not_content stages_end_with_the_process);
+    };
+}
+pub(super) use {content_contract, rules, store_contract};
+
+/// A stream as a caller builds it.
+#[derive(Clone)]
+pub(super) struct Chain {
+    stream: StreamId,
+    length: u64,
+    last: Option<Digest>,
+}
+
+impl Chain {
+    pub(super) fn new(stream: StreamId) -> Self {
+        Self { stream, length: 0, last: None }
+    }
+
+    /// The next entry, at this time, recording these documents.
+    pub(super) fn next(&mut self, time: i64, documents: Vec<Vec<u8>>) -> NewEntry {
+        let objects: Vec<_> = documents.into_iter().map(Object::new).collect();
+        let names = objects.iter().map(|object| object.digest).collect();
+        let new = NewEntry { objects, ..self.naming(time, names) };
+        self.length += 1;
+        self.last = Some(Digest::of(&new.bytes));
+        new
+    }
+
+    /// What the next entry would be, with names alone.
+    fn naming(&self, time: i64, documents: Vec<Digest>) -> NewEntry {
+        let entry = Entry {
+            documents,
+            files: None,
+            kind: Kind::Act,
+            previous: self.last,
+            salt: Salt::new([9; 32]),
+            seq: self.length,
+            statements: vec![],
+            stream: self.stream.clone(),
+            time: Time::from_unix(time),
+        };
+        NewEntry { bytes: json::encode(&entry), entry, objects: vec![] }
+    }
+
+    fn seen(&self) -> (StreamId, u64) {
+        (self.stream.clone(), self.length)
+    }
+}
+
+/// An append that expects nothing but that its streams are as its entries say.
+pub(super) fn append(entries: Vec<NewEntry>) -> Append {
+    Append { expect: vec![], entries, listing: None }
+}
+
+fn expecting<const N: usize>(expect: [(StreamId, u64); N], entries: Vec<NewEntry>) -> Append {
+    Append { expect: expect.into(), ..append(entries) }
+}
+
+fn party_id(n: u32) -> PartyId {
+    format!("sample-{n}").parse().unwrap()
+}
+
+pub(super) fn party(n: u32) -> StreamId {
+    StreamId::Party(party_id(n))
+}
+
+fn communique(n: u8) -> CommuniqueId {
+    CommuniqueId::new(u64::from(n), &[n; 10])
+}
+
+/// Appends one entry to each of so many streams, all at once.
+pub(super) async fn crowd<S: Store>(store: &Arc<S>, size: u32) -> Vec<u64> {
+    let tasks: Vec<_> = (0..size)
+        .map(|n| {
+            let store = Arc::clone(store);
+            let mut chain = Chain::new(party(n));
+            let (seen, new) = (chain.seen(), chain.next(5, vec![vec![7; n as usize]]));
+            tokio::spawn(async move { store.append(expecting([seen], vec![new])).await.unwrap() })
+        })
+        .collect();
+    let mut indices = vec![];
+    for task in tasks {
+        indices.push(task.await.unwrap());
+    }
+    indices.sort_unstable();
+    indices
+}
+
+pub(super) async fn indices_follow_without_gaps<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (mut a, mut b) = (Chain::new(party(1)), Chain::new(StreamId::Exchange));
+    assert_eq!(store.log(0, 9).await.unwrap(), []);
+    let first = vec![a.next(1, vec![b"one".to_vec(), b"two".to_vec()]), b.next(1, vec![]), a.next(2, vec![])];
+    assert_eq!(store.append(append(first.clone())).await, Ok(0));
+    let second = b.next(2, vec![]);
+    assert_eq!(store.append(append(vec![second.clone()])).await, Ok(3));
+
+    let log = store.log(0, 9).await.unwrap();
+    let given: Vec<_> = first.iter().chain([&second]).collect();
+    assert_eq!(log.len(), 4);
+    for ((n, stored), given) in (0..).zip(&log).zip(given) {
+        assert_eq!((stored.index, &stored.entry, &stored.bytes), (n, &given.entry, &given.bytes));
+        assert_eq!(stored.digest, Digest::of(&given.bytes));
+    }
+    assert_eq!(log[0].objects, [b"one".to_vec(), b"two".to_vec()]);
+    assert_eq!(store.log(1, 2).await.unwrap(), log[1..3]);
+    assert_eq!(store.log(4, 2).await.unwrap(), []);
+    assert_eq!(store.log(u64::MAX, usize::MAX).await.unwrap(), []);
+    assert_eq!(store.log(0, 0).await.unwrap(), []);
+    assert_eq!(store.stream(&party(1), 0, usize::MAX).await.unwrap(), [log[0].clone(), log[2].clone()]);
+    assert_eq!(store.stream(&StreamId::Exchange, 1, 5).await.unwrap(), log[3..]);
+    assert_eq!(store.stream(&party(1), 0, 1).await.unwrap(), log[..1]);
+    assert_eq!(store.stream(&party(3), 0, 1).await.unwrap(), []);
+}
+
+pub(super) async fn every_expected_stream_is_compared<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (mut a, mut read) = (Chain::new(party(1)), Chain::new(party(2)));
+    let seen = read.seen();
+    store.append(expecting([seen.clone()], vec![read.next(1, vec![])])).await.unwrap();
+    let before = a.clone();
+    let stale = expecting([a.seen(), seen], vec![a.next(1, vec![])]);
+    assert_eq!(store.append(stale.clone()).await, Err(AppendError::Conflict));
+    assert_eq!(store.log(0, 9).await.unwrap().len(), 1);
+    let ahead = expecting([(party(3), 1)], stale.entries.clone());
+    assert_eq!(store.append(ahead).await, Err(AppendError::Conflict));
+    let right = expecting([before.seen(), read.seen(), (party(3), 0)], stale.entries);
+    assert_eq!(store.append(right.clone()).await, Ok(1));
+    assert_eq!(store.append(right).await, Err(AppendError::Conflict));
+    let again = append(vec![before.clone().next(1, vec![])]);
+    assert_eq!(store.append(again).await, Err(AppendError::Conflict), "also where nothing was expected");
+}
+
+/// Many that saw the same stream, also within one batch: one of them is in time.
+pub(super) async fn of_rivals_one_wins<S: Store>(open: impl Fn() -> S) {
+    let store = Arc::new(open());
+    let mut shared = Chain::new(party(0));
+    for round in 0..4 {
+        let tasks: Vec<_> = (1..=32)
+            .map(|n| {
+                let (store, mut shared) = (Arc::clone(&store), shared.clone());
+                // Half of them append to the stream that all have read, half to one of their own.
+                let (seen, mut own) = (shared.seen(), Chain::new(party(1000 * (round + 1) + n)));
+                let to = if n % 2 == 0 { &mut shared } else { &mut own };
+                let new = to.next(1, vec![n.to_be_bytes().to_vec()]);
+                tokio::spawn(async move { (n, store.append(expecting([seen], vec![new])).await) })
+            })
+            .collect();
+        let mut won = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                (n, Ok(_)) if n % 2 == 0 => won += 1,
+                (_, Ok(_) | Err(AppendError::Conflict)) => {}
+                (n, Err(error)) => panic!("{n}: {error}"),
+            }
+        }
+        assert_eq!(won, 1);
+        let stored = store.stream(&party(0), 0, 99).await.unwrap();
+        shared.length += 1;
+        assert_eq!(stored.len() as u64, shared.length);
+        shared.last = stored.last().map(|entry| entry.digest);
+        // Whoever read the stream at its old length is before it in the log.
+        let log = store.log(0, 999).await.unwrap();
+        let winner = stored.last().unwrap().index;
+        assert!(log.iter().skip(winner as usize + 1).all(|entry| entry.entry.seq == 0));
+        assert_eq!(log.len() as u64, winner + 1, "an append that had seen the shorter stream came after it grew");
+    }
+}
+
+pub(super) async fn an_append_is_whole<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (mut a, mut b) = (Chain::new(party(1)), Chain::new(party(2)));
+    let mut entries: Vec<_> = (0..20).map(|n| a.next(1, vec![vec![n]])).collect();
+    entries.push(b.next(1, vec![]));
+    let mut broken = entries.clone();
+    broken.push(Chain::new(party(2)).next(1, vec![b"late".to_vec()]));
+    let listing = Listing {
+        communique: communique(1),
+        state: State::Open,
+        revision: 1,
+        manifest: Digest::of(b""),
+        parties: vec![party_id(1), party_id(2)],
+    };
+    let whole = |entries| Append { listing: Some(listing.clone()), ..append(entries) };
+    assert_eq!(store.append(whole(broken)).await, Err(AppendError::Conflict));
+    assert_eq!(store.log(0, 99).await.unwrap(), []);
+    assert_eq!(store.first_naming(Digest::of(&[0])).await.unwrap(), None);
+    assert_eq!(store.listings(ListingQuery { limit: 9, ..ListingQuery::default() }).await.unwrap(), []);
+    assert_eq!(store.append(whole(entries)).await, Ok(0));
+    assert_eq!(store.log(0, 99).await.unwrap().len(), 21);
+    assert_eq!(store.listings(ListingQuery { limit: 9, ..ListingQuery::default() }).await.unwrap(), [listing]);
+}
+
+pub(super) async fn time_never_goes_back<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (mut a, b) = (Chain::new(party(1)), Chain::new(party(2)));
+    store.append(append(vec![a.next(100, vec![])])).await.unwrap();
+    let late = append(vec![b.clone().next(99, vec![])]);
+    assert_eq!(store.append(late.clone()).await, Err(AppendError::Behind(Time::from_unix(100))));
+    drop(store);
+    let store = open();
+    assert_eq!(store.append(late).await, Err(AppendError::Behind(Time::from_unix(100))));
+    assert_eq!(store.append(append(vec![b.clone().next(100, vec![])])).await, Ok(1));
+    let back = append(vec![a.next(102, vec![]), a.next(101, vec![])]);
+    assert_eq!(store.append(back).await, Err(AppendError::Failed));
+}
+
+pub(super) async fn what_breaks_the_contract_is_refused<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let mut a = Chain::new(party(1));
+    store.append(append(vec![a.next(1, vec![b"held".to_vec()])])).await.unwrap();
+    let good = a.clone().next(1, vec![b"document".to_vec()]);
+    let mut bad = vec![append(vec![])];
+    let mut change = |change: &dyn Fn(&mut NewEntry)| {
+        let mut new = good.clone();
+        change(&mut new);
+        bad.push(append(vec![new]));
+    };
+    change(&|new| new.bytes.push(b' '));
+    change(&|new| new.entry.time = Time::from_unix(2));
+    change(&|new| new.objects[0].bytes.push(0));
+    change(&|new| new.objects.clear());
+    change(&|new| new.objects.push(Object::new(b"not named".to_vec())));
+    change(&|new| {
+        new.entry.seq = 2;
+        new.bytes = json::encode(&new.entry);
+    });
+    change(&|new| {
+        new.entry.previous = Some(Digest::of(b"another"));
+        new.bytes = json::encode(&new.entry);
+    });
+    for (n, bad) in bad.into_iter().enumerate() {
+        assert_eq!(store.append(bad).await, Err(AppendError::Failed), "case {n}");
+    }
+    assert_eq!(store.log(0, 9).await.unwrap().len(), 1);
+    assert_eq!(store.append(append(vec![good])).await, Ok(1));
+    let held = a.naming(1, vec![Digest::of(b"held")]);
+    assert_eq!(store.append(append(vec![held])).await, Err(AppendError::Conflict));
+}
+
+pub(super) async fn objects_keep_their_first_entry<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (mut a, mut b) = (Chain::new(party(1)), Chain::new(party(2)));
+    let (x, y) = (b"x".to_vec(), b"y".to_vec());
+    store.append(append(vec![a.next(1, vec![]), a.next(1, vec![x.clone()])])).await.unwrap();
+    // Once more with its bytes, and once by name alone.
+    store.append(append(vec![b.next(1, vec![y.clone(), x.clone()])])).await.unwrap();
+    let named = a.naming(1, vec![Digest::of(&y), Digest::of(&x)]);
+    store.append(append(vec![named])).await.unwrap();
+    let first = async |bytes| store.first_naming(Digest::of(bytes)).await.unwrap();
+    assert_eq!(first(&x).await.map(|stored| (stored.index, stored.objects)), Some((1, vec![x.clone()])));
+    assert_eq!(first(&y).await.map(|stored| stored.index), Some(2));
+    assert_eq!(first(b"z").await, None);
+    assert_eq!(store.log(3, 1).await.unwrap()[0].objects, [y, x]);
+}
+
+pub(super) async fn pages_of_the_list_are_stable<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let mut chain = Chain::new(StreamId::Exchange);
+    let listing = |n: u8, state, revision| Listing {
+        communique: communique(n),
+        state,
+        revision,
+        manifest: Digest::of(&[n]),
+        parties: if n.is_multiple_of(2) { vec![party_id(2), party_id(1)] } else { vec![party_id(1), party_id(3)] },
+    };
+    let mut put = async |listing| {
+        let entries = vec![chain.next(1, vec![])];
+        store.append(Append { listing: Some(listing), ..append(entries) }).await.unwrap();
+    };
+    let page = async |party: Option<u32>, state, after: Option<u8>, limit| {
+        let (party, after) = (party.map(party_id), after.map(communique));
+        store.listings(ListingQuery { party, state, after, limit }).await.unwrap()
+    };
+    // Created out of order; a page is by id all the same.
+    for n in [5, 1, 4, 2, 8] {
+        put(listing(n, State::Drafting, 1)).await;
+    }
+    let l = |n| listing(n, State::Drafting, 1);
+    assert_eq!(page(None, None, None, 2).await, [l(1), l(2)]);
+    // Between two pages rows change, and rows come before and after.
+    put(listing(4, State::Open, 2)).await;
+    put(listing(3, State::Drafting, 1)).await;
+    put(listing(0, State::Drafting, 1)).await;
+    let changed = listing(4, State::Open, 2);
+    assert_eq!(page(None, None, Some(2), 2).await, [l(3), changed.clone()]);
+    assert_eq!(page(None, None, Some(4), 9).await, [l(5), l(8)]);
+    assert_eq!(page(None, None, Some(8), 9).await, []);
+    assert_eq!(page(None, None, None, 0).await, []);
+    assert_eq!(page(Some(2), None, Some(0), 9).await, [l(2), changed.clone(), l(8)]);
+    assert_eq!(page(Some(2), Some(State::Drafting), None, 2).await, [l(0), l(2)]);
+    assert_eq!(page(Some(2), Some(State::Drafting), Some(2), 2).await, [l(8)]);
+    assert_eq!(page(Some(3), Some(State::Open), None, 9).await, []);
+    assert_eq!(page(None, Some(State::Open), None, 9).await, [changed]);
+    assert_eq!(page(Some(9), None, None, 9).await, []);
+}
+
+pub(super) async fn what_was_answered_survives<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let mut a = Chain::new(party(1));
+    store.append(append(vec![a.next(7, vec![b"document".to_vec()]), a.next(8, vec![])])).await.unwrap();
+    let before = store.log(0, 9).await.unwrap();
+    drop(store);
+    let store = open();
+    assert_eq!(store.log(0, 9).await.unwrap(), before);
+    assert_eq!(store.append(expecting([a.seen()], vec![a.clone().next(8, vec![])])).await, Ok(2));
+}
+
+pub(super) async fn a_dropped_caller_leaves_a_whole_append_or_none<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    for n in 0..40 {
+        let mut chain = Chain::new(party(n));
+        let entries = (0..3).map(|m| chain.next(1, vec![format!("{n}.{m}").into_bytes()])).collect();
+        {
+            let mut going = pin!(store.append(append(entries)));
+            for _ in 0..n % 3 {
+                if going.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        // An append that is answered afterwards has passed whatever was still under way.
+        let mut fence = Chain::new(party(1000 + n));
+        store.append(append(vec![fence.next(1, vec![])])).await.unwrap();
+        let stored = store.stream(&party(n), 0, 9).await.unwrap().len();
+        assert!(stored == 3 || stored == 0, "{stored} of 3");
+        assert!(n % 3 != 0 || stored == 0, "what was never polled is not appended");
+    }
+    let log = store.log(0, 999).await.unwrap();
+    assert!((0..).zip(&log).all(|(n, stored)| stored.index == n));
+}
+
+pub(super) async fn concurrent_appends_all_land<S: Store>(open: impl Fn() -> S) {
+    let store = Arc::new(open());
+    assert_eq!(crowd(&store, 64).await, (0..64).collect::<Vec<_>>());
+    for n in 0..64 {
+        assert_eq!(store.stream(&party(n), 0, 9).await.unwrap()[0].objects, [vec![7; n as usize]]);
+    }
+}
+
+/// An uploader: party and communiqué by number.
+pub(super) fn owner(n: u32, of: u8) -> Owner {
+    Owner { party: party_id(n), communique: communique(of) }
+}
+
+/// Bytes that differ at every place that a fault might confuse.
+fn sample(size: usize) -> Vec<u8> {
+    (0..size).map(|n| (n ^ (n >> 8) ^ (n >> 16)).to_le_bytes()[0]).collect()
+}
+
+async fn put(content: &impl Content, bytes: &[u8], pieces: usize, seal: Seal) -> Digest {
+    let stage = content.stage().await.unwrap();
+    for piece in bytes.chunks(pieces) {
+        content.push(stage, piece.to_vec()).await.unwrap();
+    }
+    let digest = Digest::of(bytes);
+    content.seal(stage, digest, bytes.len() as u64, seal).await.unwrap();
+    digest
+}
+
+pub(super) async fn pieces_of_any_size_are_put_together<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let sizes =
+        [(0, 1), (1, 1), (1000, 7), (256 << 10, 65_536), ((256 << 10) + 1, 99_999), ((2 << 20) + 12_345, 70_001)];
+    let mut all = vec![];
+    for (size, pieces) in sizes {
+        let bytes = sample(size);
+        all.push((put(&content, &bytes, pieces, Seal::Upload(owner(1, 1))).await, bytes));
+    }
+    drop(content);
+    let content = open();
+    for (digest, bytes) in all {
+        let mut read = vec![];
+        for most in [1, 100_000, 3, 262_144, 262_143, 1 << 20].into_iter().cycle() {
+            let piece = content.read(digest, read.len() as u64, most).await.unwrap().unwrap();
+            assert!(piece.len() <= most);
+            if piece.is_empty() {
+                break;
+            }
+            read.extend(piece);
+        }
+        assert!(read == bytes, "{} bytes", bytes.len());
+        assert_eq!(content.read(digest, 0, 0).await, Ok(Some(vec![])));
+        assert_eq!(content.read(digest, u64::MAX, 9).await, Ok(Some(vec![])));
+    }
+    assert_eq!(content.read(Digest::of(b"none"), 0, 9).await, Ok(None));
+}
+
+pub(super) async fn one_digest_is_one_content<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let bytes = sample(300_000);
+    let digest = put(&content, &bytes, 4096, Seal::Upload(owner(1, 1))).await;
+    put(&content, &bytes, 300_000, Seal::Upload(owner(2, 1))).await;
+    put(&content, &bytes, 5000, Seal::Upload(owner(2, 1))).await;
+    for n in [1, 2] {
+        assert_eq!(content.uploaded(&owner(n, 1), digest).await, Ok(Some(300_000)));
+        assert_eq!(content.held(&owner(n, 1)).await, Ok(300_000));
+    }
+    assert_eq!(content.read(digest, 299_999, 9).await, Ok(Some(bytes[299_999..].to_vec())));
+    let stage = content.stage().await.unwrap();
+    content.push(stage, b"short".to_vec()).await.unwrap();
+    let lie = content.seal(stage, digest, 5, Seal::Upload(owner(3, 1))).await;
+    assert_eq!(lie, Err(ReadFailed), "other bytes under a digest that is taken");
+    assert_eq!(content.uploaded(&owner(3, 1), digest).await, Ok(None));
+}
+
+pub(super) async fn uploads_are_their_owners<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let a = put(&content, b"one", 9, Seal::Upload(owner(1, 1))).await;
+    let b = put(&content, b"three", 9, Seal::Upload(owner(1, 1))).await;
+    put(&content, b"three", 9, Seal::Upload(owner(1, 2))).await;
+    let found = async |n, of, digest| content.uploaded(&owner(n, of), digest).await.unwrap();
+    assert_eq!((found(1, 1, a).await, found(1, 1, b).await, found(1, 2, b).await), (Some(3), Some(5), Some(5)));
+    assert_eq!((found(1, 2, a).await, found(2, 1, a).await), (None, None));
+    let held = async |n, of| content.held(&owner(n, of)).await.unwrap();
+    assert_eq!((held(1, 1).await, held(1, 2).await, held(2, 1).await), (8, 5, 0));
+}
+
+pub(super) async fn packages_are_found<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    assert_eq!(content.package(communique(1)).await, Ok(None));
+    let first = put(&content, b"package", 3, Seal::Package(communique(1))).await;
+    put(&content, b"package", 7, Seal::Package(communique(1))).await;
+    assert_eq!(content.package(communique(1)).await, Ok(Some((first, 7))));
+    let newest = put(&content, b"made again", 3, Seal::Package(communique(1))).await;
+    drop(content);
+    let content = open();
+    assert_eq!(content.package(communique(1)).await, Ok(Some((newest, 10))));
+    assert_eq!(content.package(communique(2)).await, Ok(None));
+    assert_eq!(content.held(&owner(1, 1)).await, Ok(0), "a package is nobody's upload");
+}
+
+pub(super) async fn a_stage_is_not_content<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let bytes = sample(3 << 20);
+    let (digest, size) = (Digest::of(&bytes), 3 << 20);
+    let stage = content.stage().await.unwrap();
+    content.push(stage, bytes).await.unwrap();
+    assert_eq!(content.read(digest, 0, 9).await, Ok(None));
+    content.discard(stage).await;
+    content.discard(stage).await;
+    let seal = || Seal::Upload(owner(1, 1));
+    assert_eq!(content.seal(stage, digest, size, seal()).await, Err(ReadFailed));
+    assert_eq!(content.push(stage, vec![1]).await, Err(ReadFailed));
+    assert_eq!(content.push(Stage(u64::MAX), vec![1]).await, Err(ReadFailed));
+    let stage = content.stage().await.unwrap();
+    content.push(stage, vec![1]).await.unwrap();
+    assert_eq!(content.seal(stage, Digest::of(&[1]), 2, seal()).await, Err(ReadFailed), "another size");
+    assert_eq!(content.read(Digest::of(&[1]), 0, 9).await, Ok(None));
+}
+
+pub(super) async fn stages_end_with_the_process<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let kept = put(&content, b"kept", 9, Seal::Upload(owner(1, 1))).await;
+    let stage = content.stage().await.unwrap();
+    content.push(stage, sample(2 << 20)).await.unwrap();
+    drop(content);
+    let content = open();
+    assert_eq!(content.push(stage, vec![1]).await, Err(ReadFailed));
+    assert_eq!(content.read(kept, 0, 9).await, Ok(Some(b"kept".to_vec())));
+    let stage = content.stage().await.unwrap();
+    content.push(stage, b"new".to_vec()).await.unwrap();
+    content.seal(stage, Digest::of(b"new"), 3, Seal::Upload(owner(1, 1))).await.unwrap();
+    assert_eq!(content.read(Digest::of(b"new"), 0, 9).await, Ok(Some(b"new".to_vec())));
+}

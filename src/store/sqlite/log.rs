@@ -1,0 +1,724 @@
+//! The log: entries, the objects that they name, and the list of communiqués.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use super::{
+    OpenError, Options,
+    connection::{self, Fault, Readers, count, digest, integer},
+    migrations,
+    rows::{entries, gapless, listings},
+    writer::Writer,
+};
+use crate::{
+    domain::{
+        entry::{Entry, StreamId},
+        id::Digest,
+        json,
+        time::Time,
+    },
+    exchange::ports::{Append, AppendError, Listing, ListingQuery, NewEntry, ReadFailed, Store, Stored},
+};
+
+/// Most entries of one append.
+pub const ENTRIES_LIMIT: usize = 1024;
+/// Most streams that one append compares.
+pub const EXPECT_LIMIT: usize = 4096;
+/// Most bytes of one append, entries and objects together.
+pub const BYTES_LIMIT: usize = 64 << 20;
+/// Appends that wait for the writing thread; further callers wait for a place.
+pub const QUEUE_LIMIT: usize = 1024;
+/// Streams whose ends the writer remembers; beyond it forgets all and reads them again as needed.
+const TIPS_LIMIT: usize = 65_536;
+
+/// The log in an SQLite file. While it lives, no other process can open the same file for writing:
+/// it holds a lock on `<path>.lock`, which stays there, empty.
+///
+/// Dropping it waits for the appends that are queued.
+pub struct SqliteStore {
+    writer: Writer<Request>,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Opens the log, making it if the path does not exist. Blocks: meant for the start of a process.
+    ///
+    /// # Errors
+    /// [`OpenError`], which says what to do.
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let (db, lock) = connection::writer(path, &migrations::LOG)?;
+        let mut log = Log {
+            db,
+            head: None,
+            tips: HashMap::new(),
+            #[cfg(test)]
+            commits: 0,
+            #[cfg(test)]
+            lies: false,
+        };
+        let writer = Writer::start("log writer", QUEUE_LIMIT, lock, move |batch| log.take(batch))
+            .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
+        Ok(Self { writer, readers: Readers::new(path, options) })
+    }
+
+    /// Runs on the writing thread, between batches.
+    #[cfg(test)]
+    async fn inspect<T: Send + 'static>(&self, look: impl FnOnce(&mut Log) -> T + Send + 'static) -> T {
+        let (answer, found) = oneshot::channel();
+        let look = Box::new(move |log: &mut Log| drop(answer.send(look(log))));
+        assert!(self.writer.send(Request::Inspect(look)).await.is_ok());
+        found.await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn append(&self, append: Append) -> Result<u64, AppendError> {
+        let digests = examine(&append).map_err(|reason| {
+            tracing::error!(reason, "an append breaks the store's contract");
+            AppendError::Failed
+        })?;
+        let (answer, outcome) = oneshot::channel();
+        let ticket = Ticket { answer: Some(answer), committing: false };
+        if self.writer.send(Request::Append(append, digests, ticket)).await.is_err() {
+            tracing::error!("the log's writing thread is gone; restart the exchange");
+            return Err(AppendError::Failed);
+        }
+        outcome.await.unwrap_or(Err(AppendError::Unknown))
+    }
+
+    async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
+        let stream = stream.clone();
+        let read = move |db: &Connection| {
+            let sql = "SELECT idx, bytes, digest FROM entries WHERE stream = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+            let found = entries(db, sql, params![stream.to_string(), integer(from), integer(limit as u64)])?;
+            let whole =
+                gapless(from, found.iter().map(|e| e.entry.seq)) && found.iter().all(|e| e.entry.stream == stream);
+            if whole { Ok(found) } else { Err(Fault::Damaged("a stream has a gap or another stream's entry")) }
+        };
+        self.readers.read("a stream", read).await
+    }
+
+    async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
+        let read = move |db: &Connection| {
+            let sql = "SELECT idx, bytes, digest FROM entries WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+            let found = entries(db, sql, params![integer(from), integer(limit as u64)])?;
+            if gapless(from, found.iter().map(|e| e.index)) {
+                Ok(found)
+            } else {
+                Err(Fault::Damaged("the log has a gap"))
+            }
+        };
+        self.readers.read("the log", read).await
+    }
+
+    async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed> {
+        let read = move |db: &Connection| {
+            let sql =
+                "SELECT e.idx, e.bytes, e.digest FROM entries e JOIN objects o ON o.idx = e.idx WHERE o.digest = ?1";
+            Ok(entries(db, sql, params![object.as_bytes()])?.pop())
+        };
+        self.readers.read("an object's first entry", read).await
+    }
+
+    async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed> {
+        self.readers.read("the list", move |db| listings(db, &query)).await
+    }
+}
+
+/// What can be checked before the queue, off the writing thread: an append that names its bytes wrongly never gets there.
+/// Answers the entries' digests.
+fn examine(append: &Append) -> Result<Vec<Digest>, &'static str> {
+    if append.entries.is_empty() {
+        return Err("it appends nothing");
+    }
+    if append.entries.len() > ENTRIES_LIMIT || append.expect.len() > EXPECT_LIMIT {
+        return Err("it has too many entries or streams");
+    }
+    let bytes = append.entries.iter().map(|e| e.bytes.len() + e.objects.iter().map(|o| o.bytes.len()).sum::<usize>());
+    if bytes.sum::<usize>() > BYTES_LIMIT {
+        return Err("it is too large");
+    }
+    let mut time = None;
+    for new in &append.entries {
+        if json::parse::<Entry>(&new.bytes).as_ref() != Ok(&new.entry) {
+            return Err("the bytes are not the entry");
+        }
+        if time.replace(new.entry.time).is_some_and(|before| before > new.entry.time) {
+            return Err("its entries go back in time");
+        }
+        let named: HashSet<_> = new.entry.documents.iter().chain(&new.entry.statements).collect();
+        for object in &new.objects {
+            if Digest::of(&object.bytes) != object.digest {
+                return Err("an object does not have its digest");
+            }
+            if !named.contains(&object.digest) {
+                return Err("an object is not named by its entry");
+            }
+        }
+    }
+    Ok(append.entries.iter().map(|new| Digest::of(&new.bytes)).collect())
+}
+
+/// What the writing thread is asked.
+enum Request {
+    Append(Append, Vec<Digest>, Ticket),
+    #[cfg(test)]
+    Inspect(Box<dyn FnOnce(&mut Log) + Send>),
+}
+
+/// A caller's place. Answers on its own if it is dropped, so that a thread that dies leaves no caller without the truth.
+struct Ticket {
+    answer: Option<oneshot::Sender<Result<u64, AppendError>>>,
+    committing: bool,
+}
+
+impl Ticket {
+    fn answer(mut self, outcome: Result<u64, AppendError>) {
+        self.send(outcome);
+    }
+    fn send(&mut self, outcome: Result<u64, AppendError>) {
+        if let Some(answer) = self.answer.take() {
+            // A caller that has gone no longer asks; the append stands or falls without it.
+            let _ = answer.send(outcome);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.send(Err(if self.committing { AppendError::Unknown } else { AppendError::Failed }));
+    }
+}
+
+/// The log's end: the next index, and the time that no entry may precede.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Head {
+    next: u64,
+    time: Option<Time>,
+}
+
+/// A stream's end.
+#[derive(Clone, Copy)]
+struct Tip {
+    length: u64,
+    last: Option<Digest>,
+}
+
+/// The writing thread's own: its connection, and what it remembers of the tables.
+struct Log {
+    db: Connection,
+    head: Option<Head>,
+    tips: HashMap<StreamId, Tip>,
+    /// Commits that succeeded.
+    #[cfg(test)]
+    commits: u64,
+    /// Makes commits succeed and say that they failed, as when a sync fails after the write.
+    #[cfg(test)]
+    lies: bool,
+}
+
+/// Why one append of a batch does not go in.
+enum Refused {
+    /// It alone: nothing of it was written.
+    This(AppendError),
+    /// The database fails: the batch cannot go on.
+    All(Fault),
+}
+
+impl<F: Into<Fault>> From<F> for Refused {
+    fn from(fault: F) -> Self {
+        Self::All(fault.into())
+    }
+}
+
+impl Log {
+    fn take(&mut self, batch: Vec<Request>) {
+        let mut appends = Vec::with_capacity(batch.len());
+        for request in batch {
+            match request {
+                Request::Append(append, digests, ticket) => appends.push((append, digests, ticket)),
+                #[cfg(test)]
+                Request::Inspect(look) => {
+                    self.append_all(std::mem::take(&mut appends));
+                    look(self);
+                }
+            }
+        }
+        if !appends.is_empty() {
+            self.append_all(appends);
+        }
+    }
+
+    /// One transaction. Answers come after its end: a conflict with an append that then fails would not be true.
+    fn append_all(&mut self, appends: Vec<(Append, Vec<Digest>, Ticket)>) {
+        let mut placed = Vec::with_capacity(appends.len());
+        let mut refused = Vec::new();
+        let begun = self.begin();
+        let before = match begun {
+            Ok(head) => head,
+            Err(fault) => return self.abandon(&fault),
+        };
+        for (append, digests, ticket) in appends {
+            match self.place(&append, &digests) {
+                Ok(first) => placed.push((first, ticket)),
+                Err(Refused::This(error)) => refused.push((error, ticket)),
+                // Every ticket is dropped on the way out, and answers that its append failed.
+                Err(Refused::All(fault)) => return self.abandon(&fault),
+            }
+        }
+        let outcome = if placed.is_empty() {
+            self.undo();
+            Ok(())
+        } else {
+            for (_, ticket) in &mut placed {
+                ticket.committing = true;
+            }
+            self.commit(before)
+        };
+        for (first, ticket) in placed {
+            ticket.answer(outcome.map(|()| first));
+        }
+        for (error, ticket) in refused {
+            ticket.answer(Err(if outcome.is_ok() { error } else { AppendError::Failed }));
+        }
+    }
+
+    fn begin(&mut self) -> Result<Head, Fault> {
+        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        self.head()
+    }
+
+    /// Gives up the transaction before its commit: nothing of it can have been stored.
+    fn abandon(&mut self, fault: &Fault) {
+        tracing::error!(%fault, "cannot append");
+        self.roll_back();
+    }
+
+    /// Ends a transaction, and forgets what its rows have taught.
+    fn roll_back(&mut self) {
+        self.undo();
+        self.head = None;
+        self.tips.clear();
+    }
+
+    /// Ends a transaction, if one is open.
+    fn undo(&self) {
+        if !self.db.is_autocommit()
+            && let Err(error) = self.db.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "cannot roll back");
+        }
+    }
+
+    fn commit(&mut self, before: Head) -> Result<(), AppendError> {
+        let outcome = self.db.execute_batch("COMMIT");
+        #[cfg(test)]
+        let outcome = self.told(outcome);
+        let Err(error) = outcome else { return Ok(()) };
+        tracing::error!(%error, "a commit failed");
+        self.roll_back();
+        if self.surely_undone(&error, before) {
+            return Err(AppendError::Failed);
+        }
+        tracing::error!("it is not known whether the commit is on the disk");
+        Err(AppendError::Unknown)
+    }
+
+    /// Counts commits, and lies about them if a test asks for it.
+    #[cfg(test)]
+    fn told(&mut self, outcome: rusqlite::Result<()>) -> rusqlite::Result<()> {
+        use rusqlite::ffi::{Error, SQLITE_IOERR};
+        outcome?;
+        self.commits += 1;
+        if self.lies { Err(rusqlite::Error::SqliteFailure(Error::new(SQLITE_IOERR), None)) } else { Ok(()) }
+    }
+
+    /// Whether a failed commit can no longer appear, not even after a power cut.
+    ///
+    /// A sync that fails may leave a whole commit in the write-ahead log's file, which recovery would take for stored.
+    /// SQLite's next commit is written over it; so a small one is made at once, and when it is durable, the failed one is
+    /// gone. Where the error itself says that no commit was written, that is not needed.
+    fn surely_undone(&mut self, error: &rusqlite::Error, before: Head) -> bool {
+        use rusqlite::ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, DiskFull};
+        if !self.db.is_autocommit() || self.head().ok() != Some(before) {
+            self.head = None;
+            return false;
+        }
+        let unwritten =
+            matches!(error.sqlite_error_code(), Some(ConstraintViolation | DatabaseBusy | DatabaseLocked | DiskFull));
+        unwritten
+            || match self.db.execute("UPDATE settled SET n = n + 1", []) {
+                Ok(_) => true,
+                Err(error) => {
+                    tracing::error!(%error, "cannot write over the failed commit");
+                    false
+                }
+            }
+    }
+
+    /// Checks one append against the tables and all before it in the batch, then writes its rows.
+    fn place(&mut self, append: &Append, digests: &[Digest]) -> Result<u64, Refused> {
+        for (stream, length) in &append.expect {
+            if self.tip(stream)?.length != *length {
+                return Err(Refused::This(AppendError::Conflict));
+            }
+        }
+        let head = self.head()?;
+        let mut tips: HashMap<&StreamId, Tip> = HashMap::new();
+        let mut given = HashSet::new();
+        for (new, digest) in append.entries.iter().zip(digests) {
+            let entry = &new.entry;
+            let tip = match tips.get(&entry.stream) {
+                Some(tip) => *tip,
+                None => self.tip(&entry.stream)?,
+            };
+            if entry.seq < tip.length {
+                return Err(Refused::This(AppendError::Conflict));
+            }
+            if entry.seq > tip.length || entry.previous != tip.last {
+                return Err(breach("an entry does not continue its stream"));
+            }
+            if let Some(last) = head.time.filter(|last| entry.time < *last) {
+                return Err(Refused::This(AppendError::Behind(last)));
+            }
+            given.extend(new.objects.iter().map(|object| object.digest));
+            for named in entry.documents.iter().chain(&entry.statements) {
+                if !given.contains(named) && !self.holds(named)? {
+                    return Err(breach("an entry names an object that is not there"));
+                }
+            }
+            tips.insert(&entry.stream, Tip { length: entry.seq + 1, last: Some(*digest) });
+        }
+        let mut next = head.next;
+        for (new, digest) in append.entries.iter().zip(digests) {
+            self.write(next, new, digest)?;
+            next += 1;
+        }
+        if let Some(listing) = &append.listing {
+            self.list(listing)?;
+        }
+        if self.tips.len() >= TIPS_LIMIT {
+            self.tips.clear();
+        }
+        self.tips.extend(tips.into_iter().map(|(stream, tip)| (stream.clone(), tip)));
+        self.head = Some(Head { next, time: append.entries.last().map(|new| new.entry.time) });
+        Ok(head.next)
+    }
+
+    fn write(&self, index: u64, new: &NewEntry, digest: &Digest) -> rusqlite::Result<()> {
+        let entry = &new.entry;
+        self.db
+            .prepare_cached(
+                "INSERT INTO entries (idx, stream, seq, bytes, digest, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                integer(index),
+                entry.stream.to_string(),
+                integer(entry.seq),
+                new.bytes,
+                digest.as_bytes(),
+                entry.time.unix()
+            ])?;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO objects (digest, idx, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (digest) DO NOTHING",
+        )?;
+        for object in &new.objects {
+            insert.execute(params![object.digest.as_bytes(), integer(index), object.bytes])?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, listing: &Listing) -> rusqlite::Result<()> {
+        let id = listing.communique.to_string();
+        let row = params![id, listing.state.as_str(), integer(listing.revision), listing.manifest.as_bytes()];
+        let known = self
+            .db
+            .prepare_cached("UPDATE communiques SET state = ?2, revision = ?3, manifest = ?4 WHERE id = ?1")?
+            .execute(row)?;
+        if known > 0 {
+            return Ok(());
+        }
+        self.db
+            .prepare_cached("INSERT INTO communiques (id, state, revision, manifest) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(row)?;
+        let mut insert =
+            self.db.prepare_cached("INSERT INTO communique_parties (communique, n, party) VALUES (?1, ?2, ?3)")?;
+        for (n, party) in (0_i64..).zip(&listing.parties) {
+            insert.execute(params![id, n, party.as_str()])?;
+        }
+        Ok(())
+    }
+
+    fn head(&mut self) -> Result<Head, Fault> {
+        if let Some(head) = self.head {
+            return Ok(head);
+        }
+        let last = self
+            .db
+            .prepare_cached("SELECT idx, time FROM entries ORDER BY idx DESC LIMIT 1")?
+            .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+            .optional()?;
+        let head = match last {
+            Some((index, time)) => Head { next: count(index)? + 1, time: Some(Time::from_unix(time)) },
+            None => Head { next: 0, time: None },
+        };
+        self.head = Some(head);
+        Ok(head)
+    }
+
+    fn tip(&mut self, stream: &StreamId) -> Result<Tip, Fault> {
+        if let Some(tip) = self.tips.get(stream) {
+            return Ok(*tip);
+        }
+        let last = self
+            .db
+            .prepare_cached("SELECT seq, digest FROM entries WHERE stream = ?1 ORDER BY seq DESC LIMIT 1")?
+            .query_row([stream.to_string()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))
+            .optional()?;
+        let tip = match last {
+            Some((seq, last)) => Tip { length: count(seq)? + 1, last: Some(digest(&last)?) },
+            None => Tip { length: 0, last: None },
+        };
+        if self.tips.len() >= TIPS_LIMIT {
+            self.tips.clear();
+        }
+        self.tips.insert(stream.clone(), tip);
+        Ok(tip)
+    }
+
+    fn holds(&self, object: &Digest) -> rusqlite::Result<bool> {
+        self.db.prepare_cached("SELECT 1 FROM objects WHERE digest = ?1")?.exists([object.as_bytes()])
+    }
+}
+
+/// An append that no correct caller makes: refused, and told to the operator.
+fn breach(reason: &'static str) -> Refused {
+    tracing::error!(reason, "an append breaks the store's contract");
+    Refused::This(AppendError::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::contract::{self, Chain, append, party};
+
+    crate::store::contract::store_contract!(|path: &Path| SqliteStore::open(path, Options::default()).unwrap());
+
+    /// A figure, not a rule: durable appends of one small entry, 64 callers at once. Take it from a release build, with
+    /// `TMPDIR` on the disk in question.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "measures"]
+    async fn rate() {
+        const EACH: usize = 200;
+        let (_dir, store) = sample();
+        let store = Arc::new(store);
+        let work: Vec<Vec<_>> = (0..64)
+            .map(|n| {
+                let mut chain = Chain::new(party(n));
+                (0..EACH)
+                    .map(|m| append(vec![chain.next(1, vec![format!("{n} {m} {:900}", "").into_bytes()])]))
+                    .collect()
+            })
+            .collect();
+        let begun = tokio::time::Instant::now();
+        let tasks: Vec<_> = work
+            .into_iter()
+            .map(|appends| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move {
+                    for append in appends {
+                        store.append(append).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let (seconds, commits) = (begun.elapsed().as_secs_f64(), store.inspect(|log| log.commits).await);
+        println!("{:.0} appends/s in {commits} commits", 64.0 * EACH as f64 / seconds);
+    }
+
+    async fn one(store: &SqliteStore, chain: &mut Chain) -> Result<u64, AppendError> {
+        store.append(append(vec![chain.next(1, vec![])])).await
+    }
+
+    fn sample() -> (tempfile::TempDir, SqliteStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&dir.path().join("log"), Options::default()).unwrap();
+        (dir, store)
+    }
+
+    /// Keeps the writing thread busy until the sender is dropped.
+    async fn hold(store: &SqliteStore) -> std::sync::mpsc::Sender<()> {
+        let (open, gate) = std::sync::mpsc::channel();
+        let look = Box::new(move |_: &mut Log| assert!(gate.recv().is_err()));
+        assert!(store.writer.send(Request::Inspect(look)).await.is_ok());
+        gathered(store, 0).await;
+        open
+    }
+
+    /// Waits until so many requests wait: they will be one batch.
+    async fn gathered(store: &SqliteStore, waiting: usize) {
+        while store.writer.waiting() != waiting {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn appends_that_wait_share_a_commit() {
+        let (_dir, store) = sample();
+        let store = Arc::new(store);
+        let gate = hold(&store).await;
+        let release = async {
+            gathered(&store, 64).await;
+            drop(gate)
+        };
+        tokio::join!(release, contract::crowd(&store, 64));
+        assert_eq!(store.inspect(|log| log.commits).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_in_a_batch_is_of_one_append_alone() {
+        let (_dir, store) = sample();
+        let mut chains = [1, 1, 2, 3].map(|n| Chain::new(party(n)));
+        let mut new = chains.iter_mut().map(|chain| append(vec![chain.next(1, vec![])]));
+        let (first, rival, other, mut wrong) =
+            (new.next().unwrap(), new.next().unwrap(), new.next().unwrap(), new.next().unwrap());
+        wrong.expect.push((party(2), 0));
+        let gate = hold(&store).await;
+        let release = async {
+            gathered(&store, 4).await;
+            drop(gate)
+        };
+        let answers =
+            tokio::join!(release, store.append(first), store.append(rival), store.append(other), store.append(wrong));
+        let conflict = Err(AppendError::Conflict);
+        assert_eq!(answers, ((), Ok(0), conflict, Ok(1), conflict));
+        assert_eq!(store.inspect(|log| log.commits).await, 1);
+        assert_eq!(store.log(0, 9).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_fails_all_that_shared_it() {
+        let (_dir, store) = sample();
+        store.inspect(|log| log.db.commit_hook(Some(|| true)).unwrap()).await;
+        let mut chains = [1, 1, 2].map(|n| Chain::new(party(n)));
+        let mut new = chains.iter_mut().map(|chain| append(vec![chain.next(1, vec![])]));
+        let (first, rival, other) = (new.next().unwrap(), new.next().unwrap(), new.next().unwrap());
+        let gate = hold(&store).await;
+        let release = async {
+            gathered(&store, 3).await;
+            drop(gate)
+        };
+        let answers = tokio::join!(release, store.append(first), store.append(rival), store.append(other));
+        let failed = Err(AppendError::Failed);
+        assert_eq!(answers, ((), failed, failed, failed));
+        assert_eq!(store.log(0, 9).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_stores_nothing_and_the_next_append_works() {
+        let (_dir, store) = sample();
+        let mut chain = Chain::new(party(1));
+        assert_eq!(one(&store, &mut chain).await, Ok(0));
+        let before = chain.clone();
+        store.inspect(|log| log.db.commit_hook(Some(|| true)).unwrap()).await;
+        assert_eq!(one(&store, &mut chain).await, Err(AppendError::Failed));
+        store.inspect(|log| log.db.commit_hook(None::<fn() -> bool>).unwrap()).await;
+        assert_eq!(store.log(0, 9).await.unwrap().len(), 1);
+        let mut chain = before;
+        assert_eq!(one(&store, &mut chain).await, Ok(1));
+        assert_eq!(store.stream(&party(1), 0, 9).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stores_nothing_and_appends_work_when_there_is_room() {
+        let (_dir, store) = sample();
+        let mut chain = Chain::new(party(1));
+        assert_eq!(one(&store, &mut chain).await, Ok(0));
+        let before = chain.clone();
+        let large = vec![vec![7; 1 << 20]];
+        let limit = |pages: &'static str| {
+            move |log: &mut Log| log.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap()
+        };
+        store.inspect(limit("1")).await;
+        let full = append(vec![chain.next(1, large.clone())]);
+        assert_eq!(store.append(full).await, Err(AppendError::Failed));
+        store.inspect(limit("1000000")).await;
+        assert_eq!(store.log(0, 9).await.unwrap().len(), 1);
+        let mut chain = before;
+        assert_eq!(store.append(append(vec![chain.next(1, large)])).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_and_yet_is_stored_is_unknown() {
+        let (_dir, store) = sample();
+        let mut chain = Chain::new(party(1));
+        store.inspect(|log| log.lies = true).await;
+        assert_eq!(one(&store, &mut chain).await, Err(AppendError::Unknown));
+        store.inspect(|log| log.lies = false).await;
+        // The entry is there; what the writer remembers says so too.
+        assert_eq!(one(&store, &mut chain).await, Ok(1));
+        assert_eq!(store.log(0, 9).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_that_left_no_trace_is_written_over() {
+        let (_dir, store) = sample();
+        let settled = store
+            .inspect(|log| {
+                let before = log.head().unwrap();
+                let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+                let undone = log.surely_undone(&rusqlite::Error::SqliteFailure(error, None), before);
+                let n: i64 = log.db.query_row("SELECT n FROM settled", [], |row| row.get(0)).unwrap();
+                log.db.pragma_update(None, "query_only", true).unwrap();
+                (undone, n, log.surely_undone(&rusqlite::Error::SqliteFailure(error, None), before))
+            })
+            .await;
+        assert_eq!(settled, (true, 1, false));
+    }
+
+    #[tokio::test]
+    async fn a_writing_thread_that_died_fails_every_append() {
+        let (_dir, store) = sample();
+        let look = Box::new(|_: &mut Log| panic!("on purpose"));
+        assert!(store.writer.send(Request::Inspect(look)).await.is_ok());
+        let mut chain = Chain::new(party(1));
+        assert_eq!(one(&store, &mut chain).await, Err(AppendError::Failed));
+        assert_eq!(store.log(0, 9).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn changed_bytes_are_not_read_as_if_they_were_the_log() {
+        let (_dir, store) = sample();
+        let mut chain = Chain::new(party(1));
+        let entry = chain.next(1, vec![b"a document".to_vec()]);
+        let name = entry.objects[0].digest;
+        store.append(append(vec![entry])).await.unwrap();
+        store.inspect(|log| log.db.execute("UPDATE objects SET bytes = x'00'", []).unwrap()).await;
+        assert_eq!(store.first_naming(name).await, Err(ReadFailed));
+        store.inspect(|log| log.db.execute("UPDATE entries SET bytes = x'00'", []).unwrap()).await;
+        assert_eq!(store.log(0, 1).await, Err(ReadFailed));
+        assert_eq!(store.log(1, 1).await, Ok(vec![]));
+    }
+
+    #[tokio::test]
+    async fn the_lock_is_free_once_the_store_is_dropped() {
+        let (dir, store) = sample();
+        let path = dir.path().join("log");
+        let second = SqliteStore::open(&path, Options::default()).err().unwrap();
+        assert!(second.to_string().contains("in use"), "{second}");
+        drop(store);
+        SqliteStore::open(&path, Options::default()).unwrap();
+    }
+}

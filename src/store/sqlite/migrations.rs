@@ -1,0 +1,147 @@
+//! The schemas, and their way from one version to the next: `user_version` counts the steps taken.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::OpenError;
+
+/// A kind of database: who it is for, and the steps that make it. Steps are only ever added.
+pub(super) struct Schema {
+    /// What it is, for people.
+    pub(super) name: &'static str,
+    /// SQLite's `application_id`, so that one kind of file is never opened as another.
+    pub(super) application: i32,
+    /// The SQL that leads from version n to n + 1.
+    pub(super) steps: &'static [&'static str],
+}
+
+/// The log. Rowid tables with UNIQUE keys: they take rows half as fast again as WITHOUT ROWID ones.
+/// `communiques` and `communique_parties` are projections; `settled` is written to overwrite a commit that failed.
+pub(super) const LOG: Schema = Schema {
+    name: "a log of communiqué",
+    application: 0x434d_514c,
+    steps: &["
+        CREATE TABLE entries (
+            idx INTEGER PRIMARY KEY,
+            stream TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            bytes BLOB NOT NULL,
+            digest BLOB NOT NULL,
+            time INTEGER NOT NULL,
+            UNIQUE (stream, seq)
+        );
+        CREATE TABLE objects (
+            digest BLOB NOT NULL UNIQUE,
+            idx INTEGER NOT NULL REFERENCES entries (idx),
+            bytes BLOB NOT NULL
+        );
+        CREATE TABLE communiques (
+            id TEXT NOT NULL UNIQUE,
+            state TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            manifest BLOB NOT NULL
+        );
+        CREATE INDEX communiques_by_state ON communiques (state, id);
+        CREATE TABLE communique_parties (
+            communique TEXT NOT NULL REFERENCES communiques (id),
+            n INTEGER NOT NULL,
+            party TEXT NOT NULL,
+            UNIQUE (communique, n),
+            UNIQUE (party, communique)
+        );
+        CREATE TABLE settled (n INTEGER NOT NULL);
+        INSERT INTO settled VALUES (0);
+    "],
+};
+
+/// Content. A stage is chunks whose blob has no row yet: sealing adds the row and moves no bytes.
+pub(super) const CONTENT: Schema = Schema {
+    name: "a content store of communiqué",
+    application: 0x434d_5143,
+    steps: &["
+        CREATE TABLE blobs (
+            id INTEGER PRIMARY KEY,
+            digest BLOB NOT NULL UNIQUE,
+            size INTEGER NOT NULL
+        );
+        CREATE TABLE chunks (
+            blob INTEGER NOT NULL,
+            n INTEGER NOT NULL,
+            bytes BLOB NOT NULL,
+            UNIQUE (blob, n)
+        );
+        CREATE TABLE uploads (
+            party TEXT NOT NULL,
+            communique TEXT NOT NULL,
+            blob INTEGER NOT NULL REFERENCES blobs (id),
+            UNIQUE (party, communique, blob)
+        );
+        CREATE TABLE packages (
+            communique TEXT NOT NULL UNIQUE,
+            blob INTEGER NOT NULL REFERENCES blobs (id)
+        );
+    "],
+};
+
+/// Refuses a file that is something else, or newer than this program. Only reads.
+pub(super) fn examine(db: &Connection, path: &Path, schema: &Schema) -> Result<(), OpenError> {
+    let ask = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let application = ask("PRAGMA application_id").map_err(failed)?;
+    let tables = ask("SELECT count(*) FROM sqlite_schema").map_err(failed)?;
+    if application != i64::from(schema.application) && (application, tables) != (0, 0) {
+        return Err(OpenError::Foreign { path: path.to_owned(), expected: schema.name });
+    }
+    let (found, known) = (ask("PRAGMA user_version").map_err(failed)?, version(schema));
+    if found > known { Err(OpenError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
+}
+
+/// Takes the steps that the file has not taken, each in a transaction with its number.
+pub(super) fn run(db: &mut Connection, schema: &Schema) -> rusqlite::Result<()> {
+    let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let taken = usize::try_from(found).unwrap_or(0);
+    for (step, number) in schema.steps.iter().zip(1_i64..).skip(taken) {
+        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        change.execute_batch(step)?;
+        change.pragma_update(None, "application_id", schema.application)?;
+        change.pragma_update(None, "user_version", number)?;
+        change.commit()?;
+    }
+    Ok(())
+}
+
+fn version(schema: &Schema) -> i64 {
+    i64::try_from(schema.steps.len()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: Schema =
+        Schema { name: "a sample", application: 7, steps: &["CREATE TABLE a (x)", "CREATE TABLE b (x)"] };
+
+    #[test]
+    fn steps_are_taken_once_and_newer_or_foreign_files_are_refused() {
+        let path = Path::new("sample");
+        let mut db = Connection::open_in_memory().unwrap();
+        run(&mut db, &Schema { steps: &TWO.steps[..1], ..TWO }).unwrap();
+        examine(&db, path, &TWO).unwrap();
+        run(&mut db, &TWO).unwrap();
+        run(&mut db, &TWO).unwrap();
+        examine(&db, path, &TWO).unwrap();
+        let older = Schema { steps: &TWO.steps[..1], ..TWO };
+        assert!(matches!(examine(&db, path, &older), Err(OpenError::Newer { found: 2, known: 1, .. })));
+        assert!(matches!(examine(&db, path, &LOG), Err(OpenError::Foreign { .. })));
+    }
+
+    #[test]
+    fn a_failed_step_leaves_nothing() {
+        let mut db = Connection::open_in_memory().unwrap();
+        let broken = Schema { steps: &["CREATE TABLE a (x); CREATE TABLE a (x)"], ..TWO };
+        assert!(run(&mut db, &broken).is_err());
+        let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, 0);
+    }
+}

@@ -1,0 +1,99 @@
+//! The embedded store: SQLite, one file for the log and one for content.
+//!
+//! Each file has one writing thread in one process; it commits what is waiting in one transaction (group commit), in WAL mode
+//! with `synchronous=FULL`, so that an answer means that the bytes survive a power cut. Reading happens on a bounded number
+//! of blocking threads with connections of their own, never on the runtime's workers.
+
+mod connection;
+mod content;
+mod log;
+mod migrations;
+mod rows;
+mod writer;
+
+use std::{io, path::PathBuf};
+
+pub use content::SqliteContent;
+pub use log::SqliteStore;
+
+/// How a database is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Reads that run at once, each on a thread and a connection of its own; held within 1 and [`READERS_LIMIT`].
+    pub readers: usize,
+}
+
+impl Default for Options {
+    /// Four readers: enough to keep a small machine's disk busy while one of them reads a long stream.
+    fn default() -> Self {
+        Self { readers: 4 }
+    }
+}
+
+/// Most reading connections to one database.
+pub const READERS_LIMIT: usize = 64;
+
+/// Why a database was not opened, and what to do about it. Nothing has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another part of this one, holds the lock file.
+    #[error("{path} is in use by another process; stop that one first, or give this one a data directory of its own")]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The lock file or the writing thread could not be made.
+    #[error(
+        "cannot prepare {path}: {source}; check that its directory exists and that this user may write there, \
+         and that the system's limits on files and threads are not reached"
+    )]
+    Machine {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error(
+        "cannot open {path}: {source}; check the disk and the file's owner, and if the file is damaged \
+         restore the newest verified backup"
+    )]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file is an SQLite database of something else.
+    #[error("{path} is not {expected}; check the configured paths")]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A newer program has written the file.
+    #[error("{path} has schema {found}, this program knows up to {known}; run the newer program, or restore a backup")]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The schema in the file.
+        found: i64,
+        /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// The linked SQLite may lose what it has committed.
+    #[error("SQLite {found} can damage a WAL database; build with the bundled library, 3.51.3 or later")]
+    Library {
+        /// The library's number: 3051003 is 3.51.3.
+        found: i32,
+    },
+    /// A setting on which durability rests did not take effect.
+    #[error("{path} refuses {setting}; put it on a local disk whose file system supports locks and shared memory")]
+    Setting {
+        /// The database.
+        path: PathBuf,
+        /// The pragma and its value.
+        setting: &'static str,
+    },
+}

@@ -1,0 +1,557 @@
+//! What a caller sees, to the wire and back. The server encodes, the client decodes; a value that decodes is well formed.
+//! Documents, entries and statements pass as the bytes that they are: who receives them parses and verifies them.
+
+use crate::domain::{
+    act::ActKind,
+    charter::{Charter, PARTIES_LIMIT},
+    entry::Entry,
+    id::{CommuniqueId, Digest},
+    json::{self, Form},
+    life::State,
+    manifest::{ANNEX_LIMIT, Manifest, REVISIONS_LIMIT},
+    refusal::Refusal,
+    statement::STATEMENT_LIMIT,
+    time::Time,
+    view::{
+        ActView, CharterView, CommuniqueView, Page, PowersView, PublicationView, Receipt, RevisionView, Summary,
+        TrustView,
+    },
+};
+
+use super::{CHUNK_LIMIT, names, v1};
+
+/// Most adoptions that come with one charter: by each party of it and of the one before.
+pub const ADOPTIONS_LIMIT: usize = 2 * PARTIES_LIMIT;
+
+/// Reads a digest out of this field.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for anything but 64 lower-case hex digits.
+pub fn digest(field: &str, value: &str) -> Result<Digest, Refusal> {
+    Digest::parse(value).map_err(|_| Refusal::malformed(field, "is not 64 lower-case hex digits"))
+}
+
+/// Reads the state that a list is filtered by; `None` for all.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for a number that names none.
+pub fn state_filter(value: i32) -> Result<Option<State>, Refusal> {
+    if value == v1::State::Unspecified as i32 { Ok(None) } else { state("state", value).map(Some) }
+}
+
+/// Reads the announcement of an upload: for which communiqué, its digest, its size in bytes.
+///
+/// # Errors
+/// [`Refusal::Malformed`]; [`Refusal::TooLarge`] above what the largest annex may have.
+pub fn upload_header(header: &v1::UploadHeader) -> Result<(CommuniqueId, Digest, u64), Refusal> {
+    let communique = names::parse_communique("header.communique", &header.communique)?;
+    let sha256 = digest("header.sha256", &header.sha256)?;
+    content_size("header.size", header.size)?;
+    Ok((communique, sha256, header.size))
+}
+
+/// Checks the length of a chunk, and hands it on.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for an empty one, [`Refusal::TooLarge`] above [`CHUNK_LIMIT`].
+pub fn chunk(chunk: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    within("chunk", chunk.len(), CHUNK_LIMIT)?;
+    Ok(chunk)
+}
+
+/// Reads what the exchange holds after an upload.
+///
+/// # Errors
+/// [`Refusal::Malformed`], [`Refusal::TooLarge`].
+pub fn uploaded(response: &v1::UploadContentResponse) -> Result<(Digest, u64), Refusal> {
+    content_size("size", response.size)?;
+    Ok((digest("sha256", &response.sha256)?, response.size))
+}
+
+/// Reads a page: its rows, and the token for the next one as it came.
+///
+/// # Errors
+/// As the rows'.
+pub fn page<M, T: TryFrom<M, Error = Refusal>>(rows: Vec<M>, next: String) -> Result<Page<T>, Refusal> {
+    Ok(Page { rows: rows.into_iter().map(T::try_from).collect::<Result<_, _>>()?, next })
+}
+
+/// A member without which a message says nothing.
+///
+/// # Errors
+/// [`Refusal::Malformed`] if it is not there.
+pub fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
+    value.ok_or_else(|| Refusal::malformed(field, "is missing"))
+}
+
+fn within(field: &str, len: usize, limit: usize) -> Result<(), Refusal> {
+    match len {
+        0 => Err(Refusal::malformed(field, "is empty")),
+        len if len > limit => Err(Refusal::TooLarge { what: format!("{field} in bytes"), limit: limit as u64 }),
+        _ => Ok(()),
+    }
+}
+
+fn content_size(field: &str, size: u64) -> Result<(), Refusal> {
+    within(field, usize::try_from(size).unwrap_or(usize::MAX), ANNEX_LIMIT as usize)
+}
+
+/// The bytes of a document: there, and not too large for its form.
+fn document<F: Form>(field: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    within(field, bytes.len(), F::LIMIT)?;
+    Ok(bytes)
+}
+
+/// A compact statement: there, ASCII, and not too large.
+fn statement(field: &str, compact: String) -> Result<String, Refusal> {
+    within(field, compact.len(), STATEMENT_LIMIT)?;
+    // RFC 7515, section 3.1: base64url and dots. So it is also safe to show.
+    if compact.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
+        Ok(compact)
+    } else {
+        Err(Refusal::malformed(field, "is not a compact JWS (RFC 7515)"))
+    }
+}
+
+fn revision_number(field: &str, n: u64) -> Result<u64, Refusal> {
+    if (1..=REVISIONS_LIMIT).contains(&n) {
+        Ok(n)
+    } else {
+        Err(Refusal::malformed(field, format!("is not within 1 … {REVISIONS_LIMIT}")))
+    }
+}
+
+impl From<State> for v1::State {
+    fn from(state: State) -> Self {
+        match state {
+            State::Drafting => Self::Drafting,
+            State::Open => Self::Open,
+            State::Complete => Self::Complete,
+            State::Published => Self::Published,
+        }
+    }
+}
+fn state(field: &str, value: i32) -> Result<State, Refusal> {
+    let unspecified = Refusal::malformed(field, "is none of drafting, open, complete, published");
+    match v1::State::try_from(value).unwrap_or_default() {
+        v1::State::Unspecified => Err(unspecified),
+        v1::State::Drafting => Ok(State::Drafting),
+        v1::State::Open => Ok(State::Open),
+        v1::State::Complete => Ok(State::Complete),
+        v1::State::Published => Ok(State::Published),
+    }
+}
+
+impl From<ActKind> for v1::ActKind {
+    fn from(act: ActKind) -> Self {
+        match act {
+            ActKind::Propose => Self::Propose,
+            ActKind::Initial => Self::Initial,
+            ActKind::Open => Self::Open,
+            ActKind::Sign => Self::Sign,
+            ActKind::Decline => Self::Decline,
+        }
+    }
+}
+fn act_kind(field: &str, value: i32) -> Result<ActKind, Refusal> {
+    match v1::ActKind::try_from(value).unwrap_or_default() {
+        v1::ActKind::Unspecified => Err(Refusal::malformed(field, "is no act of this version")),
+        v1::ActKind::Propose => Ok(ActKind::Propose),
+        v1::ActKind::Initial => Ok(ActKind::Initial),
+        v1::ActKind::Open => Ok(ActKind::Open),
+        v1::ActKind::Sign => Ok(ActKind::Sign),
+        v1::ActKind::Decline => Ok(ActKind::Decline),
+    }
+}
+
+fn timestamp(time: Time) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: time.unix(), nanos: 0 }
+}
+fn time(field: &str, value: Option<prost_types::Timestamp>) -> Result<Time, Refusal> {
+    let value = required(field, value)?;
+    let time = Time::from_unix(value.seconds);
+    // `from_unix` holds what is outside the years of the format; that would be another time than was sent.
+    if value.nanos == 0 && time.unix() == value.seconds {
+        Ok(time)
+    } else {
+        Err(Refusal::malformed(field, "is not a whole second of the years 1970 to 9998"))
+    }
+}
+
+impl From<Receipt> for v1::Receipt {
+    fn from(receipt: Receipt) -> Self {
+        Self { index: receipt.index, entry: receipt.entry }
+    }
+}
+impl TryFrom<v1::Receipt> for Receipt {
+    type Error = Refusal;
+    fn try_from(receipt: v1::Receipt) -> Result<Self, Refusal> {
+        json::integer("receipt.index", receipt.index, 0)?;
+        Ok(Self { index: receipt.index, entry: document::<Entry>("receipt.entry", receipt.entry)? })
+    }
+}
+impl TryFrom<Option<v1::Receipt>> for Receipt {
+    type Error = Refusal;
+    fn try_from(receipt: Option<v1::Receipt>) -> Result<Self, Refusal> {
+        required("receipt", receipt)?.try_into()
+    }
+}
+
+impl From<CharterView> for v1::Charter {
+    fn from(view: CharterView) -> Self {
+        Self { document: view.charter, adoptions: view.adoptions }
+    }
+}
+impl TryFrom<v1::Charter> for CharterView {
+    type Error = Refusal;
+    fn try_from(charter: v1::Charter) -> Result<Self, Refusal> {
+        json::count("charter.adoptions", charter.adoptions.len(), 1, ADOPTIONS_LIMIT)?;
+        Ok(Self {
+            charter: document::<Charter>("charter.document", charter.document)?,
+            adoptions: charter
+                .adoptions
+                .into_iter()
+                .map(|a| statement("charter.adoptions", a))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<TrustView> for v1::Trust {
+    fn from(view: TrustView) -> Self {
+        Self { statement: view.statement, receipt: Some(view.receipt.into()) }
+    }
+}
+impl TryFrom<v1::Trust> for TrustView {
+    type Error = Refusal;
+    fn try_from(trust: v1::Trust) -> Result<Self, Refusal> {
+        Ok(Self { statement: statement("trust.statement", trust.statement)?, receipt: trust.receipt.try_into()? })
+    }
+}
+
+impl From<PowersView> for v1::Powers {
+    fn from(view: PowersView) -> Self {
+        Self { statement: view.statement, receipt: Some(view.receipt.into()) }
+    }
+}
+impl TryFrom<v1::Powers> for PowersView {
+    type Error = Refusal;
+    fn try_from(powers: v1::Powers) -> Result<Self, Refusal> {
+        Ok(Self { statement: statement("powers.statement", powers.statement)?, receipt: powers.receipt.try_into()? })
+    }
+}
+
+impl From<RevisionView> for v1::Revision {
+    fn from(view: RevisionView) -> Self {
+        Self { manifest: view.manifest, propose: view.propose, receipt: Some(view.receipt.into()) }
+    }
+}
+impl TryFrom<v1::Revision> for RevisionView {
+    type Error = Refusal;
+    fn try_from(revision: v1::Revision) -> Result<Self, Refusal> {
+        Ok(Self {
+            manifest: document::<Manifest>("revision.manifest", revision.manifest)?,
+            propose: statement("revision.propose", revision.propose)?,
+            receipt: revision.receipt.try_into()?,
+        })
+    }
+}
+
+impl From<ActView> for v1::Act {
+    fn from(view: ActView) -> Self {
+        let view = match view {
+            ActView::Shown { statement, receipt } => {
+                v1::act::View::Shown(v1::ShownAct { statement, receipt: Some(receipt.into()) })
+            }
+            ActView::Escrowed { party, act, revision } => v1::act::View::Escrowed(v1::EscrowedAct {
+                party: names::party(&party),
+                act: v1::ActKind::from(act).into(),
+                revision,
+            }),
+        };
+        Self { view: Some(view) }
+    }
+}
+impl TryFrom<v1::Act> for ActView {
+    type Error = Refusal;
+    fn try_from(act: v1::Act) -> Result<Self, Refusal> {
+        Ok(match required("act", act.view)? {
+            v1::act::View::Shown(shown) => Self::Shown {
+                statement: statement("act.statement", shown.statement)?,
+                receipt: shown.receipt.try_into()?,
+            },
+            v1::act::View::Escrowed(escrowed) => Self::Escrowed {
+                party: names::parse_party("act.party", &escrowed.party)?,
+                act: act_kind("act.act", escrowed.act)?,
+                revision: revision_number("act.revision", escrowed.revision)?,
+            },
+        })
+    }
+}
+
+impl From<CommuniqueView> for v1::Communique {
+    fn from(view: CommuniqueView) -> Self {
+        Self {
+            name: names::communique(view.communique),
+            state: v1::State::from(view.state).into(),
+            newest: Some(view.newest.into()),
+            opened: view.opened.map(Into::into),
+            acts: view.acts.into_iter().map(Into::into).collect(),
+            declined: view.declined,
+        }
+    }
+}
+impl TryFrom<v1::Communique> for CommuniqueView {
+    type Error = Refusal;
+    fn try_from(communique: v1::Communique) -> Result<Self, Refusal> {
+        Ok(Self {
+            communique: names::parse_communique("communique.name", &communique.name)?,
+            state: state("communique.state", communique.state)?,
+            newest: required("communique.newest", communique.newest)?.try_into()?,
+            opened: communique.opened.map(Receipt::try_from).transpose()?,
+            acts: communique.acts.into_iter().map(ActView::try_from).collect::<Result<_, _>>()?,
+            declined: communique.declined,
+        })
+    }
+}
+
+impl From<Summary> for v1::CommuniqueSummary {
+    fn from(row: Summary) -> Self {
+        Self {
+            name: names::communique(row.communique),
+            state: v1::State::from(row.state).into(),
+            revision: row.revision,
+            manifest: row.manifest,
+        }
+    }
+}
+impl TryFrom<v1::CommuniqueSummary> for Summary {
+    type Error = Refusal;
+    fn try_from(row: v1::CommuniqueSummary) -> Result<Self, Refusal> {
+        Ok(Self {
+            communique: names::parse_communique("communique.name", &row.name)?,
+            state: state("communique.state", row.state)?,
+            revision: revision_number("communique.revision", row.revision)?,
+            manifest: document::<Manifest>("communique.manifest", row.manifest)?,
+        })
+    }
+}
+
+impl From<PublicationView> for v1::Publication {
+    fn from(view: PublicationView) -> Self {
+        let (package_sha256, package_size) = view.package;
+        Self {
+            communique: names::communique(view.communique),
+            manifest: view.manifest,
+            publish_time: Some(timestamp(view.published)),
+            receipt: Some(view.receipt.into()),
+            package_sha256: package_sha256.to_string(),
+            package_size,
+        }
+    }
+}
+impl TryFrom<v1::Publication> for PublicationView {
+    type Error = Refusal;
+    fn try_from(publication: v1::Publication) -> Result<Self, Refusal> {
+        json::integer("publication.package_size", publication.package_size, 1)?;
+        Ok(Self {
+            communique: names::parse_communique("publication.communique", &publication.communique)?,
+            manifest: document::<Manifest>("publication.manifest", publication.manifest)?,
+            published: time("publication.publish_time", publication.publish_time)?,
+            receipt: publication.receipt.try_into()?,
+            package: (digest("publication.package_sha256", &publication.package_sha256)?, publication.package_size),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::PartyId;
+
+    fn id() -> CommuniqueId {
+        CommuniqueId::new(1_750_000_000_000, &[7; 10])
+    }
+    fn receipt() -> Receipt {
+        Receipt { index: 42, entry: b"{entry}".to_vec() }
+    }
+    fn revision() -> RevisionView {
+        RevisionView { manifest: b"{manifest}".to_vec(), propose: "a.b-._c".into(), receipt: receipt() }
+    }
+    fn escrowed(act: ActKind) -> ActView {
+        ActView::Escrowed { party: PartyId::parse("north").unwrap(), act, revision: 2 }
+    }
+    fn communique(state: State) -> CommuniqueView {
+        let shown = ActView::Shown { statement: "a.b.c".into(), receipt: receipt() };
+        CommuniqueView {
+            communique: id(),
+            state,
+            newest: revision(),
+            opened: (state != State::Drafting).then(receipt),
+            acts: ActKind::ALL.into_iter().map(escrowed).chain([shown]).collect(),
+            declined: state == State::Drafting,
+        }
+    }
+    fn publication() -> PublicationView {
+        PublicationView {
+            communique: id(),
+            manifest: b"{manifest}".to_vec(),
+            published: Time::from_unix(1_750_000_000),
+            receipt: receipt(),
+            package: (Digest::of(b"package"), 1 << 30),
+        }
+    }
+    fn powers() -> PowersView {
+        PowersView { statement: "a.b.c".into(), receipt: receipt() }
+    }
+    fn charter() -> CharterView {
+        CharterView { charter: b"{charter}".to_vec(), adoptions: vec!["a.b.c".into(), "d.e.f".into()] }
+    }
+
+    /// There and back, through bytes.
+    fn round<T, M>(view: T)
+    where
+        T: Clone + PartialEq + std::fmt::Debug + TryFrom<M, Error = Refusal>,
+        M: prost::Message + Default + From<T>,
+    {
+        let bytes = M::from(view.clone()).encode_to_vec();
+        assert_eq!(T::try_from(M::decode(bytes.as_slice()).unwrap()), Ok(view));
+    }
+
+    /// Changes a message of this view, and asks what decoding it answers.
+    #[track_caller]
+    fn refused<T, M>(view: T, reason: &str, change: impl Fn(&mut M))
+    where
+        T: std::fmt::Debug + TryFrom<M, Error = Refusal>,
+        M: From<T>,
+    {
+        let mut message = M::from(view);
+        change(&mut message);
+        assert_eq!(T::try_from(message).map_err(|r| r.reason()).unwrap_err(), reason);
+    }
+
+    #[test]
+    fn views_come_back() {
+        round::<_, v1::Receipt>(receipt());
+        round::<_, v1::Charter>(charter());
+        round::<_, v1::Trust>(TrustView { statement: "a.b.c".into(), receipt: receipt() });
+        round::<_, v1::Powers>(powers());
+        round::<_, v1::Revision>(revision());
+        round::<_, v1::Publication>(publication());
+        for act in ActKind::ALL {
+            round::<_, v1::Act>(escrowed(act));
+        }
+        for state in State::ALL {
+            round::<_, v1::Communique>(communique(state));
+            round::<_, v1::CommuniqueSummary>(Summary {
+                communique: id(),
+                state,
+                revision: 3,
+                manifest: b"{}".to_vec(),
+            });
+            assert_eq!(state_filter(v1::State::from(state).into()), Ok(Some(state)));
+        }
+        let rows = vec![powers(), powers()];
+        let sent = rows.iter().cloned().map(v1::Powers::from).collect();
+        assert_eq!(page(sent, "token".into()), Ok(Page { rows, next: "token".into() }));
+        assert_eq!(
+            page::<v1::Powers, PowersView>(vec![], String::new()),
+            Ok(Page { rows: vec![], next: String::new() })
+        );
+    }
+
+    #[test]
+    fn empty_messages_do_not_decode() {
+        fn empty<T: TryFrom<M, Error = Refusal>, M: Default>() -> Option<&'static str> {
+            T::try_from(M::default()).err().map(|r| r.reason())
+        }
+        let all = [
+            empty::<Receipt, v1::Receipt>(),
+            empty::<CharterView, v1::Charter>(),
+            empty::<TrustView, v1::Trust>(),
+            empty::<PowersView, v1::Powers>(),
+            empty::<RevisionView, v1::Revision>(),
+            empty::<ActView, v1::Act>(),
+            empty::<CommuniqueView, v1::Communique>(),
+            empty::<Summary, v1::CommuniqueSummary>(),
+            empty::<PublicationView, v1::Publication>(),
+        ];
+        assert_eq!(all, [Some("MALFORMED"); 9]);
+        assert!(upload_header(&v1::UploadHeader::default()).is_err());
+        assert!(uploaded(&v1::UploadContentResponse::default()).is_err());
+    }
+
+    #[test]
+    fn missing_members_and_unspecified_values_do_not_decode() {
+        const BAD: &str = "MALFORMED";
+        type C = v1::Communique;
+        for value in [0, -1, 5, i32::MAX] {
+            refused(communique(State::Open), BAD, |m: &mut C| m.state = value);
+        }
+        refused(communique(State::Open), BAD, |m: &mut C| m.newest = None);
+        refused(communique(State::Open), BAD, |m: &mut C| m.name = "communiques/-".into());
+        refused(communique(State::Open), BAD, |m: &mut C| m.opened = Some(v1::Receipt::default()));
+        refused(communique(State::Open), BAD, |m: &mut C| m.acts.push(v1::Act::default()));
+        for change in [
+            |e: &mut v1::EscrowedAct| e.act = 0,
+            |e: &mut v1::EscrowedAct| e.act = 99,
+            |e: &mut v1::EscrowedAct| e.revision = 0,
+            |e: &mut v1::EscrowedAct| e.revision = REVISIONS_LIMIT + 1,
+            |e: &mut v1::EscrowedAct| e.party = "north".into(),
+        ] {
+            refused(escrowed(ActKind::Sign), BAD, |m: &mut v1::Act| {
+                let Some(v1::act::View::Escrowed(e)) = &mut m.view else { unreachable!() };
+                change(e);
+            });
+        }
+        refused(revision(), BAD, |m: &mut v1::Revision| m.receipt = None);
+        refused(revision(), BAD, |m: &mut v1::Revision| m.manifest.clear());
+        refused(powers(), BAD, |m: &mut v1::Powers| m.receipt = None);
+        refused(receipt(), BAD, |m: &mut v1::Receipt| m.index = u64::MAX);
+        refused(charter(), BAD, |m: &mut v1::Charter| m.adoptions.clear());
+        for hostile in ["", "a.b.\u{1b}[2J", "a b.c", "a.b.c\n", "é.b.c"] {
+            refused(powers(), BAD, |m: &mut v1::Powers| m.statement = hostile.into());
+        }
+    }
+
+    #[test]
+    fn digests_times_and_sizes_are_exact() {
+        const BAD: &str = "MALFORMED";
+        type P = v1::Publication;
+        let good = Digest::of(b"").to_string();
+        for bad in
+            ["", "00", &good[1..], &good.to_uppercase(), &format!("{good}0"), &format!("{good}\n"), &"é".repeat(32)]
+        {
+            refused(publication(), BAD, |m: &mut P| m.package_sha256 = bad.into());
+            assert!(digest("digest", bad).is_err(), "{bad:?}");
+        }
+        for (seconds, nanos) in [(-1, 0), (0, 1), (0, -1), (i64::MAX, 0), (i64::MIN, 0), (253_370_764_800, 0)] {
+            refused(publication(), BAD, |m: &mut P| {
+                m.publish_time = Some(prost_types::Timestamp { seconds, nanos });
+            });
+        }
+        refused(publication(), BAD, |m: &mut P| m.publish_time = None);
+        refused(publication(), BAD, |m: &mut P| m.package_size = 0);
+
+        let header = |size| v1::UploadHeader { communique: names::communique(id()), sha256: good.clone(), size };
+        assert_eq!(upload_header(&header(ANNEX_LIMIT)), Ok((id(), Digest::of(b""), ANNEX_LIMIT)));
+        assert_eq!(upload_header(&header(0)).unwrap_err().reason(), BAD);
+        assert_eq!(upload_header(&header(ANNEX_LIMIT + 1)).unwrap_err().reason(), "TOO_LARGE");
+        assert_eq!(upload_header(&header(u64::MAX)).unwrap_err().reason(), "TOO_LARGE");
+        assert_eq!(chunk(vec![0; CHUNK_LIMIT]).map(|c| c.len()), Ok(CHUNK_LIMIT));
+        assert_eq!(chunk(vec![]).unwrap_err().reason(), BAD);
+        assert_eq!(chunk(vec![0; CHUNK_LIMIT + 1]).unwrap_err().reason(), "TOO_LARGE");
+        assert_eq!(state_filter(0), Ok(None));
+        assert_eq!(state_filter(99).unwrap_err().reason(), BAD);
+    }
+
+    #[test]
+    fn nothing_over_its_limit_decodes() {
+        const LARGE: &str = "TOO_LARGE";
+        refused(receipt(), LARGE, |m: &mut v1::Receipt| m.entry = vec![b' '; Entry::LIMIT + 1]);
+        refused(revision(), LARGE, |m: &mut v1::Revision| m.manifest = vec![b' '; Manifest::LIMIT + 1]);
+        refused(revision(), LARGE, |m: &mut v1::Revision| m.propose = "a".repeat(STATEMENT_LIMIT + 1));
+        refused(charter(), LARGE, |m: &mut v1::Charter| m.document = vec![b' '; Charter::LIMIT + 1]);
+        refused(charter(), LARGE, |m: &mut v1::Charter| m.adoptions = vec!["a.b.c".into(); ADOPTIONS_LIMIT + 1]);
+    }
+}

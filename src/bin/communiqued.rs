@@ -91,9 +91,16 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(answer) => {
-            // Help and version are answers too. Whether anybody still reads them changes nothing.
-            let _ = answer.print();
-            return ExitCode::from(if answer.use_stderr() { USAGE } else { 0 });
+            if !answer.use_stderr() {
+                // Help and version are answers too. Whether anybody still reads them changes nothing.
+                let _ = answer.print();
+                return ExitCode::SUCCESS;
+            }
+            // It quotes the arguments.
+            let lines = answer.render().to_string();
+            let mut stderr = io::stderr().lock();
+            lines.lines().for_each(|line| drop(writeln!(stderr, "{}", text::escape_line(line))));
+            return ExitCode::from(USAGE);
         }
     };
     match run(args.command) {
@@ -140,7 +147,11 @@ fn run(command: Command) -> Result<String, Failure> {
                 let _inside = runtime.enter();
                 asked_to_stop()?
             };
-            runtime.block_on(serve::serve(config, |_| (), shutdown))?;
+            // For whoever asked for port 0, and for people who start it by hand; what follows is the log's.
+            let bound = |at: serve::Bound| {
+                let _ = writeln!(io::stdout(), "serving on {}; health and metrics on {}", at.exchange, at.http);
+            };
+            runtime.block_on(serve::serve(config, bound, shutdown))?;
             Ok(String::new())
         }
         Command::Check { config } => {

@@ -34,15 +34,15 @@ use crate::domain::{
     view::{ActView, PublicationView, Receipt},
 };
 
-/// Hears how many bytes of a file were sent so far.
-pub type UploadProgress = dyn Fn(&Upload, u64) + Send + Sync;
-
 /// A party's side of an exchange.
 pub struct Session {
     pinned: Pinned,
     remote: Remote,
     book: Mutex<GrantBook>,
 }
+
+/// Is told which file is being sent, and how many of its bytes have been.
+pub type Watch = Arc<dyn Fn(&Upload, u64) + Send + Sync>;
 
 /// A row of the list of communiqués: the manifest is under the pinned charter; the state is the exchange's word.
 #[derive(Clone, Debug)]
@@ -264,16 +264,11 @@ impl Session {
         Ok((trust, receipt))
     }
 
-    /// Uploads a draft's files. `progress` gets the bytes sent so far of this file, and its size.
+    /// Uploads a draft's files, one after another.
     ///
     /// # Errors
     /// A file that cannot be read; what the exchange refuses.
-    pub async fn upload(
-        &self,
-        id: CommuniqueId,
-        uploads: &[Upload],
-        progress: Arc<UploadProgress>,
-    ) -> Result<(), RemoteError> {
+    pub async fn upload(&self, id: CommuniqueId, uploads: &[Upload], progress: Watch) -> Result<(), RemoteError> {
         for upload in uploads {
             let file = tokio::fs::File::open(&upload.file)
                 .await

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write as _},
     path::Path,
+    process::ExitCode,
 };
 
 use communique::{
@@ -15,7 +16,7 @@ use serde_json::json;
 /// Refused, or failed.
 const REFUSED: u8 = 1;
 /// Wrong arguments or profile (sysexits.h, EX_USAGE).
-pub const USAGE: u8 = 64;
+const USAGE: u8 = 64;
 /// The exchange cannot be reached (sysexits.h, EX_UNAVAILABLE).
 const UNREACHABLE: u8 = 69;
 /// Whether it happened is not known (sysexits.h, EX_TEMPFAIL).
@@ -81,6 +82,20 @@ impl Failure {
             writeln!(stderr, "communique: {}", lines.join("\n  "))
         };
     }
+}
+
+/// What clap answers instead of a command: help, the version, or what is wrong with the arguments, which it quotes.
+pub fn answer(answer: &clap::Error) -> ExitCode {
+    if !answer.use_stderr() {
+        // Whether anybody still reads it changes nothing.
+        let _ = answer.print();
+        return ExitCode::SUCCESS;
+    }
+    let mut stderr = io::stderr().lock();
+    for line in answer.render().to_string().lines() {
+        let _ = writeln!(stderr, "{}", text::escape_line(line));
+    }
+    ExitCode::from(USAGE)
 }
 
 impl From<Refusal> for Failure {

@@ -21,11 +21,7 @@ const GRACE: Duration = Duration::from_millis(300);
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(answer) => {
-            // Help and version are answers too. Whether anybody still reads them changes nothing.
-            let _ = answer.print();
-            return ExitCode::from(if answer.use_stderr() { errors::USAGE } else { 0 });
-        }
+        Err(answer) => return errors::answer(&answer),
     };
     let as_json = args.global.json;
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

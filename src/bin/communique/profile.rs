@@ -80,6 +80,14 @@ impl Profile {
     /// A file that cannot be read, another charter.
     pub fn pinned(&self) -> Result<Pinned, Failure> {
         let charter = read(&self.charter, Charter::LIMIT)?;
+        let actual = Digest::of(&charter);
+        if actual != self.pin {
+            return Err(Failure::refused(format!(
+                "{}: this charter has the fingerprint {actual}, but the profile pins {}; ask the other parties which one they adopted",
+                self.charter.display(),
+                self.pin
+            )));
+        }
         Pinned::new(charter, self.pin).map_err(|e| Failure::from(e).of(self.charter.display()))
     }
     /// Certificate and key, in PEM.

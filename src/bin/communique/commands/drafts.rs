@@ -7,7 +7,7 @@ use communique::{
         acting::{self, Circumstances},
         drafting::{self, Place},
         reading::{self, Reading},
-        session::Session,
+        session::{Session, Watch},
     },
     domain::{
         act::ActKind,
@@ -123,10 +123,10 @@ fn overtakes(out: &mut render::Out, reading: &Reading) {
 
 fn upload(ctx: &Context, session: &Session, id: CommuniqueId, uploads: &[drafting::Upload]) -> Result<(), Failure> {
     let bar = ctx.progress("uploading", uploads.iter().map(|u| u.size).sum());
-    let sent = {
-        let (bar, sizes) = (bar.clone(), uploads.to_vec());
-        Arc::new(move |now: &drafting::Upload, sent: u64| {
-            let before: u64 = sizes.iter().take_while(|u| u.file != now.file).map(|u| u.size).sum();
+    let sent: Watch = {
+        let (bar, all) = (bar.clone(), uploads.to_vec());
+        Arc::new(move |now, sent| {
+            let before: u64 = all.iter().take_while(|u| u.file != now.file).map(|u| u.size).sum();
             bar.at(before + sent);
         })
     };

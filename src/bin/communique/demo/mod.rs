@@ -197,6 +197,7 @@ fn farewell(tell: &mut Teller<'_>, dir: &Path, pin: communique::domain::id::Dige
 }
 
 /// How a person here calls this program.
+#[expect(clippy::disallowed_methods, reason = "a command to try next is for the shell that this was called from")]
 fn this_program() -> String {
     let here = std::env::current_dir().unwrap_or_default();
     match std::env::current_exe() {

@@ -29,9 +29,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_response::MessageResponse,
 };
 
-use crate::world::{
-    NAMED, World, authority, claims, dial, domain_of, fresh, issue, key, outcome, sign, until,
-};
+use crate::world::{NAMED, World, authority, claims, dial, domain_of, fresh, issue, key, outcome, sign, until};
 
 /// Method; the roles that may call it; what a party that it does not concern is answered.
 const TABLE: &[(&str, &str, &str)] = &[
@@ -61,9 +59,7 @@ const TABLE: &[(&str, &str, &str)] = &[
 fn methods() -> BTreeSet<String> {
     let set = prost_types::FileDescriptorSet::decode(DESCRIPTORS).unwrap();
     let services = set.file.iter().flat_map(|file| &file.service);
-    services
-        .flat_map(|s| s.method.iter().map(move |m| format!("{}/{}", s.name(), m.name())))
-        .collect()
+    services.flat_map(|s| s.method.iter().map(move |m| format!("{}/{}", s.name(), m.name()))).collect()
 }
 
 fn roles(row: &str) -> Vec<Role> {
@@ -134,7 +130,9 @@ impl Scene {
             "CharterService/GetCharter" => {
                 charters.get_charter(v1::GetCharterRequest { name: "charters/1".into() }).await.map(|_| ok)
             }
-            "CharterService/ListCharters" => charters.list_charters(v1::ListChartersRequest::default()).await.map(|_| ok),
+            "CharterService/ListCharters" => {
+                charters.list_charters(v1::ListChartersRequest::default()).await.map(|_| ok)
+            }
             "CharterService/SubmitTrust" => {
                 charters.submit_trust(v1::SubmitTrustRequest { statement: self.trust.clone() }).await.map(|_| ok)
             }
@@ -245,8 +243,14 @@ async fn every_method_as_every_role_as_the_wrong_party_and_as_a_stranger() {
     let strangers = [
         ("an unknown authority in a known trust domain", issue(&unknown, &id_of("north", "system"))),
         ("a trust domain that no party has", issue(&atlantis, &id_of("atlantis", "system"))),
-        ("a party's authority in a trust domain that no party has", issue(&world.authorities["north"], &id_of("atlantis", "system"))),
-        ("a party's authority in another party's trust domain", issue(&world.authorities["south"], &id_of("north", "system"))),
+        (
+            "a party's authority in a trust domain that no party has",
+            issue(&world.authorities["north"], &id_of("atlantis", "system")),
+        ),
+        (
+            "a party's authority in another party's trust domain",
+            issue(&world.authorities["south"], &id_of("north", "system")),
+        ),
     ];
     for (what, issued) in strangers {
         for method in methods() {

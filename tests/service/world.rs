@@ -234,11 +234,10 @@ impl World {
     pub async fn start(&self) {
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = oneshot::channel();
-        let served = tokio::spawn(serve::serve(
-            self.config.clone(),
-            |bound| tell.send(bound).unwrap_or_default(),
-            async { stopped.await.unwrap_or_default() },
-        ));
+        let served =
+            tokio::spawn(serve::serve(self.config.clone(), |bound| tell.send(bound).unwrap_or_default(), async {
+                stopped.await.unwrap_or_default()
+            }));
         let bound = timeout(PATIENCE, told).await.unwrap().expect("the exchange starts");
         *self.running.lock().unwrap() = Some(Running { bound, stop, served });
         self.sessions.lock().await.clear();
@@ -460,9 +459,7 @@ impl World {
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
             let db = rusqlite::Connection::open_with_flags(path, flags).unwrap();
             db.busy_timeout(PATIENCE).unwrap();
-            sql.iter()
-                .map(|sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap())
-                .collect::<Vec<_>>()
+            sql.iter().map(|sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()).collect::<Vec<_>>()
         };
         let mut counts = read(
             &self.config.data.log(),

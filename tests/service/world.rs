@@ -207,6 +207,8 @@ impl World {
     pub async fn with(settings: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let Papers { charter, adoptions, trusts, authorities, host, mut config } = papers(dir.path());
+        // No test waits for a stream that it has left open.
+        config.limits.drain_seconds = 1;
         settings(&mut config);
         serve::found(&config, charter.bytes().to_vec(), adoptions, trusts).await.unwrap();
         let world = Self {

@@ -120,7 +120,10 @@ pub async fn serve(
     tokio::spawn(follow_trust(exchange.clone(), gate.clone(), identity, watching.clone()));
     tokio::spawn(follow_readiness(exchange.clone(), readiness.clone(), reporter, watching.clone()));
     let operators = http::Pages { readiness: readiness.clone(), metrics: metrics.clone() };
-    tokio::spawn(http::serve(pages, operators, watching.clone().cancelled_owned()));
+    // Probes are answered until the last call has ended: that it drains is no reason to kill it.
+    let drained = CancellationToken::new();
+    let _drained_with_this = drained.clone().drop_guard();
+    tokio::spawn(http::serve(pages, operators, drained.cancelled_owned()));
     tokio::spawn({
         let (stop, readiness) = (stop.clone(), readiness);
         async move {

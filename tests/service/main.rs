@@ -1,0 +1,12 @@
+//! The service from outside: a real exchange on a free port with SQLite on disk, reached only over mutual TLS. Each module
+//! is a subject; what they share is a small [`world`] of sample parties.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
+
+mod bad_input;
+mod door;
+mod foreign;
+mod load;
+mod negotiation;
+mod rights;
+mod world;

@@ -335,3 +335,25 @@ fn the_exchange_says_all_that_is_wrong_and_ends_with_64() {
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8(output.stderr).unwrap().contains("keys.log"));
 }
+
+/// At a terminal of its own (`script` of util-linux), since without one nothing is asked.
+#[test]
+fn nothing_is_asked_before_what_is_to_be_signed_was_shown() {
+    let desk = Desk::new();
+    desk.charter();
+    let tool = assert_cmd::cargo::cargo_bin("communique");
+    let adopt = format!("{} charter adopt charter.json --key north.pem --out by-hand.jws", tool.display());
+    let typed = |answer: &str, command: &str| {
+        let mut script = assert_cmd::Command::new("script");
+        let ran = script.current_dir(desk.0.path()).args(["-qec", command, "/dev/null"]).write_stdin(answer).output();
+        let ran = ran.expect("script, of Debian's essential package bsdutils");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    let screen = typed("south\n", &adopt);
+    let (scene, question) = (screen.find("agrees to exactly"), screen.find("type north"));
+    assert!(scene.is_some() && scene < question, "{screen}");
+    assert!(screen.contains("that is not north; nothing was signed"), "{screen}");
+    let screen = typed("north\n", &format!("{adopt} > elsewhere.txt"));
+    assert!(screen.contains("did not reach a terminal"), "{screen}");
+    assert!(!desk.path("by-hand.jws").exists());
+}

@@ -13,8 +13,6 @@ use communique::domain::{
     words::Line,
 };
 
-use crate::demo::DemoArgs;
-
 /// Drafts, signs, publishes and verifies joint communiqués.
 ///
 /// Exit codes: 0 done, 1 refused, 64 wrong arguments, 69 exchange not reachable, 75 outcome unknown, 130 interrupted;
@@ -486,4 +484,15 @@ mod tests {
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
     }
+}
+
+/// How the demo is asked for.
+#[derive(Group)]
+pub struct DemoArgs {
+    /// Where to leave the files; a new folder here if it is left out
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Leave the exchange running, with a ready client profile for each party
+    #[arg(long)]
+    pub serve: bool,
 }

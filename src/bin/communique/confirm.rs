@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     args::{Consent, Passphrase},
+    commands::Context,
     errors::Failure,
     profile,
-    render::Out,
 };
 
 /// Longest line that is read from a person or a descriptor, in bytes.
@@ -102,14 +102,22 @@ pub fn jwk(key: &PublicKey) -> Vec<u8> {
     bytes
 }
 
-/// Asks for the party's id; anything else commits nothing.
+/// Asks for the party's id, once what is to be signed is on the screen; anything else commits nothing.
 ///
 /// # Errors
-/// Another answer; nobody there to answer.
-pub fn typed(consent: &Consent, err: &mut Out, act: &str, party: &PartyId) -> Result<(), Failure> {
+/// Another answer; nobody there to answer; a scene that reached nobody.
+pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -> Result<(), Failure> {
     if consent.yes {
         return Ok(());
     }
+    let scene = ctx.scene();
+    scene.flush();
+    if !scene.is_terminal() || scene.is_lost() {
+        return Err(Failure::usage(
+            "what is to be signed did not reach a terminal, so nobody can have read it; run it without redirecting its output",
+        ));
+    }
+    let err = &mut ctx.err;
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(format!(
             "nobody is there to confirm: run it at a terminal, or give --yes once somebody has read what is signed for {party}"

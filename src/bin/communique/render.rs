@@ -6,11 +6,14 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use communique::domain::{manifest::Manifest, text, view::Receipt, words::Names};
 use serde_json::{Value, json};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// The languages in which a name is shown where there is room for one.
 const PREFERRED: [&str; 2] = ["en", "fr"];
 /// Narrowest table, in columns: below it nothing can be read.
 const NARROWEST: u16 = 20;
+/// How wide the margin of a text is, in columns.
+const MARGIN: usize = 4;
 /// How wide the names of fields are, in columns.
 const FIELD: usize = 12;
 
@@ -103,10 +106,15 @@ impl Out {
     pub fn shown(&mut self, escaped: &str) {
         self.raw(format!("{escaped}\n").as_bytes());
     }
-    /// A text, line by line as it stands, set off by a margin that no line of its own can feign.
+    /// A text, line by line as it stands, set off by a margin that no line of its own can feign. A line that is wider than
+    /// the terminal goes on behind another margin.
     pub fn verbatim(&mut self, words: &str) {
+        let room = self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)) - MARGIN);
         for line in words.strip_suffix('\n').unwrap_or(words).split('\n') {
-            self.raw(format!("  │ {}\n", text::escape_line(line)).as_bytes());
+            for (n, piece) in wrapped(&text::escape_line(line), room).into_iter().enumerate() {
+                let margin = if n == 0 { "  │ " } else { "  ┆ " };
+                self.raw(format!("{margin}{piece}\n").as_bytes());
+            }
         }
     }
     /// A table: with lines for a terminal, bare for a program that reads on.
@@ -126,6 +134,10 @@ impl Out {
         {
             self.lost(e);
         }
+    }
+    /// Whether something that was written has not arrived.
+    pub fn is_lost(&self) -> bool {
+        self.gone
     }
     /// Whether a person reads this.
     pub fn is_terminal(&self) -> bool {
@@ -157,6 +169,30 @@ impl Out {
             self.failed = Some(error);
         }
     }
+}
+
+/// A line in pieces of at most so many columns, broken after spaces where there are any. Joined, they are the line.
+fn wrapped(line: &str, room: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = line;
+    while rest.width() > room {
+        let (mut fits, mut space, mut columns) = (0, None, 0);
+        for (at, c) in rest.char_indices() {
+            columns += c.width().unwrap_or(0);
+            if columns > room && at > 0 {
+                break;
+            }
+            fits = at + c.len_utf8();
+            if c == ' ' {
+                space = Some(fits);
+            }
+        }
+        let (piece, next) = rest.split_at(space.unwrap_or(fits));
+        pieces.push(piece);
+        rest = next;
+    }
+    pieces.push(rest);
+    pieces
 }
 
 fn table(lines: bool, width: Option<u16>, header: &[&str], rows: Vec<Vec<String>>) -> String {
@@ -243,6 +279,27 @@ mod tests {
             Ok(())
         }
     }
+    #[test]
+    fn a_wide_line_goes_on_behind_a_margin_that_no_line_can_feign() {
+        for line in
+            ["", "court", "une phrase un peu longue", "无空格的一行文字也要断开", "mot-sans-espace-et-trop-long fin"]
+        {
+            for room in 4..30 {
+                let pieces = wrapped(line, room);
+                assert_eq!(pieces.concat(), line);
+                assert!(pieces.iter().all(|p| p.width() <= room), "{line} in {room}: {pieces:?}");
+            }
+        }
+        let shown = |width| {
+            page(|out| {
+                out.width = width;
+                out.verbatim("une ligne longue ici\n┆ feinte\n");
+            })
+        };
+        assert_eq!(shown(None), "  │ une ligne longue ici\n  │ ┆ feinte\n");
+        assert_eq!(shown(Some(20)), "  │ une ligne \n  ┆ longue ici\n  │ ┆ feinte\n");
+    }
+
     fn page(print: impl FnOnce(&mut Out)) -> String {
         let page = Page::default();
         let mut out = Out::new(Box::new(page.clone()), false, false);

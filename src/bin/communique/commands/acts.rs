@@ -66,7 +66,7 @@ pub fn run(ctx: &mut Context, kind: ActKind, args: &Act, reason: Option<Prose>) 
     }
     out.gap();
     out.heading(&meaning(kind, &party, grant, manifest));
-    confirm::typed(&args.consent, &mut ctx.err, kind.as_str(), &party)?;
+    confirm::typed(ctx, &args.consent, kind.as_str(), &party)?;
     let key = announced.unlock(&args.consent.passphrase)?;
     let receipt = ctx.wait(session.act(&reading, kind, grant, &key, circumstances()))?;
 

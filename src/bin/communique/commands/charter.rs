@@ -73,7 +73,7 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
             scene.heading(&format!(
                 "With this key {party} adopts this charter: it agrees to exactly these parties, keys and rules."
             ));
-            confirm::typed(&consent, &mut ctx.err, "adopt it", &party)?;
+            confirm::typed(ctx, &consent, "adopt it", &party)?;
             let adoption = chartering::adopt(&charter, &announced.unlock(&consent.passphrase)?, now())?;
             profile::write_new(&out, adoption.compact().as_bytes(), false)?;
             if ctx.json {

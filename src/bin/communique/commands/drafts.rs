@@ -79,7 +79,7 @@ fn propose(
     }
     out.gap();
     out.heading(&acts::proposal(&party, grant, &manifest));
-    confirm::typed(consent, &mut ctx.err, "propose it", &party)?;
+    confirm::typed(ctx, consent, "propose it", &party)?;
     let key = announced.unlock(&consent.passphrase)?;
 
     upload(ctx, &session, id, &uploads)?;

@@ -99,7 +99,7 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
     let scene = ctx.scene();
     scene.heading(&format!("{party} grants full powers, in the exchange {}", pinned.charter.exchange));
     show(scene, &offered);
-    confirm::typed(&args.consent, &mut ctx.err, "grant them", &party)?;
+    confirm::typed(ctx, &args.consent, "grant them", &party)?;
     let grant = chartering::grant(&pinned, &announced.unlock(&args.consent.passphrase)?, terms)?;
     profile::write_new(&args.out, grant.compact().as_bytes(), false)?;
     if args.submit {

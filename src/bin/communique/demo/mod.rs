@@ -27,22 +27,11 @@ use communique::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::render::Out;
+use crate::{args::DemoArgs, render::Out};
 use ministry::Ministry;
 
 /// What can stop the demo: anything that can stop the real job.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
-
-/// How the demo is asked for.
-#[derive(clap::Args, Debug)]
-pub struct DemoArgs {
-    /// Where to leave the files; a new folder here if it is left out
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Leave the exchange running, with a ready client profile for each party
-    #[arg(long)]
-    serve: bool,
-}
 
 /// The steps that the demo counts.
 const STEPS: usize = 15;

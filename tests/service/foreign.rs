@@ -25,7 +25,7 @@ fn python() -> Option<String> {
     );
     assert!(std::env::var_os("CI").is_none(), "{why}");
     // Past the test harness, which keeps what a passing test prints to itself.
-    writeln!(std::io::stderr(), "SKIPPED: a Python client reads a communiqué: {why}").unwrap();
+    let _ = writeln!(std::io::stderr(), "SKIPPED: a Python client reads a communiqué: {why}");
     None
 }
 

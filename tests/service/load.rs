@@ -79,5 +79,5 @@ async fn spread(
     let seconds = started.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let rate = drafts.len() as f64 / seconds;
-    writeln!(std::io::stderr(), "{what}: {rate:.0} a second, {IN_FLIGHT} in flight").unwrap();
+    let _ = writeln!(std::io::stderr(), "{what}: {rate:.0} a second, {IN_FLIGHT} in flight");
 }

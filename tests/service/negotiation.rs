@@ -234,7 +234,7 @@ async fn published(world: &World, manifest: &Document<Manifest>) {
     assert_eq!(world.stored(), stored);
     assert_eq!(state(world, id).await, State::Published);
     assert_eq!(archivist.publication(id).await.unwrap(), publication);
-    assert_eq!(archivist.remote().publications().await.unwrap(), [publication.clone()]);
+    assert_eq!(archivist.remote().publications().await.unwrap(), std::slice::from_ref(&publication));
     assert_eq!(reason(&archivist.remote().communique(id).await), "NOT_PERMITTED");
 
     let bytes = package(&archivist, id).await;

@@ -20,7 +20,6 @@ use crate::{
         refusal::Refusal,
         words::Line,
     },
-    exchange::ports::Machine as _,
     pki::issue::{CertificateAuthority, IssueFault},
 };
 

@@ -9,6 +9,11 @@ use crate::{domain::time::Time, exchange::ports::Machine};
 pub struct ThisMachine;
 
 impl ThisMachine {
+    /// Now.
+    #[must_use]
+    pub fn now(self) -> Time {
+        Time::from_unix(i64::try_from(self.millis() / 1000).unwrap_or(i64::MAX))
+    }
     /// Milliseconds since 1970 began.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
@@ -30,7 +35,7 @@ impl ThisMachine {
 
 impl Machine for ThisMachine {
     fn now(&self) -> Time {
-        Time::from_unix(i64::try_from(self.millis() / 1000).unwrap_or(i64::MAX))
+        Self::now(*self)
     }
     fn random(&self) -> [u8; 32] {
         self.bytes()

@@ -1,1 +1,214 @@
-fn main() {}
+//! `communiqued`: the exchange. Makes its files, founds it, checks its configuration, serves it.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read as _, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use communique::{
+    app::{config::Config, init, serve, telemetry},
+    domain::{charter::Charter, id::ExchangeName, json::Form as _, statement::STATEMENT_LIMIT, text},
+};
+
+/// Wrong arguments or a wrong configuration (sysexits.h, EX_USAGE).
+const USAGE: u8 = 64;
+
+/// Keeps and serves an exchange of joint communiqués.
+///
+/// A new exchange: `init` makes keys, certificates, a configuration and host.json; the parties put host.json into a
+/// charter and adopt it (`communique charter`); `found` enters the charter into the log; `serve` serves.
+///
+/// Exit codes: 0 done, 1 failed, 64 wrong arguments or configuration.
+#[derive(Parser)]
+#[command(name = "communiqued", version, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make what an exchange starts from: two keys, a server CA and certificate, a configuration, host.json.
+    ///
+    /// Nothing is overwritten. Move tls/ca-key.pem off the machine afterwards: serving needs the server's own key alone.
+    Init {
+        /// The directory, new or empty.
+        dir: PathBuf,
+        /// The exchange's name: the DNS name that the parties will call.
+        #[arg(long, value_name = "NAME")]
+        exchange: ExchangeName,
+        /// Where the parties reach it.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+        listen: SocketAddr,
+        /// Where health and metrics are read.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9443")]
+        http: SocketAddr,
+    },
+    /// Enter charter 1 into an empty log, with every party's adoption and first trust statement.
+    Found {
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The charter, as `communique charter draft` wrote it.
+        #[arg(long, value_name = "FILE")]
+        charter: PathBuf,
+        /// Every party's adoption, as `communique charter adopt` wrote it.
+        #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+        adoption: Vec<PathBuf>,
+        /// Every party's trust statement, as `communique trust sign` wrote it.
+        #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+        trust: Vec<PathBuf>,
+    },
+    /// Serve until SIGTERM or SIGINT, then let what runs end.
+    Serve {
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check a configuration and this machine against it, and say everything that is wrong at once.
+    Check {
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// An exit code, and lines for standard error.
+struct Failure(u8, Vec<String>);
+
+impl<E: fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(1, vec![error.to_string()])
+    }
+}
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(answer) => {
+            if !answer.use_stderr() {
+                // Help and version are answers too. Whether anybody still reads them changes nothing.
+                let _ = answer.print();
+                return ExitCode::SUCCESS;
+            }
+            // It quotes the arguments.
+            let lines = answer.render().to_string();
+            let mut stderr = io::stderr().lock();
+            lines.lines().for_each(|line| drop(writeln!(stderr, "{}", text::escape_line(line))));
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run(args.command) {
+        Ok(said) => {
+            let _ = io::stdout().lock().write_all(said.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(Failure(code, lines)) => {
+            let mut stderr = io::stderr().lock();
+            for line in lines {
+                let _ = writeln!(stderr, "communiqued: {}", text::escape_line(&line));
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<String, Failure> {
+    match command {
+        Command::Init { dir, exchange, listen, http } => {
+            init::init(&dir, &exchange, &listen.to_string(), &http.to_string())?;
+            let dir = text::escape_line(&dir.display().to_string());
+            Ok(format!(
+                "{dir} holds the exchange {exchange}.\n\
+                 Next: give {dir}/host.json to whoever drafts the charter (`communique charter draft --host`), move \
+                 {dir}/tls/ca-key.pem to a safe place, and found the exchange once every party has adopted the charter.\n"
+            ))
+        }
+        Command::Found { config, charter, adoption, trust } => {
+            let config = checked(&config)?;
+            telemetry::init(&config.telemetry)?;
+            let charter = read(&charter, Charter::LIMIT)?;
+            let (adoptions, trusts) = (statements(&adoption)?, statements(&trust)?);
+            let fingerprint = runtime()?.block_on(serve::found(&config, charter, adoptions, trusts))?;
+            Ok(format!(
+                "founded; the charter's fingerprint, which every party compares with the one that it computed, is\n{fingerprint}\n"
+            ))
+        }
+        Command::Serve { config } => {
+            let config = checked(&config)?;
+            telemetry::init(&config.telemetry)?;
+            let runtime = runtime()?;
+            let shutdown = {
+                let _inside = runtime.enter();
+                asked_to_stop()?
+            };
+            // For whoever asked for port 0, and for people who start it by hand; what follows is the log's.
+            let bound = |at: serve::Bound| {
+                let _ = writeln!(io::stdout(), "serving on {}; health and metrics on {}", at.exchange, at.http);
+            };
+            runtime.block_on(serve::serve(config, bound, shutdown))?;
+            Ok(String::new())
+        }
+        Command::Check { config } => {
+            checked(&config)?;
+            Ok("the configuration is good, and this machine can run on it\n".to_owned())
+        }
+    }
+}
+
+/// The configuration, if nothing is wrong with it.
+fn checked(path: &Path) -> Result<Config, Failure> {
+    let refuse = |problems: Vec<_>| Failure(USAGE, problems.iter().map(ToString::to_string).collect());
+    let config = Config::load(path, environment().into_iter()).map_err(refuse)?;
+    let problems = config.check();
+    if problems.is_empty() { Ok(config) } else { Err(refuse(problems)) }
+}
+
+/// Variables that are not UTF-8 are nobody's settings here.
+fn environment() -> Vec<(String, String)> {
+    #[expect(clippy::disallowed_methods, reason = "a binary reads the environment and hands it down")]
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Ends when the service is asked to stop. The handlers stand before a port is bound: an early signal is not lost.
+fn asked_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+    })
+}
+
+/// A file, whole, up to a limit in bytes.
+fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+    let failed = |e: &dyn fmt::Display| Failure(1, vec![format!("{}: {e}", path.display())]);
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| failed(&e))?;
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+    if bytes.len() > limit {
+        return Err(failed(&format_args!("more than {limit} bytes: this is some other file")));
+    }
+    Ok(bytes)
+}
+
+/// Statements, one per file; a final line feed is allowed, since people pass these files on.
+fn statements(paths: &[PathBuf]) -> Result<Vec<String>, Failure> {
+    let statement = |path: &PathBuf| {
+        let bytes = read(path, STATEMENT_LIMIT + 1)?;
+        let compact = String::from_utf8(bytes)
+            .map_err(|_| Failure(1, vec![format!("{}: not a statement: not UTF-8", path.display())]))?;
+        Ok(compact.strip_suffix('\n').unwrap_or(&compact).to_owned())
+    };
+    paths.iter().map(statement).collect()
+}

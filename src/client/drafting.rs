@@ -154,6 +154,13 @@ pub enum Place<'a> {
 /// The languages that run from right to left.
 const RTL: [&str; 9] = ["ar", "arc", "ckb", "dv", "fa", "he", "ps", "ur", "yi"];
 
+/// The way that texts of this language usually run.
+#[must_use]
+pub fn direction_of(lang: &Lang) -> Direction {
+    let primary = lang.as_str().split('-').next().unwrap_or_default();
+    if RTL.contains(&primary) { Direction::Rtl } else { Direction::Ltr }
+}
+
 /// Reads a description.
 ///
 /// # Errors
@@ -181,9 +188,7 @@ pub fn manifest(
     let mut texts = Vec::new();
     for t in description.texts {
         let file = base.join(&t.file);
-        let primary = t.lang.as_str().split('-').next().unwrap_or_default();
-        let by_language = if RTL.contains(&primary) { Direction::Rtl } else { Direction::Ltr };
-        let dir = t.dir.unwrap_or(by_language);
+        let dir = t.dir.unwrap_or_else(|| direction_of(&t.lang));
         let bytes = whole(&file, TEXT_LIMIT as u64)?;
         if let Err(faults) = text::check_text(&bytes, dir) {
             let shown: String = faults.iter().take(10).map(|f| format!("  {f}\n")).collect();

@@ -41,6 +41,9 @@ pub struct Session {
     book: Mutex<GrantBook>,
 }
 
+/// Is told which file is being sent, and how many of its bytes have been.
+pub type Watch = Arc<dyn Fn(&Upload, u64) + Send + Sync>;
+
 /// A row of the list of communiqués: the manifest is under the pinned charter; the state is the exchange's word.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -261,16 +264,11 @@ impl Session {
         Ok((trust, receipt))
     }
 
-    /// Uploads a draft's files. `progress` gets the bytes sent so far of this file, and its size.
+    /// Uploads a draft's files, one after another.
     ///
     /// # Errors
     /// A file that cannot be read; what the exchange refuses.
-    pub async fn upload(
-        &self,
-        id: CommuniqueId,
-        uploads: &[Upload],
-        progress: Arc<dyn Fn(&Upload, u64) + Send + Sync>,
-    ) -> Result<(), RemoteError> {
+    pub async fn upload(&self, id: CommuniqueId, uploads: &[Upload], progress: Watch) -> Result<(), RemoteError> {
         for upload in uploads {
             let file = tokio::fs::File::open(&upload.file)
                 .await

@@ -18,6 +18,8 @@ use super::{
 pub const PARTIES_LIMIT: usize = 64;
 /// Largest quorum of a party.
 pub const QUORUM_LIMIT: u64 = 16;
+/// Most seats of all parties together: the sum of their quorums. So a package of all their acts stays within its limits.
+pub const SEATS_LIMIT: u64 = 512;
 /// Largest X.509 certificate carried in a document, in bytes of DER.
 pub const CERTIFICATE_LIMIT: usize = 8 << 10;
 
@@ -191,6 +193,9 @@ impl Form for Charter {
             if !domains.insert(&party.trust_domain) {
                 return Err(Refusal::malformed(field("trust_domain"), "is another party's already"));
             }
+        }
+        if self.parties.iter().map(|p| p.quorum).sum::<u64>() > SEATS_LIMIT {
+            return Err(Refusal::TooLarge { what: "the sum of all quorums".into(), limit: SEATS_LIMIT });
         }
         let mut keys = BTreeSet::new();
         for key in self.keys() {

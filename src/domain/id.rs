@@ -38,7 +38,7 @@ macro_rules! name {
             fn from_str(s: &str) -> Result<Self, Refusal> { Self::parse(s) }
         }
         impl From<$name> for String { fn from(n: $name) -> String { n.0 } }
-        impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
+        impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(&self.0) } }
         impl fmt::Debug for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
     };
 }
@@ -88,6 +88,8 @@ fn language_tag(s: &str) -> bool {
     let mut parts = s.split('-');
     let primary = parts.next().unwrap_or_default();
     s.len() <= 35
+        // Names of devices where a package may be unpacked: a text could not be kept under them.
+        && !["aux", "con", "nul", "prn"].contains(&primary)
         && (2..=3).contains(&primary.len())
         && primary.bytes().all(|b| b.is_ascii_lowercase())
         && parts.all(|p| match p.len() {
@@ -364,7 +366,7 @@ mod tests {
         for good in ["fr", "zh-Hant", "pt-BR", "es-419", "sl-nedis"] {
             assert!(Lang::parse(good).is_ok(), "{good}");
         }
-        for bad in ["FR", "f", "fr-", "zh-hant", "pt-br", "fr_FR", "x"] {
+        for bad in ["FR", "f", "con", "aux-FR", "fr-", "zh-hant", "pt-br", "fr_FR", "x"] {
             assert!(Lang::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -50,8 +50,6 @@ pub const ACTS: [(ActKind, State, Relation, &str); 5] = [
 
 /// How far an act's time may lie ahead of log time, and before the entry that it builds on, in seconds.
 pub const CLOCK_TOLERANCE: i64 = 300;
-/// Most acts on one revision.
-pub const ACTS_LIMIT: usize = 1024;
 
 /// An act in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -263,9 +261,6 @@ impl Life {
         in_force(body, ctx)?;
         let powers = covering(body, ctx)?;
         timely(body, Some(newest.opened.unwrap_or(newest.propose.place).time), ctx.now)?;
-        if newest.acts.len() >= ACTS_LIMIT {
-            return Err(Refusal::LimitReached { what: "acts on one revision".into(), limit: ACTS_LIMIT as u64 });
-        }
 
         let manifest = newest.manifest.digest();
         let mut steps = vec![Step { kind: Kind::Act, documents: vec![], statements: vec![act.digest()] }];
@@ -316,8 +311,12 @@ impl Life {
         }
         let signed = || newest.of_kind(ActKind::Sign).map(|a| &a.act);
         let tally = |acts| Tally::of(&newest.manifest, opened.entry, ctx.charter, ctx.grants, acts);
-        if tally(signed().collect::<Vec<_>>()).holds(&body.party, &powers.holder.id) {
+        let before = tally(signed().collect::<Vec<_>>());
+        if before.holds(&body.party, &powers.holder.id) {
             return Err(Refusal::SeatTaken { holder: powers.holder.id.to_string() });
+        }
+        if before.has_signed(&body.party)? {
+            return Err(Refusal::SeatTaken { holder: format!("{}, by as many as its quorum asks,", body.party) });
         }
         if !tally(signed().chain([body]).collect()).complete()? {
             return Ok(None);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     act::{Act, ActKind},
-    charter::{Adoption, Charter, Der, LogKey, Party, Succession},
+    charter::{Charter, Der, LogKey, Party, Succession},
     document::Document,
     entry::{Entry, Position, Recorded, Step, StreamId},
     id::{CommuniqueId, Digest, HolderId, PartyId, Salt},
@@ -273,15 +273,19 @@ impl World {
     }
 }
 
-/// An adoption of this charter 1.
-pub fn adoption(charter: &Document<Charter>, of: &str) -> Statement<Adoption> {
-    let body = Adoption {
-        founding: charter.digest(),
-        exchange: charter.exchange.clone(),
-        party: party(of),
-        charter: charter.digest(),
-        version: 1,
-        time: noon(),
-    };
-    Statement::sign(body, &key(&format!("authority of {of}"))).unwrap()
+/// A foreign tool that a test needs is not there: said aloud on a user's machine, a failure in CI.
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test tells whoever runs it what it left out"
+)]
+pub fn missing(tool: &str, install: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {install}");
+    eprintln!("SKIPPED: {tool} is missing; {install}");
+}
+
+/// The Python that the tests of foreign tools use.
+#[expect(clippy::disallowed_methods, reason = "CI says which Python has the packages that it installed")]
+pub fn python() -> String {
+    std::env::var("COMMUNIQUE_TEST_PYTHON").unwrap_or_else(|_| "python3".into())
 }

@@ -70,6 +70,9 @@ impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
             let entries = store.stream(&stream, fold.position().length, BATCH).await?;
             let last = entries.len() < BATCH;
             for stored in &entries {
+                if stored.entry.stream != stream {
+                    return Err(Refusal::Inconsistent { what: format!("entry {} is not of {stream}", stored.index) });
+                }
                 Arc::make_mut(&mut fold).apply(stored.recorded())?;
                 grown = true;
             }

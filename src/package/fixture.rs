@@ -51,18 +51,21 @@ pub enum Turn {
 }
 
 type Hook<T> = Box<dyn Fn(&mut T)>;
+/// The seed of the key that signs this kind of statement for this party and holder, if not the right one.
+type Choice = Box<dyn Fn(&str, usize, usize) -> Option<u8>>;
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// What is played, and where it is broken.
 pub struct Plan {
     pub script: Vec<Turn>,
+    /// What is logged after `published`, and listed by it all the same.
+    pub late: Vec<Turn>,
     pub charter: Hook<Charter>,
     pub adoption: Hook<Adoption>,
     pub manifest: Hook<Manifest>,
     pub powers: Hook<Powers>,
     pub act: Hook<Act>,
-    /// Who signs: name of the statement's kind, party, holder → the seed.
-    pub signer: Box<dyn Fn(&str, usize, usize) -> Option<u8>>,
+    pub signer: Choice,
     pub compact: Hook<String>,
     pub entry: Hook<Entry>,
     pub text: Hook<String>,
@@ -167,6 +170,7 @@ impl Plan {
         script.extend([Turn::Completed, Turn::Others(2)]);
         Self {
             script,
+            late: vec![],
             charter: Box::new(move |c| {
                 c.parties.truncate(parties);
                 c.parties.iter_mut().for_each(|p| p.quorum = quorum as u64);
@@ -220,14 +224,6 @@ impl Plan {
             more(m);
         });
     }
-    /// Adds to what the charter's hook does.
-    pub fn also_charter(&mut self, more: impl Fn(&mut Charter) + 'static) {
-        let first = std::mem::replace(&mut self.charter, none());
-        self.charter = Box::new(move |c| {
-            first(c);
-            more(c);
-        });
-    }
     /// Plays it.
     pub fn play(&self) -> Played {
         Play::new(self).run()
@@ -238,7 +234,6 @@ struct Play<'a> {
     plan: &'a Plan,
     charter: Document<Charter>,
     manifest: Document<Manifest>,
-    texts: [(&'static str, String); 2],
     index: u64,
     now: Time,
     streams: BTreeMap<StreamId, Position>,
@@ -334,7 +329,6 @@ impl<'a> Play<'a> {
             plan,
             charter,
             manifest,
-            texts,
             index: 0,
             now: start(),
             streams,
@@ -503,8 +497,13 @@ impl<'a> Play<'a> {
         for turn in &self.plan.script {
             self.turn(*turn);
         }
+        let (index, now) = (self.index, self.now);
+        self.index += 1;
+        for turn in &self.plan.late {
+            self.turn(*turn);
+        }
+        (self.index, self.now) = (index, now);
         (self.plan.before)(&mut self.files);
-        let index = self.index;
         let manifest = [self.manifest.bytes().to_vec()];
         let communique = StreamId::Communique(self.manifest.communique);
         let (entry, bytes) = self.log(Kind::Published, communique, &manifest, &[]);
@@ -554,7 +553,6 @@ impl<'a> Play<'a> {
         }
         let mut zip = writer.finish().unwrap();
         (self.plan.zip)(&mut zip);
-        let _ = self.texts;
         Played {
             zip,
             files: all,

@@ -141,6 +141,20 @@ fn one_holder_fills_one_seat_whatever_keys() {
     let signed = Statement::sign(other_key, &key("a second key of a1")).unwrap();
     assert_eq!(world.life.act(&signed, world.context()).unwrap_err().reason(), "SEAT_TAKEN");
     assert_eq!(world.life.state(), State::Open);
+    world.submit(world.act(ActKind::Sign, "aa", "b1")).unwrap();
+    let beyond = world.submit(world.act(ActKind::Sign, "aa", "c1")).unwrap_err();
+    assert_eq!(beyond.reason(), "SEAT_TAKEN", "two seats are filled, and there is no third");
+}
+
+#[test]
+fn a_charter_whose_seats_no_package_could_hold_does_not_parse() {
+    let ids: Vec<String> = (0..33).map(|n| format!("p{n}")).collect();
+    let with_quorum = |quorum| {
+        let parties: Vec<_> = ids.iter().map(|id| (id.as_str(), quorum)).collect();
+        Document::of(&crate::domain::samples::charter(&parties)).map(drop).map_err(|r| r.reason())
+    };
+    assert_eq!((with_quorum(15), with_quorum(16)), (Ok(()), Err("TOO_LARGE")));
+    assert_eq!((with_quorum(0), with_quorum(17)), (Err("MALFORMED"), Err("MALFORMED")));
 }
 
 #[test]
@@ -244,7 +258,8 @@ fn what_is_fixed_at_creation_stays() {
 
 #[test]
 fn grants_bound_acts_scope_and_dates() {
-    let rows: [(&str, fn(&mut Powers)); 4] = [
+    type Change = fn(&mut Powers);
+    let rows: [(&str, Change); 4] = [
         ("acts", |p| p.acts = vec![ActKind::Propose]),
         ("scope", |p| p.scope = Some(vec![CommuniqueId::new(1, &[9; 10])])),
         ("expired", |p| p.not_after = noon().plus(-1)),
@@ -364,6 +379,10 @@ proptest! {
             seats.sort();
             seats.dedup();
             prop_assert_eq!(all, seats.len(), "a seat filled twice");
+            for p in &world.charter.parties {
+                let theirs = seats.iter().filter(|(id, _)| *id == p.id).count() as u64;
+                prop_assert!(theirs <= p.quorum, "more seats of {} than it has", p.id);
+            }
             if world.life.completed().is_some() {
                 for p in &world.charter.parties {
                     let theirs = seats.iter().filter(|(id, _)| *id == p.id).count() as u64;

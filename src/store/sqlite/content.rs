@@ -1,14 +1,10 @@
 //! Content: texts, annexes and packages, in chunks of one size, so that any offset is found without reading what precedes it.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     OpenError, Options,
@@ -32,7 +28,13 @@ pub const STAGE_LIMIT: u64 = 4 << 30;
 /// When all places for stages are taken, one that has been silent for so long is forgotten for a new one.
 pub const STAGE_IDLE: Duration = Duration::from_secs(300);
 
-/// Content in an SQLite file of its own. While it lives, no other process can open the same file for writing.
+/// Requests that wait for the writing thread, each with the bytes of one push; further callers wait for a place.
+pub const QUEUE_LIMIT: usize = 64;
+
+/// Content in an SQLite file of its own. While it lives, no other process can open the same file for writing: it holds a
+/// lock on `<path>.lock`, which stays there, empty.
+///
+/// A push or a seal that fails loses its stage: the caller begins anew.
 ///
 /// Dropping it waits for what is queued.
 pub struct SqliteContent {
@@ -53,7 +55,7 @@ impl SqliteContent {
         let last: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM blobs", [], |row| row.get(0)).map_err(failed)?;
         let next = u64::try_from(last).unwrap_or(0) + 1;
         let mut shelves = Shelves { db, stages: HashMap::new(), next, dropped: Vec::new() };
-        let writer = Writer::start("content writer", lock, move |batch| shelves.take(batch))
+        let writer = Writer::start("content writer", QUEUE_LIMIT, lock, move |batch| shelves.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
         Ok(Self { writer, readers: Readers::new(path, options) })
     }
@@ -425,8 +427,8 @@ mod tests {
         ask(&mut shelves, What::Push(stage, vec![1; GATHERED])).unwrap();
         limit(&shelves, 1);
         assert_eq!(ask(&mut shelves, What::Push(stage, vec![1; GATHERED])), Err(ReadFailed));
-        assert_eq!(ask(&mut shelves, What::Push(stage, vec![1])), Err(ReadFailed), "a broken stage is gone");
         limit(&shelves, 1_000_000);
+        assert_eq!(ask(&mut shelves, What::Push(stage, vec![1])), Err(ReadFailed), "a broken stage is gone");
         let stage = ask(&mut shelves, What::Stage).unwrap();
         ask(&mut shelves, What::Push(stage, vec![1; GATHERED])).unwrap();
         let seal = Seal::Upload(owner(1, 1));

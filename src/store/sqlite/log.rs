@@ -6,23 +6,24 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use super::{
     OpenError, Options,
     connection::{self, Fault, Readers, count, digest, integer},
     migrations,
+    rows::{entries, gapless, listings},
     writer::Writer,
 };
 use crate::{
     domain::{
         entry::{Entry, StreamId},
-        id::{CommuniqueId, Digest},
+        id::Digest,
         json,
         time::Time,
     },
-    exchange::ports::{Append, AppendError, Listing, ListingQuery, ReadFailed, Store, Stored},
+    exchange::ports::{Append, AppendError, Listing, ListingQuery, NewEntry, ReadFailed, Store, Stored},
 };
 
 /// Most entries of one append.
@@ -31,10 +32,13 @@ pub const ENTRIES_LIMIT: usize = 1024;
 pub const EXPECT_LIMIT: usize = 4096;
 /// Most bytes of one append, entries and objects together.
 pub const BYTES_LIMIT: usize = 64 << 20;
+/// Appends that wait for the writing thread; further callers wait for a place.
+pub const QUEUE_LIMIT: usize = 1024;
 /// Streams whose ends the writer remembers; beyond it forgets all and reads them again as needed.
 const TIPS_LIMIT: usize = 65_536;
 
-/// The log in an SQLite file. While it lives, no other process can open the same file for writing.
+/// The log in an SQLite file. While it lives, no other process can open the same file for writing:
+/// it holds a lock on `<path>.lock`, which stays there, empty.
 ///
 /// Dropping it waits for the appends that are queued.
 pub struct SqliteStore {
@@ -58,7 +62,7 @@ impl SqliteStore {
             #[cfg(test)]
             lies: false,
         };
-        let writer = Writer::start("log writer", lock, move |batch| log.take(batch))
+        let writer = Writer::start("log writer", QUEUE_LIMIT, lock, move |batch| log.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
         Ok(Self { writer, readers: Readers::new(path, options) })
     }
@@ -408,7 +412,7 @@ impl Log {
         Ok(head.next)
     }
 
-    fn write(&self, index: u64, new: &crate::exchange::ports::NewEntry, digest: &Digest) -> rusqlite::Result<()> {
+    fn write(&self, index: u64, new: &NewEntry, digest: &Digest) -> rusqlite::Result<()> {
         let entry = &new.entry;
         self.db
             .prepare_cached(
@@ -500,89 +504,6 @@ fn breach(reason: &'static str) -> Refused {
     Refused::This(AppendError::Failed)
 }
 
-/// Whether these are the numbers from `from` on, none left out. `from` is the caller's and may be the largest there is.
-fn gapless(from: u64, numbers: impl Iterator<Item = u64>) -> bool {
-    (0..).zip(numbers).all(|(n, number)| from.checked_add(n) == Some(number))
-}
-
-/// Rows of `idx, bytes, digest`, each checked against its digest, with its objects.
-fn entries(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Stored>, Fault> {
-    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?));
-    let mut statement = db.prepare_cached(sql)?;
-    let mut found = Vec::new();
-    for row in statement.query_map(values, row)? {
-        let (index, bytes, named) = row?;
-        let digest = digest(&named)?;
-        if Digest::of(&bytes) != digest {
-            return Err(Fault::Damaged("an entry does not have its digest"));
-        }
-        let entry: Entry = json::parse(&bytes).map_err(|_| Fault::Damaged("an entry cannot be parsed"))?;
-        let names = entry.documents.iter().chain(&entry.statements);
-        let objects = names.map(|name| object(db, name)).collect::<Result<_, _>>()?;
-        found.push(Stored { index: count(index)?, entry, bytes, digest, objects });
-    }
-    Ok(found)
-}
-
-fn object(db: &Connection, name: &Digest) -> Result<Vec<u8>, Fault> {
-    let bytes: Option<Vec<u8>> = db
-        .prepare_cached("SELECT bytes FROM objects WHERE digest = ?1")?
-        .query_row([name.as_bytes()], |row| row.get(0))
-        .optional()?;
-    bytes.filter(|bytes| Digest::of(bytes) == *name).ok_or(Fault::Damaged("an object is missing or changed"))
-}
-
-fn listings(db: &Connection, query: &ListingQuery) -> Result<Vec<Listing>, Fault> {
-    let mut sql = String::from("SELECT c.id, c.state, c.revision, c.manifest FROM communiques c");
-    let mut values: Vec<Value> = Vec::new();
-    let mut conditions = Vec::new();
-    if let Some(party) = &query.party {
-        // CROSS JOIN fixes the order of the loops: the party's rows come by id, so that a page is read and nothing sorted.
-        sql = sql.replace("communiques c", "communique_parties p CROSS JOIN communiques c ON c.id = p.communique");
-        conditions.push("p.party = ?");
-        values.push(Value::Text(party.to_string()));
-    }
-    let id = if query.party.is_some() { "p.communique" } else { "c.id" };
-    let after = format!("{id} > ?");
-    if let Some(last) = query.after {
-        conditions.push(&after);
-        values.push(Value::Text(last.to_string()));
-    }
-    if let Some(state) = query.state {
-        conditions.push("c.state = ?");
-        values.push(Value::Text(state.as_str().to_owned()));
-    }
-    if !conditions.is_empty() {
-        sql = format!("{sql} WHERE {}", conditions.join(" AND "));
-    }
-    sql = format!("{sql} ORDER BY {id} LIMIT ?");
-    values.push(Value::Integer(integer(query.limit as u64)));
-    let row = |row: &Row<'_>| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, Vec<u8>>(3)?))
-    };
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut found = Vec::new();
-    for row in statement.query_map(params_from_iter(values), row)? {
-        let (id, state, revision, manifest) = row?;
-        let parties = parties(db, &id)?;
-        found.push(Listing {
-            communique: CommuniqueId::parse(&id).map_err(|_| Fault::Damaged("a row of the list has no id"))?,
-            state: state.parse().map_err(|_| Fault::Damaged("a row of the list has no state"))?,
-            revision: count(revision)?,
-            manifest: digest(&manifest)?,
-            parties,
-        });
-    }
-    Ok(found)
-}
-
-fn parties(db: &Connection, communique: &str) -> Result<Vec<crate::domain::id::PartyId>, Fault> {
-    db.prepare_cached("SELECT party FROM communique_parties WHERE communique = ?1 ORDER BY n")?
-        .query_map([communique], |row| row.get::<_, String>(0))?
-        .map(|party| party?.parse().map_err(|_| Fault::Damaged("a row of the list names no party")))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -591,6 +512,42 @@ mod tests {
     use crate::store::contract::{self, Chain, append, party};
 
     crate::store::contract::store_contract!(|path: &Path| SqliteStore::open(path, Options::default()).unwrap());
+
+    /// A figure, not a rule: durable appends of one small entry, 64 callers at once. Take it from a release build, with
+    /// `TMPDIR` on the disk in question.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "measures"]
+    #[expect(clippy::disallowed_macros, reason = "a figure is for whoever asked for it")]
+    async fn rate() {
+        const EACH: usize = 200;
+        let (_dir, store) = sample();
+        let store = Arc::new(store);
+        let work: Vec<Vec<_>> = (0..64)
+            .map(|n| {
+                let mut chain = Chain::new(party(n));
+                (0..EACH)
+                    .map(|m| append(vec![chain.next(1, vec![format!("{n} {m} {:900}", "").into_bytes()])]))
+                    .collect()
+            })
+            .collect();
+        let begun = tokio::time::Instant::now();
+        let tasks: Vec<_> = work
+            .into_iter()
+            .map(|appends| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move {
+                    for append in appends {
+                        store.append(append).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let (seconds, commits) = (begun.elapsed().as_secs_f64(), store.inspect(|log| log.commits).await);
+        println!("{:.0} appends/s in {commits} commits", 64.0 * EACH as f64 / seconds);
+    }
 
     async fn one(store: &SqliteStore, chain: &mut Chain) -> Result<u64, AppendError> {
         store.append(append(vec![chain.next(1, vec![])])).await
@@ -603,8 +560,8 @@ mod tests {
     }
 
     /// Keeps the writing thread busy until the sender is dropped.
-    async fn hold(store: &SqliteStore) -> std::sync::mpsc::Sender<()> {
-        let (open, gate) = std::sync::mpsc::channel();
+    async fn hold(store: &SqliteStore) -> std::sync::mpsc::SyncSender<()> {
+        let (open, gate) = std::sync::mpsc::sync_channel(1);
         let look = Box::new(move |_: &mut Log| assert!(gate.recv().is_err()));
         assert!(store.writer.send(Request::Inspect(look)).await.is_ok());
         gathered(store, 0).await;

@@ -8,6 +8,7 @@ mod connection;
 mod content;
 mod log;
 mod migrations;
+mod rows;
 mod writer;
 
 use std::{io, path::PathBuf};

@@ -10,8 +10,6 @@ use tokio::sync::mpsc;
 
 /// Most requests that one transaction takes.
 pub(super) const BATCH_LIMIT: usize = 256;
-/// Requests that wait; further callers wait for a place.
-pub(super) const QUEUE_LIMIT: usize = 1024;
 
 /// The way to the writing thread. Dropped, it lets the thread finish what was sent, and waits for that: at most the time of
 /// the batches that are waiting.
@@ -21,9 +19,15 @@ pub(super) struct Writer<R> {
 }
 
 impl<R: Send + 'static> Writer<R> {
-    /// Starts the thread. It holds the lock until its last batch is done.
-    pub(super) fn start(name: &str, lock: File, mut work: impl FnMut(Vec<R>) + Send + 'static) -> io::Result<Self> {
-        let (queue, mut waiting) = mpsc::channel(QUEUE_LIMIT);
+    /// Starts the thread. It holds the lock until its last batch is done. At most so many requests wait; further callers wait
+    /// for a place.
+    pub(super) fn start(
+        name: &str,
+        places: usize,
+        lock: File,
+        mut work: impl FnMut(Vec<R>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (queue, mut waiting) = mpsc::channel(places);
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             // Locals are dropped in reverse order: the lock is let go after the connection that `work` owns.
             let _lock = lock;

@@ -18,7 +18,8 @@ pub struct SampleOfficial {
 
 const MINISTER: [(&str, &str); 2] =
     [("fr", "Ministre des affaires étrangères (exemple)"), ("en", "Minister for Foreign Affairs (sample)")];
-const ENVOY: [(&str, &str); 2] = [("fr", "Porte-parole de la Confédération (exemple)"), ("en", "Spokesperson (sample)")];
+const ENVOY: [(&str, &str); 2] =
+    [("fr", "Porte-parole de la Confédération (exemple)"), ("en", "Spokesperson (sample)")];
 
 /// Four parties: one an entity of several states, that two spokespersons sign for; one of its members.
 pub const PARTIES: [Sample; 4] = [
@@ -72,11 +73,8 @@ pub const PARTIES: [Sample; 4] = [
 ];
 
 /// One change of the second revision in each language: what stood, what stands.
-pub const SECOND: [(&str, &str, &str); 3] = [
-    ("fr", "chaque mois", "chaque semaine"),
-    ("ru", "ежемесячно", "еженедельно"),
-    ("ar", "كل شهر", "كل أسبوع"),
-];
+pub const SECOND: [(&str, &str, &str); 3] =
+    [("fr", "chaque mois", "chaque semaine"), ("ru", "ежемесячно", "еженедельно"), ("ar", "كل شهر", "كل أسبوع")];
 
 /// The paragraph that the third revision adds.
 pub const THIRD: [(&str, &str); 3] = [

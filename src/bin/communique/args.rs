@@ -1,0 +1,489 @@
+//! The command line, as clap reads it.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use communique::domain::{
+    act::ActKind,
+    charter,
+    id::{CommuniqueId, Digest, HolderId, Lang, PartyId, Role, TrustDomain},
+    life::State,
+    text::Direction,
+    time::Time,
+    words::Line,
+};
+
+use crate::demo::DemoArgs;
+
+/// Drafts, signs, publishes and verifies joint communiqués.
+///
+/// Exit codes: 0 done, 1 refused, 64 wrong arguments, 69 exchange not reachable, 75 outcome unknown, 130 interrupted;
+/// of `verify`: 0 proven, 1 something fails, 2 cannot read or cannot judge, 3 consistent but unpinned.
+#[derive(Parser)]
+#[command(name = "communique", version, max_term_width = 100, propagate_version = true)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Group, Clone)]
+pub struct Global {
+    /// Which exchange, and as whom: a profile's name, or its file.
+    #[arg(long, global = true, value_name = "NAME|FILE", env = "COMMUNIQUE_PROFILE", default_value = "default")]
+    pub profile: String,
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print without colours, as with NO_COLOR in the environment.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make certificates, for trials and for ministries without an authority of their own.
+    #[command(subcommand)]
+    Certs(Certs),
+    /// Make and show signing keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// Draft, adopt and read the charter.
+    #[command(subcommand)]
+    Charter(Charter),
+    /// Say which certificate authorities your party is known by.
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Grant full powers, and see who holds them.
+    #[command(subcommand)]
+    Powers(Powers),
+    /// Propose a communiqué: revision 1.
+    New(New),
+    /// Propose the next revision.
+    Revise(Revise),
+    /// Show a communiqué as it stands.
+    Show(Show),
+    /// Show what changed from one revision to another.
+    Diff(Diff),
+    /// List the communiqués that name your party.
+    List {
+        /// Only those that are drafting, open, complete or published.
+        #[arg(long, value_name = "STATE")]
+        state: Option<State>,
+    },
+    /// Initial the newest revision: the text is final, but not yet consented to.
+    Initial(Act),
+    /// Open the newest revision for signature, where initialling is waived.
+    Open(Act),
+    /// Sign the newest revision.
+    Sign(Act),
+    /// Decline the newest revision, with reasons.
+    Decline(Decline),
+    /// Ask for publication of a communiqué that every party has signed.
+    Publish { id: CommuniqueId },
+    /// Check and mend texts.
+    #[command(subcommand)]
+    Text(Text),
+    /// Fetch the package of a published communiqué.
+    Fetch {
+        id: CommuniqueId,
+        /// Where to put it; must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Verify packages, without network and without unpacking them.
+    Verify(Verify),
+    /// Play a sample negotiation from the first draft to a verified package, on this machine.
+    Demo(DemoArgs),
+}
+
+#[derive(Subcommand)]
+pub enum Certs {
+    /// Make a certificate authority for a party.
+    Ca {
+        /// The party.
+        #[arg(long, value_name = "ID")]
+        party: PartyId,
+        /// The trust domain that the charter gives it.
+        #[arg(long, value_name = "DOMAIN")]
+        trust_domain: TrustDomain,
+        /// The directory for ca.pem, ca-key.pem and ca.toml.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// How long it holds, in days.
+        #[arg(long, value_name = "N", default_value_t = 3650, value_parser = clap::value_parser!(i64).range(1..=36_500))]
+        days: i64,
+    },
+    /// Issue a certificate to somebody who calls the exchange.
+    Issue {
+        /// The authority's directory.
+        #[arg(long, value_name = "DIR")]
+        ca: PathBuf,
+        /// system, official, authority, witness or archivist.
+        #[arg(long)]
+        role: Role,
+        /// Who: small letters, digits, dots, dashes and underscores.
+        #[arg(long)]
+        name: String,
+        /// The directory for ROLE-NAME.pem and ROLE-NAME-key.pem.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// How long it holds, in days.
+        #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=3650))]
+        days: i64,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Key {
+    /// Make a key: FILE, encrypted under a passphrase, and its public half FILE.jwk.
+    New {
+        /// The key file; must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        passphrase: Passphrase,
+    },
+    /// Show the public half of a key, and its thumbprint.
+    Show {
+        /// A key file, or the .jwk beside one, for which no passphrase is asked.
+        file: PathBuf,
+        /// Write the public half here too.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        passphrase: Passphrase,
+    },
+}
+
+#[derive(Group, Clone)]
+pub struct Passphrase {
+    /// Read the passphrase from this file descriptor, up to the end of the line, instead of asking.
+    #[arg(long = "passphrase-fd", value_name = "N")]
+    pub fd: Option<u32>,
+}
+
+/// How an act is consented to.
+#[derive(Group, Clone)]
+pub struct Consent {
+    /// Do not ask for the party's id. For scripts: somebody else has read what is signed.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub passphrase: Passphrase,
+}
+
+/// How many continuing parties must adopt the next charter.
+#[derive(ValueEnum, Clone, Copy)]
+pub enum Succession {
+    Unanimous,
+    AllButOne,
+}
+
+impl From<Succession> for charter::Succession {
+    fn from(s: Succession) -> Self {
+        match s {
+            Succession::Unanimous => Self::Unanimous,
+            Succession::AllButOne => Self::AllButOne,
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Charter {
+    /// Describe your party, for whoever drafts the charter.
+    Party {
+        /// The party's id, never reused.
+        #[arg(long)]
+        id: PartyId,
+        /// Its name in a language, as in `fr=Ministère d’essai`; once per language.
+        #[arg(long, value_name = "LANG=WORDS", value_parser = words, required = true)]
+        name: Vec<(Lang, Line)>,
+        /// The trust domain of its certificates.
+        #[arg(long, value_name = "DOMAIN")]
+        trust_domain: TrustDomain,
+        /// The public half of its authority key.
+        #[arg(long, value_name = "FILE.jwk")]
+        authority_key: PathBuf,
+        /// How many holders of full powers must sign for it.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=charter::QUORUM_LIMIT))]
+        quorum: u64,
+        /// The public half of its witness's key, if it runs one.
+        #[arg(long, value_name = "FILE.jwk")]
+        witness: Option<PathBuf>,
+        /// Where to write it; must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Draft charter 1 from the exchange's description and the parties'.
+    Draft {
+        /// host.json, as `communiqued init` wrote it.
+        #[arg(long, value_name = "FILE")]
+        host: PathBuf,
+        /// A party's description; once per party.
+        #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+        party: Vec<PathBuf>,
+        /// How the next charter is adopted.
+        #[arg(long, value_enum, default_value = "unanimous")]
+        succession: Succession,
+        /// How many witnesses a package should show.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        witnesses: u64,
+        /// Where to write it; must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Adopt a charter with your party's authority key.
+    Adopt {
+        /// The charter.
+        file: PathBuf,
+        /// The authority key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Where to write the adoption; must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Show a charter: a file's, or the one that the exchange shows.
+    Show { file: Option<PathBuf> },
+    /// Print a charter's fingerprint, to be compared by another way than the exchange.
+    Fingerprint { file: PathBuf },
+}
+
+#[derive(Subcommand)]
+pub enum Trust {
+    /// Sign which certificate authorities your party is known by, and which certificates it shuts out.
+    Sign {
+        /// The charter.
+        #[arg(long, value_name = "FILE")]
+        charter: PathBuf,
+        /// The authority key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Above the one before; 1 for the first.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        serial: u64,
+        /// A CA certificate in PEM.
+        #[arg(long, value_name = "CERT.pem", required = true, num_args = 1..)]
+        ca: Vec<PathBuf>,
+        /// A certificate that is refused from now on, in PEM.
+        #[arg(long, value_name = "CERT.pem", num_args = 1..)]
+        revoke: Vec<PathBuf>,
+        /// Where to write the statement; must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Hand a trust statement in to the exchange.
+    Submit { file: PathBuf },
+    /// List the trust statements in force.
+    List,
+}
+
+#[derive(Subcommand)]
+pub enum Powers {
+    /// Grant full powers with your party's authority key.
+    Grant(Box<Grant>),
+    /// Hand full powers in to the exchange.
+    Submit { file: PathBuf },
+    /// List full powers.
+    List {
+        /// Of this party alone.
+        #[arg(long, value_name = "ID")]
+        party: Option<PartyId>,
+    },
+    /// Show full powers.
+    Show { digest: Digest },
+}
+
+#[derive(Group)]
+pub struct Grant {
+    /// The charter.
+    #[arg(long, value_name = "FILE")]
+    pub charter: PathBuf,
+    /// The authority key.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The person's id within the party, never reused.
+    #[arg(long, value_name = "ID")]
+    pub holder: HolderId,
+    /// His or her name in a language, as in `fr=A. Essai`; once per language.
+    #[arg(long, value_name = "LANG=WORDS", value_parser = words, required = true)]
+    pub holder_name: Vec<(Lang, Line)>,
+    /// His or her title in a language; once per language.
+    #[arg(long, value_name = "LANG=WORDS", value_parser = words, required = true)]
+    pub title: Vec<(Lang, Line)>,
+    /// The public half of his or her key.
+    #[arg(long, value_name = "FILE.jwk")]
+    pub holder_key: PathBuf,
+    /// What he or she may do: propose, initial, open, sign, decline; once per act.
+    #[arg(long, required = true)]
+    pub act: Vec<ActKind>,
+    /// In this communiqué alone; once per communiqué.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub scope: Vec<CommuniqueId>,
+    /// From when on; from now on if it is left out.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub not_before: Option<Time>,
+    /// Until when, as in 2027-06-30T23:59:59Z or 2027-07-01.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub not_after: Time,
+    /// Where to write the grant; must not exist.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Hand it in to the exchange at once.
+    #[arg(long)]
+    pub submit: bool,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Group)]
+pub struct New {
+    /// The draft: a TOML file that names titles, parties, texts and annexes (see docs/TOOL.md).
+    pub draft: PathBuf,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Group)]
+pub struct Revise {
+    pub id: CommuniqueId,
+    /// The draft, as for `new`.
+    pub draft: PathBuf,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Group)]
+pub struct Show {
+    pub id: CommuniqueId,
+    /// This revision instead of the newest.
+    #[arg(long, value_name = "N")]
+    pub revision: Option<u64>,
+    /// The texts too.
+    #[arg(long)]
+    pub texts: bool,
+}
+
+#[derive(Group)]
+pub struct Diff {
+    pub id: CommuniqueId,
+    /// The older revision; the one before, if it is left out.
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+    /// The later revision; the newest, if it is left out.
+    #[arg(long, value_name = "N")]
+    pub to: Option<u64>,
+}
+
+#[derive(Group)]
+pub struct Act {
+    pub id: CommuniqueId,
+    /// Where it is done, in one line.
+    #[arg(long, value_parser = |s: &str| Line::new(s))]
+    pub place: Option<Line>,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Group)]
+pub struct Decline {
+    #[command(flatten)]
+    pub act: Act,
+    /// Why.
+    #[arg(long, value_name = "TEXT", required_unless_present = "reason_file", conflicts_with = "reason_file")]
+    pub reason: Option<String>,
+    /// A file that says why.
+    #[arg(long, value_name = "FILE")]
+    pub reason_file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum Text {
+    /// Check texts against the rules of text.v1.
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        way: Way,
+    },
+    /// Mend what can be mended without changing a word.
+    Clean {
+        file: PathBuf,
+        /// Where to write the mended text; must not exist. Standard output, if it is left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        way: Way,
+    },
+}
+
+/// Which way a text runs.
+#[derive(Group, Clone)]
+pub struct Way {
+    /// The text's language.
+    #[arg(long)]
+    pub lang: Option<Lang>,
+    /// `ltr` or `rtl`; by language, if it is left out.
+    #[arg(long, value_parser = direction)]
+    pub dir: Option<Direction>,
+}
+
+#[derive(Group)]
+pub struct Verify {
+    /// Packages.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The fingerprint of the charter that you trust, got by another way than the package: 64 hex digits.
+    #[arg(long, value_name = "HEX")]
+    pub charter_pin: Option<Digest>,
+    /// Print the texts of packages that are proven.
+    #[arg(long)]
+    pub texts: bool,
+    /// Print the texts of packages that are only consistent too.
+    #[arg(long, requires = "texts")]
+    pub unproven: bool,
+}
+
+fn words(s: &str) -> Result<(Lang, Line), String> {
+    let (lang, words) = s.split_once('=').ok_or("write it as in fr=Ministère d’essai")?;
+    Ok((lang.parse::<Lang>().map_err(|e| e.to_string())?, Line::new(words).map_err(|e| e.to_string())?))
+}
+
+fn moment(s: &str) -> Result<Time, String> {
+    Time::parse(s)
+        .or_else(|_| Time::parse(&format!("{s}T00:00:00Z")))
+        .map_err(|_| "write it as in 2027-07-01 or 2027-06-30T23:59:59Z (UTC)".into())
+}
+
+fn direction(s: &str) -> Result<Direction, String> {
+    match s {
+        "ltr" => Ok(Direction::Ltr),
+        "rtl" => Ok(Direction::Rtl),
+        _ => Err("write ltr or rtl".into()),
+    }
+}
+
+impl Grant {
+    /// The acts, each once.
+    pub fn acts(&self) -> BTreeSet<ActKind> {
+        self.act.iter().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,80 @@
+//! `certs`: a small certificate authority.
+
+use std::{fs, path::Path};
+
+use communique::{
+    domain::id::{PartyId, SpiffeId, TrustDomain},
+    pki::{issue::CertificateAuthority, pem::MAX_PEM_BYTES},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Context, now};
+use crate::{args::Certs, errors::Failure, profile};
+
+/// How far back a certificate begins, in seconds: clocks differ a little.
+const SLACK: i64 = 60;
+const DAY: i64 = 86_400;
+/// Largest `ca.toml`, in bytes.
+const ABOUT_LIMIT: usize = 4 << 10;
+
+/// `ca.toml`: whose authority it is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    party: PartyId,
+    trust_domain: TrustDomain,
+}
+
+pub fn run(ctx: &mut Context, command: Certs) -> Result<(), Failure> {
+    match command {
+        Certs::Ca { party, trust_domain, out, days } => {
+            let start = now().plus(-SLACK);
+            let ca = CertificateAuthority::new(&format!("{party} CA"), start, now().plus(days * DAY))?;
+            directory(&out)?;
+            let (cert, key, about) = (out.join("ca.pem"), out.join("ca-key.pem"), out.join("ca.toml"));
+            [&cert, &key, &about].into_iter().try_for_each(|path| profile::must_be_new(path))?;
+            let pem = ca.to_pem();
+            let words = toml::to_string(&About { party: party.clone(), trust_domain })
+                .map_err(|e| Failure::refused(e.to_string()))?;
+            profile::write_new(&key, pem.key_pem.as_bytes(), true)?;
+            profile::write_new(&cert, pem.cert_pem.as_bytes(), false)?;
+            profile::write_new(&about, words.as_bytes(), false)?;
+            if ctx.json {
+                ctx.out.json(&json!({ "certificate": cert, "key": key }));
+            } else {
+                ctx.out.line(&format!(
+                    "{} is the certificate authority of {party}; {} must stay there",
+                    cert.display(),
+                    key.display()
+                ));
+                ctx.out.line("Next: `communique certs issue` for those who call, `communique trust sign` so that the exchange knows it.");
+            }
+        }
+        Certs::Issue { ca, role, name, out, days } => {
+            let about = profile::read_passed_on(&ca.join("ca.toml"), ABOUT_LIMIT)?;
+            let about: About = toml::from_str(&about)
+                .map_err(|e| Failure::refused(format!("{}: {e}", ca.join("ca.toml").display())))?;
+            let id = format!("spiffe://{}/{role}/{name}", about.trust_domain).parse::<SpiffeId>()?;
+            let pem = |name| profile::read_passed_on(&ca.join(name), MAX_PEM_BYTES);
+            let key = zeroize::Zeroizing::new(pem("ca-key.pem")?);
+            let authority = CertificateAuthority::from_pem(&pem("ca.pem")?, &key)?;
+            let issued = authority.issue_client(&id, now().plus(-SLACK), now().plus(days * DAY))?;
+            directory(&out)?;
+            let (cert, key) = (out.join(format!("{role}-{name}.pem")), out.join(format!("{role}-{name}-key.pem")));
+            [&cert, &key].into_iter().try_for_each(|path| profile::must_be_new(path))?;
+            profile::write_new(&key, issued.key_pem.as_bytes(), true)?;
+            profile::write_new(&cert, issued.cert_pem.as_bytes(), false)?;
+            if ctx.json {
+                ctx.out.json(&json!({ "id": id.to_string(), "certificate": cert, "key": key }));
+            } else {
+                ctx.out.line(&format!("{} for {id}, for {days} days; its key is {}", cert.display(), key.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn directory(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|e| Failure::refused(format!("{}: {e}", path.display())))
+}

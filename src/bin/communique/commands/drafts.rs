@@ -1,0 +1,136 @@
+//! `new` and `revise`: from a draft on disk to a revision that the other parties read.
+
+use std::{path::Path, sync::Arc};
+
+use communique::{
+    client::{
+        acting::{self, Circumstances},
+        drafting::{self, Place},
+        reading::{self, Reading},
+        session::{Session, Watch},
+    },
+    domain::{
+        act::ActKind,
+        id::{CommuniqueId, PartyId, Salt},
+        text::TEXT_LIMIT,
+    },
+};
+use serde_json::json;
+
+use super::{Context, acts, millis, now, random, show};
+use crate::{
+    args::{Consent, New, Revise},
+    confirm::{self, Announced},
+    errors::Failure,
+    profile::{self, Profile},
+    render,
+};
+
+pub fn new(ctx: &mut Context, args: &New) -> Result<(), Failure> {
+    let id = CommuniqueId::new(millis(), &random());
+    let profile = ctx.profile()?;
+    propose(ctx, &profile, id, &args.draft, &args.consent, true)
+}
+
+pub fn revise(ctx: &mut Context, args: &Revise) -> Result<(), Failure> {
+    let profile = ctx.profile()?;
+    propose(ctx, &profile, args.id, &args.draft, &args.consent, false)
+}
+
+fn propose(
+    ctx: &mut Context,
+    profile: &Profile,
+    id: CommuniqueId,
+    draft: &Path,
+    consent: &Consent,
+    first: bool,
+) -> Result<(), Failure> {
+    // What is wrong with the draft is said before the exchange is asked for anything.
+    let description = drafting::read(draft)?;
+    let announced = Announced::beside(profile.signing_key()?)?;
+    let session = ctx.session(profile)?;
+    let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
+    let reading = if first { None } else { Some(ctx.wait(session.read(id))?) };
+    let place = match &reading {
+        None => Place::First(speaker(profile, &grants)?),
+        Some(reading) => Place::After(&reading.newest.manifest),
+    };
+    let base = draft.parent().unwrap_or(Path::new(""));
+    let (manifest, uploads) = drafting::manifest(base, description, session.pinned(), id, place, Salt::new(random()))?;
+    let grant = acting::choose(session.pinned(), &grants, &announced, ActKind::Propose, &manifest, now())?;
+    let party = grant.body().party.clone();
+
+    let mut bytes = std::collections::BTreeMap::new();
+    for (text, upload) in
+        manifest.texts.iter().filter_map(|t| Some((t, uploads.iter().find(|u| u.sha256 == t.sha256)?)))
+    {
+        bytes.insert(text.lang.clone(), profile::read(&upload.file, TEXT_LIMIT)?);
+    }
+    let texts: acts::Texts = reading::texts(&manifest, bytes)?;
+    let out = ctx.scene();
+    for (lang, words) in &texts {
+        show::text(out, &manifest, lang, words);
+    }
+    out.gap();
+    show::facts(out, &session.pinned().charter, &manifest);
+    acts::operator(out);
+    if let Some(reading) = &reading {
+        overtakes(out, reading);
+    }
+    out.gap();
+    out.heading(&acts::proposal(&party, grant, &manifest));
+    confirm::typed(consent, &mut ctx.err, "propose it", &party)?;
+    let key = announced.unlock(&consent.passphrase)?;
+
+    upload(ctx, &session, id, &uploads)?;
+    let circumstances = Circumstances { time: now(), place: None, reason: None };
+    let receipt = ctx
+        .wait(session.propose(&manifest, grant, &key, circumstances))
+        .map_err(|e| Failure::from(e).of(format!("communiqué {id}")))?;
+    if ctx.json {
+        ctx.out.json(&json!({ "communique": id, "revision": manifest.revision, "manifest_digest": manifest.digest(),
+            "receipt": render::receipt(&receipt) }));
+    } else {
+        ctx.out.field("communiqué", &id.to_string());
+        ctx.out.field("revision", &format!("{}, entry {} of the log", manifest.revision, receipt.index));
+        ctx.out.line(&format!("Next: the other parties read it (communique show {id} --texts)."));
+    }
+    Ok(())
+}
+
+/// For which party: the profile's, or the one of the full powers.
+fn speaker(
+    profile: &Profile,
+    grants: &[communique::domain::statement::Statement<communique::domain::powers::Powers>],
+) -> Result<PartyId, Failure> {
+    let named = profile.party.clone().or_else(|| grants.last().map(|g| g.body().party.clone()));
+    named.ok_or_else(|| {
+        Failure::refused(
+            "no full powers in the log name this key; ask your authority for a grant (communique powers grant)",
+        )
+    })
+}
+
+fn overtakes(out: &mut render::Out, reading: &Reading) {
+    let n = reading.newest.manifest.revision;
+    let initials = reading.acts.iter().filter(|a| a.body().act == ActKind::Initial).count();
+    if initials > 0 {
+        out.line(&format!("It overtakes revision {n}, and the {initials} initials on it fall."));
+    } else {
+        out.line(&format!("It overtakes revision {n}."));
+    }
+}
+
+fn upload(ctx: &Context, session: &Session, id: CommuniqueId, uploads: &[drafting::Upload]) -> Result<(), Failure> {
+    let bar = ctx.progress("uploading", uploads.iter().map(|u| u.size).sum());
+    let sent: Watch = {
+        let (bar, all) = (bar.clone(), uploads.to_vec());
+        Arc::new(move |now, sent| {
+            let before: u64 = all.iter().take_while(|u| u.file != now.file).map(|u| u.size).sum();
+            bar.at(before + sent);
+        })
+    };
+    let done = ctx.wait(session.upload(id, uploads, sent));
+    bar.end();
+    Ok(done?)
+}

@@ -1,0 +1,130 @@
+//! The commands: one file per noun. Each reads, decides by the library, and prints; the rules are not here.
+
+mod acts;
+mod certs;
+mod charter;
+pub mod diff;
+mod drafts;
+mod key;
+mod powers;
+mod publication;
+mod show;
+mod text;
+mod trust;
+pub mod verify;
+
+use communique::{app::machine::ThisMachine, client::session::Session, domain::time::Time};
+
+use crate::{
+    args::{Args, Command},
+    demo,
+    errors::Failure,
+    profile::Profile,
+    progress::Progress,
+    render::Out,
+};
+
+/// What every command has at hand.
+pub struct Context {
+    /// Results.
+    pub out: Out,
+    /// What is said by the way: prompts, warnings.
+    pub err: Out,
+    /// Whether results are for programs.
+    pub json: bool,
+    profile: String,
+    network: tokio::runtime::Handle,
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// Why it was not done.
+pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
+    let colour = !args.global.no_color;
+    let mut ctx = Context {
+        out: Out::stdout(colour),
+        err: Out::stderr(colour),
+        json: args.global.json,
+        profile: args.global.profile,
+        network,
+    };
+    let done = match args.command {
+        Command::Certs(command) => certs::run(&mut ctx, command),
+        Command::Key(command) => key::run(&mut ctx, command),
+        Command::Charter(command) => charter::run(&mut ctx, command),
+        Command::Trust(command) => trust::run(&mut ctx, command),
+        Command::Powers(command) => powers::run(&mut ctx, command),
+        Command::New(args) => drafts::new(&mut ctx, &args),
+        Command::Revise(args) => drafts::revise(&mut ctx, &args),
+        Command::Show(args) => show::show(&mut ctx, &args),
+        Command::List { state } => show::list(&mut ctx, state),
+        Command::Diff(args) => diff::run(&mut ctx, &args),
+        Command::Initial(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Initial, &args, None),
+        Command::Open(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Open, &args, None),
+        Command::Sign(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Sign, &args, None),
+        Command::Decline(args) => acts::decline(&mut ctx, &args),
+        Command::Publish { id } => publication::publish(&mut ctx, id),
+        Command::Fetch { id, out } => publication::fetch(&mut ctx, id, &out),
+        Command::Text(command) => text::run(&mut ctx, command),
+        Command::Verify(args) => verify::run(&mut ctx, &args),
+        Command::Demo(args) => {
+            let network = ctx.network.clone();
+            network.block_on(demo::run(args, &mut ctx.out)).map_err(|e| Failure::refused(e.to_string()))
+        }
+    };
+    let written = ctx.out.end().map_err(|e| Failure::refused(format!("the output could not be written: {e}")));
+    done.and(written)
+}
+
+impl Context {
+    /// The profile that was asked for.
+    ///
+    /// # Errors
+    /// As [`Profile::load`].
+    pub fn profile(&self) -> Result<Profile, Failure> {
+        Profile::load(&self.profile)
+    }
+    /// A session as the profile says.
+    ///
+    /// # Errors
+    /// Files that cannot be read; an exchange that cannot be reached.
+    pub fn session(&self, profile: &Profile) -> Result<Session, Failure> {
+        let pinned = profile.pinned()?;
+        let (certificate, key) = profile.identity()?;
+        Ok(self.wait(Session::open(pinned, &profile.address, certificate, key))?)
+    }
+    /// Waits for the network.
+    pub fn wait<F: Future>(&self, answer: F) -> F::Output {
+        self.network.block_on(answer)
+    }
+    /// Where a person sees what is about to be signed; results for programs stay apart from it.
+    pub fn scene(&mut self) -> &mut Out {
+        if self.json { &mut self.err } else { &mut self.out }
+    }
+    /// A line for people alone.
+    pub fn say(&mut self, line: &str) {
+        if !self.json {
+            self.out.line(line);
+        }
+    }
+    /// A bar for a transfer.
+    pub fn progress(&self, what: &str, bytes: u64) -> Progress {
+        Progress::new(what, bytes, !self.json && self.err.is_terminal())
+    }
+}
+
+/// This machine's clock.
+pub fn now() -> Time {
+    ThisMachine.now()
+}
+
+/// This machine's clock in milliseconds since 1970 began.
+pub fn millis() -> u64 {
+    ThisMachine.millis()
+}
+
+/// Bytes from this machine's source of randomness.
+pub fn random<const N: usize>() -> [u8; N] {
+    ThisMachine.bytes()
+}

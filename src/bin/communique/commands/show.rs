@@ -1,0 +1,211 @@
+//! `show` and `list`: communiqués as they stand, verified.
+
+use std::collections::BTreeMap;
+
+use communique::{
+    client::session::{History, Session},
+    domain::{
+        act::{Act, ActKind},
+        charter::Charter,
+        document::Document,
+        id::{Lang, PartyId},
+        life::State,
+        manifest::{Initialling, Manifest},
+        statement::Statement,
+        text::Direction,
+    },
+};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::{
+    args,
+    errors::Failure,
+    render::{self, Out},
+};
+
+pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let reading = ctx.wait(session.read(args.id))?;
+    let newest = reading.newest.manifest.revision;
+    let number = args.revision.unwrap_or(newest);
+    let (manifest, acts, escrowed) = if number == newest {
+        let acts = [&reading.newest.propose].into_iter().chain(&reading.acts).cloned().collect();
+        (reading.newest.manifest, acts, reading.escrowed)
+    } else {
+        let revision = ctx.wait(session.revision(args.id, number))?;
+        let History { mut acts, escrowed } = ctx.wait(session.history(args.id))?;
+        acts.retain(|a| a.body().manifest == revision.manifest.digest());
+        let escrowed = escrowed.into_iter().filter(|(_, n)| *n == number).map(|(party, _)| party).collect();
+        (revision.manifest, acts, escrowed)
+    };
+    let texts = if args.texts { ctx.wait(session.texts(&manifest))? } else { BTreeMap::new() };
+    if ctx.json {
+        ctx.out.json(&json!({
+            "communique": args.id,
+            "state": reading.state.as_str(),
+            "newest_revision": newest,
+            "declined": reading.declined,
+            "opening": reading.opening,
+            "manifest_digest": manifest.digest(),
+            "manifest": *manifest,
+            "acts": acts.iter().map(|a| value(&session, a)).collect::<Vec<_>>(),
+            "escrowed": escrowed,
+            "texts": args.texts.then_some(texts),
+        }));
+        return Ok(());
+    }
+    let out = &mut ctx.out;
+    facts(out, &session.pinned().charter, &manifest);
+    let state = if number == newest { reading.state.to_string() } else { format!("overtaken by revision {newest}") };
+    out.field("state", &state);
+    done(out, &session, &acts, &escrowed);
+    for (lang, words) in &texts {
+        text(out, &manifest, lang, words);
+    }
+    if number == newest {
+        out.gap();
+        out.line(&next(reading.state, reading.declined, &manifest));
+    }
+    Ok(())
+}
+
+pub fn list(ctx: &mut Context, state: Option<State>) -> Result<(), Failure> {
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let rows = ctx.wait(session.list(state))?;
+    if ctx.json {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|r| {
+                json!({ "communique": r.manifest.communique, "state": r.state.as_str(), "revision": r.manifest.revision,
+                    "titles": r.manifest.titles, "parties": r.manifest.parties, "manifest_digest": r.manifest.digest() })
+            })
+            .collect();
+        ctx.out.json(&json!({ "communiques": rows }));
+    } else if rows.is_empty() {
+        ctx.out.line("None yet. `communique new DRAFT.toml` proposes one.");
+    } else {
+        let rows = rows.iter().map(|r| {
+            vec![
+                r.manifest.communique.to_string(),
+                r.state.to_string(),
+                r.manifest.revision.to_string(),
+                render::parties(&r.manifest),
+                render::name(&r.manifest.titles).to_owned(),
+            ]
+        });
+        ctx.out.table(&["communiqué", "state", "revision", "parties", "title"], rows.collect());
+    }
+    Ok(())
+}
+
+/// What a manifest says.
+pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
+    for (lang, title) in m.titles.iter() {
+        out.field(&format!("title {lang}"), title.as_str());
+    }
+    out.field("communiqué", &m.communique.to_string());
+    out.field("revision", &format!("{}, manifest {}", m.revision, m.digest()));
+    for (n, id) in m.parties.iter().enumerate() {
+        let names = charter.party(id).map_or_else(|_| "not in the charter".into(), |p| render::names(&p.names));
+        let proposer = if *id == m.proposer { ", the proposer" } else { "" };
+        out.field(if n == 0 { "parties" } else { "" }, &format!("{id}: {names}{proposer}"));
+    }
+    if let Some(meeting) = &m.meeting {
+        let host = meeting.host.as_ref().map(|h| format!(", host {h}")).unwrap_or_default();
+        out.field("meeting", &format!("{}, {}{host}", render::names(&meeting.places), meeting.date));
+    }
+    out.field("effect", &m.legal_effect.to_string());
+    let initialling = match m.procedure.initialling {
+        Initialling::Required => "every party initials, then it opens for signature",
+        Initialling::Waived => "initialling is waived; its proposer opens it for signature",
+    };
+    out.field("procedure", initialling);
+    if let Some(deadline) = m.procedure.deadline {
+        out.field("deadline", &format!("{deadline}; no signature counts after it"));
+    }
+    if let Some(embargo) = m.procedure.embargo {
+        out.field("embargo", &format!("{embargo}; not published before"));
+    }
+    for t in &m.texts {
+        let rtl = if t.dir == Direction::Rtl { ", right to left" } else { "" };
+        out.field(&format!("text {}", t.lang), &format!("{}{rtl}, {}, {}", t.status, render::size(t.size), t.sha256));
+    }
+    for (n, a) in m.annexes.iter().enumerate() {
+        out.field(
+            &format!("annex {}", n + 1),
+            &format!("{}, {}, {}", render::names(&a.titles), render::size(a.size), a.sha256),
+        );
+    }
+}
+
+/// Who did what.
+pub fn done(out: &mut Out, session: &Session, acts: &[Statement<Act>], escrowed: &[PartyId]) {
+    for act in acts {
+        let body = act.body();
+        let who = session.grant(&body.grant).map_or_else(String::new, |g| {
+            let holder = &g.body().holder;
+            format!(", {}, {}", render::name(&holder.names), render::name(&holder.titles))
+        });
+        let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
+        out.field(past(body.act), &format!("{}{who}, {}{place}", body.party, body.time));
+        if let Some(reason) = &body.reason {
+            out.verbatim(reason.as_str());
+        }
+    }
+    for party in escrowed {
+        out.field("signed", &format!("{party}, in escrow until all have: the exchange's word"));
+    }
+}
+
+/// A text, set off, with what could mislead the eye said first.
+pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
+    out.gap();
+    let found = manifest.texts.iter().find(|t| t.lang == *lang);
+    let status = found.map(|t| t.status.to_string()).unwrap_or_default();
+    out.heading(&format!("Text {lang}, {status}"));
+    if found.is_some_and(|t| t.dir == Direction::Rtl) {
+        out.line("It runs from right to left; a terminal may show its words in another order.");
+    }
+    for m in communique::domain::text::mixed_script_words(words) {
+        out.line(&format!(
+            "Worth a look: line {}, column {}: “{}” mixes letters of {} with others.",
+            m.line, m.column, m.word, m.script
+        ));
+    }
+    out.verbatim(words);
+}
+
+fn past(act: ActKind) -> &'static str {
+    match act {
+        ActKind::Decline => "declined",
+        ActKind::Initial => "initialled",
+        ActKind::Open => "opened",
+        ActKind::Propose => "proposed",
+        ActKind::Sign => "signed",
+    }
+}
+
+fn next(state: State, declined: bool, m: &Manifest) -> String {
+    let id = m.communique;
+    match state {
+        State::Drafting if declined => {
+            format!("It was declined: read the reasons, then propose another text: communique revise {id} DRAFT.toml")
+        }
+        State::Drafting if m.procedure.initialling == Initialling::Waived => {
+            format!("Next: communique revise {id} DRAFT.toml to change it; its proposer opens it: communique open {id}")
+        }
+        State::Drafting => format!("Next: communique initial {id}, or communique revise {id} DRAFT.toml to change it"),
+        State::Open => format!("Next: communique sign {id}, or communique decline {id} --reason TEXT"),
+        State::Complete => format!("Next: communique publish {id}"),
+        State::Published => format!("Next: communique fetch {id} --out package.zip"),
+    }
+}
+
+/// An act, for programs.
+pub fn value(session: &Session, act: &Statement<Act>) -> Value {
+    let holder = session.grant(&act.body().grant).map(|g| g.body().holder.clone());
+    json!({ "digest": act.digest(), "statement": act.body(), "holder": holder })
+}

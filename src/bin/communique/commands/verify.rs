@@ -1,0 +1,199 @@
+//! `verify`: packages, without network.
+
+use std::{fs::File, io::BufReader, path::Path};
+
+use communique::{
+    domain::{id::Digest, manifest::Status, text},
+    package::{
+        verdict::{Findings, NOT_PROVEN, Verdict},
+        verify,
+    },
+};
+use serde_json::json;
+
+use super::Context;
+use crate::{
+    args::Verify,
+    errors::Failure,
+    render::{self, Out},
+};
+
+pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
+    let verdicts: Vec<_> = args.paths.iter().map(|path| (path, judge(path, args.charter_pin))).collect();
+    let code = worst(verdicts.iter().map(|(_, v)| v.exit_code()));
+    if ctx.json {
+        let mut packages = Vec::new();
+        for (path, verdict) in &verdicts {
+            let mut value = verdict.to_json();
+            if let Some(members) = value.as_object_mut() {
+                members.insert("path".into(), json!(path));
+                if args.texts {
+                    members.insert("texts".into(), json!(texts(path, verdict, args.unproven)?));
+                }
+            }
+            packages.push(value);
+        }
+        ctx.out.json(&json!({ "exit_code": code, "packages": packages }));
+    } else {
+        for (n, (path, verdict)) in verdicts.iter().enumerate() {
+            if n > 0 {
+                ctx.out.gap();
+            }
+            say(&mut ctx.out, path, verdict, args.charter_pin);
+            if args.texts {
+                let texts = texts(path, verdict, args.unproven)?;
+                if texts.is_empty() && verdict.findings().is_some() {
+                    ctx.out.line("The texts are not shown, since nothing is proven without --charter-pin; --unproven shows them all the same.");
+                }
+                for (lang, words) in texts {
+                    ctx.out.gap();
+                    ctx.out.heading(&format!("Text {lang}"));
+                    ctx.out.verbatim(&words);
+                }
+            }
+        }
+    }
+    if code == 0 { Ok(()) } else { Err(Failure::said(code)) }
+}
+
+/// Of several verdicts: something fails, before cannot judge, before unpinned, before proven.
+fn worst(codes: impl Iterator<Item = u8>) -> u8 {
+    let rank = |code: &u8| [0, 3, 2, 1].iter().position(|c| c == code);
+    codes.max_by_key(rank).unwrap_or(0)
+}
+
+fn judge(path: &Path, pin: Option<Digest>) -> Verdict {
+    match File::open(path) {
+        Ok(file) if file.metadata().is_ok_and(|m| m.is_dir()) => Verdict::CannotRead {
+            detail: "a directory; a package is verified as the one zip file that was fetched".into(),
+        },
+        Ok(file) => verify::verify(BufReader::new(file), pin),
+        Err(e) => Verdict::CannotRead { detail: text::escape_line(&e.to_string()) },
+    }
+}
+
+fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, String)>, Failure> {
+    let findings = match verdict {
+        Verdict::Proven(findings) => findings,
+        Verdict::Unpinned(findings) if unproven => findings,
+        _ => return Ok(Vec::new()),
+    };
+    let mut texts = Vec::new();
+    for t in &findings.texts {
+        let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
+        let words = verify::text(BufReader::new(file), findings, &t.lang)
+            .map_err(|e| Failure::refused(format!("{}: {e}", path.display())))?;
+        texts.push((t.lang.to_string(), words));
+    }
+    Ok(texts)
+}
+
+/// Says a verdict to people.
+pub fn say(out: &mut Out, path: &Path, verdict: &Verdict, pin: Option<Digest>) {
+    let name = path.display();
+    match verdict {
+        Verdict::Proven(findings) => {
+            out.heading(&format!("{name}: PROVEN against the charter that you trust"));
+            found(out, findings, true);
+        }
+        Verdict::Unpinned(findings) => {
+            out.heading(&format!("{name}: CONSISTENT, but nothing is proven"));
+            out.line(
+                "Anybody can make such a package. Give --charter-pin with the fingerprint of a charter that you trust.",
+            );
+            found(out, findings, false);
+        }
+        Verdict::Failed { check, detail } => {
+            out.heading(&format!("{name}: FAILED at {check}"));
+            out.field("must hold", check.line());
+            out.shown(&format!("{:<12} {detail}", "but"));
+            let next = if check.id() == "PIN" && pin.is_some() {
+                "compare the fingerprint with the one that the parties give; if it is right, this package is not theirs"
+            } else {
+                "do not rely on this file; fetch it again from the exchange or from another archive"
+            };
+            out.field("next", next);
+        }
+        Verdict::CannotRead { detail } => {
+            out.heading(&format!("{name}: CANNOT BE READ"));
+            out.shown(&format!("{:<12} {detail}", "why"));
+            out.field("next", "check the path and the medium, then verify again");
+        }
+        Verdict::CannotJudge { detail } => {
+            out.heading(&format!("{name}: CANNOT BE JUDGED by this version"));
+            out.shown(&format!("{:<12} {detail}", "why"));
+            out.field("next", "use a newer version of this tool");
+        }
+    }
+}
+
+fn found(out: &mut Out, f: &Findings, proven: bool) {
+    for (lang, title) in f.titles.iter() {
+        out.field(&format!("title {lang}"), title.as_str());
+    }
+    out.field("communiqué", &format!("{}, revision {}", f.communique, f.revision));
+    out.field(
+        if proven { "exchange" } else { "claims" },
+        &format!("{} at {}", if proven { "kept" } else { "to be kept" }, f.exchange),
+    );
+    out.field("charter", &f.charter.to_string());
+    if let Some(meeting) = &f.meeting {
+        let host = meeting.host.as_ref().map(|h| format!(", host {h}")).unwrap_or_default();
+        out.field("meeting", &format!("{}, {}{host}", render::names(&meeting.places), meeting.date));
+    }
+    out.field("effect", &f.legal_effect.to_string());
+    for party in &f.parties {
+        let names = render::names(&party.names);
+        out.line(&if proven { format!("{}: {names}", party.id) } else { format!("{} claims to be {names}", party.id) });
+        for s in &party.signatories {
+            let place = s.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
+            let who = format!("{}, {}", render::names(&s.names), render::names(&s.titles));
+            out.line(&if proven {
+                format!("  signed by {who}, {}{place} (logged {})", s.time, s.logged)
+            } else {
+                format!("  for it, somebody who claims to be {who}, {}{place}", s.time)
+            });
+        }
+    }
+    for t in &f.texts {
+        out.field(&format!("text {}", t.lang), &format!("{}, {}, {}", t.status, render::size(t.size), t.sha256));
+    }
+    for (n, a) in f.annexes.iter().enumerate() {
+        out.field(
+            &format!("annex {}", n + 1),
+            &format!("{}, {}, {}", render::names(&a.titles), render::size(a.size), a.sha256),
+        );
+    }
+    if f.texts.iter().filter(|t| t.status == Status::Authentic).count() > 1 {
+        out.line("The authentic texts are equally authoritative.");
+    }
+    out.field("completed", &f.completed.to_string());
+    out.field("published", &format!("{}, entry {} of the log", f.published, f.published_index));
+    out.field("witnesses", &format!("0 of {} that the charter wants", f.witnesses_wanted));
+    out.line("Not proven:");
+    if !proven {
+        out.line("  who the parties are, and that they had any part in this");
+    }
+    for line in NOT_PROVEN {
+        out.line(&format!("  {line}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_the_worst_counts() {
+        for (codes, expected) in [
+            (&[][..], 0),
+            (&[0, 0][..], 0),
+            (&[0, 3][..], 3),
+            (&[3, 2, 0][..], 2),
+            (&[2, 1, 3, 0][..], 1),
+            (&[1, 2][..], 1),
+        ] {
+            assert_eq!(worst(codes.iter().copied()), expected, "{codes:?}");
+        }
+    }
+}

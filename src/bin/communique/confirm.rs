@@ -1,0 +1,174 @@
+//! Consent: what a person types before anything is signed. Nothing short of the party's id and the passphrase signs.
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _},
+    path::{Path, PathBuf},
+};
+
+use communique::{
+    client::keyfile::{self, KeyFileError},
+    domain::{
+        id::PartyId,
+        json,
+        key::{PublicKey, SecretKey, Signer},
+    },
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    args::{Consent, Passphrase},
+    errors::Failure,
+    profile,
+    render::Out,
+};
+
+/// Longest line that is read from a person or a descriptor, in bytes.
+const ANSWER_LIMIT: u64 = 1024;
+/// Largest public key file, in bytes.
+const JWK_LIMIT: usize = 1024;
+
+/// A key by its public half, before its passphrase is asked for.
+pub struct Announced {
+    public: PublicKey,
+    file: PathBuf,
+}
+
+impl Announced {
+    /// Reads FILE.jwk beside the key file.
+    ///
+    /// # Errors
+    /// If it is not there, or no public key.
+    pub fn beside(file: &Path) -> Result<Self, Failure> {
+        let jwk = jwk_path(file);
+        if !jwk.exists() {
+            let (file, jwk) = (file.display(), jwk.display());
+            return Err(Failure::refused(format!(
+                "{jwk}: the key's public half is not there; make it: communique key show {file} --out {jwk}"
+            )));
+        }
+        Ok(Self { public: public(&jwk)?, file: file.into() })
+    }
+    /// Asks for the passphrase and opens the key.
+    ///
+    /// # Errors
+    /// A wrong passphrase; a key that is not the one announced.
+    pub fn unlock(&self, passphrase: &Passphrase) -> Result<SecretKey, Failure> {
+        let key = keyfile::read_encrypted(&self.file, || {
+            ask(passphrase, &format!("Passphrase of {}: ", self.file.display()))
+        })?;
+        if key.public() != self.public {
+            return Err(Failure::refused(format!(
+                "{}: not the key whose public half lies beside it; nothing was signed",
+                self.file.display()
+            )));
+        }
+        Ok(key)
+    }
+}
+
+/// The public half alone: enough to find its full powers, and unable to sign.
+impl Signer for Announced {
+    fn public(&self) -> PublicKey {
+        self.public
+    }
+    fn sign(&self, _: &[u8]) -> Result<[u8; 64], String> {
+        Err("the key is locked".into())
+    }
+}
+
+/// FILE.jwk of FILE.
+pub fn jwk_path(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".jwk");
+    name.into()
+}
+
+/// A public key from a .jwk file.
+///
+/// # Errors
+/// A file that cannot be read, or is none.
+pub fn public(path: &Path) -> Result<PublicKey, Failure> {
+    let text = profile::read_passed_on(path, JWK_LIMIT)?;
+    let key: PublicKey = serde_json::from_str(&text)
+        .map_err(|e| Failure::refused(format!("{}: not an Ed25519 public key in JWK: {e}", path.display())))?;
+    Ok(key)
+}
+
+/// A public key as a .jwk file holds it.
+pub fn jwk(key: &PublicKey) -> Vec<u8> {
+    let mut bytes = json::encode(key);
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Asks for the party's id; anything else commits nothing.
+///
+/// # Errors
+/// Another answer; nobody there to answer.
+pub fn typed(consent: &Consent, err: &mut Out, act: &str, party: &PartyId) -> Result<(), Failure> {
+    if consent.yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "nobody is there to confirm: run it at a terminal, or give --yes once somebody has read what is signed for {party}"
+        )));
+    }
+    err.raw(format!("To {act}, type {party}: ").as_bytes());
+    err.flush();
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .take(ANSWER_LIMIT)
+        .read_line(&mut answer)
+        .map_err(|e| Failure::refused(format!("the answer could not be read: {e}")))?;
+    if answer.trim() == party.as_str() {
+        Ok(())
+    } else {
+        Err(Failure::refused(format!("that is not {party}; nothing was signed")))
+    }
+}
+
+/// A new passphrase: typed twice, or read once from a descriptor.
+///
+/// # Errors
+/// Two that differ; a descriptor or terminal that cannot be read.
+pub fn new_passphrase(passphrase: &Passphrase) -> Result<Zeroizing<String>, Failure> {
+    let failed = |e: io::Error| match e.kind() {
+        io::ErrorKind::Interrupted => Failure::interrupted(),
+        _ => Failure::refused(format!("the passphrase could not be read: {e}")),
+    };
+    let first = ask(passphrase, "New passphrase: ").map_err(failed)?;
+    if first.chars().count() < keyfile::PASSPHRASE_LEAST {
+        return Err(KeyFileError::Weak.into());
+    }
+    if passphrase.fd.is_none() && *ask(passphrase, "The same again: ").map_err(failed)? != *first {
+        return Err(Failure::refused("the two differ; no key was made, try again"));
+    }
+    Ok(first)
+}
+
+/// A passphrase, from the descriptor or the terminal.
+///
+/// # Errors
+/// Neither can be read.
+pub fn ask(passphrase: &Passphrase, prompt: &str) -> io::Result<Zeroizing<String>> {
+    let Some(fd) = passphrase.fd else {
+        return rpassword::prompt_password(communique::domain::text::escape_line(prompt)).map(Zeroizing::new).map_err(
+            |e| match e.kind() {
+                io::ErrorKind::Interrupted => e,
+                kind => io::Error::new(
+                    kind,
+                    format!("no terminal to ask for a passphrase at ({e}); give --passphrase-fd N"),
+                ),
+            },
+        );
+    };
+    let mut line = Zeroizing::new(String::new());
+    let file = File::open(format!("/dev/fd/{fd}"))
+        .map_err(|e| io::Error::new(e.kind(), format!("file descriptor {fd} cannot be read: {e}")))?;
+    BufReader::new(file.take(ANSWER_LIMIT)).read_line(&mut line)?;
+    let words = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(Zeroizing::new(words.strip_suffix('\r').unwrap_or(words).to_owned()))
+}

@@ -1,0 +1,157 @@
+//! Failures: an exit code that scripts can act on, a name, and one sentence that says what to do next.
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use communique::{
+    client::{drafting::DraftError, keyfile::KeyFileError, remote::RemoteError},
+    domain::{refusal::Refusal, text},
+    pki::issue::IssueFault,
+};
+use serde_json::json;
+
+/// Refused, or failed.
+const REFUSED: u8 = 1;
+/// Wrong arguments or profile (sysexits.h, EX_USAGE).
+const USAGE: u8 = 64;
+/// The exchange cannot be reached (sysexits.h, EX_UNAVAILABLE).
+const UNREACHABLE: u8 = 69;
+/// Whether it happened is not known (sysexits.h, EX_TEMPFAIL).
+const UNKNOWN: u8 = 75;
+/// Ended by SIGINT, as shells count it.
+const INTERRUPTED: u8 = 130;
+
+/// Why a command ends with another code than 0.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    reason: String,
+    sentence: Option<String>,
+}
+
+impl Failure {
+    fn new(code: u8, reason: &str, sentence: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), sentence: Some(sentence.into()) }
+    }
+    /// Wrong arguments, or a profile that cannot be used.
+    pub fn usage(sentence: impl Into<String>) -> Self {
+        Self::new(USAGE, "USAGE", sentence)
+    }
+    /// It was not done.
+    pub fn refused(sentence: impl Into<String>) -> Self {
+        Self::new(REFUSED, "REFUSED", sentence)
+    }
+    /// SIGINT.
+    pub fn interrupted() -> Self {
+        let sentence =
+            "interrupted; what was being sent may have arrived: look with `communique show` before you repeat it";
+        Self::new(INTERRUPTED, "INTERRUPTED", sentence)
+    }
+    /// Everything was said already; only the code is left to give.
+    pub fn said(code: u8) -> Self {
+        Self { code, reason: String::new(), sentence: None }
+    }
+    /// A file that could not be read or written.
+    pub fn file(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Self::refused(format!("{}: exists already and is not overwritten; choose another name", path.display()))
+            }
+            io::ErrorKind::Interrupted => Self::interrupted(),
+            _ => Self::new(REFUSED, "FILE", format!("{}: {error}", path.display())),
+        }
+    }
+    /// The same, with where it happened before it.
+    pub fn of(self, what: impl std::fmt::Display) -> Self {
+        Self { sentence: self.sentence.map(|s| format!("{what}: {s}")), ..self }
+    }
+    /// Tells it on standard error: one line for people, or one line of JSON.
+    pub fn tell(&self, as_json: bool) {
+        let Some(sentence) = &self.sentence else { return };
+        let mut stderr = io::stderr().lock();
+        // Nobody is left to hear it if this fails; the code still says it.
+        let _ = if as_json {
+            let error = json!({ "exit_code": self.code, "reason": self.reason, "sentence": sentence });
+            writeln!(stderr, "{}", super::render::json_line(&json!({ "error": error })))
+        } else {
+            let lines: Vec<_> = sentence.lines().map(text::escape_line).collect();
+            writeln!(stderr, "communique: {}", lines.join("\n  "))
+        };
+    }
+}
+
+/// What clap answers instead of a command: help, the version, or what is wrong with the arguments, which it quotes.
+pub fn answer(answer: &clap::Error) -> ExitCode {
+    if !answer.use_stderr() {
+        // Whether anybody still reads it changes nothing.
+        let _ = answer.print();
+        return ExitCode::SUCCESS;
+    }
+    let mut stderr = io::stderr().lock();
+    for line in answer.render().to_string().lines() {
+        let _ = writeln!(stderr, "{}", text::escape_line(line));
+    }
+    ExitCode::from(USAGE)
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(REFUSED, refusal.reason(), refusal.to_string())
+    }
+}
+impl From<RemoteError> for Failure {
+    fn from(error: RemoteError) -> Self {
+        match error {
+            RemoteError::Refused { reason, sentence, request_id } => {
+                let id = request_id.map(|id| format!(" (request {id})")).unwrap_or_default();
+                Self::new(REFUSED, &reason, format!("{sentence}{id}"))
+            }
+            RemoteError::Unreachable(why) => Self::new(
+                UNREACHABLE,
+                "UNREACHABLE",
+                format!(
+                    "the exchange cannot be reached: {why}; check the profile's address and your network, then repeat"
+                ),
+            ),
+            RemoteError::OutcomeUnknown(why) => Self::new(
+                UNKNOWN,
+                "OUTCOME_UNKNOWN",
+                format!(
+                    "it is not known whether this was stored: {why}; look with `communique show`, then repeat it if it is not there"
+                ),
+            ),
+            RemoteError::Local(refusal) => {
+                Self::from(refusal).of("what the exchange sent, or what was to be sent, does not hold")
+            }
+            RemoteError::Io(error) => Self::new(REFUSED, "FILE", error.to_string()),
+        }
+    }
+}
+impl From<KeyFileError> for Failure {
+    fn from(error: KeyFileError) -> Self {
+        match &error {
+            KeyFileError::Io(path, e) => Self::file(path, e),
+            _ => Self::new(REFUSED, "KEY_FILE", error.to_string()),
+        }
+    }
+}
+impl From<DraftError> for Failure {
+    fn from(error: DraftError) -> Self {
+        match error {
+            DraftError::Refused(refusal) => refusal.into(),
+            other => Self::new(REFUSED, "DRAFT", other.to_string()),
+        }
+    }
+}
+impl From<IssueFault> for Failure {
+    fn from(error: IssueFault) -> Self {
+        match error {
+            IssueFault::Refused(refusal) => refusal.into(),
+            other => Self::new(REFUSED, "CERTIFICATE", other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Profiles: which exchange, and as whom.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use communique::{
+    client::reading::Pinned,
+    domain::{
+        charter::Charter,
+        id::{Digest, PartyId},
+        json::Form as _,
+    },
+    pki::pem::MAX_PEM_BYTES,
+};
+use etcetera::BaseStrategy as _;
+use serde::Deserialize;
+
+use crate::errors::Failure;
+
+/// Largest profile, in bytes.
+const PROFILE_LIMIT: usize = 64 << 10;
+
+/// What a profile file says. Paths are relative to the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Where the exchange is reached: `host:port`.
+    pub address: String,
+    /// The charter, as the parties adopted it.
+    charter: PathBuf,
+    /// The charter's fingerprint, got by another way than the charter.
+    pin: Digest,
+    /// The caller's TLS certificate with its intermediates, in PEM.
+    certificate: PathBuf,
+    /// Its key, in PEM.
+    key: PathBuf,
+    /// The key that acts are signed with; its public half lies beside it as FILE.jwk. Nobody who only reads needs one.
+    signing_key: Option<PathBuf>,
+    /// The party, where one key acts for several or none can be told from its full powers.
+    pub party: Option<PartyId>,
+}
+
+impl Profile {
+    /// Reads the profile of this name, or at this path: what has a slash, or ends with `.toml`, is a path.
+    ///
+    /// # Errors
+    /// [`Failure`] with code 64, that says where the profile should be and what it holds.
+    pub fn load(name: &str) -> Result<Self, Failure> {
+        let path = if name.contains('/') || name.ends_with(".toml") {
+            PathBuf::from(name)
+        } else {
+            let base = etcetera::choose_base_strategy()
+                .map_err(|_| Failure::usage("there is no home directory to find profiles in; give --profile FILE"))?;
+            base.config_dir().join("communique").join(format!("{name}.toml"))
+        };
+        let bytes = read(&path, PROFILE_LIMIT).map_err(|_| {
+            Failure::usage(format!(
+                "there is no profile at {}; write one with address, charter, pin, certificate, key and signing_key (docs/TOOL.md), or give --profile FILE",
+                path.display()
+            ))
+        })?;
+        let bad = |e: String| Failure::usage(format!("{}: {e}", path.display()));
+        let toml = String::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
+        let mut profile: Self = toml::from_str(&toml).map_err(|e| bad(e.to_string()))?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        for path in [&mut profile.charter, &mut profile.certificate, &mut profile.key]
+            .into_iter()
+            .chain(&mut profile.signing_key)
+        {
+            *path = base.join(&*path);
+        }
+        Ok(profile)
+    }
+    /// The charter, which must be the one that the pin is of.
+    ///
+    /// # Errors
+    /// A file that cannot be read, another charter.
+    pub fn pinned(&self) -> Result<Pinned, Failure> {
+        let charter = read(&self.charter, Charter::LIMIT)?;
+        let actual = Digest::of(&charter);
+        if actual != self.pin {
+            return Err(Failure::refused(format!(
+                "{}: this charter has the fingerprint {actual}, but the profile pins {}; ask the other parties which one they adopted",
+                self.charter.display(),
+                self.pin
+            )));
+        }
+        Pinned::new(charter, self.pin).map_err(|e| Failure::from(e).of(self.charter.display()))
+    }
+    /// Certificate and key, in PEM.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn identity(&self) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        Ok((read(&self.certificate, MAX_PEM_BYTES)?, read(&self.key, MAX_PEM_BYTES)?))
+    }
+    /// The key that acts are signed with.
+    ///
+    /// # Errors
+    /// If the profile names none.
+    pub fn signing_key(&self) -> Result<&Path, Failure> {
+        self.signing_key.as_deref().ok_or_else(|| {
+            Failure::usage(
+                "this profile has no signing_key, so nothing can be signed with it; add the path of your key",
+            )
+        })
+    }
+}
+
+/// A file, whole, up to a limit in bytes.
+///
+/// # Errors
+/// A file that cannot be read, or is larger and so some other file.
+pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+    let failed = |e| Failure::file(path, &e);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        return Err(Failure::refused(format!("{}: more than {limit} bytes; this is some other file", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// A file of UTF-8 that is passed on by hand: a final line feed is no part of it.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_passed_on(path: &Path, limit: usize) -> Result<String, Failure> {
+    let text = String::from_utf8(read(path, limit + 1)?)
+        .map_err(|_| Failure::refused(format!("{}: not UTF-8; this is some other file", path.display())))?;
+    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+}
+
+/// Writes a new file; a secret one is readable by its owner alone.
+///
+/// # Errors
+/// A file that exists, or cannot be written.
+pub fn write_new(path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, if secret { 0o600 } else { 0o644 });
+    let failed = |e| Failure::file(path, &e);
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+/// Fails if the file is there, so that nobody types a passphrase for nothing.
+///
+/// # Errors
+/// A file that exists.
+pub fn must_be_new(path: &Path) -> Result<(), Failure> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Err(Failure::file(path, &std::io::ErrorKind::AlreadyExists.into())),
+        Err(_) => Ok(()),
+    }
+}

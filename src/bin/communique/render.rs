@@ -1,0 +1,310 @@
+//! What the tool prints. Everything goes through here: nothing from outside reaches the terminal unescaped, a reader that
+//! has gone is no error, tables fit the terminal.
+
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use communique::domain::{manifest::Manifest, text, view::Receipt, words::Names};
+use serde_json::{Value, json};
+
+/// The languages in which a name is shown where there is room for one.
+const PREFERRED: [&str; 2] = ["en", "fr"];
+/// Narrowest table, in columns: below it nothing can be read.
+const NARROWEST: u16 = 20;
+/// How wide the names of fields are, in columns.
+const FIELD: usize = 12;
+
+/// How a piece of a line looks, where colour is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    Plain,
+    Bold,
+    Removed,
+    Added,
+}
+
+impl Look {
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Bold => "\x1b[1m",
+            Self::Removed => "\x1b[31;9m",
+            Self::Added => "\x1b[32;4m",
+        }
+    }
+}
+
+/// Standard output or standard error.
+pub struct Out {
+    sink: Box<dyn Write + Send>,
+    /// Nobody reads any more; what is left to do is done all the same.
+    gone: bool,
+    failed: Option<io::Error>,
+    /// Lines and colours for a person at a terminal.
+    terminal: bool,
+    colour: bool,
+    width: Option<u16>,
+}
+
+impl Out {
+    /// Standard output.
+    pub fn stdout(colour: bool) -> Self {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        Self::new(Box::new(BufWriter::new(stdout)), terminal, colour)
+    }
+    /// Standard error.
+    pub fn stderr(colour: bool) -> Self {
+        let stderr = io::stderr();
+        let terminal = stderr.is_terminal();
+        Self::new(Box::new(stderr), terminal, colour)
+    }
+    #[expect(clippy::disallowed_methods, reason = "a binary reads the environment")]
+    fn new(sink: Box<dyn Write + Send>, terminal: bool, colour: bool) -> Self {
+        let plain = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let width = asked.or_else(|| Table::new().width().filter(|_| terminal));
+        let colour = colour && terminal && !plain("NO_COLOR") && !dumb;
+        Self { sink, gone: false, failed: None, terminal, colour, width }
+    }
+
+    /// A line; whatever could hide in it is made visible.
+    pub fn line(&mut self, line: &str) {
+        self.raw(format!("{}\n", text::escape_line(line)).as_bytes());
+    }
+    /// An empty line.
+    pub fn gap(&mut self) {
+        self.raw(b"\n");
+    }
+    /// A line of pieces that look different.
+    pub fn pieces(&mut self, pieces: &[(Look, &str)]) {
+        let mut line = String::new();
+        for (look, piece) in pieces {
+            let piece = text::escape_line(piece);
+            if self.colour && *look != Look::Plain {
+                line.push_str(&format!("{}{piece}\x1b[0m", look.begin()));
+            } else {
+                line.push_str(&piece);
+            }
+        }
+        line.push('\n');
+        self.raw(line.as_bytes());
+    }
+    /// The head of a passage.
+    pub fn heading(&mut self, words: &str) {
+        self.pieces(&[(Look::Bold, words)]);
+    }
+    /// A named value.
+    pub fn field(&mut self, name: &str, value: &str) {
+        self.line(&format!("{name:<FIELD$} {value}"));
+    }
+    /// What was made safe to show already.
+    pub fn shown(&mut self, escaped: &str) {
+        self.raw(format!("{escaped}\n").as_bytes());
+    }
+    /// A text, line by line as it stands, set off by a margin that no line of its own can feign.
+    pub fn verbatim(&mut self, words: &str) {
+        for line in words.strip_suffix('\n').unwrap_or(words).split('\n') {
+            self.raw(format!("  │ {}\n", text::escape_line(line)).as_bytes());
+        }
+    }
+    /// A table: with lines for a terminal, bare for a program that reads on.
+    pub fn table(&mut self, header: &[&str], rows: Vec<Vec<String>>) {
+        let table = table(self.terminal, self.width, header, rows);
+        self.raw(table.as_bytes());
+    }
+    /// A JSON value, on lines of its own.
+    pub fn json(&mut self, value: &Value) {
+        let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
+        self.raw(format!("{}\n", ascii_where_hidden(&pretty)).as_bytes());
+    }
+    /// Bytes as they are: for another program.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        if !self.gone
+            && let Err(e) = self.sink.write_all(bytes)
+        {
+            self.lost(e);
+        }
+    }
+    /// Whether a person reads this.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+    /// Whether pieces may be told apart by colour.
+    pub fn has_colour(&self) -> bool {
+        self.colour
+    }
+    /// Lets the reader see what was written so far.
+    pub fn flush(&mut self) {
+        if !self.gone
+            && let Err(e) = self.sink.flush()
+        {
+            self.lost(e);
+        }
+    }
+    /// Ends the output.
+    ///
+    /// # Errors
+    /// What could not be written, unless it is that the reader has gone.
+    pub fn end(mut self) -> io::Result<()> {
+        self.flush();
+        self.failed.map_or(Ok(()), Err)
+    }
+    fn lost(&mut self, error: io::Error) {
+        self.gone = true;
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.failed = Some(error);
+        }
+    }
+}
+
+fn table(lines: bool, width: Option<u16>, header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.force_no_tty().load_style(if lines { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
+    if lines {
+        table.style_mut().row_separator = comfy_table::LineStyle::none();
+    }
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(NARROWEST));
+    }
+    table.set_header(header.iter().map(|name| (*name).to_owned()));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| text::escape_line(cell)));
+    }
+    table.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n")
+}
+
+/// One line of JSON.
+pub fn json_line(value: &Value) -> String {
+    ascii_where_hidden(&value.to_string())
+}
+
+/// JSON escapes controls below U+0020 alone; what else could drive or deceive a terminal is escaped too, which is the same
+/// string to a program.
+fn ascii_where_hidden(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for letter in json.chars() {
+        let mut buffer = [0; 4];
+        let piece: &str = letter.encode_utf8(&mut buffer);
+        if letter == '\n' || text::escape_line(piece) == piece {
+            out.push(letter);
+        } else {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
+/// A name in one language.
+pub fn name(names: &Names) -> &str {
+    names.preferring(&PREFERRED)
+}
+
+/// A name in every language that it has.
+pub fn names(names: &Names) -> String {
+    names.iter().map(|(lang, words)| format!("{words} ({lang})")).collect::<Vec<_>>().join(" / ")
+}
+
+/// Where something was logged, for programs.
+pub fn receipt(receipt: &Receipt) -> Value {
+    json!({ "index": receipt.index, "entry": communique::domain::id::Digest::of(&receipt.entry) })
+}
+
+/// A size that a person takes in.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+/// The parties of a manifest in their order.
+pub fn parties(manifest: &Manifest) -> String {
+    manifest.parties.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    fn page(print: impl FnOnce(&mut Out)) -> String {
+        let page = Page::default();
+        let mut out = Out::new(Box::new(page.clone()), false, false);
+        out.width = None;
+        print(&mut out);
+        out.end().unwrap();
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    const NASTY: &str = "a\x1b[31mred\u{9b}2J\r\u{202e}gpj\u{200b}\u{7f}";
+
+    #[test]
+    fn nothing_hidden_gets_out() {
+        let printed = page(|out| {
+            out.line(NASTY);
+            out.field(NASTY, NASTY);
+            out.heading(NASTY);
+            out.verbatim(NASTY);
+            out.table(&["name"], vec![vec![NASTY.into()]]);
+            out.json(&json!({ NASTY: NASTY }));
+        });
+        for hidden in ['\x1b', '\u{9b}', '\r', '\u{202e}', '\u{200b}', '\u{7f}'] {
+            assert!(!printed.contains(hidden), "{hidden:?} in {printed:?}");
+        }
+        let json = &printed[printed.rfind("{\n").unwrap()..];
+        assert_eq!(serde_json::from_str::<Value>(json).unwrap()[NASTY], NASTY, "the value is the same to a program");
+    }
+
+    #[test]
+    fn tables_fit_and_lines_are_for_terminals() {
+        let row = vec!["0199".repeat(9), "Communiqué commun de la rencontre ministérielle".to_owned()];
+        let narrow = table(true, Some(40), &["id", "title"], vec![row.clone()]);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        let plain = table(false, None, &["id", "title"], vec![row.clone()]);
+        assert_eq!(plain.lines().count(), 2, "{plain}");
+        assert!(plain.contains(&row[0]) && !plain.contains('─'));
+        assert!(!table(true, Some(0), &["id", "title"], vec![row]).is_empty());
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_error() {
+        struct Closed(io::ErrorKind);
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let end = |kind| {
+            let mut out = Out::new(Box::new(Closed(kind)), false, false);
+            out.line("a");
+            out.line("b");
+            out.end()
+        };
+        assert!(end(io::ErrorKind::BrokenPipe).is_ok());
+        assert!(end(io::ErrorKind::StorageFull).is_err());
+    }
+
+    #[test]
+    fn no_break_spaces_of_french_stay() {
+        assert_eq!(page(|out| out.line("Objet\u{a0}: l’accord")), "Objet\u{a0}: l’accord\n");
+    }
+}

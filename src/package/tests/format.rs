@@ -1,0 +1,116 @@
+//! `docs/FORMAT.md` is true: its example, its limits, its checks.
+
+use std::io::Cursor;
+
+use super::outcome;
+use crate::{
+    domain::{
+        act::Act,
+        certified::CertifiedCopy,
+        charter::{self, Adoption, Charter},
+        entry::{self, Entry},
+        json::{self, Form},
+        life,
+        manifest::{self, Initialling, Manifest},
+        powers::{self, Powers},
+        register, statement,
+        text::TEXT_LIMIT,
+        trust::{self, Trust},
+        words,
+    },
+    package::{
+        check::Check,
+        fixture::Plan,
+        write::RECORDS_LIMIT,
+        zip::{Archive, Limits},
+    },
+};
+
+const FORMAT: &str = include_str!("../../../docs/FORMAT.md");
+
+/// The lines of the blocks that begin with this word, with what follows it on the fence.
+fn blocks(word: &str) -> Vec<(&'static str, Vec<&'static str>)> {
+    let fence = format!("```{word} ");
+    let mut rest = FORMAT.lines();
+    let mut found = vec![];
+    while let Some(line) = rest.next() {
+        if let Some(name) = line.strip_prefix(&fence) {
+            found.push((name, rest.by_ref().take_while(|l| *l != "```").collect()));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_format_shows_a_true_example() {
+    let played = Plan::new(2, 1, Initialling::Waived).play();
+    assert_eq!(outcome(&played), "proven: Null");
+    let text = |path: &str| String::from_utf8(played.files[path].clone()).unwrap();
+    let exact = blocks("exact");
+    assert!(exact.len() >= 5);
+    for (path, lines) in exact {
+        assert_eq!(lines.concat(), text(path), "{path}");
+    }
+    for (part, word) in ["header", "payload"].into_iter().enumerate() {
+        assert!(!blocks(word).is_empty());
+        for (path, lines) in blocks(word) {
+            let compact = text(path);
+            let decoded = json::unbase64(compact.split('.').nth(part).unwrap()).unwrap();
+            assert_eq!(lines.concat().as_bytes(), decoded, "{path}");
+        }
+    }
+    let names = Archive::open(Cursor::new(&played.zip), Limits::PACKAGE).unwrap();
+    let listing: String =
+        names.entries().iter().map(|e| format!("{:>7}  {}\n", e.size, e.name.split_once('/').unwrap().1)).collect();
+    assert!(FORMAT.contains(&format!("```listing\n{listing}```")), "the listing is\n{listing}");
+    assert!(FORMAT.contains(&format!("`{}`, is the manifest's name", played.manifest.digest())));
+}
+
+#[test]
+fn the_format_names_every_check_and_limit() {
+    let rows: Vec<_> = Check::ALL.iter().map(|c| format!("| `{}` | {} |", c.id(), c.line())).collect();
+    assert!(FORMAT.contains(&format!("| check | what must hold |\n| --- | --- |\n{}\n\n", rows.join("\n"))));
+    let package = Limits::PACKAGE;
+    let limits: &[(&str, u64)] = &[
+        ("a charter", Charter::LIMIT as u64),
+        ("an adoption, its payload", Adoption::LIMIT as u64),
+        ("a trust statement, its payload", Trust::LIMIT as u64),
+        ("full powers, their payload", Powers::LIMIT as u64),
+        ("a manifest", Manifest::LIMIT as u64),
+        ("an act, its payload", Act::LIMIT as u64),
+        ("a certified copy, its payload", CertifiedCopy::LIMIT as u64),
+        ("an entry", Entry::LIMIT as u64),
+        ("a statement in compact form", statement::STATEMENT_LIMIT as u64),
+        ("a certificate in DER", charter::CERTIFICATE_LIMIT as u64),
+        ("a line of text", words::LINE_LIMIT as u64),
+        ("prose", words::PROSE_LIMIT as u64),
+        ("a text", TEXT_LIMIT as u64),
+        ("an annex", manifest::ANNEX_LIMIT),
+        ("all texts and annexes of a manifest", manifest::PARTS_LIMIT),
+        ("all records of a package (and its README, tag files and certified copy)", RECORDS_LIMIT as u64),
+        ("languages of a document", words::LANGUAGES_LIMIT as u64),
+        ("parties of a charter", charter::PARTIES_LIMIT as u64),
+        ("quorum of a party", charter::QUORUM_LIMIT),
+        ("annexes", manifest::ANNEXES_LIMIT as u64),
+        ("revisions of a communiqué", manifest::REVISIONS_LIMIT),
+        ("sum of all quorums of a charter", charter::SEATS_LIMIT),
+        ("grants of a party", register::GRANTS_LIMIT as u64),
+        ("communiqués that full powers list", powers::SCOPE_LIMIT as u64),
+        ("CA certificates in a trust statement", trust::AUTHORITIES_LIMIT as u64),
+        ("revoked certificates in a trust statement", trust::REVOKED_LIMIT as u64),
+        ("documents, and statements, that an entry names", entry::NAMED_LIMIT as u64),
+        ("files that `published` lists", entry::FILES_LIMIT as u64),
+        ("files of an archive", package.entries as u64),
+        ("length of a name in an archive", package.name as u64),
+        ("inflated bytes per deflated byte, above 65,536 inflated bytes", package.ratio),
+        ("clock tolerance in seconds", life::CLOCK_TOLERANCE as u64),
+    ];
+    let grouped = |n: u64| {
+        let digits = n.to_string();
+        let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+        groups.join(",")
+    };
+    let rows: Vec<_> = limits.iter().map(|(name, value)| format!("| {name} | {} |", grouped(*value))).collect();
+    let table = format!("| limit | value |\n| --- | --- |\n{}\n\n", rows.join("\n"));
+    assert!(FORMAT.contains(&table), "the table is\n{table}");
+}

@@ -1,0 +1,479 @@
+//! A row for every check: a package that breaks it, and in which all else is signed, linked and listed consistently.
+
+use std::collections::BTreeSet;
+
+use super::outcome;
+use crate::{
+    domain::{
+        act::{Act, ActKind},
+        entry::{FileDigest, Kind, StreamId},
+        id::{CommuniqueId, Digest},
+        key::Signer,
+        statement::Unverified,
+    },
+    package::{
+        bag::{self, PartDigests},
+        check::Check,
+        fixture::{self, Plan, Turn, authority, official},
+        zip::DosTime,
+    },
+};
+
+/// A row: the check that must fail, what is done, and how.
+type Row = (Check, &'static str, Change);
+type Change = fn(&mut Plan);
+
+const SIGN: ActKind = ActKind::Sign;
+const INITIAL: ActKind = ActKind::Initial;
+
+fn rename(files: &mut fixture::Files, from: &str, to: &str) {
+    let bytes = files.remove(from).unwrap();
+    files.insert(to.into(), bytes);
+}
+fn first_statement(files: &fixture::Files) -> String {
+    files.keys().find(|p| p.starts_with("data/statements/")).unwrap().clone()
+}
+fn append(files: &mut fixture::Files, path: &str, bytes: &[u8]) {
+    files.get_mut(path).unwrap().extend_from_slice(bytes);
+}
+
+const TABLE: &[Row] = &[
+    (Check::Zip, "a byte follows the end", |p| p.zip = Box::new(|z| z.push(0))),
+    (Check::Zip, "no zip at all", |p| p.zip = Box::new(|z| *z = b"not a package".to_vec())),
+    (Check::Zip, "empty", |p| p.zip = Box::new(Vec::clear)),
+    (Check::Zip, "cut short", |p| p.zip = Box::new(|z| z.truncate(z.len() / 2))),
+    (Check::Zip, "the two headers of the first file disagree", |p| p.zip = Box::new(|z| z[10] ^= 1)),
+    (Check::Zip, "a doubled file", |p| {
+        // The writer refuses to write it, so one name is changed into another's in both of its headers.
+        p.zip = Box::new(|z| {
+            let (from, to) = (b"tagmanifest-sha256.txt", b"tagmanifest-sha512.txt");
+            for at in 0..z.len() - from.len() {
+                if z[at..].starts_with(from) && z[at - 1] == b'/' {
+                    z[at..at + to.len()].copy_from_slice(to);
+                }
+            }
+        });
+    }),
+    (Check::Zip, "an escaping file", |p| {
+        p.zip = Box::new(|z| {
+            let (from, to) = (b"communique-0", b"../../../../");
+            for at in 0..z.len() - from.len() {
+                if z[at..].starts_with(from) {
+                    z[at..at + to.len()].copy_from_slice(to);
+                }
+            }
+        });
+    }),
+    (Check::BagLayout, "another order", |p| p.archive = Box::new(|a| a.swap(0, 1))),
+    (Check::BagLayout, "data out of order", |p| p.archive = Box::new(|a| a.swap(8, 9))),
+    (Check::BagLayout, "no folder", |p| {
+        p.archive = Box::new(|a| a.iter_mut().for_each(|(n, _)| *n = n.split_once('/').unwrap().1.to_owned()));
+    }),
+    (Check::BagLayout, "a file beside the folder", |p| p.archive = Box::new(|a| a.push(("note.txt".into(), vec![1])))),
+    (Check::BagLayout, "two folders", |p| {
+        p.archive = Box::new(|a| {
+            let other = CommuniqueId::new(1, &[1; 10]);
+            a[1].0 = format!("{}/bag-info.txt", bag::folder(other));
+        });
+    }),
+    (Check::BagLayout, "the folder of another communiqué", |p| {
+        p.archive = Box::new(|a| {
+            let other = bag::folder(CommuniqueId::new(1, &[1; 10]));
+            a.iter_mut().for_each(|(n, _)| *n = format!("{other}/{}", n.split_once('/').unwrap().1));
+        });
+    }),
+    (Check::FileMissing, "no README", |p| p.after = Box::new(|f| drop(f.remove(bag::README_PATH)))),
+    (Check::FileMissing, "no bag-info.txt", |p| p.bag = Box::new(|f| drop(f.remove("bag-info.txt")))),
+    (Check::FileMissing, "no manifest", |p| p.bag = Box::new(|f| drop(f.remove(bag::MANIFEST_PATH)))),
+    (Check::FileMissing, "no certified copy", |p| p.bag = Box::new(|f| drop(f.remove(bag::CERTIFIED_PATH)))),
+    (Check::FileMissing, "no annex", |p| p.before = Box::new(|f| drop(f.remove("data/annexes/1.pdf")))),
+    (Check::FileMissing, "a renamed text", |p| {
+        p.before = Box::new(|f| rename(f, "data/texts/fr.txt", "data/texts/ru.txt"))
+    }),
+    (Check::FileMissing, "a statement that an entry names", |p| {
+        p.before = Box::new(|f| drop(f.remove(&first_statement(f))));
+    }),
+    (Check::FileMissing, "no charter", |p| p.before = Box::new(|f| drop(f.remove(&bag::charter_path(1))))),
+    (Check::Manifest, "the manifest is not in canonical form", |p| {
+        p.before = Box::new(|f| append(f, bag::MANIFEST_PATH, b"\n"));
+    }),
+    (Check::Manifest, "a manifest over its limit", |p| {
+        p.before = Box::new(|f| append(f, bag::MANIFEST_PATH, &[b' '; 512 << 10]));
+    }),
+    (Check::FileExtra, "a stray payload file", |p| {
+        p.before = Box::new(|f| drop(f.insert("data/x.txt".into(), vec![1])))
+    }),
+    (Check::FileExtra, "a stray tag file", |p| p.bag = Box::new(|f| drop(f.insert("evidence/x.txt".into(), vec![1])))),
+    (Check::FileExtra, "a text that the manifest does not name", |p| {
+        p.before = Box::new(|f| drop(f.insert("data/texts/ru.txt".into(), b"x\n".to_vec())));
+    }),
+    (Check::FileExtra, "an index with a leading zero", |p| {
+        p.before = Box::new(|f| rename(f, &bag::entry_path(0), "data/entries/00.json"));
+    }),
+    (Check::FileExtra, "a statement that no entry names", |p| {
+        p.before = Box::new(|f| {
+            let stray = fixture::stray_statement();
+            f.insert(bag::statement_path(Digest::of(&stray)), stray);
+        });
+    }),
+    (Check::FileExtra, "full powers that no act names", |p| {
+        p.insert_before(Turn::Propose(0, 0), Turn::Grant(1, 5));
+    }),
+    (Check::FileExtra, "an adoption after completion", |p| p.insert_after(Turn::Completed, Turn::Adopt(0))),
+    (Check::Charter, "a charter not in canonical form", |p| {
+        p.before = Box::new(|f| append(f, &bag::charter_path(1), b" "));
+    }),
+    (Check::Charter, "a charter under another version", |p| {
+        p.before = Box::new(|f| rename(f, &bag::charter_path(1), &bag::charter_path(3)));
+    }),
+    (Check::CharterChain, "a second charter", |p| p.insert_before(Turn::Propose(0, 0), Turn::Succession)),
+    (Check::CharterChain, "a manifest of another founding", |p| {
+        p.also_manifest(|m| m.founding = Digest::of(b"a rehearsal"));
+    }),
+    (Check::Pin, "another fingerprint", |p| p.pin = Some(Digest::of(b"another charter"))),
+    (Check::Statement, "a statement under another's digest", |p| {
+        p.before = Box::new(|f| append(f, &first_statement(f), b"\n"));
+    }),
+    (Check::Entry, "an entry not in canonical form", |p| {
+        p.before = Box::new(|f| append(f, &bag::entry_path(0), b"\n"))
+    }),
+    (Check::Entry, "an entry of another communiqué", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Act {
+                e.stream = StreamId::Communique(CommuniqueId::new(1, &[1; 10]));
+            }
+        });
+    }),
+    (Check::Entry, "a trust statement's entry", |p| p.insert_before(Turn::Grant(0, 0), Turn::Trust(0))),
+    (Check::Entry, "an act's entry in the stream of the exchange", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Adoption {
+                e.kind = Kind::Act;
+            }
+        });
+    }),
+    (Check::Entry, "the opening in the stream of the exchange", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Opened {
+                e.stream = StreamId::Exchange;
+            }
+        });
+    }),
+    (Check::Entry, "an act's entry that names it twice", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Act {
+                e.statements.push(e.statements[0]);
+            }
+        });
+    }),
+    (Check::Entry, "a charter's entry that names it twice", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Charter {
+                e.documents.push(e.documents[0]);
+            }
+        });
+    }),
+    (Check::Entry, "an adoption's entry that names it twice", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Adoption {
+                e.statements.push(e.statements[0]);
+            }
+        });
+    }),
+    (Check::Entry, "a grant's entry that names it twice", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Powers {
+                e.statements.push(e.statements[0]);
+            }
+        });
+    }),
+    (Check::EntryChain, "log time goes back", |p| p.insert_before(Turn::Completed, Turn::Wait(-61))),
+    (Check::EntryChain, "a gap in the exchange's stream", |p| {
+        p.entry = Box::new(|e| {
+            if e.stream == StreamId::Exchange && e.seq > 0 {
+                e.seq += 1;
+            }
+        });
+    }),
+    (Check::EntryChain, "an entry that does not name the one before", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Opened {
+                e.previous = Some(Digest::of(b"another"));
+            }
+        });
+    }),
+    (Check::EntryChain, "an act that does not name the one before", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Act && e.seq == 8 {
+                e.previous = Some(Digest::of(b"another"));
+            }
+        });
+    }),
+    (Check::EntryChain, "published does not name the one before", |p| {
+        p.published = Box::new(|e| e.previous = Some(Digest::of(b"another")));
+    }),
+    (Check::EntryChain, "a party's next entry does not name the one before", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Powers && e.seq == 2 {
+                e.previous = Some(Digest::of(b"another"));
+            }
+        });
+    }),
+    (Check::EntryChain, "a party's stream goes back", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Powers && e.seq == 2 {
+                e.seq = 1;
+            }
+        });
+    }),
+    (Check::EntryChain, "completion apart from the last signature", |p| {
+        p.insert_before(Turn::Completed, Turn::Others(1));
+    }),
+    (Check::EntryChain, "a revision too early in its stream", |p| p.also_manifest(|m| m.revision = 9)),
+    (Check::Adoption, "a party that did not adopt", |p| p.without(Turn::Adopt(1))),
+    (Check::Adoption, "adopted after the revision", |p| {
+        p.without(Turn::Adopt(1));
+        p.insert_after(Turn::Propose(0, 0), Turn::Adopt(1));
+    }),
+    (Check::Adoption, "an adoption by another key", |p| {
+        p.signer = Box::new(|kind, party, _| (kind == "adoption" && party == 1).then_some(authority(0)));
+    }),
+    (Check::Adoption, "an adoption of another exchange", |p| {
+        p.adoption = Box::new(|a| a.exchange = "rehearsal.example".parse().unwrap());
+    }),
+    (Check::Adoption, "an adoption of another charter", |p| {
+        p.adoption = Box::new(|a| a.charter = Digest::of(b"another"));
+    }),
+    (Check::Grant, "full powers by another authority", |p| {
+        p.signer = Box::new(|kind, party, _| (kind == "powers" && party == 1).then_some(authority(0)));
+    }),
+    (Check::Grant, "full powers of a rehearsal", |p| p.powers = Box::new(|g| g.founding = Digest::of(b"rehearsal"))),
+    (Check::Grant, "full powers in another party's stream", |p| {
+        p.powers = Box::new(|g| g.party = fixture::party(usize::from(g.party == fixture::party(0))));
+        p.signer = Box::new(|kind, party, _| (kind == "powers").then_some(authority(1 - party)));
+    }),
+    (Check::Grant, "full powers logged after the act", |p| {
+        p.without(Turn::Grant(1, 1));
+        p.insert_after(Turn::Act(SIGN, 1, 1), Turn::Grant(1, 1));
+        p.script.swap_remove(p.position(Turn::Completed));
+    }),
+    (Check::Grant, "full powers that do not allow the act", |p| {
+        p.powers = Box::new(|g| g.acts.retain(|a| *a != SIGN));
+    }),
+    (Check::Grant, "full powers for another communiqué", |p| {
+        p.powers = Box::new(|g| g.scope = Some(vec![CommuniqueId::new(1, &[1; 10])]));
+    }),
+    (Check::Grant, "full powers that have ended", |p| p.powers = Box::new(|g| g.not_after = g.not_before)),
+    (Check::Grant, "one key of two parties' holders", |p| {
+        p.powers = Box::new(|g| {
+            if g.holder.id.as_str() == "holder-1" {
+                g.key = Signer::public(&fixture::key(99));
+            }
+        });
+        p.signer = Box::new(|kind, _, holder| (kind == "act" && holder == 1).then_some(99));
+    }),
+    (Check::Grant, "full powers for the depositary's key", |p| {
+        p.powers = Box::new(|g| g.key = Signer::public(&fixture::key(fixture::DEPOSITARY)));
+        p.signer = Box::new(|kind, _, _| (kind == "act").then_some(fixture::DEPOSITARY));
+    }),
+    (Check::Act, "a signature by another holder's key", |p| {
+        p.signer = Box::new(|kind, party, holder| (kind == "act" && party == 1).then(|| official(0, holder)));
+    }),
+    (Check::Act, "an altered signature", |p| {
+        p.compact = Box::new(|c| {
+            // One letter of the signature of every act; its digests follow, so that nothing else is out of place.
+            if Unverified::<Act>::parse(c).is_ok() {
+                let at = c.rfind('.').unwrap() + 2;
+                let letter = if &c[at..=at] == "A" { "B" } else { "A" };
+                c.replace_range(at..=at, letter);
+            }
+        });
+    }),
+    (Check::Act, "acts without a revision's entry", |p| p.without(Turn::Propose(0, 0))),
+    (Check::Act, "an act of a rehearsal", |p| p.act = Box::new(|a| a.founding = Digest::of(b"rehearsal"))),
+    (Check::Act, "an act of another exchange", |p| p.act = Box::new(|a| a.exchange = "other.example".parse().unwrap())),
+    (Check::Act, "an act under another charter", |p| p.act = Box::new(|a| a.charter = Digest::of(b"another"))),
+    (Check::Act, "an act on another manifest", |p| p.act = Box::new(|a| a.manifest = Digest::of(b"another"))),
+    (Check::Act, "an act on another revision", |p| p.act = Box::new(|a| a.revision = 3)),
+    (Check::Act, "an act on another communiqué", |p| {
+        p.act = Box::new(|a| a.communique = CommuniqueId::new(1, &[1; 10]));
+    }),
+    (Check::Act, "a signature for another opening", |p| {
+        p.act = Box::new(|a| a.opening = a.opening.map(|_| Digest::of(b"another")));
+    }),
+    (Check::Act, "an act from the future", |p| p.act = Box::new(|a| a.time = a.time.plus(301))),
+    (Check::Act, "a signature before the opening", |p| {
+        p.act = Box::new(|a| {
+            if a.act == SIGN {
+                a.time = a.time.plus(-3000);
+            }
+        });
+        p.insert_after(Turn::Opened, Turn::Wait(2000));
+        p.powers = Box::new(|g| g.not_before = g.not_before.plus(-86_400));
+    }),
+    (Check::Act, "a declination, and it was signed all the same", |p| {
+        p.insert_before(Turn::Act(SIGN, 1, 1), Turn::Act(ActKind::Decline, 0, 0));
+    }),
+    (Check::Act, "opened by its proposer though initials are required", |p| {
+        p.script.retain(|t| !matches!(t, Turn::Act(INITIAL, ..)));
+        p.insert_before(Turn::Opened, Turn::Act(ActKind::Open, 0, 0));
+    }),
+    (Check::Deadline, "signed after the deadline", |p| {
+        p.also_manifest(|m| m.procedure.deadline = Some(fixture::start().plus(3600)));
+        p.insert_before(Turn::Act(SIGN, 1, 1), Turn::Wait(3600));
+    }),
+    (Check::Opening, "opened before all had initialled", |p| {
+        let last = p.script.remove(p.position(Turn::Act(INITIAL, 1, 0)));
+        p.insert_after(Turn::Opened, last);
+    }),
+    (Check::Opening, "opened without a word", |p| p.script.retain(|t| !matches!(t, Turn::Act(INITIAL, ..)))),
+    (Check::Opening, "the opening lists an initial less", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Opened {
+                e.statements.pop();
+            }
+        });
+    }),
+    (Check::Opening, "the opening lists another document", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Opened {
+                e.documents.clear();
+            }
+        });
+    }),
+    (Check::Seats, "completed with a seat empty", |p| p.without(Turn::Act(SIGN, 1, 1))),
+    (Check::Seats, "one holder with two keys and two full powers", |p| {
+        p.powers = Box::new(|g| g.holder.id = "holder-0".parse().unwrap());
+    }),
+    (Check::Seats, "one holder signs twice", |p| {
+        let at = p.position(Turn::Act(SIGN, 0, 1));
+        p.script.insert(at, Turn::Act(SIGN, 0, 0));
+    }),
+    (Check::Completion, "completion lists a signature less", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Completed {
+                e.statements.pop();
+            }
+        });
+    }),
+    (Check::Completion, "published at the last signature, without completion", |p| p.without(Turn::Completed)),
+    (Check::Published, "published though a seat is empty", |p| {
+        p.without(Turn::Completed);
+        p.without(Turn::Act(SIGN, 1, 1));
+    }),
+    (Check::Published, "an entry follows published", |p| p.late = vec![Turn::Adopt(0)]),
+    (Check::Published, "published records no manifest", |p| p.published = Box::new(|e| e.documents.clear())),
+    (Check::Published, "no published entry", |p| {
+        p.after = Box::new(|f| {
+            let index = |path: &String| path.strip_prefix("data/entries/")?.strip_suffix(".json")?.parse::<u64>().ok();
+            let last = f.keys().filter_map(index).max().unwrap();
+            f.remove(&bag::entry_path(last));
+        });
+    }),
+    (Check::Embargo, "published before the embargo", |p| {
+        p.also_manifest(|m| m.procedure.embargo = Some(fixture::start().plus(86_400)));
+    }),
+    (Check::PublishedList, "a file less", |p| {
+        p.published = Box::new(|e| drop(e.files.as_mut().unwrap().pop()));
+    }),
+    (Check::PublishedList, "a file more", |p| {
+        p.published = Box::new(|e| {
+            let sha256 = Digest::of(bag::README.as_bytes());
+            e.files.as_mut().unwrap().insert(0, FileDigest { path: bag::README_PATH.into(), sha256 });
+        });
+    }),
+    (Check::PublishedList, "a file's digest", |p| {
+        p.published = Box::new(|e| e.files.as_mut().unwrap()[2].sha256 = Digest::of(b"another"));
+    }),
+    (Check::CertifiedCopy, "by another key", |p| {
+        p.signer = Box::new(|kind, _, _| (kind == "certified-copy").then_some(authority(0)));
+    }),
+    (Check::CertifiedCopy, "of another manifest", |p| p.certified = Box::new(|c| c.manifest = Digest::of(b"another"))),
+    (Check::CertifiedCopy, "of another index", |p| p.certified = Box::new(|c| c.index += 1)),
+    (Check::CertifiedCopy, "of another entry", |p| p.certified = Box::new(|c| c.published = Digest::of(b"another"))),
+    (Check::CertifiedCopy, "of another time", |p| p.certified = Box::new(|c| c.time = c.time.plus(1))),
+    (Check::TextDigest, "an altered text", |p| {
+        p.after = Box::new(|f| f.get_mut("data/texts/fr.txt").unwrap()[0] ^= 32)
+    }),
+    (Check::TextDigest, "a longer text", |p| p.after = Box::new(|f| append(f, "data/texts/fr.txt", b"x\n"))),
+    (Check::TextRules, "a text that reads otherwise than it signs", |p| {
+        p.text = Box::new(|t| t.insert(3, '\u{202e}'));
+    }),
+    (Check::TextRules, "a text with CRLF", |p| p.text = Box::new(|t| *t = t.replace('\n', "\r\n"))),
+    (Check::AnnexDigest, "an altered annex", |p| {
+        p.after = Box::new(|f| f.get_mut("data/annexes/1.pdf").unwrap()[0] ^= 1);
+    }),
+    (Check::AnnexDigest, "a longer annex", |p| p.after = Box::new(|f| append(f, "data/annexes/1.pdf", b" "))),
+    (Check::Readme, "another README", |p| p.after = Box::new(|f| append(f, bag::README_PATH, b"Trust me.\n"))),
+    (Check::Readme, "a README of the same length", |p| {
+        p.after = Box::new(|f| f.get_mut(bag::README_PATH).unwrap()[0] ^= 32);
+    }),
+    (Check::BagDeclaration, "another BagIt version", |p| {
+        p.bag = Box::new(|f| {
+            f.insert("bagit.txt".into(), bag::BAGIT.replace("1.0", "0.9").into_bytes());
+            retag(f);
+        });
+    }),
+    (Check::BagInfo, "a line more", |p| {
+        p.bag = Box::new(|f| {
+            append(f, "bag-info.txt", b"Contact-Name: A. Forger\n");
+            retag(f);
+        });
+    }),
+    (Check::BagManifest, "a file less in one of two manifests", |p| {
+        p.bag = Box::new(|f| {
+            let lines = f.get_mut("manifest-sha512.txt").unwrap();
+            let first = lines.iter().position(|b| *b == b'\n').unwrap();
+            lines.drain(..=first);
+            retag(f);
+        });
+    }),
+    (Check::BagManifest, "a digest in capitals", |p| {
+        p.bag = Box::new(|f| {
+            f.get_mut("manifest-sha256.txt").unwrap()[..64].make_ascii_uppercase();
+            retag(f);
+        });
+    }),
+    (Check::BagTagmanifest, "a tag file less", |p| {
+        p.bag = Box::new(|f| {
+            let lines = f.get_mut("tagmanifest-sha512.txt").unwrap();
+            let first = lines.iter().position(|b| *b == b'\n').unwrap();
+            lines.drain(..=first);
+        });
+    }),
+    (Check::ZipForm, "another time", |p| p.time = Some(DosTime::new(2026, 1, 1, 0, 0, 0))),
+    (Check::ZipForm, "a record that is not deflated", |p| p.stored = vec![bag::MANIFEST_PATH]),
+];
+
+/// Makes the tag manifests again for tag files that were changed.
+fn retag(files: &mut fixture::Files) {
+    for (name, sha512) in [("tagmanifest-sha256.txt", false), ("tagmanifest-sha512.txt", true)] {
+        let tags = files.iter().filter(|(path, _)| !path.starts_with("data/") && !path.starts_with("tagmanifest"));
+        let lines = tags.map(|(path, bytes)| {
+            let digests = PartDigests::of(bytes);
+            let digest = if sha512 { digests.sha512.to_string() } else { digests.sha256.to_string() };
+            format!("{digest}  {path}\n")
+        });
+        let lines = lines.collect::<String>();
+        files.insert(name.into(), lines.into_bytes());
+    }
+}
+
+#[test]
+fn each_check_refuses_what_breaks_it_alone() {
+    let mut wrong = vec![];
+    for (check, what, change) in TABLE {
+        let mut plan = Plan::plain();
+        change(&mut plan);
+        let played = plan.play();
+        let found = played.verify();
+        let json = found.to_json();
+        if json["check"] != check.id() || found.exit_code() != 1 || found.findings().is_some() {
+            wrong.push(format!("{check}, {what}: {}", outcome(&played)));
+        }
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+    let rows: BTreeSet<_> = TABLE.iter().map(|(check, ..)| *check).collect();
+    let all: BTreeSet<_> = Check::ALL.iter().copied().collect();
+    assert_eq!(rows, all, "every check has a row");
+}

@@ -1,0 +1,248 @@
+//! The whole job, typed: an exchange is founded and served, a text is drafted, declined, revised, signed, published,
+//! fetched and verified.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::desk::{Desk, Ran, WORDS};
+
+const PARTIES: [&str; 2] = ["north", "south"];
+
+/// `communiqued serve`, killed when the test ends.
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(desk: &Desk) -> Self {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("communiqued"))
+            .args(["serve", "--config", "host/communiqued.toml"])
+            .current_dir(desk.0.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::from(fs::File::create(desk.path("served.log")).unwrap()))
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("serving on ").and_then(|rest| rest.split(';').next());
+        let address = address.unwrap_or_else(|| panic!("{line:?}: {}", desk.read("served.log"))).to_owned();
+        Self { child, address }
+    }
+    /// Asks it to stop, and waits until it has.
+    fn stop(&mut self) {
+        let id = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(0), "SIGTERM drains and ends well");
+    }
+}
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An exchange of two parties with officials, authorities and an archivist, each with a profile.
+fn exchange() -> (Desk, Served) {
+    let desk = Desk::new();
+    desk.charter();
+    let text = desk.read("host/communiqued.toml");
+    desk.write(
+        "host/communiqued.toml",
+        text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0"),
+    );
+    for party in PARTIES {
+        desk.sign(&format!("charter adopt charter.json --key {party}.pem --out {party}-adoption.jws --yes")).ends(0);
+        desk.run(&format!("certs ca --party {party} --trust-domain mfa.{party}.example --out {party}-ca")).ends(0);
+        let trust = format!("--ca {party}-ca/ca.pem --out {party}-trust.jws --yes");
+        desk.sign(&format!("trust sign --charter charter.json --key {party}.pem --serial 1 {trust}")).ends(0);
+        for role in ["official", "authority", "archivist"] {
+            desk.run(&format!("certs issue --ca {party}-ca --role {role} --name a.sample --out {party}-certs")).ends(0);
+        }
+        desk.key(&format!("{party}-holder.pem"));
+    }
+    let found = ["found", "--config", "host/communiqued.toml", "--charter", "charter.json", "--adoption"];
+    let files = ["north-adoption.jws", "south-adoption.jws", "--trust", "north-trust.jws", "south-trust.jws"];
+    let founded = desk.program("communiqued").args(found).args(files).output().unwrap();
+    assert!(founded.status.success(), "{founded:?}");
+    let pin = desk.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
+    assert!(String::from_utf8_lossy(&founded.stdout).contains(&pin));
+
+    let served = Served::start(&desk);
+    for party in PARTIES {
+        for role in ["official", "authority", "archivist"] {
+            let key = if role == "official" { format!("signing_key = '{party}-holder.pem'\n") } else { String::new() };
+            let profile = format!(
+                "address = '{}'\ncharter = 'charter.json'\npin = '{pin}'\n\
+                 certificate = '{party}-certs/{role}-a.sample.pem'\nkey = '{party}-certs/{role}-a.sample-key.pem'\n{key}",
+                served.address
+            );
+            desk.write(&format!("{party}-{role}.toml"), profile);
+        }
+        let names = ["--holder-name", "fr=A. Essai", "--title", "fr=Ministre d’essai"];
+        let grant = format!(
+            "powers grant --charter charter.json --key {party}.pem --holder a.sample --holder-key {party}-holder.pem.jwk \
+             --act propose --act initial --act sign --act decline --not-after 2999-01-01 --out {party}-powers.jws \
+             --submit --yes --passphrase-fd 0 --profile {party}-authority.toml"
+        );
+        let args: Vec<_> = grant.split_whitespace().chain(names).collect();
+        desk.run_with(&args, WORDS).ends(0).prints("holds full powers");
+    }
+    (desk, served)
+}
+
+/// Runs a command as a party's official, who has read everything.
+fn official(desk: &Desk, party: &str, line: &str) -> Ran {
+    desk.sign(&format!("{line} --yes --profile {party}-official.toml"))
+}
+fn reader(desk: &Desk, party: &str, line: &str) -> Ran {
+    desk.run(&format!("{line} --profile {party}-official.toml"))
+}
+
+fn draft(desk: &Desk, file: &str, fr: &str) {
+    desk.write("fr.txt", fr);
+    desk.write("ar.txt", "نص تجريبي.\n");
+    desk.write("list.csv", "a;b\n");
+    desk.write(
+        file,
+        "parties = ['north', 'south']\n\
+         titles = { fr = 'Communiqué d’essai', ar = 'بيان تجريبي' }\n\
+         texts = [{ lang = 'fr', file = 'fr.txt' }, { lang = 'ar', file = 'ar.txt', status = 'translation' }]\n\
+         annexes = [{ file = 'list.csv', titles = { fr = 'Liste d’essai' } }]\n\
+         [meeting]\nplaces = { fr = 'Ville d’essai' }\ndate = '2026-11-23'\nhost = 'north'\n",
+    );
+}
+
+#[test]
+fn from_the_first_draft_to_a_verified_package() {
+    let (desk, mut served) = exchange();
+    reader(&desk, "north", "charter show").ends(0).prints("adopted by");
+    reader(&desk, "north", "trust list").ends(0).prints("south");
+    let powers = reader(&desk, "south", "powers list --party north --json").ends(0).json();
+    let grant = powers["powers"][0]["digest"].as_str().unwrap().to_owned();
+    reader(&desk, "south", &format!("powers show {grant}")).ends(0).prints("Ministre d’essai");
+    reader(&desk, "south", "list").ends(0).prints("None yet");
+
+    // A draft; nobody to read it first: nothing is sent. Then with somebody.
+    draft(&desk, "draft.toml", "Les parties d’essai se sont réunies hier.\n");
+    desk.sign("new draft.toml --profile north-official.toml").ends(64).tells("--yes");
+    reader(&desk, "south", "list").ends(0).prints("None yet");
+    let proposed = official(&desk, "north", "new draft.toml --json").ends(0);
+    assert!(proposed.err.contains("réunies hier") && proposed.err.contains("operator of the exchange can read"));
+    let id = proposed.json()["communique"].as_str().unwrap().to_owned();
+    reader(&desk, "south", "list").ends(0).prints(&id).prints("drafting");
+    let shown = reader(&desk, "south", &format!("show {id} --texts")).ends(0);
+    shown.prints("réunies hier").prints("from right to left").prints("A. Essai");
+    reader(&desk, "south", &format!("diff {id}")).ends(1).tells("one revision alone");
+
+    // A second revision by the other party, and what it changes.
+    draft(&desk, "draft2.toml", "Les parties d’essai se sont réunies ce matin.\n");
+    official(&desk, "south", &format!("revise {id} draft2.toml")).ends(0);
+    let diff = reader(&desk, "north", &format!("diff {id}")).ends(0);
+    diff.prints("“hier.” → “ce matin.”").prints("Text ar: unchanged");
+
+    // Initials open it; a declination with reasons; a third revision.
+    official(&desk, "north", &format!("sign {id}")).ends(1).tells("not open for signature yet");
+    official(&desk, "north", &format!("initial {id}")).ends(0);
+    official(&desk, "north", &format!("initial {id} --place Essai")).ends(1).tells("has done this already");
+    official(&desk, "south", &format!("initial {id}")).ends(0).prints("open");
+    let args = ["decline", &id, "--reason", "Il manque une date.", "--yes", "--passphrase-fd", "0", "--profile"];
+    desk.run_with(&[&args[..], &["north-official.toml"]].concat(), WORDS).ends(0).prints("drafting");
+    reader(&desk, "south", &format!("show {id}")).ends(0).prints("Il manque une date.").prints("It was declined");
+    draft(&desk, "draft3.toml", "Les parties d’essai se sont réunies le 23 novembre.\n");
+    official(&desk, "north", &format!("revise {id} draft3.toml")).ends(0);
+    for party in PARTIES {
+        official(&desk, party, &format!("initial {id}")).ends(0);
+    }
+    reader(&desk, "south", &format!("show {id} --revision 2")).ends(0).prints("overtaken").prints("declined");
+
+    // Signatures: a wrong passphrase commits nothing; the first lies in escrow; the second completes the set.
+    let wrong = ["sign", &id, "--yes", "--passphrase-fd", "0", "--profile", "north-official.toml"];
+    desk.run_with(&wrong, "another passphrase\n").ends(1).tells("wrong passphrase");
+    let signed = official(&desk, "north", &format!("sign {id}")).ends(0);
+    signed.prints("SIGNS this text definitively").prints("23 novembre").prints("operator of the exchange can read");
+    let seen = reader(&desk, "south", &format!("show {id} --json")).ends(0).json();
+    assert_eq!(seen["escrowed"], serde_json::json!(["north"]), "{seen}");
+    reader(&desk, "south", &format!("publish {id}")).ends(1).tells("must have signed");
+    let last = official(&desk, "south", &format!("sign {id} --json")).ends(0).json();
+    assert_eq!(last["state"], "complete");
+
+    // Publication, by whom it is for; the package, verified with the exchange gone.
+    let archivist = |line: &str| desk.run(&format!("{line} --profile south-archivist.toml"));
+    archivist(&format!("fetch {id} --out package.zip")).ends(1).tells("no publication");
+    assert!(!desk.path("package.zip").exists());
+    reader(&desk, "south", &format!("publish {id}")).ends(0).prints("package");
+    archivist(&format!("fetch {id} --out package.zip")).ends(0).prints("--charter-pin");
+    archivist(&format!("fetch {id} --out package.zip")).ends(1).tells("not overwritten");
+    let left: Vec<_> = fs::read_dir(desk.0.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".communique-")), "{left:?}");
+    served.stop();
+    reader(&desk, "north", "list").ends(69).tells("cannot be reached");
+
+    let pin = desk.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
+    let proven = desk.run(&format!("verify package.zip --charter-pin {pin} --texts")).ends(0);
+    proven
+        .prints("PROVEN")
+        .prints("signed by A. Essai (fr), Ministre d’essai (fr)")
+        .prints("23 novembre")
+        .prints("Not proven:");
+    let unpinned = desk.run("verify package.zip --texts").ends(3).prints("claims to be Partie d’essai north");
+    assert!(!unpinned.out.contains("signed") && !unpinned.out.contains("23 novembre"), "{}", unpinned.out);
+    desk.run("verify package.zip --texts --unproven").ends(3).prints("23 novembre");
+    desk.run(&format!("verify package.zip --charter-pin {}", "0".repeat(64))).ends(1).prints("FAILED at PIN");
+    let json = desk.run(&format!("verify package.zip absent.zip --charter-pin {pin} --json")).ends(2).json();
+    assert_eq!(json["packages"][0]["proven"], true);
+    let mut bytes = fs::read(desk.path("package.zip")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    desk.write("altered.zip", bytes);
+    desk.run(&format!("verify package.zip altered.zip --charter-pin {pin}")).ends(1).prints("FAILED");
+}
+
+/// At a terminal: the party's id must be typed exactly, and anything else signs nothing.
+#[test]
+fn a_wrong_key_press_commits_nothing() {
+    let (desk, _served) = exchange();
+    draft(&desk, "draft.toml", "Texte d’essai.\n");
+    let id =
+        official(&desk, "north", "new draft.toml --json").ends(0).json()["communique"].as_str().unwrap().to_owned();
+    let initials = || -> usize {
+        let seen: Value = reader(&desk, "north", &format!("show {id} --json")).ends(0).json();
+        seen["acts"].as_array().unwrap().len() - 1
+    };
+    let type_in = |typed: &str| {
+        let tool = assert_cmd::cargo::cargo_bin("communique");
+        let command = format!(
+            "{} initial {id} --profile north-official.toml --passphrase-fd 9 9<words; echo code $?",
+            tool.display()
+        );
+        desk.write("words", WORDS);
+        desk.write("typed", typed);
+        std::process::Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .current_dir(desk.0.path())
+            .stdin(fs::File::open(desk.path("typed")).unwrap())
+            .output()
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let Ok(refused) = type_in("nort\n") else {
+        assert!(std::env::var_os("CI").is_none(), "script is missing");
+        eprintln!("SKIPPED: script is missing; install Debian's package bsdutils");
+        return;
+    };
+    assert!(refused.contains("type north") && refused.contains("code 1"), "{refused}");
+    for typed in ["\n", "yes\n", "y\n", "NORTH\n"] {
+        let refused = type_in(typed).unwrap();
+        assert!(refused.contains("nothing was signed"), "{refused}");
+    }
+    assert_eq!(initials(), 0);
+    let done = type_in("north\n").unwrap();
+    assert!(done.contains("code 0"), "{done}");
+    assert_eq!(initials(), 1);
+}

@@ -1,0 +1,14 @@
+//! The tools as typed: arguments in, exit codes and words out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::zombie_processes,
+    reason = "a test says what it expects by failing, and runs programs in an environment of its own"
+)]
+
+mod desk;
+mod job;
+mod offline;

@@ -4,17 +4,19 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
+use tonic::{body::Body, transport::Server};
 use tonic_health::pb::health_server::{Health, HealthServer};
+use tower::util::MapResponseLayer;
 use tracing::{info, warn};
 
 use super::{
-    call::Desk,
+    call::{Desk, request_id},
     gate::Gate,
     listener::{self, incoming},
 };
 use crate::wire::{
     DESCRIPTORS, REQUEST_LIMIT,
+    status::in_our_words,
     v1::{
         charter_service_server::CharterServiceServer, communique_service_server::CommuniqueServiceServer,
         content_service_server::ContentServiceServer, powers_service_server::PowersServiceServer,
@@ -79,6 +81,7 @@ pub async fn serve<H: Health>(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_connection_age(limits.connection_age)
+        .layer(MapResponseLayer::new(|response| in_our_words::<Body>(response, &request_id())))
         .add_service(health)
         .add_optional_service(reflection)
         .add_service(CharterServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))

@@ -91,6 +91,25 @@ pub fn status(refusal: &Refusal, request_id: &str) -> tonic::Status {
     tonic::Status::with_error_details(code(refusal.class()), sentence, details)
 }
 
+/// Puts what tonic itself refuses into the contract's words: a message that does not decode is malformed, one over
+/// [`super::REQUEST_LIMIT`] too large. tonic calls the first one internal, which a client must take for an unknown outcome.
+///
+/// Refusals of ours have details and pass as they are; so does every other answer.
+#[must_use]
+pub fn in_our_words<B: Default>(response: http::Response<B>, request_id: &str) -> http::Response<B> {
+    let Some(theirs) = tonic::Status::from_header_map(response.headers()).filter(|s| s.details().is_empty()) else {
+        return response;
+    };
+    let refusal = match theirs.code() {
+        Code::Internal => Refusal::malformed("request", theirs.message()),
+        Code::OutOfRange => {
+            Refusal::TooLarge { what: "the request message in bytes".into(), limit: super::REQUEST_LIMIT as u64 }
+        }
+        _ => return response,
+    };
+    status(&refusal, request_id).into_http()
+}
+
 /// Which field of the request is wrong, and how.
 fn violation(refusal: &Refusal) -> Option<(String, String)> {
     match refusal {
@@ -412,6 +431,23 @@ mod tests {
         assert!(answer.facts.iter().all(|(n, v)| v.len() <= FACT_LIMIT && !n.contains('\n')));
         assert_eq!(answer.sentence.len(), SENTENCE_LIMIT);
         assert_eq!(answer.retry_after, Some(RETRY_LIMIT));
+    }
+
+    #[test]
+    fn what_the_carrier_refuses_is_a_refusal_of_ours() {
+        let heard = |theirs: tonic::Status| {
+            let response = in_our_words::<()>(theirs.into_http(), "r-1");
+            let answer = Answer::from(&tonic::Status::from_header_map(response.headers()).unwrap());
+            (answer.reason, answer.code, answer.outcome_unknown())
+        };
+        let theirs = |code| heard(tonic::Status::new(code, "in the carrier's words"));
+        assert_eq!(theirs(Code::Internal), (Some("MALFORMED"), Code::InvalidArgument, false));
+        assert_eq!(theirs(Code::OutOfRange), (Some("TOO_LARGE"), Code::InvalidArgument, false));
+        assert_eq!(theirs(Code::Unimplemented), (None, Code::Unimplemented, false));
+        let ours = heard(status(&Refusal::Inconsistent { what: "sample".into() }, ""));
+        assert_eq!(ours, (Some("INCONSISTENT"), Code::Internal, true));
+        let served = in_our_words(http::Response::new(7), "");
+        assert_eq!((served.status(), *served.body(), served.headers().len()), (http::StatusCode::OK, 7, 0));
     }
 
     #[test]

@@ -156,6 +156,7 @@ impl<'w> Scene<'w> {
             world.upload("north", blank, text).await.unwrap();
         }
         let souths = world.upload("south", blank, "Texte du Sud.\n".as_bytes()).await.unwrap();
+        world.upload("south", drafting.communique, "Texte du Sud.\n".as_bytes()).await.unwrap();
         Self {
             world,
             first,
@@ -881,6 +882,9 @@ fn content<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
         row("one's own blob in another communiqué, downloaded", "NOT_FOUND", async move {
             s.download("north", s.drafting.communique, Digest::of("a\u{202e}b\n".as_bytes())).await
         }),
+        row("a foreign blob that no manifest names yet, downloaded", "NOT_FOUND", async move {
+            s.download("north", s.drafting.communique, s.souths).await
+        }),
         row("a blob of a communiqué of others, downloaded", "NOT_FOUND", async move {
             s.download("north", s.foreign.communique, s.foreign.texts[0].sha256).await
         }),
@@ -954,10 +958,8 @@ fn forms<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
             "TOO_LARGE",
             async move { s.carry("north", &"x".repeat(STATEMENT_LIMIT + 1)).await },
         ),
-        row("a request over the limit", "OutOfRange without a reason", async move {
-            s.carry("north", &"x".repeat(2 << 20)).await
-        }),
-        row("a statement that is not UTF-8", "Internal without a reason", async move {
+        row("a request over the limit", "TOO_LARGE", async move { s.carry("north", &"x".repeat(2 << 20)).await }),
+        row("a statement that is not UTF-8", "MALFORMED", async move {
             // The codec of a lone bytes field writes what a string field may not hold.
             let mut client = tonic::client::Grpc::new(s.world.channel("north", Role::Official).await);
             client.ready().await.unwrap();

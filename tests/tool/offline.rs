@@ -333,3 +333,36 @@ fn the_exchange_says_all_that_is_wrong_and_ends_with_64() {
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8(output.stderr).unwrap().contains("keys.log"));
 }
+
+#[test]
+fn an_interrupted_command_ends_with_130() {
+    let desk = Desk::new();
+    desk.key("a.pem");
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("communique"))
+        .args(["key", "show", "a.pem", "--passphrase-fd", "0"])
+        .current_dir(desk.0.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Its input stays open: it waits for a passphrase that never comes, until it is told to stop.
+    let caught = format!("/proc/{}/status", child.id());
+    let handles = |status: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
+        mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & 2 != 0)
+    };
+    for _ in 0..500 {
+        if fs::read_to_string(&caught).is_ok_and(|status| handles(&status)) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let held = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(held);
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
+}

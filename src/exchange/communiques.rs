@@ -42,6 +42,10 @@ impl Exchange {
         let act = Unverified::<Act>::parse(act)?;
         let manifest = Document::<Manifest>::parse(manifest)?;
         permit.own(&act.claims().party)?;
+        // Before repeats: they are told by the act alone, and another manifest beside it is no repeat.
+        if act.claims().manifest != manifest.digest() {
+            return Err(Refusal::disagrees("act.manifest", manifest.digest(), act.claims().manifest));
+        }
         let (act, manifest, permit) = (&act, &manifest, &permit);
         self.decide(|now| {
             Box::pin(async move {

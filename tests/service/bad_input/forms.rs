@@ -196,6 +196,10 @@ pub(super) fn repeats<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
             let list = session.remote().powers_list(Some(&party("north"))).await.unwrap();
             same(&list[0].receipt, &session.remote().submit_powers(&list[0].statement).await)
         }),
+        row("the same proposal with another manifest", "DISAGREES", async move {
+            let view = world.remote("north").await.revision(s.first.communique, 1).await.unwrap();
+            s.carry_proposal(s.drafting.bytes().to_vec(), view.propose).await
+        }),
         row("the same proposal twice, after a newer one", "the first receipt", async move {
             let view = world.remote("north").await.revision(s.first.communique, 1).await.unwrap();
             same(&view.receipt, &world.carry_proposal("north", &view.manifest, &view.propose).await)

@@ -235,11 +235,18 @@ pub(super) fn not_now<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
         row("an act dated before what it builds on", "TIME_OUT_OF_BOUNDS", async move {
             s.initial(|a| a.time = now().plus(-900)).await
         }),
+        // North's quorum is two: it is the holder who has no second seat.
         row("one holder with two keys", "SEAT_TAKEN", async move {
-            s.act(ActKind::Sign, "south.second", &s.open, Some(s.opening), |_| ()).await
+            s.act(ActKind::Sign, "north.second", &s.open, Some(s.opening), |_| ()).await
         }),
         row("one holder twice with one key", "SEAT_TAKEN", async move {
-            s.act(ActKind::Sign, "south.a", &s.open, Some(s.opening), |_| ()).await
+            s.act(ActKind::Sign, "north.a", &s.open, Some(s.opening), |_| ()).await
+        }),
+        row("a holder beyond the quorum", "SEAT_TAKEN", async move {
+            s.act(ActKind::Sign, "south.b", &s.open, Some(s.opening), |_| ()).await
+        }),
+        row("a second initial of a party", "SEAT_TAKEN", async move {
+            s.act(ActKind::Initial, "south.b", &s.begun, None, |_| ()).await
         }),
     ]
 }

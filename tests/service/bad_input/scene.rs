@@ -35,6 +35,8 @@ pub(super) struct Scene<'w> {
     /// In drafting at revision 2; South's revision is the second.
     pub(super) first: Document<Manifest>,
     pub(super) drafting: Document<Manifest>,
+    /// In drafting, initialled by South.
+    pub(super) begun: Document<Manifest>,
     /// In drafting, with initialling waived.
     pub(super) waived: Document<Manifest>,
     /// Open; signed by the holders `a` of North and South.
@@ -64,6 +66,8 @@ impl<'w> Scene<'w> {
 
         let first = world.draft(&NAMED, |_| ()).await;
         let drafting = world.revise("south.a", &first, "Deuxième texte.\n").await;
+        let begun = world.draft(&NAMED, |_| ()).await;
+        world.submit("south.a", world.act(ActKind::Initial, "south.a", &begun, None)).await.unwrap();
         let waived = world.draft(&NAMED, |m| m.procedure.initialling = Initialling::Waived).await;
         let open = world.draft(&NAMED, |_| ()).await;
         let opening = world.open(&open).await;
@@ -92,9 +96,9 @@ impl<'w> Scene<'w> {
         early.not_before = now().plus(DAY / 2);
         world.grant("south.g", early).await;
         // A second key of the holder `a`.
-        let mut second = terms("south", "a");
-        second.key = key("south.second").public();
-        world.grant("south.second", second).await;
+        let mut second = terms("north", "a");
+        second.key = key("north.second").public();
+        world.grant("north.second", second).await;
 
         let blank = fresh();
         for text in TEXTS.iter().map(|(_, text)| *text).chain([GOOD.as_bytes()]) {
@@ -106,6 +110,7 @@ impl<'w> Scene<'w> {
             world,
             first,
             drafting,
+            begun,
             waived,
             open,
             opening,

@@ -9,6 +9,7 @@ use super::{
         SubmitAct,
     },
     append::{Decision, Plan},
+    filling::Filling,
     load::in_force,
     ports::{ListingQuery, Owner},
 };
@@ -191,25 +192,17 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<Summary>, Refusal> {
         let query = ListingQuery { party: Some(permit.party().clone()), state, after, limit: limit + 1 };
-        let mut listings = self.store.listings(query).await?;
-        let next = if listings.len() > limit {
-            listings.truncate(limit);
-            listings.last().map(|l| l.communique.to_string()).unwrap_or_default()
-        } else {
-            String::new()
-        };
-        let mut rows = Vec::with_capacity(listings.len());
-        for listing in listings {
+        let mut page = Filling::new(limit);
+        for listing in self.store.listings(query).await? {
+            if page.is_full() {
+                return Ok(page.more());
+            }
             let life = self.folds.life(&*self.store, listing.communique).await?;
             let manifest = life.newest().map(|r| r.manifest.bytes().to_vec()).unwrap_or_default();
-            rows.push(Summary {
-                communique: listing.communique,
-                state: listing.state,
-                revision: listing.revision,
-                manifest,
-            });
+            let (communique, state, revision) = (listing.communique, listing.state, listing.revision);
+            page.push(communique, manifest.len(), Summary { communique, state, revision, manifest });
         }
-        Ok(Page { rows, next })
+        Ok(page.end())
     }
 
     /// One revision.
@@ -242,14 +235,15 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<RevisionView>, Refusal> {
         let life = self.visible_life(&permit, id).await?;
-        let rest: Vec<_> = life.revisions().iter().filter(|r| r.manifest.revision > after).collect();
-        let mut rows = Vec::new();
-        for revision in rest.iter().take(limit) {
-            rows.push(self.revision_view(revision).await?);
+        let mut page = Filling::new(limit);
+        for revision in life.revisions().iter().filter(|r| r.manifest.revision > after) {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = self.revision_view(revision).await?;
+            page.push(revision.manifest.revision, row.manifest.len() + row.propose.len(), row);
         }
-        let more = rest.len() > limit;
-        let last = rest.get(limit.saturating_sub(1)).map(|r| r.manifest.revision.to_string()).unwrap_or_default();
-        Ok(Page { rows, next: if more { last } else { String::new() } })
+        Ok(page.end())
     }
 
     /// The acts on all revisions but their proposals, in log order, from the `after`th on.
@@ -264,13 +258,15 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<ActView>, Refusal> {
         let life = self.visible_life(&permit, id).await?;
-        let acts: Vec<_> = life.revisions().iter().flat_map(|r| &r.acts).collect();
-        let mut rows = Vec::new();
-        for act in acts.iter().skip(after).take(limit) {
-            rows.push(self.act_view(&life, permit.party(), act).await?);
+        let mut page = Filling::new(limit);
+        for (n, act) in life.revisions().iter().flat_map(|r| &r.acts).enumerate().skip(after) {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = self.act_view(&life, permit.party(), act).await?;
+            page.push(n + 1, act.compact.len(), row);
         }
-        let seen = after.saturating_add(rows.len());
-        Ok(Page { rows, next: if seen < acts.len() { seen.to_string() } else { String::new() } })
+        Ok(page.end())
     }
 
     /// The communiqué's life, if it names the permit's party.

@@ -5,6 +5,7 @@ mod append;
 mod charters;
 mod communiques;
 mod content;
+mod filling;
 mod founding;
 mod load;
 mod parties;
@@ -17,6 +18,7 @@ use std::sync::{
 };
 
 pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
+pub use filling::PAGE_BYTES;
 pub use founding::found;
 use load::Folds;
 use ports::{Content, Machine, Store};

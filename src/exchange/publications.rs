@@ -6,6 +6,7 @@ use super::{
     CHUNK_LIMIT, Download, Exchange,
     access::{DownloadPackage, GetPublication, ListPublications, Permit, PublishCommunique},
     append::{Decision, Plan},
+    filling::Filling,
     load::in_force,
     ports::{ListingQuery, ReadFailed, Seal, Stage, Stored},
 };
@@ -78,15 +79,15 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<PublicationView>, Refusal> {
         let query = ListingQuery { party: None, state: Some(State::Published), after, limit: limit + 1 };
-        let mut listings = self.store.listings(query).await?;
-        let more = listings.len() > limit;
-        listings.truncate(limit);
-        let next = listings.last().filter(|_| more).map(|l| l.communique.to_string()).unwrap_or_default();
-        let mut rows = Vec::with_capacity(listings.len());
-        for listing in listings {
-            rows.push(self.publication_view(listing.communique).await?);
+        let mut page = Filling::new(limit);
+        for listing in self.store.listings(query).await? {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = self.publication_view(listing.communique).await?;
+            page.push(listing.communique, row.manifest.len() + row.receipt.entry.len(), row);
         }
-        Ok(Page { rows, next })
+        Ok(page.end())
     }
 
     /// The package of a published communiqué.

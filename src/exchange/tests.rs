@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    access::{Permit, ProposeRevision, SubmitAct, UploadContent},
+    access::{ListCommuniques, Permit, ProposeRevision, SubmitAct, UploadContent},
     ports::*,
     *,
 };
@@ -22,10 +22,11 @@ use crate::domain::{
     entry::{Entry, Kind, Position, StreamId},
     id::{CommuniqueId, Digest, Role, Salt},
     json,
-    manifest::Manifest,
+    manifest::{ANNEXES_LIMIT, Annex, Manifest, MediaType},
     samples::{World, key, noon, party},
     statement::Statement,
     view::Receipt,
+    words::{LINE_LIMIT, Line, Names},
 };
 
 /// A log and content in memory, which a test can make fail or stand still.
@@ -246,4 +247,35 @@ async fn a_repeat_is_of_the_same_manifest_by_the_same_method() {
     assert_eq!(refused.map_err(|r| r.reason()), Err("DISAGREES"), "a manifest that was never logged");
     let refused = house.exchange.act(House::permit::<SubmitAct>("north"), act.compact()).await;
     assert_eq!(refused.map_err(|r| r.reason()), Err("MALFORMED"), "a proposal without its manifest");
+}
+
+#[tokio::test]
+async fn a_page_of_large_manifests_ends_by_its_bytes() {
+    const MANY: usize = 9;
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    let long = Line::new("a".repeat(LINE_LIMIT)).unwrap();
+    let titles = Names::new(["ar", "en", "fr", "ru"].map(|l| (l.parse().unwrap(), long.clone()))).unwrap();
+    let (sha256, size) = (Digest::of(TEXT), TEXT.len() as u64);
+    let annex = Annex { titles, media_type: MediaType::Pdf, size, sha256 };
+    for n in 0..MANY {
+        house.world.id = CommuniqueId::new(1_772_452_800_000, &[n as u8; 10]);
+        house.upload("north", house.world.id, TEXT).await;
+        let annexes = vec![annex.clone(); ANNEXES_LIMIT];
+        house.propose(&Manifest { annexes, ..house.world.manifest() }).await.unwrap();
+    }
+    let (mut after, mut pages) = (None, vec![]);
+    loop {
+        let permit = House::permit::<ListCommuniques>("south");
+        let page = house.exchange.communiques(permit, None, after, 1000).await.unwrap();
+        pages.push(page.rows.iter().map(|r| r.manifest.len()).collect::<Vec<_>>());
+        if page.next.is_empty() {
+            break;
+        }
+        after = Some(page.next.parse().unwrap());
+    }
+    assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), MANY);
+    for page in &pages {
+        let (last, rest) = page.split_last().unwrap();
+        assert!(*last > 400_000 && rest.iter().sum::<usize>() <= PAGE_BYTES, "{pages:?}");
+    }
 }

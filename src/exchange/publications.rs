@@ -6,9 +6,10 @@ use super::{
     CHUNK_LIMIT, Download, Exchange,
     access::{DownloadPackage, GetPublication, ListPublications, Permit, PublishCommunique},
     append::{Decision, Plan},
+    content::Staged,
     filling::Filling,
     load::in_force,
-    ports::{ListingQuery, ReadFailed, Seal, Stage, Stored},
+    ports::{ListingQuery, ReadFailed, Seal, Stored},
 };
 use crate::{
     domain::{
@@ -121,6 +122,11 @@ impl Exchange {
         if let Some(package) = self.content.package(id).await? {
             return Ok(package);
         }
+        // One at a time: a package costs a pass over all its files, and whoever waited for the same one finds it built.
+        let _building = self.building.lock().await;
+        if let Some(package) = self.content.package(id).await? {
+            return Ok(package);
+        }
         let contents = self.contents(id).await?;
         let entry = self.receipt_at(published.index).await?;
         let charters = self.folds.charters(&*self.store).await?;
@@ -140,21 +146,14 @@ impl Exchange {
         let parts = self.examined(&contents).await?;
         let writer = PackageWriter::new(Vec::new(), &contents, (entry.index, &entry.entry), &certified, &parts)
             .map_err(|e| unwritable(&e))?;
-        let stage = self.content.stage().await?;
-        match self.fill(writer, stage).await {
-            Ok((digest, size)) => {
-                self.content.seal(stage, digest, size, Seal::Package(id)).await?;
-                Ok((digest, size))
-            }
-            Err(refusal) => {
-                self.content.discard(stage).await;
-                Err(refusal)
-            }
-        }
+        let stage = Staged::open(&self.content).await?;
+        let (digest, size) = self.fill(writer, &stage).await?;
+        stage.seal(digest, size, Seal::Package(id)).await?;
+        Ok((digest, size))
     }
 
     /// Writes the package piece by piece into the stage.
-    async fn fill(&self, mut writer: PackageWriter<Vec<u8>>, stage: Stage) -> Result<(Digest, u64), Refusal> {
+    async fn fill(&self, mut writer: PackageWriter<Vec<u8>>, stage: &Staged) -> Result<(Digest, u64), Refusal> {
         let mut hash = PartHasher::default();
         while let Some(Part { sha256, .. }) = writer.next_part().cloned() {
             let mut offset = 0;
@@ -165,23 +164,14 @@ impl Exchange {
                 }
                 offset += piece.len() as u64;
                 writer.part_bytes(&piece).map_err(|e| unwritable(&e))?;
-                self.drain(writer.target(), stage, &mut hash).await?;
+                drain(writer.target(), stage, &mut hash).await?;
             }
             writer.end_part().map_err(|e| unwritable(&e))?;
         }
         let mut rest = writer.finish().map_err(|e| unwritable(&e))?;
-        self.drain(&mut rest, stage, &mut hash).await?;
+        drain(&mut rest, stage, &mut hash).await?;
         let done = hash.finish();
         Ok((done.sha256, done.size))
-    }
-
-    async fn drain(&self, buffer: &mut Vec<u8>, stage: Stage, hash: &mut PartHasher) -> Result<(), ReadFailed> {
-        let bytes = std::mem::take(buffer);
-        hash.update(&bytes);
-        for piece in bytes.chunks(CHUNK_LIMIT) {
-            self.content.push(stage, piece.to_vec()).await?;
-        }
-        Ok(())
     }
 
     /// One pass over every text and annex: what the archive must say before it holds them.
@@ -228,6 +218,15 @@ impl Exchange {
             }
         }
     }
+}
+
+async fn drain(buffer: &mut Vec<u8>, stage: &Staged, hash: &mut PartHasher) -> Result<(), ReadFailed> {
+    let bytes = std::mem::take(buffer);
+    hash.update(&bytes);
+    for piece in bytes.chunks(CHUNK_LIMIT) {
+        stage.push(piece.to_vec()).await?;
+    }
+    Ok(())
 }
 
 fn logged(stored: Stored) -> Logged {

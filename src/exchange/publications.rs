@@ -1,10 +1,10 @@
 //! Publication: the `published` entry, and the package, which is one function of log and content.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     CHUNK_LIMIT, Download, Exchange,
-    access::{DownloadPackage, GetPublication, ListPublications, Permit, PublishCommunique},
+    access::{DownloadPackage, GetPublication, ListPublications, Method, Permit, PublishCommunique},
     append::{Decision, Plan},
     content::Staged,
     filling::Filling,
@@ -64,8 +64,14 @@ impl Exchange {
     /// A published communiqué. Open to every party.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] for what is not published, whether it exists or not.
-    pub async fn publication(&self, _: Permit<GetPublication>, id: CommuniqueId) -> Result<PublicationView, Refusal> {
+    /// [`Refusal::NotPublished`] to a party that the communiqué names; to every other [`Refusal::NotFound`], whether it
+    /// exists or not.
+    pub async fn publication(
+        &self,
+        permit: Permit<GetPublication>,
+        id: CommuniqueId,
+    ) -> Result<PublicationView, Refusal> {
+        self.published_to(&permit, id).await?;
         self.publication_view(id).await
     }
 
@@ -94,11 +100,21 @@ impl Exchange {
     /// The package of a published communiqué.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`].
-    pub async fn package(&self, _: Permit<DownloadPackage>, id: CommuniqueId) -> Result<Download, Refusal> {
-        let life = self.folds.life(&*self.store, id).await?;
+    /// As [`Exchange::publication`].
+    pub async fn package(&self, permit: Permit<DownloadPackage>, id: CommuniqueId) -> Result<Download, Refusal> {
+        let life = self.published_to(&permit, id).await?;
         let (digest, size) = self.built(id, &life).await?;
         Ok(Download { content: self.content.clone(), digest, size })
+    }
+
+    /// The life of what is published; otherwise only a party that it names learns that there is something.
+    async fn published_to<M: Method>(&self, permit: &Permit<M>, id: CommuniqueId) -> Result<Arc<Life>, Refusal> {
+        let life = self.folds.life(&*self.store, id).await?;
+        match life.published() {
+            Some(_) => Ok(life),
+            None if life.parties().contains(permit.party()) => Err(Refusal::NotPublished { communique: id }),
+            None => Err(Refusal::not_found("publication", id)),
+        }
     }
 
     async fn publication_view(&self, id: CommuniqueId) -> Result<PublicationView, Refusal> {

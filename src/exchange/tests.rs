@@ -329,3 +329,11 @@ async fn a_package_that_many_ask_for_is_built_once() {
     assert_eq!(one.unwrap().package, two.unwrap().package);
     assert_eq!(house.memory.next.load(Ordering::Relaxed), before + 1);
 }
+
+#[tokio::test]
+async fn what_is_not_published_is_named_to_its_parties_alone() {
+    let house = House::complete().await;
+    let ask = |of: &str| house.exchange.publication(House::permit::<GetPublication>(of), house.world.id);
+    assert_eq!(ask("south").await.map_err(|r| r.reason()), Err("NOT_PUBLISHED"));
+    assert_eq!(ask("east").await.map_err(|r| r.reason()), Err("NOT_FOUND"));
+}

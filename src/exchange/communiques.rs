@@ -27,6 +27,10 @@ use crate::domain::{
     view::{ActView, CommuniqueView, Page, Receipt, RevisionView, Summary},
 };
 
+/// A communiqué whose manifests and statements have more bytes than this takes no further revision. Every call on it folds
+/// them all; ordinary ones, revised as often as may be, stay far below.
+pub const HISTORY_LIMIT: usize = 64 << 20;
+
 type Records = BTreeMap<PartyId, Arc<PartyRecord>>;
 
 impl Exchange {
@@ -64,6 +68,7 @@ impl Exchange {
                         return Err(Refusal::AlreadyExists { what: format!("communiqué {id}") });
                     }
                     visible(&life, permit.party(), id)?;
+                    bounded(life.bytes())?;
                 } else if manifest.revision != 1 {
                     return Err(Refusal::not_found("communiqué", id));
                 }
@@ -216,7 +221,7 @@ impl Exchange {
         number: u64,
     ) -> Result<RevisionView, Refusal> {
         let life = self.visible_life(&permit, id).await?;
-        let revision = life.revisions().iter().find(|r| r.manifest.revision == number);
+        let revision = life.revisions().find(|r| r.manifest.revision == number);
         match revision {
             Some(revision) => self.revision_view(revision).await,
             None => Err(Refusal::not_found("revision", number)),
@@ -236,7 +241,7 @@ impl Exchange {
     ) -> Result<Page<RevisionView>, Refusal> {
         let life = self.visible_life(&permit, id).await?;
         let mut page = Filling::new(limit);
-        for revision in life.revisions().iter().filter(|r| r.manifest.revision > after) {
+        for revision in life.revisions().filter(|r| r.manifest.revision > after) {
             if page.is_full() {
                 return Ok(page.more());
             }
@@ -259,7 +264,7 @@ impl Exchange {
     ) -> Result<Page<ActView>, Refusal> {
         let life = self.visible_life(&permit, id).await?;
         let mut page = Filling::new(limit);
-        for (n, act) in life.revisions().iter().flat_map(|r| &r.acts).enumerate().skip(after) {
+        for (n, act) in life.revisions().flat_map(|r| &r.acts).enumerate().skip(after) {
             if page.is_full() {
                 return Ok(page.more());
             }
@@ -304,6 +309,27 @@ fn visible(life: &Life, party: &PartyId, id: CommuniqueId) -> Result<(), Refusal
     if life.parties().contains(party) { Ok(()) } else { Err(Refusal::not_found("communiqué", id)) }
 }
 
+fn bounded(bytes: usize) -> Result<(), Refusal> {
+    if bytes > HISTORY_LIMIT {
+        return Err(Refusal::LimitReached {
+            what: "bytes of one communiqué's history".into(),
+            limit: HISTORY_LIMIT as u64,
+        });
+    }
+    Ok(())
+}
+
 fn positions(records: &Records) -> impl Iterator<Item = (StreamId, Position)> {
     records.iter().map(|(id, record)| (StreamId::Party(id.clone()), record.position()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_is_bounded() {
+        assert_eq!(bounded(HISTORY_LIMIT), Ok(()));
+        assert_eq!(bounded(HISTORY_LIMIT + 1).map_err(|r| r.reason()), Err("LIMIT_REACHED"));
+    }
 }

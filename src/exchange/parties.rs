@@ -127,7 +127,7 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<PowersView>, Refusal> {
         let records = self.every_party().await?;
-        let mut grants: Vec<&Held<Powers>> = records
+        let mut grants: Vec<_> = records
             .iter()
             .flat_map(|r| r.grants().values())
             .filter(|g| party.is_none_or(|p| g.body.party == *p) && after.is_none_or(|after| g.place.index > after))

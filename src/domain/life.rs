@@ -1,7 +1,7 @@
 //! The life of a communiqué: state × act → entries or refusal. The exchange decides by it, its replay folds by it, and the
 //! verifier of packages runs the same decisions again.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use super::{
     act::{Act, ActKind},
@@ -101,7 +101,8 @@ pub struct Past {
 pub struct Life {
     past: Past,
     position: Position,
-    revisions: Vec<Revision>,
+    /// Shared, so that a copy of a long life costs little.
+    revisions: Vec<Arc<Revision>>,
     completed: Option<Place>,
     published: Option<Place>,
 }
@@ -148,12 +149,20 @@ impl Life {
     /// The newest revision.
     #[must_use]
     pub fn newest(&self) -> Option<&Revision> {
-        self.revisions.last()
+        self.revisions.last().map(|r| &**r)
     }
     /// The known revisions, oldest first.
+    pub fn revisions(&self) -> impl DoubleEndedIterator<Item = &Revision> {
+        self.revisions.iter().map(|r| &**r)
+    }
+    /// How many bytes its manifests and statements have.
     #[must_use]
-    pub fn revisions(&self) -> &[Revision] {
-        &self.revisions
+    pub fn bytes(&self) -> usize {
+        let of = |r: &Revision| {
+            let acts = r.acts.iter().map(|a| a.compact.len()).sum::<usize>();
+            r.manifest.bytes().len() + r.propose.compact.len() + acts
+        };
+        self.revisions().map(of).sum()
     }
     /// The parties that it names; none before revision 1.
     #[must_use]
@@ -173,7 +182,7 @@ impl Life {
     /// The file of this digest that any of its revisions names.
     #[must_use]
     pub fn part(&self, digest: Digest) -> Option<Part> {
-        self.revisions.iter().rev().flat_map(|r| r.manifest.parts()).find(|p| p.sha256 == digest)
+        self.revisions().rev().flat_map(|r| r.manifest.parts()).find(|p| p.sha256 == digest)
     }
     /// Whether this party may see the act's bytes: another's signature only once all have signed, and never after a
     /// declination.
@@ -378,15 +387,18 @@ impl Life {
             Kind::Revision => {
                 let manifest = Document::parse(r.document(0)?.to_vec())?;
                 let propose = logged(r)?;
-                self.revisions.push(Revision { manifest, propose, acts: vec![], opened: None, declined: false });
+                let revision = Revision { manifest, propose, acts: vec![], opened: None, declined: false };
+                self.revisions.push(Arc::new(revision));
             }
             Kind::Act => {
                 let act = logged(r)?;
-                let newest = self.revisions.last_mut().ok_or_else(inconsistent)?;
+                let newest = Arc::make_mut(self.revisions.last_mut().ok_or_else(inconsistent)?);
                 newest.declined |= act.act.act == ActKind::Decline;
                 newest.acts.push(act);
             }
-            Kind::Opened => self.revisions.last_mut().ok_or_else(inconsistent)?.opened = Some(r.place()),
+            Kind::Opened => {
+                Arc::make_mut(self.revisions.last_mut().ok_or_else(inconsistent)?).opened = Some(r.place());
+            }
             Kind::Completed => self.completed = Some(r.place()),
             Kind::Published => self.published = Some(r.place()),
             Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers => return Err(inconsistent()),

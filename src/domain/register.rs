@@ -1,6 +1,6 @@
 //! The register: what the log says of charters, and of each party's trust and full powers.
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 use super::{
     act::Act,
@@ -62,6 +62,11 @@ impl Charters {
     /// The adoptions of the charter of this digest, in log order.
     pub fn adoptions_of(&self, charter: Digest) -> impl Iterator<Item = &Held<Adoption>> {
         self.adoptions.iter().filter(move |a| a.body.charter == charter)
+    }
+    /// How many bytes its documents and statements have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.versions.iter().map(|(c, _)| c.bytes().len()).chain(self.adoptions.iter().map(|a| a.compact.len())).sum()
     }
     /// Folds the stream's next entry.
     ///
@@ -149,10 +154,16 @@ pub struct Founding {
 pub struct PartyRecord {
     position: Position,
     trust: Option<Held<Trust>>,
-    grants: BTreeMap<Digest, Held<Powers>>,
+    /// Shared, so that a copy of a long record costs little.
+    grants: BTreeMap<Digest, Arc<Held<Powers>>>,
 }
 
 impl PartyRecord {
+    /// How many bytes its statements have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.trust.iter().map(|t| t.compact.len()).chain(self.grants.values().map(|g| g.compact.len())).sum()
+    }
     /// Where the stream stands.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -165,7 +176,7 @@ impl PartyRecord {
     }
     /// The grants by digest.
     #[must_use]
-    pub fn grants(&self) -> &BTreeMap<Digest, Held<Powers>> {
+    pub fn grants(&self) -> &BTreeMap<Digest, Arc<Held<Powers>>> {
         &self.grants
     }
 
@@ -236,7 +247,7 @@ impl PartyRecord {
             Kind::Trust => self.trust = Some(held(r)?),
             Kind::Powers => {
                 let powers: Held<Powers> = held(r)?;
-                self.grants.insert(Digest::of(powers.compact.as_bytes()), powers);
+                self.grants.insert(Digest::of(powers.compact.as_bytes()), Arc::new(powers));
             }
             _ => return Err(misplaced(r)),
         }

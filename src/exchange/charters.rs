@@ -3,6 +3,7 @@
 use super::{
     Exchange,
     access::{GetCharter, ListCharters, Permit},
+    filling::Filling,
 };
 use crate::domain::{
     charter::Charter,
@@ -36,10 +37,16 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<CharterView>, Refusal> {
         let charters = self.folds.charters(&*self.store).await?;
-        let rest: Vec<_> = charters.versions().map(|(c, _)| c).filter(|c| c.version > after).collect();
-        let next = rest.get(limit.saturating_sub(1)).filter(|_| rest.len() > limit);
-        let next = next.map(|c| c.version.to_string()).unwrap_or_default();
-        Ok(Page { rows: rest.into_iter().take(limit).map(|c| view(&charters, c)).collect(), next })
+        let mut page = Filling::new(limit);
+        for charter in charters.versions().map(|(c, _)| c).filter(|c| c.version > after) {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = view(&charters, charter);
+            let bytes = row.charter.len() + row.adoptions.iter().map(String::len).sum::<usize>();
+            page.push(charter.version, bytes, row);
+        }
+        Ok(page.end())
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
         SubmitAct,
     },
     append::{Decision, Plan},
+    filling::Filling,
     load::in_force,
     ports::{ListingQuery, Owner},
 };
@@ -25,6 +26,10 @@ use crate::domain::{
     text,
     view::{ActView, CommuniqueView, Page, Receipt, RevisionView, Summary},
 };
+
+/// A communiqué whose manifests and statements have more bytes than this takes no further revision. Every call on it folds
+/// them all; ordinary ones, revised as often as may be, stay far below.
+pub const HISTORY_LIMIT: usize = 64 << 20;
 
 type Records = BTreeMap<PartyId, Arc<PartyRecord>>;
 
@@ -63,6 +68,7 @@ impl Exchange {
                         return Err(Refusal::AlreadyExists { what: format!("communiqué {id}") });
                     }
                     visible(&life, permit.party(), id)?;
+                    bounded(life.bytes())?;
                 } else if manifest.revision != 1 {
                     return Err(Refusal::not_found("communiqué", id));
                 }
@@ -191,25 +197,17 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<Summary>, Refusal> {
         let query = ListingQuery { party: Some(permit.party().clone()), state, after, limit: limit + 1 };
-        let mut listings = self.store.listings(query).await?;
-        let next = if listings.len() > limit {
-            listings.truncate(limit);
-            listings.last().map(|l| l.communique.to_string()).unwrap_or_default()
-        } else {
-            String::new()
-        };
-        let mut rows = Vec::with_capacity(listings.len());
-        for listing in listings {
+        let mut page = Filling::new(limit);
+        for listing in self.store.listings(query).await? {
+            if page.is_full() {
+                return Ok(page.more());
+            }
             let life = self.folds.life(&*self.store, listing.communique).await?;
             let manifest = life.newest().map(|r| r.manifest.bytes().to_vec()).unwrap_or_default();
-            rows.push(Summary {
-                communique: listing.communique,
-                state: listing.state,
-                revision: listing.revision,
-                manifest,
-            });
+            let (communique, state, revision) = (listing.communique, listing.state, listing.revision);
+            page.push(communique, manifest.len(), Summary { communique, state, revision, manifest });
         }
-        Ok(Page { rows, next })
+        Ok(page.end())
     }
 
     /// One revision.
@@ -223,7 +221,7 @@ impl Exchange {
         number: u64,
     ) -> Result<RevisionView, Refusal> {
         let life = self.visible_life(&permit, id).await?;
-        let revision = life.revisions().iter().find(|r| r.manifest.revision == number);
+        let revision = life.revisions().find(|r| r.manifest.revision == number);
         match revision {
             Some(revision) => self.revision_view(revision).await,
             None => Err(Refusal::not_found("revision", number)),
@@ -242,14 +240,15 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<RevisionView>, Refusal> {
         let life = self.visible_life(&permit, id).await?;
-        let rest: Vec<_> = life.revisions().iter().filter(|r| r.manifest.revision > after).collect();
-        let mut rows = Vec::new();
-        for revision in rest.iter().take(limit) {
-            rows.push(self.revision_view(revision).await?);
+        let mut page = Filling::new(limit);
+        for revision in life.revisions().filter(|r| r.manifest.revision > after) {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = self.revision_view(revision).await?;
+            page.push(revision.manifest.revision, row.manifest.len() + row.propose.len(), row);
         }
-        let more = rest.len() > limit;
-        let last = rest.get(limit.saturating_sub(1)).map(|r| r.manifest.revision.to_string()).unwrap_or_default();
-        Ok(Page { rows, next: if more { last } else { String::new() } })
+        Ok(page.end())
     }
 
     /// The acts on all revisions but their proposals, in log order, from the `after`th on.
@@ -264,13 +263,15 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<ActView>, Refusal> {
         let life = self.visible_life(&permit, id).await?;
-        let acts: Vec<_> = life.revisions().iter().flat_map(|r| &r.acts).collect();
-        let mut rows = Vec::new();
-        for act in acts.iter().skip(after).take(limit) {
-            rows.push(self.act_view(&life, permit.party(), act).await?);
+        let mut page = Filling::new(limit);
+        for (n, act) in life.revisions().flat_map(|r| &r.acts).enumerate().skip(after) {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = self.act_view(&life, permit.party(), act).await?;
+            page.push(n + 1, act.compact.len(), row);
         }
-        let seen = after.saturating_add(rows.len());
-        Ok(Page { rows, next: if seen < acts.len() { seen.to_string() } else { String::new() } })
+        Ok(page.end())
     }
 
     /// The communiqué's life, if it names the permit's party.
@@ -308,6 +309,27 @@ fn visible(life: &Life, party: &PartyId, id: CommuniqueId) -> Result<(), Refusal
     if life.parties().contains(party) { Ok(()) } else { Err(Refusal::not_found("communiqué", id)) }
 }
 
+fn bounded(bytes: usize) -> Result<(), Refusal> {
+    if bytes > HISTORY_LIMIT {
+        return Err(Refusal::LimitReached {
+            what: "bytes of one communiqué's history".into(),
+            limit: HISTORY_LIMIT as u64,
+        });
+    }
+    Ok(())
+}
+
 fn positions(records: &Records) -> impl Iterator<Item = (StreamId, Position)> {
     records.iter().map(|(id, record)| (StreamId::Party(id.clone()), record.position()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_is_bounded() {
+        assert_eq!(bounded(HISTORY_LIMIT), Ok(()));
+        assert_eq!(bounded(HISTORY_LIMIT + 1).map_err(|r| r.reason()), Err("LIMIT_REACHED"));
+    }
 }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Exchange,
     access::{DownloadContent, Permit, UploadContent},
-    ports::{Content, Owner, Seal, Stage},
+    ports::{Content, Owner, ReadFailed, Seal, Stage},
 };
 use crate::domain::{
     id::{CommuniqueId, Digest},
@@ -20,10 +20,37 @@ pub const CHUNK_LIMIT: usize = 256 << 10;
 /// Most that one party may hold uploaded for one communiqué, in bytes: what one revision can name.
 pub const HELD_LIMIT: u64 = PARTS_LIMIT;
 
-/// An upload under way. Dropped unfinished, it leaves nothing.
-pub struct Upload {
+/// A stage that is somebody's: dropped before it is sealed, it is forgotten. So a caller that hangs up leaves nothing.
+pub(super) struct Staged {
     content: Arc<dyn Content>,
     stage: Option<Stage>,
+}
+
+impl Staged {
+    pub(super) async fn open(content: &Arc<dyn Content>) -> Result<Self, ReadFailed> {
+        Ok(Self { content: content.clone(), stage: Some(content.stage().await?) })
+    }
+    pub(super) async fn push(&self, bytes: Vec<u8>) -> Result<(), ReadFailed> {
+        self.content.push(self.stage.ok_or(ReadFailed)?, bytes).await
+    }
+    pub(super) async fn seal(mut self, digest: Digest, size: u64, seal: Seal) -> Result<(), ReadFailed> {
+        self.content.seal(self.stage.take().ok_or(ReadFailed)?, digest, size, seal).await
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let (Some(stage), Ok(runtime)) = (self.stage.take(), tokio::runtime::Handle::try_current()) {
+            let content = self.content.clone();
+            runtime.spawn(async move { content.discard(stage).await });
+        }
+    }
+}
+
+/// An upload under way. Dropped unfinished, it leaves nothing.
+pub struct Upload {
+    /// None for what is held already: it is checked again, and stored once.
+    stage: Option<Staged>,
     owner: Owner,
     digest: Digest,
     size: u64,
@@ -45,8 +72,8 @@ impl Upload {
             return Err(self.wrong_size());
         }
         self.hash.update(&bytes);
-        match self.stage {
-            Some(stage) => Ok(self.content.push(stage, bytes).await?),
+        match &self.stage {
+            Some(stage) => Ok(stage.push(bytes).await?),
             None => Ok(()),
         }
     }
@@ -63,21 +90,12 @@ impl Upload {
             return Err(Refusal::WrongDigest { expected: self.digest, actual });
         }
         if let Some(stage) = self.stage.take() {
-            self.content.seal(stage, self.digest, self.size, Seal::Upload(self.owner.clone())).await?;
+            stage.seal(self.digest, self.size, Seal::Upload(self.owner.clone())).await?;
         }
         Ok(())
     }
     fn wrong_size(&self) -> Refusal {
         Refusal::WrongSize { what: "the upload".into(), expected: self.size, actual: self.seen }
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if let (Some(stage), Ok(runtime)) = (self.stage.take(), tokio::runtime::Handle::try_current()) {
-            let content = self.content.clone();
-            runtime.spawn(async move { content.discard(stage).await });
-        }
     }
 }
 
@@ -110,11 +128,10 @@ impl Exchange {
                         limit: HELD_LIMIT,
                     });
                 }
-                Some(self.content.stage().await?)
+                Some(Staged::open(&self.content).await?)
             }
         };
-        let content = self.content.clone();
-        Ok(Upload { content, stage, owner, digest, size, seen: 0, hash: Sha256::new() })
+        Ok(Upload { stage, owner, digest, size, seen: 0, hash: Sha256::new() })
     }
 
     /// The size of content that the caller may read: of a communiqué that names the party and the digest, or its own upload.

@@ -20,12 +20,16 @@ use crate::domain::{
 
 /// How many folds of a kind are kept before all are dropped.
 const KEPT: usize = 4096;
+/// How many bytes of documents and statements the folds of a kind hold before all are dropped. In memory, parsed, it is some
+/// three times as much.
+const KEPT_BYTES: usize = 128 << 20;
 /// How many entries are read at a time.
 const BATCH: usize = 512;
 
 /// What a stream amounts to.
 trait Fold: Clone + Default {
     fn position(&self) -> Position;
+    fn bytes(&self) -> usize;
     fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal>;
 }
 
@@ -33,6 +37,7 @@ macro_rules! fold {
     ($($ty:ty),+) => {$(
         impl Fold for $ty {
             fn position(&self) -> Position { Self::position(self) }
+            fn bytes(&self) -> usize { Self::bytes(self) }
             fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal> { Self::apply(self, r) }
         }
     )+};
@@ -53,17 +58,44 @@ impl From<ReadFailed> for Refusal {
     }
 }
 
-struct Kept<K, F>(Mutex<HashMap<K, Arc<F>>>);
+struct Kept<K, F>(Mutex<Shelf<K, F>>);
+
+/// Folds with their bytes, and the sum of these.
+struct Shelf<K, F> {
+    folds: HashMap<K, (Arc<F>, usize)>,
+    bytes: usize,
+}
 
 impl<K, F> Default for Kept<K, F> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Shelf { folds: HashMap::new(), bytes: 0 }))
+    }
+}
+
+impl<K: Hash + Eq, F: Fold> Shelf<K, F> {
+    /// Keeps a fold, unless another call has carried it further meanwhile. One too large to be kept with others is kept alone:
+    /// it would have to be read whole by every call.
+    fn keep(&mut self, key: K, fold: Arc<F>) {
+        if self.folds.get(&key).is_some_and(|(held, _)| held.position().length >= fold.position().length) {
+            return;
+        }
+        let bytes = fold.bytes();
+        self.bytes -= self.folds.remove(&key).map_or(0, |(_, bytes)| bytes);
+        if self.folds.len() >= KEPT || self.bytes + bytes > KEPT_BYTES {
+            self.folds.clear();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        self.folds.insert(key, (fold, bytes));
     }
 }
 
 impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
     async fn load(&self, store: &dyn Store, key: K, stream: StreamId) -> Result<Arc<F>, Refusal> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let kept = {
+            let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            shelf.folds.get(&key).map(|(fold, _)| fold.clone())
+        };
         let mut fold = kept.unwrap_or_default();
         let mut grown = false;
         loop {
@@ -81,11 +113,7 @@ impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
             }
         }
         if grown {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= KEPT {
-                kept.clear();
-            }
-            kept.insert(key, fold.clone());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(key, fold.clone());
         }
         Ok(fold)
     }
@@ -136,4 +164,41 @@ pub fn in_force(charters: &Charters) -> Result<(&Document<Charter>, Digest), Ref
         .in_force()
         .zip(charters.founding())
         .ok_or_else(|| Refusal::Inconsistent { what: "no charter is in force; found the exchange first".into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Weight(usize, u64);
+    impl Fold for Weight {
+        fn position(&self) -> Position {
+            Position { length: self.1, last: None }
+        }
+        fn bytes(&self) -> usize {
+            self.0
+        }
+        fn apply(&mut self, _: Recorded<'_>) -> Result<(), Refusal> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_bytes_and_never_goes_back() {
+        let kept = Kept::<u8, Weight>::default();
+        let mut shelf = kept.0.lock().unwrap();
+        let mut keep = |key, bytes, length| {
+            shelf.keep(key, Arc::new(Weight(bytes, length)));
+            let mut held: Vec<_> = shelf.folds.iter().map(|(key, (fold, _))| (*key, fold.1)).collect();
+            held.sort_unstable();
+            (held, shelf.bytes)
+        };
+        assert_eq!(keep(1, KEPT_BYTES / 2, 5), (vec![(1, 5)], KEPT_BYTES / 2));
+        assert_eq!(keep(1, 7, 4), (vec![(1, 5)], KEPT_BYTES / 2), "a slower call's");
+        assert_eq!(keep(2, KEPT_BYTES / 2, 1), (vec![(1, 5), (2, 1)], KEPT_BYTES));
+        assert_eq!(keep(3, 1, 1), (vec![(3, 1)], 1));
+        assert_eq!(keep(4, 2 * KEPT_BYTES, 1), (vec![(4, 1)], 2 * KEPT_BYTES));
+        assert_eq!(keep(4, 3, 2), (vec![(4, 2)], 3));
+    }
 }

@@ -5,6 +5,7 @@ mod append;
 mod charters;
 mod communiques;
 mod content;
+mod filling;
 mod founding;
 mod load;
 mod parties;
@@ -17,6 +18,7 @@ use std::sync::{
 };
 
 pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
+pub use filling::PAGE_BYTES;
 pub use founding::found;
 use load::Folds;
 use ports::{Content, Machine, Store};
@@ -34,6 +36,7 @@ pub struct Exchange {
     machine: Arc<dyn Machine>,
     depositary: Arc<dyn Signer>,
     folds: Folds,
+    building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
     /// The latest log time that the store held against our clock, in seconds since 1970.
     latest: AtomicI64,
@@ -49,7 +52,16 @@ impl Exchange {
         depositary: Arc<dyn Signer>,
     ) -> Self {
         let (trust_changed, _) = watch::channel(0);
-        Self { store, content, machine, depositary, folds: Folds::default(), trust_changed, latest: AtomicI64::new(0) }
+        Self {
+            store,
+            content,
+            machine,
+            depositary,
+            folds: Folds::default(),
+            building: tokio::sync::Mutex::default(),
+            trust_changed,
+            latest: AtomicI64::new(0),
+        }
     }
     /// The charter in force.
     ///

@@ -4,6 +4,7 @@ use super::{
     Exchange,
     access::{GetPowers, ListPowers, ListTrust, Permit, SubmitPowers, SubmitTrust},
     append::{Decision, Plan},
+    filling::Filling,
     load::in_force,
 };
 use crate::domain::{
@@ -66,18 +67,16 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<TrustView>, Refusal> {
         let records = self.every_party().await?;
-        let rest: Vec<_> = records
-            .iter()
-            .filter_map(|record| record.trusted())
-            .filter(|held| after.is_none_or(|after| held.body.party > *after))
-            .collect();
-        let next = rest.get(limit.saturating_sub(1)).filter(|_| rest.len() > limit);
-        let next = next.map(|held| held.body.party.to_string()).unwrap_or_default();
-        let mut rows = Vec::new();
-        for held in rest.into_iter().take(limit) {
-            rows.push(TrustView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? });
+        let held = records.iter().filter_map(|record| record.trusted());
+        let mut page = Filling::new(limit);
+        for held in held.filter(|held| after.is_none_or(|after| held.body.party > *after)) {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = TrustView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? };
+            page.push(&held.body.party, held.compact.len(), row);
         }
-        Ok(Page { rows, next })
+        Ok(page.end())
     }
 
     /// Takes full powers, by the caller's own party.
@@ -128,23 +127,21 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<PowersView>, Refusal> {
         let records = self.every_party().await?;
-        let mut grants: Vec<&Held<Powers>> = records
+        let mut grants: Vec<_> = records
             .iter()
             .flat_map(|r| r.grants().values())
             .filter(|g| party.is_none_or(|p| g.body.party == *p) && after.is_none_or(|after| g.place.index > after))
             .collect();
         grants.sort_by_key(|g| g.place.index);
-        let next = if grants.len() > limit {
-            grants.truncate(limit);
-            grants.last().map(|g| g.place.index.to_string()).unwrap_or_default()
-        } else {
-            String::new()
-        };
-        let mut rows = Vec::with_capacity(grants.len());
+        let mut page = Filling::new(limit);
         for held in grants {
-            rows.push(PowersView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? });
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = PowersView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? };
+            page.push(held.place.index, held.compact.len(), row);
         }
-        Ok(Page { rows, next })
+        Ok(page.end())
     }
 
     /// Full powers by digest.

@@ -1,13 +1,15 @@
 //! Publication: the `published` entry, and the package, which is one function of log and content.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     CHUNK_LIMIT, Download, Exchange,
-    access::{DownloadPackage, GetPublication, ListPublications, Permit, PublishCommunique},
+    access::{DownloadPackage, GetPublication, ListPublications, Method, Permit, PublishCommunique},
     append::{Decision, Plan},
+    content::Staged,
+    filling::Filling,
     load::in_force,
-    ports::{ListingQuery, ReadFailed, Seal, Stage, Stored},
+    ports::{ListingQuery, ReadFailed, Seal, Stored},
 };
 use crate::{
     domain::{
@@ -62,8 +64,14 @@ impl Exchange {
     /// A published communiqué. Open to every party.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] for what is not published, whether it exists or not.
-    pub async fn publication(&self, _: Permit<GetPublication>, id: CommuniqueId) -> Result<PublicationView, Refusal> {
+    /// [`Refusal::NotPublished`] to a party that the communiqué names; to every other [`Refusal::NotFound`], whether it
+    /// exists or not.
+    pub async fn publication(
+        &self,
+        permit: Permit<GetPublication>,
+        id: CommuniqueId,
+    ) -> Result<PublicationView, Refusal> {
+        self.published_to(&permit, id).await?;
         self.publication_view(id).await
     }
 
@@ -78,25 +86,35 @@ impl Exchange {
         limit: usize,
     ) -> Result<Page<PublicationView>, Refusal> {
         let query = ListingQuery { party: None, state: Some(State::Published), after, limit: limit + 1 };
-        let mut listings = self.store.listings(query).await?;
-        let more = listings.len() > limit;
-        listings.truncate(limit);
-        let next = listings.last().filter(|_| more).map(|l| l.communique.to_string()).unwrap_or_default();
-        let mut rows = Vec::with_capacity(listings.len());
-        for listing in listings {
-            rows.push(self.publication_view(listing.communique).await?);
+        let mut page = Filling::new(limit);
+        for listing in self.store.listings(query).await? {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            let row = self.publication_view(listing.communique).await?;
+            page.push(listing.communique, row.manifest.len() + row.receipt.entry.len(), row);
         }
-        Ok(Page { rows, next })
+        Ok(page.end())
     }
 
     /// The package of a published communiqué.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`].
-    pub async fn package(&self, _: Permit<DownloadPackage>, id: CommuniqueId) -> Result<Download, Refusal> {
-        let life = self.folds.life(&*self.store, id).await?;
+    /// As [`Exchange::publication`].
+    pub async fn package(&self, permit: Permit<DownloadPackage>, id: CommuniqueId) -> Result<Download, Refusal> {
+        let life = self.published_to(&permit, id).await?;
         let (digest, size) = self.built(id, &life).await?;
         Ok(Download { content: self.content.clone(), digest, size })
+    }
+
+    /// The life of what is published; otherwise only a party that it names learns that there is something.
+    async fn published_to<M: Method>(&self, permit: &Permit<M>, id: CommuniqueId) -> Result<Arc<Life>, Refusal> {
+        let life = self.folds.life(&*self.store, id).await?;
+        match life.published() {
+            Some(_) => Ok(life),
+            None if life.parties().contains(permit.party()) => Err(Refusal::NotPublished { communique: id }),
+            None => Err(Refusal::not_found("publication", id)),
+        }
     }
 
     async fn publication_view(&self, id: CommuniqueId) -> Result<PublicationView, Refusal> {
@@ -120,6 +138,11 @@ impl Exchange {
         if let Some(package) = self.content.package(id).await? {
             return Ok(package);
         }
+        // One at a time: a package costs a pass over all its files, and whoever waited for the same one finds it built.
+        let _building = self.building.lock().await;
+        if let Some(package) = self.content.package(id).await? {
+            return Ok(package);
+        }
         let contents = self.contents(id).await?;
         let entry = self.receipt_at(published.index).await?;
         let charters = self.folds.charters(&*self.store).await?;
@@ -139,21 +162,14 @@ impl Exchange {
         let parts = self.examined(&contents).await?;
         let writer = PackageWriter::new(Vec::new(), &contents, (entry.index, &entry.entry), &certified, &parts)
             .map_err(|e| unwritable(&e))?;
-        let stage = self.content.stage().await?;
-        match self.fill(writer, stage).await {
-            Ok((digest, size)) => {
-                self.content.seal(stage, digest, size, Seal::Package(id)).await?;
-                Ok((digest, size))
-            }
-            Err(refusal) => {
-                self.content.discard(stage).await;
-                Err(refusal)
-            }
-        }
+        let stage = Staged::open(&self.content).await?;
+        let (digest, size) = self.fill(writer, &stage).await?;
+        stage.seal(digest, size, Seal::Package(id)).await?;
+        Ok((digest, size))
     }
 
     /// Writes the package piece by piece into the stage.
-    async fn fill(&self, mut writer: PackageWriter<Vec<u8>>, stage: Stage) -> Result<(Digest, u64), Refusal> {
+    async fn fill(&self, mut writer: PackageWriter<Vec<u8>>, stage: &Staged) -> Result<(Digest, u64), Refusal> {
         let mut hash = PartHasher::default();
         while let Some(Part { sha256, .. }) = writer.next_part().cloned() {
             let mut offset = 0;
@@ -164,23 +180,14 @@ impl Exchange {
                 }
                 offset += piece.len() as u64;
                 writer.part_bytes(&piece).map_err(|e| unwritable(&e))?;
-                self.drain(writer.target(), stage, &mut hash).await?;
+                drain(writer.target(), stage, &mut hash).await?;
             }
             writer.end_part().map_err(|e| unwritable(&e))?;
         }
         let mut rest = writer.finish().map_err(|e| unwritable(&e))?;
-        self.drain(&mut rest, stage, &mut hash).await?;
+        drain(&mut rest, stage, &mut hash).await?;
         let done = hash.finish();
         Ok((done.sha256, done.size))
-    }
-
-    async fn drain(&self, buffer: &mut Vec<u8>, stage: Stage, hash: &mut PartHasher) -> Result<(), ReadFailed> {
-        let bytes = std::mem::take(buffer);
-        hash.update(&bytes);
-        for piece in bytes.chunks(CHUNK_LIMIT) {
-            self.content.push(stage, piece.to_vec()).await?;
-        }
-        Ok(())
     }
 
     /// One pass over every text and annex: what the archive must say before it holds them.
@@ -227,6 +234,15 @@ impl Exchange {
             }
         }
     }
+}
+
+async fn drain(buffer: &mut Vec<u8>, stage: &Staged, hash: &mut PartHasher) -> Result<(), ReadFailed> {
+    let bytes = std::mem::take(buffer);
+    hash.update(&bytes);
+    for piece in bytes.chunks(CHUNK_LIMIT) {
+        stage.push(piece.to_vec()).await?;
+    }
+    Ok(())
 }
 
 fn logged(stored: Stored) -> Logged {

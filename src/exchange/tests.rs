@@ -6,13 +6,14 @@ use std::{
         Mutex,
         atomic::{AtomicBool, AtomicUsize},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    access::{Permit, ProposeRevision, SubmitAct, UploadContent},
+    access::{GetPublication, ListCommuniques, Permit, ProposeRevision, PublishCommunique, SubmitAct, UploadContent},
     ports::*,
     *,
 };
@@ -22,10 +23,11 @@ use crate::domain::{
     entry::{Entry, Kind, Position, StreamId},
     id::{CommuniqueId, Digest, Role, Salt},
     json,
-    manifest::Manifest,
+    manifest::{ANNEXES_LIMIT, Annex, Manifest, MediaType},
     samples::{World, key, noon, party},
     statement::Statement,
     view::Receipt,
+    words::{LINE_LIMIT, Line, Names},
 };
 
 /// A log and content in memory, which a test can make fail or stand still.
@@ -215,6 +217,25 @@ impl House {
         upload.push(bytes.to_vec()).await.unwrap();
         upload.finish().await.unwrap();
     }
+    /// Hands in another act on the newest revision.
+    async fn submit(&mut self, kind: ActKind, of: &str) -> Result<Receipt, Refusal> {
+        self.world.life = (*self.exchange.folds.life(&*self.memory, self.world.id).await?).clone();
+        let act = Statement::sign(self.world.act(kind, of, "a1"), &key(&format!("{of}.a1")))?;
+        self.exchange.act(Self::permit::<SubmitAct>(of), act.compact()).await
+    }
+    /// North and South sign a text that has nothing to hide.
+    async fn complete() -> Self {
+        let mut house = Self::of(&[("north", 1), ("south", 1)]).await;
+        house.upload("north", house.world.id, TEXT).await;
+        house.propose(&house.world.manifest()).await.unwrap();
+        for (kind, of) in [(ActKind::Initial, "north"), (ActKind::Initial, "south")] {
+            house.submit(kind, of).await.unwrap();
+        }
+        for (kind, of) in [(ActKind::Sign, "north"), (ActKind::Sign, "south")] {
+            house.submit(kind, of).await.unwrap();
+        }
+        house
+    }
     /// Hands in a manifest by its proposer.
     async fn propose(&mut self, manifest: &Manifest) -> Result<Receipt, Refusal> {
         let document = Document::of(manifest)?;
@@ -246,4 +267,73 @@ async fn a_repeat_is_of_the_same_manifest_by_the_same_method() {
     assert_eq!(refused.map_err(|r| r.reason()), Err("DISAGREES"), "a manifest that was never logged");
     let refused = house.exchange.act(House::permit::<SubmitAct>("north"), act.compact()).await;
     assert_eq!(refused.map_err(|r| r.reason()), Err("MALFORMED"), "a proposal without its manifest");
+}
+
+#[tokio::test]
+async fn a_page_of_large_manifests_ends_by_its_bytes() {
+    const MANY: usize = 9;
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    let long = Line::new("a".repeat(LINE_LIMIT)).unwrap();
+    let titles = Names::new(["ar", "en", "fr", "ru"].map(|l| (l.parse().unwrap(), long.clone()))).unwrap();
+    let (sha256, size) = (Digest::of(TEXT), TEXT.len() as u64);
+    let annex = Annex { titles, media_type: MediaType::Pdf, size, sha256 };
+    for n in 0..MANY {
+        house.world.id = CommuniqueId::new(1_772_452_800_000, &[n as u8; 10]);
+        house.upload("north", house.world.id, TEXT).await;
+        let annexes = vec![annex.clone(); ANNEXES_LIMIT];
+        house.propose(&Manifest { annexes, ..house.world.manifest() }).await.unwrap();
+    }
+    let (mut after, mut pages) = (None, vec![]);
+    loop {
+        let permit = House::permit::<ListCommuniques>("south");
+        let page = house.exchange.communiques(permit, None, after, 1000).await.unwrap();
+        pages.push(page.rows.iter().map(|r| r.manifest.len()).collect::<Vec<_>>());
+        if page.next.is_empty() {
+            break;
+        }
+        after = Some(page.next.parse().unwrap());
+    }
+    assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), MANY);
+    for page in &pages {
+        let (last, rest) = page.split_last().unwrap();
+        assert!(*last > 400_000 && rest.iter().sum::<usize>() <= PAGE_BYTES, "{pages:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_is_given_up_leaves_no_stage() {
+    let house = House::complete().await;
+    house.memory.held_back.store(true, Ordering::Relaxed);
+    let permit = House::permit::<PublishCommunique>("north");
+    let asked = tokio::time::timeout(Duration::from_millis(50), house.exchange.publish(permit, house.world.id));
+    assert!(asked.await.is_err(), "the content stands still");
+    tokio::task::yield_now().await;
+    assert_eq!(house.memory.stages.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_package_that_many_ask_for_is_built_once() {
+    let house = House::complete().await;
+    house.memory.held_back.store(true, Ordering::Relaxed);
+    let permit = House::permit::<PublishCommunique>("north");
+    let asked = tokio::time::timeout(Duration::from_millis(50), house.exchange.publish(permit, house.world.id));
+    assert!(asked.await.is_err(), "published, but not built");
+    let before = house.memory.next.load(Ordering::Relaxed);
+    let ask = || house.exchange.publication(House::permit::<GetPublication>("south"), house.world.id);
+    let let_go = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.memory.held_back.store(false, Ordering::Relaxed);
+        house.memory.go.notify_waiters();
+    };
+    let (one, two, ()) = tokio::join!(ask(), ask(), let_go);
+    assert_eq!(one.unwrap().package, two.unwrap().package);
+    assert_eq!(house.memory.next.load(Ordering::Relaxed), before + 1);
+}
+
+#[tokio::test]
+async fn what_is_not_published_is_named_to_its_parties_alone() {
+    let house = House::complete().await;
+    let ask = |of: &str| house.exchange.publication(House::permit::<GetPublication>(of), house.world.id);
+    assert_eq!(ask("south").await.map_err(|r| r.reason()), Err("NOT_PUBLISHED"));
+    assert_eq!(ask("east").await.map_err(|r| r.reason()), Err("NOT_FOUND"));
 }

@@ -25,6 +25,11 @@ use crate::{
     wire::{page::PageLimits, status::status},
 };
 
+tokio::task_local! {
+    /// The name of the call under way: what it streams later bears the same.
+    static REQUEST: String;
+}
+
 /// How much one call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -114,8 +119,8 @@ impl Desk {
             }
             outcome
         }
-        .instrument(span)
-        .await;
+        .instrument(span);
+        let outcome = REQUEST.scope(id.clone(), outcome).await;
         outcome.map(Response::new).map_err(|refusal| status(&refusal, &id))
     }
 
@@ -158,8 +163,13 @@ fn micros(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// The name of the call under way.
+pub(super) fn current_request() -> String {
+    REQUEST.try_with(Clone::clone).unwrap_or_default()
+}
+
 /// A name for one call, in every line that the exchange logs of it and in every refusal.
-pub(super) fn request_id() -> String {
+fn request_id() -> String {
     let mut bytes = [0; 8];
     // A name that repeats is a nuisance, not a danger.
     let _ = getrandom::fill(&mut bytes);

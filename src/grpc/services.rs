@@ -6,7 +6,7 @@ use tokio::time::timeout_at;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::call::{Desk, request_id};
+use super::call::{Desk, current_request};
 use crate::{
     domain::{
         id::Digest,
@@ -292,7 +292,7 @@ impl Desk {
         if offset > download.size() {
             return Err(Refusal::malformed("offset", format!("is beyond the end, {}", download.size())));
         }
-        let (limit, id) = (self.limits.transfer, request_id());
+        let (limit, id) = (self.limits.transfer, current_request());
         let deadline = tokio::time::Instant::now() + limit;
         let pieces = futures_util::stream::try_unfold((download, offset), move |(download, offset)| {
             let id = id.clone();

@@ -7,11 +7,11 @@ use crate::domain::{
     act::{Act, ActKind},
     charter::{Adoption, Charter},
     document::Document,
-    entry::{Entry, Kind},
+    entry::{Entry, Kind, StreamId},
     id::{CommuniqueId, Digest, Lang, PartyId},
     json,
     life::State,
-    manifest::Manifest,
+    manifest::{Initialling, Manifest},
     powers::Powers,
     refusal::Refusal,
     register::{self, verify_act},
@@ -189,34 +189,52 @@ impl Reading {
     }
 }
 
-/// The opening must name this manifest, and exactly the initials (or the opening act) that can be seen.
+/// The opening must name this manifest, and be by exactly the acts that can be seen and that its procedure asks for.
 fn opened(newest: &Revision, acts: &[Statement<Act>], bytes: &[u8]) -> Result<Digest, Refusal> {
-    let entry: Entry = json::parse(bytes)?;
-    if entry.kind != Kind::Opened || entry.documents != [newest.manifest.digest()] {
-        return Err(Refusal::disagrees("opened", newest.manifest.digest(), "an entry of something else"));
+    let (entry, manifest): (Entry, _) = (json::parse(bytes)?, &newest.manifest);
+    let stream = StreamId::Communique(manifest.communique);
+    if entry.kind != Kind::Opened || entry.documents != [manifest.digest()] || entry.stream != stream {
+        return Err(Refusal::disagrees("opened", manifest.digest(), "an entry of something else"));
     }
     let openers: Vec<_> = acts.iter().filter(|a| matches!(a.body().act, ActKind::Initial | ActKind::Open)).collect();
     if entry.statements != openers.iter().map(|a| a.digest()).collect::<Vec<_>>() {
         return Err(Refusal::disagrees("opened.statements", "the initials that are there", "others"));
     }
-    let initialled =
-        |party: &PartyId| openers.iter().any(|a| a.body().act == ActKind::Initial && a.body().party == *party);
-    let by_proposer =
-        openers.iter().any(|a| a.body().act == ActKind::Open && a.body().party == newest.manifest.proposer);
-    if !by_proposer && !newest.manifest.parties.iter().all(initialled) {
-        return Err(Refusal::disagrees("opened.statements", "an initial of every party", "fewer"));
+    let by = |kind, party: &PartyId| openers.iter().any(|a| a.body().act == kind && a.body().party == *party);
+    match manifest.procedure.initialling {
+        Initialling::Waived if !by(ActKind::Open, &manifest.proposer) => {
+            Err(Refusal::disagrees("opened.statements", "an opening by the proposer", "none"))
+        }
+        Initialling::Required if !manifest.parties.iter().all(|party| by(ActKind::Initial, party)) => {
+            Err(Refusal::disagrees("opened.statements", "an initial of every party", "fewer"))
+        }
+        Initialling::Waived | Initialling::Required => Ok(Digest::of(bytes)),
     }
-    Ok(Digest::of(bytes))
 }
 
-/// An act that verifies and speaks of this manifest.
-fn on(manifest: &Document<Manifest>, compact: &str, grants: &GrantBook) -> Result<Statement<Act>, Refusal> {
+/// An act that verifies under its full powers, and that they cover.
+///
+/// # Errors
+/// [`Refusal::UnknownGrant`], [`Refusal::SignatureInvalid`], [`Refusal::GrantForbids`].
+pub fn covered(compact: &str, grants: &GrantBook) -> Result<Statement<Act>, Refusal> {
     let act = verify_act(Unverified::parse(compact)?, grants)?;
-    same("act.manifest", manifest.digest(), act.body().manifest)?;
-    same("act.communique", manifest.communique, act.body().communique)?;
-    same("act.revision", manifest.revision, act.body().revision)?;
-    if !manifest.parties.contains(&act.body().party) {
-        return Err(Refusal::UnknownParty { party: act.body().party.clone() });
+    let body = act.body();
+    grants.grant(&body.party, &body.grant).ok_or(Refusal::UnknownGrant { grant: body.grant })?.cover(body)?;
+    Ok(act)
+}
+
+/// An act that holds and speaks of this manifest.
+fn on(manifest: &Document<Manifest>, compact: &str, grants: &GrantBook) -> Result<Statement<Act>, Refusal> {
+    let act = covered(compact, grants)?;
+    let body = act.body();
+    same("act.manifest", manifest.digest(), body.manifest)?;
+    same("act.founding", manifest.founding, body.founding)?;
+    same("act.exchange", &manifest.exchange, &body.exchange)?;
+    same("act.charter", manifest.charter, body.charter)?;
+    same("act.communique", manifest.communique, body.communique)?;
+    same("act.revision", manifest.revision, body.revision)?;
+    if !manifest.parties.contains(&body.party) {
+        return Err(Refusal::UnknownParty { party: body.party.clone() });
     }
     Ok(act)
 }
@@ -244,4 +262,93 @@ pub fn texts(manifest: &Manifest, mut bytes: BTreeMap<Lang, Vec<u8>>) -> Result<
 
 fn same<T: PartialEq + ToString>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
     if expected == actual { Ok(()) } else { Err(Refusal::disagrees(member, expected.to_string(), actual.to_string())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        id::Salt,
+        powers::Powers,
+        samples::{World, key, noon},
+        view::Receipt,
+    };
+
+    fn pinned(world: &World) -> Pinned {
+        Pinned { charter: world.charter.clone(), founding: world.founding() }
+    }
+    fn book(world: &World) -> GrantBook {
+        let mut book = GrantBook::default();
+        for held in world.records.values().flat_map(|r| r.grants().values()) {
+            book.add(pinned(world).powers(&held.compact).unwrap());
+        }
+        book
+    }
+    fn receipt() -> Receipt {
+        Receipt { index: 0, entry: vec![] }
+    }
+    /// What an exchange would show that opened the revision by these acts.
+    fn shown(world: &World, acts: &[Statement<Act>]) -> CommuniqueView {
+        let newest = world.life.newest().unwrap();
+        let entry = Entry {
+            documents: vec![newest.manifest.digest()],
+            files: None,
+            kind: Kind::Opened,
+            previous: Some(Digest::of(b"before")),
+            salt: Salt::new([0; 32]),
+            seq: 9,
+            statements: acts.iter().map(Statement::digest).collect(),
+            stream: StreamId::Communique(world.id),
+            time: noon(),
+        };
+        let view = |a: &Statement<Act>| ActView::Shown { statement: a.compact().into(), receipt: receipt() };
+        CommuniqueView {
+            communique: world.id,
+            state: State::Open,
+            newest: RevisionView {
+                manifest: newest.manifest.bytes().to_vec(),
+                propose: newest.propose.compact.clone(),
+                receipt: receipt(),
+            },
+            opened: Some(Receipt { index: 9, entry: json::encode(&entry) }),
+            acts: acts.iter().map(view).collect(),
+            declined: false,
+        }
+    }
+    fn signed(world: &World, kind: ActKind, of: &str, holder: &str) -> Statement<Act> {
+        Statement::sign(world.act(kind, of, holder), &key(&format!("{of}.{holder}"))).unwrap()
+    }
+    fn check(world: &World, acts: &[Statement<Act>]) -> Result<Option<Digest>, &'static str> {
+        let view = shown(world, acts);
+        Reading::check(&pinned(world), world.id, &view, &book(world)).map(|r| r.opening).map_err(|r| r.reason())
+    }
+
+    #[test]
+    fn an_opening_is_by_what_the_manifest_asks() {
+        let mut world = World::new(&[("north", 1), ("south", 1)]);
+        world.propose().unwrap();
+        let initials = [("north", "a1"), ("south", "a1")].map(|(p, h)| signed(&world, ActKind::Initial, p, h));
+        assert!(check(&world, &initials).is_ok_and(|o| o.is_some()));
+        assert_eq!(check(&world, &initials[..1]), Err("DISAGREES"));
+        let by_proposer = signed(&world, ActKind::Open, "north", "a1");
+        assert_eq!(check(&world, &[by_proposer.clone()]), Err("DISAGREES"), "initials are required");
+
+        let mut world = World::new(&[("north", 1), ("south", 1)]);
+        let mut manifest = world.manifest();
+        manifest.procedure.initialling = Initialling::Waived;
+        world.propose_as(manifest, |act| act).unwrap();
+        assert!(check(&world, &[signed(&world, ActKind::Open, "north", "a1")]).is_ok_and(|o| o.is_some()));
+        assert_eq!(check(&world, &[signed(&world, ActKind::Open, "south", "a1")]), Err("DISAGREES"));
+    }
+
+    #[test]
+    fn an_act_outside_its_full_powers_is_not_believed() {
+        let mut world = World::new(&[("north", 1), ("south", 1)]);
+        let narrow = Powers { acts: vec![ActKind::Propose], ..world.powers("south", "clerk1") };
+        world.grant(narrow).unwrap();
+        world.propose().unwrap();
+        let acts =
+            [signed(&world, ActKind::Initial, "north", "a1"), signed(&world, ActKind::Initial, "south", "clerk1")];
+        assert_eq!(check(&world, &acts), Err("GRANT_FORBIDS"));
+    }
 }

@@ -28,7 +28,6 @@ use crate::domain::{
     manifest::{Manifest, Part},
     powers::Powers,
     refusal::Refusal,
-    register::verify_act,
     statement::{Statement, Unverified},
     trust::Trust,
     view::{ActView, PublicationView, Receipt},
@@ -125,7 +124,7 @@ impl Session {
         }
         Ok(revision)
     }
-    /// Every act on a communiqué, each verified under its full powers. That it speaks of a manifest that was shown is
+    /// Every act on a communiqué, each verified under its full powers, which cover it. That it speaks of a manifest that was shown is
     /// checked by [`Self::read`] alone.
     ///
     /// # Errors
@@ -137,10 +136,11 @@ impl Session {
                 ActView::Shown { statement, .. } => {
                     let unverified = Unverified::<Act>::parse(&statement)?;
                     let book = self.gather([unverified.claims().grant]).await?;
-                    let act = verify_act(unverified, &book)?;
+                    let act = reading::covered(&statement, &book)?;
                     let body = act.body();
                     same("act.communique", id, body.communique)?;
                     same("act.founding", self.pinned.founding, body.founding)?;
+                    same("act.exchange", &self.pinned.charter.exchange, &body.exchange)?;
                     same("act.charter", self.pinned.charter.digest(), body.charter)?;
                     history.acts.push(act);
                 }

@@ -13,7 +13,7 @@ use super::{
     ports::{ListingQuery, Owner},
 };
 use crate::domain::{
-    act::Act,
+    act::{Act, ActKind},
     document::Document,
     entry::{Position, StreamId},
     id::{CommuniqueId, PartyId},
@@ -41,7 +41,15 @@ impl Exchange {
     ) -> Result<Receipt, Refusal> {
         let act = Unverified::<Act>::parse(act)?;
         let manifest = Document::<Manifest>::parse(manifest)?;
-        permit.own(&act.claims().party)?;
+        let claims = act.claims();
+        permit.own(&claims.party)?;
+        // Before the repeat is looked for: the first answer is to this act with its own manifest, and to nothing else.
+        if claims.act != ActKind::Propose {
+            return Err(Refusal::disagrees("act.act", ActKind::Propose, claims.act));
+        }
+        if claims.manifest != manifest.digest() {
+            return Err(Refusal::disagrees("act.manifest", manifest.digest(), claims.manifest));
+        }
         let (act, manifest, permit) = (&act, &manifest, &permit);
         self.decide(|now| {
             Box::pin(async move {
@@ -113,6 +121,9 @@ impl Exchange {
     pub async fn act(&self, permit: Permit<SubmitAct>, act: &str) -> Result<Receipt, Refusal> {
         let act = Unverified::<Act>::parse(act)?;
         permit.own(&act.claims().party)?;
+        if act.claims().act == ActKind::Propose {
+            return Err(Refusal::malformed("act.act", "propose comes with its manifest, by ProposeRevision"));
+        }
         let (act, permit) = (&act, &permit);
         self.decide(|now| {
             Box::pin(async move {

@@ -95,3 +95,6 @@ impl Exchange {
         self.trust_changed.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests;

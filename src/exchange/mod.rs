@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::{
     domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal, time::Time},
+    observe::Metrics,
     pki::trust::PartyAnchors,
 };
 
@@ -33,6 +34,7 @@ pub struct Exchange {
     content: Arc<dyn Content>,
     machine: Arc<dyn Machine>,
     depositary: Arc<dyn Signer>,
+    metrics: Arc<Metrics>,
     folds: Folds,
     trust_changed: watch::Sender<u64>,
     /// The latest log time that the store held against our clock, in seconds since 1970.
@@ -40,16 +42,27 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Puts the exchange together. `depositary` signs certified copies, nothing else.
+    /// Puts the exchange together. `depositary` signs certified copies, nothing else; `metrics` count what is
+    /// appended.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         content: Arc<dyn Content>,
         machine: Arc<dyn Machine>,
         depositary: Arc<dyn Signer>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let (trust_changed, _) = watch::channel(0);
-        Self { store, content, machine, depositary, folds: Folds::default(), trust_changed, latest: AtomicI64::new(0) }
+        Self {
+            store,
+            content,
+            machine,
+            depositary,
+            metrics,
+            folds: Folds::default(),
+            trust_changed,
+            latest: AtomicI64::new(0),
+        }
     }
     /// The charter in force.
     ///

@@ -169,7 +169,7 @@ pub(super) fn current_request() -> String {
 }
 
 /// A name for one call, in every line that the exchange logs of it and in every refusal.
-fn request_id() -> String {
+pub(super) fn request_id() -> String {
     let mut bytes = [0; 8];
     // A name that repeats is a nuisance, not a danger.
     let _ = getrandom::fill(&mut bytes);

@@ -105,8 +105,12 @@ impl Exchange {
                 Decision::Append(plan) => plan,
             };
             let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
+            let count = plan.append.entries.len() as u64;
             match self.store.append(plan.append).await {
-                Ok(index) => return Ok(Receipt { index, entry }),
+                Ok(index) => {
+                    self.metrics.entries_appended(count);
+                    return Ok(Receipt { index, entry });
+                }
                 Err(AppendError::Conflict) => {}
                 Err(AppendError::Behind(last)) => {
                     let now = self.machine.now();

@@ -26,6 +26,7 @@ use tokio::sync::watch;
 
 use crate::{
     domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal, time::Time},
+    observe::Metrics,
     pki::trust::PartyAnchors,
 };
 
@@ -35,6 +36,7 @@ pub struct Exchange {
     content: Arc<dyn Content>,
     machine: Arc<dyn Machine>,
     depositary: Arc<dyn Signer>,
+    metrics: Arc<Metrics>,
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
@@ -43,13 +45,15 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Puts the exchange together. `depositary` signs certified copies, nothing else.
+    /// Puts the exchange together. `depositary` signs certified copies, nothing else; `metrics` count what is
+    /// appended.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         content: Arc<dyn Content>,
         machine: Arc<dyn Machine>,
         depositary: Arc<dyn Signer>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let (trust_changed, _) = watch::channel(0);
         Self {
@@ -57,6 +61,7 @@ impl Exchange {
             content,
             machine,
             depositary,
+            metrics,
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,

@@ -205,7 +205,7 @@ impl House {
             memory.append(Append { expect: vec![], entries: vec![new], listing: None }).await.unwrap();
         }
         let signer = Arc::new(key("depositary"));
-        let exchange = Arc::new(Exchange::new(memory.clone(), memory.clone(), Arc::new(Still), signer));
+        let exchange = Arc::new(Exchange::new(memory.clone(), memory.clone(), Arc::new(Still), signer, Arc::default()));
         Self { exchange, memory, world }
     }
     fn permit<M: access::Method>(of: &str) -> Permit<M> {
@@ -255,8 +255,11 @@ async fn a_repeat_is_of_the_same_manifest_by_the_same_method() {
     let mut house = House::of(&[("north", 1), ("south", 1)]).await;
     house.upload("north", house.world.id, TEXT).await;
     let manifest = house.world.manifest();
+    let founded = house.memory.log.lock().unwrap().len() as u64;
     let first = house.propose(&manifest).await.unwrap();
     assert_eq!(house.propose(&manifest).await, Ok(first));
+    let appended = house.memory.log.lock().unwrap().len() as u64 - founded;
+    assert_eq!((appended, house.exchange.metrics.entries()), (1, 1), "a repeat appends and counts nothing");
 
     let document = Document::of(&manifest).unwrap();
     let act =

@@ -1,6 +1,6 @@
 //! Deciding and appending: a decision is made on what the streams say now, and lands only if none of them has grown.
 
-use std::{pin::Pin, sync::atomic::Ordering};
+use std::pin::Pin;
 
 use super::{
     Exchange,
@@ -114,7 +114,6 @@ impl Exchange {
                 Err(AppendError::Conflict) => {}
                 Err(AppendError::Behind(last)) => {
                     let now = self.machine.now();
-                    self.latest.fetch_max(last.unix(), Ordering::Relaxed);
                     if now < last {
                         return Err(Refusal::ClockSuspect { last, now });
                     }

@@ -12,10 +12,7 @@ mod parties;
 pub mod ports;
 mod publications;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
 pub use filling::PAGE_BYTES;
@@ -25,7 +22,7 @@ use ports::{Content, Machine, Store};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal, time::Time},
+    domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal},
     observe::Metrics,
     pki::trust::PartyAnchors,
 };
@@ -40,8 +37,6 @@ pub struct Exchange {
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
-    /// The latest log time that the store held against our clock, in seconds since 1970.
-    latest: AtomicI64,
 }
 
 impl Exchange {
@@ -65,7 +60,6 @@ impl Exchange {
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,
-            latest: AtomicI64::new(0),
         }
     }
     /// The charter in force.
@@ -81,9 +75,12 @@ impl Exchange {
     /// # Errors
     /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
     pub async fn ready(&self) -> Result<(), Refusal> {
-        self.store.log(0, 1).await?;
-        let (last, now) = (Time::from_unix(self.latest.load(Ordering::Relaxed)), self.machine.now());
-        if now < last { Err(Refusal::ClockSuspect { last, now }) } else { Ok(()) }
+        let last = self.store.last().await?.map(|stored| stored.entry.time);
+        let now = self.machine.now();
+        match last.filter(|last| now < *last) {
+            Some(last) => Err(Refusal::ClockSuspect { last, now }),
+            None => Ok(()),
+        }
     }
     /// Whom the handshake lets in: every party of the charter in force with its newest trust statement.
     ///

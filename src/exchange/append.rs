@@ -106,7 +106,11 @@ impl Exchange {
             };
             let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
             match self.store.append(plan.append).await {
-                Ok(index) => return Ok(Receipt { index, entry }),
+                Ok(index) => {
+                    self.latest.fetch_max(now.unix(), Ordering::Relaxed);
+                    self.refused.store(0, Ordering::Relaxed);
+                    return Ok(Receipt { index, entry });
+                }
                 Err(AppendError::Conflict) => {}
                 Err(AppendError::Behind(last)) => {
                     let now = self.machine.now();
@@ -115,7 +119,10 @@ impl Exchange {
                         return Err(Refusal::ClockSuspect { last, now });
                     }
                 }
-                Err(AppendError::Failed) => return Err(Refusal::StoreFailed),
+                Err(AppendError::Failed) => {
+                    self.refused.store(now.unix(), Ordering::Relaxed);
+                    return Err(Refusal::StoreFailed);
+                }
                 Err(AppendError::Unknown) => return Err(Refusal::OutcomeUnknown),
             }
         }

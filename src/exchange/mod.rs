@@ -38,9 +38,15 @@ pub struct Exchange {
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
-    /// The latest log time that the store held against our clock, in seconds since 1970.
+    /// The latest log time that is known here: of what was appended, or what the store held against our clock. In seconds since 1970.
     latest: AtomicI64,
+    /// When the store last refused an append, in seconds since 1970; 0 once it took one.
+    refused: AtomicI64,
 }
+
+/// How long the exchange is unready after the store refused an append and has taken none since, in seconds: long enough to
+/// be seen, and not for ever, since only another request finds out that it is over.
+const REFUSED_SECONDS: i64 = 60;
 
 impl Exchange {
     /// Puts the exchange together. `depositary` signs certified copies, nothing else.
@@ -61,6 +67,7 @@ impl Exchange {
             building: tokio::sync::Mutex::default(),
             trust_changed,
             latest: AtomicI64::new(0),
+            refused: AtomicI64::new(0),
         }
     }
     /// The charter in force.
@@ -71,14 +78,21 @@ impl Exchange {
         let charters = self.folds.charters(&*self.store).await?;
         Ok(load::in_force(&charters)?.0.clone())
     }
-    /// Whether it can serve now: the store answers, and the clock is not behind the log.
+    /// Whether it can serve now: the store answers and did not just refuse an append, and the clock is not behind the log.
     ///
     /// # Errors
     /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
     pub async fn ready(&self) -> Result<(), Refusal> {
         self.store.log(0, 1).await?;
         let (last, now) = (Time::from_unix(self.latest.load(Ordering::Relaxed)), self.machine.now());
-        if now < last { Err(Refusal::ClockSuspect { last, now }) } else { Ok(()) }
+        if now < last {
+            return Err(Refusal::ClockSuspect { last, now });
+        }
+        let refused = self.refused.load(Ordering::Relaxed);
+        if refused > 0 && now < Time::from_unix(refused).plus(REFUSED_SECONDS) {
+            return Err(Refusal::StoreFailed);
+        }
+        Ok(())
     }
     /// Whom the handshake lets in: every party of the charter in force with its newest trust statement.
     ///

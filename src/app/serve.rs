@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing::{error, info};
@@ -31,13 +31,22 @@ use crate::{
     },
     http,
     observe::{Metrics, Readiness},
-    pki::{pem, trust::TrustSet},
+    pki::{
+        pem,
+        trust::{PartyAnchors, TrustSet},
+    },
     store::sqlite::{OpenError, Options, SqliteContent, SqliteStore},
     wire::page::PageLimits,
 };
 
 /// How often readiness is looked at.
 const READINESS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long the store may take to answer before it counts as one that cannot be used.
+const READINESS_DEADLINE: Duration = Duration::from_secs(10);
+/// How often the log's trust is compared with the door's, beside every change that is heard of: how long one that was not
+/// heard (its caller hung up, the store could not be read) may stay without force.
+const TRUST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What keeps an exchange from starting, or ended it.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +115,7 @@ pub async fn serve(
     let charter = exchange.charter_in_force().await?;
     keys.match_charter(&config, &charter)?;
     let identity = Identity::read(&config)?;
-    let gate = Gate::new(identity.snapshot(&exchange, 0).await?, metrics.clone());
+    let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 
     let listener = bind(config.listen.address).await?;
     let pages = bind(config.http.listen).await?;
@@ -213,32 +222,74 @@ impl Identity {
             key: pem::private_key(&read(&config.tls.key)?)?,
         })
     }
-    async fn snapshot(&self, exchange: &Exchange, epoch: u64) -> Result<Snapshot, Refusal> {
-        let trust = TrustSet::build(epoch, exchange.anchors().await?)?;
+    fn snapshot(&self, epoch: u64, anchors: Vec<PartyAnchors>) -> Result<Snapshot, Refusal> {
+        let trust = TrustSet::build(epoch, anchors)?;
         Snapshot::new(Arc::new(trust), self.chain.clone(), self.key.clone_key())
     }
 }
 
 /// Puts every new trust statement in force at the door, on a running system.
 async fn follow_trust(exchange: Arc<Exchange>, gate: Arc<Gate>, identity: Identity, stop: CancellationToken) {
-    let mut changes = exchange.trust_changes();
-    // What changed between the first snapshot and this subscription.
-    changes.mark_changed();
+    let mut door = Door { gate, identity, held: None };
+    let mut looks = Looks::every(TRUST_INTERVAL, exchange.trust_changes());
     loop {
-        tokio::select! {
+        let epoch = tokio::select! {
             () = stop.cancelled() => return,
-            changed = changes.changed() => if changed.is_err() { return },
+            look = looks.next() => match look {
+                Some(epoch) => epoch,
+                None => return,
+            },
+        };
+        if let Err(refusal) = door.match_to(epoch, exchange.anchors().await).await {
+            error!(%refusal, "trust not swapped; it is tried again");
         }
-        let epoch = *changes.borrow_and_update();
-        match identity.snapshot(&exchange, epoch).await {
-            Ok(snapshot) => {
-                let gate = gate.clone();
-                if let Ok(Err(stale)) = tokio::task::spawn_blocking(move || gate.swap(snapshot)).await {
-                    error!(%stale, "trust not swapped");
-                }
-            }
-            Err(refusal) => error!(%refusal, "trust not swapped"),
+    }
+}
+
+/// When to look at the log's trust: at once, at every change that is heard of, and now and then.
+struct Looks {
+    changes: watch::Receiver<u64>,
+    ticks: tokio::time::Interval,
+}
+
+impl Looks {
+    fn every(interval: Duration, changes: watch::Receiver<u64>) -> Self {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { changes, ticks }
+    }
+    /// The epoch to look at; `None` when nothing can change any more.
+    async fn next(&mut self) -> Option<u64> {
+        tokio::select! {
+            changed = self.changes.changed() => changed.ok()?,
+            _ = self.ticks.tick() => {}
         }
+        Some(*self.changes.borrow_and_update())
+    }
+}
+
+/// The door and what it was last matched to.
+struct Door {
+    gate: Arc<Gate>,
+    identity: Identity,
+    held: Option<Vec<PartyAnchors>>,
+}
+
+impl Door {
+    /// What fails is not held, and so is done again at the next look.
+    async fn match_to(&mut self, epoch: u64, anchors: Result<Vec<PartyAnchors>, Refusal>) -> Result<(), Refusal> {
+        let anchors = anchors?;
+        if self.held.as_ref() == Some(&anchors) {
+            return Ok(());
+        }
+        let (gate, snapshot) = (self.gate.clone(), self.identity.snapshot(epoch, anchors.clone())?);
+        let swapped = tokio::task::spawn_blocking(move || gate.swap(snapshot)).await;
+        match swapped {
+            Ok(Ok(_)) => self.held = Some(anchors),
+            Ok(Err(stale)) => error!(%stale, "trust not swapped"),
+            Err(error) => error!(%error, "trust not swapped"),
+        }
+        Ok(())
     }
 }
 
@@ -255,7 +306,8 @@ async fn follow_readiness(
             () = stop.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        let status = match exchange.ready().await {
+        let asked = tokio::time::timeout(READINESS_DEADLINE, exchange.ready()).await;
+        let status = match asked.unwrap_or(Err(Refusal::StoreFailed)) {
             Ok(()) => {
                 readiness.ready();
                 ServingStatus::Serving
@@ -273,4 +325,43 @@ async fn follow_readiness(
     }
     readiness.not_ready("going down");
     reporter.set_service_status("", ServingStatus::NotServing).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::samples::World;
+
+    #[tokio::test]
+    async fn trust_is_looked_at_also_when_nobody_said_that_it_changed() {
+        let (sender, changes) = watch::channel(0);
+        let mut looks = Looks::every(Duration::from_millis(5), changes);
+        let soon = Duration::from_secs(10);
+        for _ in 0..3 {
+            assert_eq!(tokio::time::timeout(soon, looks.next()).await, Ok(Some(0)));
+        }
+        sender.send_replace(7);
+        assert_eq!(tokio::time::timeout(soon, looks.next()).await, Ok(Some(7)));
+    }
+
+    #[tokio::test]
+    async fn trust_that_could_not_be_swapped_is_swapped_at_the_next_look() {
+        let m = World::new();
+        let (chain, key) = m.server();
+        let identity = Identity { chain, key };
+        let gate = Gate::new(identity.snapshot(0, m.parties()).unwrap(), Arc::default());
+        let mut door = Door { gate: gate.clone(), identity, held: None };
+        door.match_to(0, Ok(m.parties())).await.unwrap();
+        let mut revoking = m.parties();
+        revoking[0].revoked.insert(Digest::of(b"a lost laptop's"));
+        let wanted = TrustSet::build(0, revoking.clone()).unwrap();
+        let domain = revoking[0].trust_domain.clone();
+        assert!(door.match_to(0, Err(Refusal::StoreFailed)).await.is_err());
+        assert!(!gate.current().trust().agrees_on(&wanted, &domain));
+        door.match_to(0, Ok(revoking.clone())).await.unwrap();
+        let swapped = gate.current();
+        assert!(swapped.trust().agrees_on(&wanted, &domain));
+        door.match_to(0, Ok(revoking)).await.unwrap();
+        assert!(Arc::ptr_eq(&swapped, &gate.current()), "nothing new, nothing swapped");
+    }
 }

@@ -331,7 +331,7 @@ mod tests {
         assert!(check(&world, &initials).is_ok_and(|o| o.is_some()));
         assert_eq!(check(&world, &initials[..1]), Err("DISAGREES"));
         let by_proposer = signed(&world, ActKind::Open, "north", "a1");
-        assert_eq!(check(&world, &[by_proposer.clone()]), Err("DISAGREES"), "initials are required");
+        assert_eq!(check(&world, std::slice::from_ref(&by_proposer)), Err("DISAGREES"), "initials are required");
 
         let mut world = World::new(&[("north", 1), ("south", 1)]);
         let mut manifest = world.manifest();

@@ -1,6 +1,6 @@
 //! Deciding and appending: a decision is made on what the streams say now, and lands only if none of them has grown.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::atomic::Ordering};
 
 use super::{
     Exchange,
@@ -109,6 +109,7 @@ impl Exchange {
             match self.store.append(plan.append).await {
                 Ok(index) => {
                     self.metrics.entries_appended(count);
+                    self.refused.store(0, Ordering::Relaxed);
                     return Ok(Receipt { index, entry });
                 }
                 Err(AppendError::Conflict) => {}
@@ -118,7 +119,10 @@ impl Exchange {
                         return Err(Refusal::ClockSuspect { last, now });
                     }
                 }
-                Err(AppendError::Failed) => return Err(Refusal::StoreFailed),
+                Err(AppendError::Failed) => {
+                    self.refused.store(now.unix(), Ordering::Relaxed);
+                    return Err(Refusal::StoreFailed);
+                }
                 Err(AppendError::Unknown) => return Err(Refusal::OutcomeUnknown),
             }
         }

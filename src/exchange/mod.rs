@@ -12,7 +12,10 @@ mod parties;
 pub mod ports;
 mod publications;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
 pub use filling::PAGE_BYTES;
@@ -22,7 +25,7 @@ use ports::{Content, Machine, Store};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal},
+    domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal, time::Time},
     observe::Metrics,
     pki::trust::PartyAnchors,
 };
@@ -37,7 +40,13 @@ pub struct Exchange {
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
+    /// When the store last refused an append, in seconds since 1970; 0 once it took one.
+    refused: AtomicI64,
 }
+
+/// How long the exchange is unready after the store refused an append and has taken none since, in seconds: long enough to
+/// be seen, and not for ever, since only another request finds out that it is over.
+const REFUSED_SECONDS: i64 = 60;
 
 impl Exchange {
     /// Puts the exchange together. `depositary` signs certified copies, nothing else; `metrics` count what is
@@ -60,6 +69,7 @@ impl Exchange {
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,
+            refused: AtomicI64::new(0),
         }
     }
     /// The charter in force.
@@ -70,17 +80,21 @@ impl Exchange {
         let charters = self.folds.charters(&*self.store).await?;
         Ok(load::in_force(&charters)?.0.clone())
     }
-    /// Whether it can serve now: the store answers, and the clock is not behind the log.
+    /// Whether it can serve now: the store answers and did not just refuse an append, and the clock is not behind the log.
     ///
     /// # Errors
     /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
     pub async fn ready(&self) -> Result<(), Refusal> {
         let last = self.store.last().await?.map(|stored| stored.entry.time);
         let now = self.machine.now();
-        match last.filter(|last| now < *last) {
-            Some(last) => Err(Refusal::ClockSuspect { last, now }),
-            None => Ok(()),
+        if let Some(last) = last.filter(|last| now < *last) {
+            return Err(Refusal::ClockSuspect { last, now });
         }
+        let refused = self.refused.load(Ordering::Relaxed);
+        if refused > 0 && now < Time::from_unix(refused).plus(REFUSED_SECONDS) {
+            return Err(Refusal::StoreFailed);
+        }
+        Ok(())
     }
     /// Whom the handshake lets in: every party of the charter in force with its newest trust statement.
     ///

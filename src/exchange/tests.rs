@@ -370,3 +370,17 @@ async fn what_is_not_published_is_named_to_its_parties_alone() {
     assert_eq!(ask("south").await.map_err(|r| r.reason()), Err("NOT_PUBLISHED"));
     assert_eq!(ask("east").await.map_err(|r| r.reason()), Err("NOT_FOUND"));
 }
+
+#[tokio::test]
+async fn an_exchange_that_cannot_append_is_not_ready() {
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.upload("north", house.world.id, TEXT).await;
+    let manifest = house.world.manifest();
+    assert_eq!(house.exchange.ready().await, Ok(()));
+    house.memory.full.store(true, Ordering::Relaxed);
+    assert_eq!(house.propose(&manifest).await, Err(Refusal::StoreFailed));
+    assert_eq!(house.exchange.ready().await, Err(Refusal::StoreFailed));
+    house.memory.full.store(false, Ordering::Relaxed);
+    house.propose(&manifest).await.unwrap();
+    assert_eq!(house.exchange.ready().await, Ok(()));
+}

@@ -16,7 +16,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
@@ -41,6 +41,9 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How many connections may wait between the handshake and the server.
 const BACKLOG: usize = 64;
+
+/// Lines that strangers can cause in the operator's log each second; the rest is counted, and said at debug level.
+const LINES_PER_SECOND: u64 = 10;
 
 /// How much one listener takes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +110,7 @@ async fn accept(
     out: mpsc::Sender<io::Result<PeerStream>>,
 ) {
     let slots = Arc::new(Slots::default());
+    let lines = Arc::new(Lines::new());
     let caps = Caps { connections: limits.connections, per_party: limits.connections_per_party };
     loop {
         let (tcp, addr) = tokio::select! {
@@ -137,7 +141,7 @@ async fn accept(
             debug!(%addr, %error, "connection dropped: socket options");
             continue;
         }
-        let (gate, out, shutdown) = (gate.clone(), out.clone(), shutdown.clone());
+        let (gate, out, shutdown, lines) = (gate.clone(), out.clone(), shutdown.clone(), lines.clone());
         tokio::spawn(async move {
             let stream = tokio::select! {
                 biased;
@@ -156,18 +160,43 @@ async fn accept(
                 }
                 Ok(Err(Fault::Full(why))) => {
                     metrics.handshake(Handshake::Full);
-                    info!(%addr, reason = %why.escape_debug(), "connection refused");
+                    lines.tell(addr, "connection refused", &why);
                 }
                 Ok(Err(Fault::Refused(why))) => {
                     metrics.handshake(Handshake::Refused);
-                    info!(%addr, reason = %why.escape_debug(), "handshake refused");
+                    lines.tell(addr, "handshake refused", &why);
                 }
                 Err(_) => {
                     metrics.handshake(Handshake::TimedOut);
-                    info!(%addr, "handshake timed out");
+                    lines.tell(addr, "handshake timed out", "");
                 }
             }
         });
+    }
+}
+
+/// What strangers at the door cause in the log: so many lines a second, since anybody can knock.
+struct Lines(Mutex<(Instant, u64)>);
+
+impl Lines {
+    fn new() -> Self {
+        Self(Mutex::new((Instant::now(), 0)))
+    }
+    /// Whether one more line may be written at this moment.
+    fn one_more(&self, now: Instant) -> bool {
+        let mut second = lock(&self.0);
+        if now.duration_since(second.0) >= Duration::from_secs(1) {
+            *second = (now, 0);
+        }
+        second.1 += 1;
+        second.1 <= LINES_PER_SECOND
+    }
+    fn tell(&self, addr: SocketAddr, what: &'static str, why: &str) {
+        if self.one_more(Instant::now()) {
+            info!(%addr, reason = %why.escape_debug(), "{what}");
+        } else {
+            debug!(%addr, reason = %why.escape_debug(), "{what}");
+        }
     }
 }
 

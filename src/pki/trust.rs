@@ -51,7 +51,7 @@ static SIGNATURES: &[&dyn SignatureVerificationAlgorithm] = &[
 ];
 
 /// One party's part of the set, as the charter and its `trust` statement in force say.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PartyAnchors {
     /// The party.
     pub id: PartyId,

@@ -505,3 +505,10 @@ async fn under_tonic_a_cut_ends_open_streams() {
     timeout(PATIENCE, serving).await.expect("drained").expect("no panic").expect("served");
     assert_eq!(gate.metrics().connections(), 0);
 }
+
+#[test]
+fn strangers_cause_so_many_lines_a_second() {
+    let (lines, start) = (Lines::new(), Instant::now());
+    let at = |millis| (0..100).filter(|_| lines.one_more(start + Duration::from_millis(millis))).count() as u64;
+    assert_eq!([at(0), at(900), at(1_500), at(2_600)], [LINES_PER_SECOND, 0, LINES_PER_SECOND, LINES_PER_SECOND]);
+}

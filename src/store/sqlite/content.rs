@@ -199,6 +199,7 @@ impl Shelves {
             if let What::Push(stage, _) | What::Seal(stage, ..) = &what {
                 touched.push(*stage);
             }
+            let opens = matches!(what, What::Stage);
             let outcome = match broken {
                 Some(_) => Err(ReadFailed),
                 None => self.answer(what).map_err(|fault| {
@@ -209,7 +210,7 @@ impl Shelves {
                     ReadFailed
                 }),
             };
-            answers.push((answer, outcome));
+            answers.push((answer, outcome, opens));
         }
         let ended = match broken {
             Some(fault) => Err(fault),
@@ -228,9 +229,13 @@ impl Shelves {
             }
             self.dropped.append(&mut touched);
         }
-        for (answer, outcome) in answers {
-            // A caller that has gone no longer asks.
-            let _ = answer.send(if ended.is_ok() { outcome } else { Err(ReadFailed) });
+        for (answer, outcome, opens) in answers {
+            // A caller that has gone no longer asks. A stage that it never heard of is nobody's, and would keep its place.
+            if let Err(Ok(stage)) = answer.send(if ended.is_ok() { outcome } else { Err(ReadFailed) })
+                && opens
+            {
+                self.forget(stage);
+            }
         }
     }
 
@@ -434,6 +439,18 @@ mod tests {
         let seal = Seal::Upload(owner(1, 1));
         ask(&mut shelves, What::Seal(stage, Digest::of(&[1; GATHERED]), GATHERED as u64, seal)).unwrap();
         assert_eq!(chunks(&path), 4);
+    }
+
+    #[test]
+    fn a_stage_whose_caller_has_gone_keeps_no_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (db, _lock) = connection::writer(&dir.path().join("content"), &migrations::CONTENT).unwrap();
+        let mut shelves = Shelves { db, stages: HashMap::new(), next: 1, dropped: Vec::new() };
+        let (gone, _) = oneshot::channel();
+        let (here, mut outcome) = oneshot::channel();
+        shelves.take(vec![Request { what: What::Stage, answer: gone }, Request { what: What::Stage, answer: here }]);
+        let kept = outcome.try_recv().unwrap().unwrap();
+        assert_eq!(shelves.stages.keys().collect::<Vec<_>>(), [&kept]);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use crate::domain::{
     life::State,
     manifest::{Initialling, Manifest},
     powers::Powers,
-    refusal::Refusal,
+    refusal::{Refusal, same},
     register::{self, verify_act},
     seats::Grants,
     statement::{Statement, Unverified},
@@ -260,10 +260,6 @@ pub fn texts(manifest: &Manifest, mut bytes: BTreeMap<Lang, Vec<u8>>) -> Result<
     Ok(texts)
 }
 
-fn same<T: PartialEq + ToString>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
-    if expected == actual { Ok(()) } else { Err(Refusal::disagrees(member, expected.to_string(), actual.to_string())) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,7 +327,7 @@ mod tests {
         assert!(check(&world, &initials).is_ok_and(|o| o.is_some()));
         assert_eq!(check(&world, &initials[..1]), Err("DISAGREES"));
         let by_proposer = signed(&world, ActKind::Open, "north", "a1");
-        assert_eq!(check(&world, &[by_proposer.clone()]), Err("DISAGREES"), "initials are required");
+        assert_eq!(check(&world, std::slice::from_ref(&by_proposer)), Err("DISAGREES"), "initials are required");
 
         let mut world = World::new(&[("north", 1), ("south", 1)]);
         let mut manifest = world.manifest();

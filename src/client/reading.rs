@@ -13,7 +13,7 @@ use crate::domain::{
     life::State,
     manifest::{Initialling, Manifest},
     powers::Powers,
-    refusal::Refusal,
+    refusal::{Refusal, same},
     register::{self, verify_act},
     seats::Grants,
     statement::{Statement, Unverified},
@@ -258,10 +258,6 @@ pub fn texts(manifest: &Manifest, mut bytes: BTreeMap<Lang, Vec<u8>>) -> Result<
         texts.insert(t.lang.clone(), words.to_owned());
     }
     Ok(texts)
-}
-
-fn same<T: PartialEq + ToString>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
-    if expected == actual { Ok(()) } else { Err(Refusal::disagrees(member, expected.to_string(), actual.to_string())) }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::domain::{
     life::State,
     manifest::{Manifest, Part},
     powers::Powers,
-    refusal::Refusal,
+    refusal::{Refusal, same},
     statement::{Statement, Unverified},
     trust::Trust,
     view::{ActView, PublicationView, Receipt},
@@ -368,10 +368,6 @@ fn acknowledges(receipt: &Receipt, kind: Kind, statement: Digest) -> Result<(), 
         return Err(Refusal::disagrees("receipt", statement, "an entry of something else"));
     }
     Ok(())
-}
-
-fn same<T: PartialEq + ToString>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
-    if expected == actual { Ok(()) } else { Err(Refusal::disagrees(member, expected.to_string(), actual.to_string())) }
 }
 
 /// Takes what the manifest announced, and no byte more, whatever the exchange sends.

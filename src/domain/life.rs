@@ -11,7 +11,7 @@ use super::{
     id::{Digest, PartyId},
     manifest::{Initialling, Manifest, Part},
     powers::Powers,
-    refusal::Refusal,
+    refusal::{Refusal, same},
     seats::{Grants, Tally},
     statement::{Statement, Unverified},
     time::Time,
@@ -445,10 +445,6 @@ fn timely(act: &Act, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> 
     } else {
         Err(Refusal::TimeOutOfBounds { time: act.time, earliest, latest })
     }
-}
-
-fn same<T: PartialEq + ToString>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
-    if expected == actual { Ok(()) } else { Err(Refusal::disagrees(member, expected.to_string(), actual.to_string())) }
 }
 
 fn foreign(act: &Act) -> Refusal {

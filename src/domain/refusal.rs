@@ -196,6 +196,14 @@ impl Refusal {
     }
 }
 
+/// Asks that two values of a member are the same.
+///
+/// # Errors
+/// [`Refusal::Disagrees`].
+pub fn same<T: PartialEq + ToString>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
+    if expected == actual { Ok(()) } else { Err(Refusal::disagrees(member, expected, actual)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 use tracing::{Instrument as _, info, info_span, warn};
 
-use super::peer::Peer;
+use super::{gate::lock, peer::Peer};
 use crate::{
     domain::{
         id::PartyId,
@@ -126,7 +126,7 @@ impl Desk {
 
     /// A turn to upload: each party has so many.
     pub(super) fn upload_turn(&self, party: &PartyId) -> Result<Turn, Refusal> {
-        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uploads = lock(&self.uploads);
         let open = uploads.entry(party.clone()).or_default();
         if *open >= self.limits.uploads_per_party {
             return Err(Refusal::Busy { what: format!("{} uploads of {party} are under way", *open) });
@@ -149,7 +149,7 @@ pub(super) struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uploads = lock(&self.uploads);
         if let Some(open) = uploads.get_mut(&self.party) {
             *open -= 1;
             if *open == 0 {

@@ -215,9 +215,13 @@ pub(super) fn not_now<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
         row("a publication before completion", "NOT_NOW", async move {
             reason(&world.remote("north").await.publish(s.open.communique).await)
         }),
-        row("a package before publication", "NOT_FOUND", async move {
+        row("a package before publication, by one who is named", "NOT_PUBLISHED", async move {
             let mut sink = Vec::new();
             reason(&world.remote("north").await.download_package(s.complete.communique, &mut sink, &|_| ()).await)
+        }),
+        row("a package before publication, by another", "NOT_FOUND", async move {
+            let mut sink = Vec::new();
+            reason(&world.remote("west").await.download_package(s.complete.communique, &mut sink, &|_| ()).await)
         }),
         row("a deadline that has passed", "DEADLINE_PASSED", async move {
             s.propose(|m| m.procedure = Procedure { deadline: Some(now().plus(-1)), ..m.procedure.clone() }).await

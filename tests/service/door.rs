@@ -94,14 +94,40 @@ async fn trust_changes_on_a_running_system() {
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_is_counted() {
+    let world = World::new().await;
+    let counted = || async {
+        let answer = answer(world.bound(), "/metrics").await.unwrap();
+        let of = |name: &str| {
+            let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect(name);
+            line.parse::<i64>().unwrap()
+        };
+        ["handshakes_total{result=\"accepted\"}", "connections", "log_entries_total"]
+            .map(|name| of(&format!("communique_{name}")))
+    };
+    let before = counted().await;
+    let carrier = Remote::connect(&world.connection("north", Role::System)).await.unwrap();
+    carrier.submit_trust(world.trust("north", 2, &[&world.authorities["north"]], &[]).compact()).await.unwrap();
+    assert_eq!(counted().await, [before[0] + 1, before[1] + 1, before[2] + 1]);
+    drop(carrier);
+    until("the connection is closed", || async { counted().await[1] == before[1] }).await;
+    world.stop().await;
+}
+
 /// The status of a page of the operator's port; `None` if nobody answers.
 async fn page(bound: Bound, path: &str) -> Option<u16> {
+    answer(bound, path).await?.split(' ').nth(1)?.parse().ok()
+}
+
+/// The whole answer of a page of the operator's port; `None` if nobody answers.
+async fn answer(bound: Bound, path: &str) -> Option<String> {
     let mut tcp = TcpStream::connect(bound.http).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {EXCHANGE}\r\nConnection: close\r\n\r\n");
     tcp.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
     tcp.read_to_string(&mut answer).await.ok()?;
-    answer.split(' ').nth(1)?.parse().ok()
+    Some(answer)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

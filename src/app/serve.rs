@@ -109,11 +109,13 @@ pub async fn serve(
     let store = SqliteStore::open(&config.data.log(), Options::default())?;
     let content = SqliteContent::open(&config.data.content(), Options::default())?;
     let (store, content) = (Arc::new(store), Arc::new(content));
-    let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.depositary.clone()));
+    let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::not_yet("starting"));
+    let (machine, depositary) = (Arc::new(ThisMachine), keys.depositary.clone());
+    let exchange = Arc::new(Exchange::new(store, content, machine, depositary, metrics.clone()));
     let charter = exchange.charter_in_force().await?;
     keys.match_charter(&config, &charter)?;
     let identity = Identity::read(&config)?;
-    let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?);
+    let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 
     let listener = bind(config.listen.address).await?;
     let pages = bind(config.http.listen).await?;
@@ -122,7 +124,6 @@ pub async fn serve(
         Bound { exchange: local(&listener, config.listen.address), http: local(&pages, config.http.listen) };
 
     let stop = CancellationToken::new();
-    let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::not_yet("starting"));
     let (reporter, health) = tonic_health::server::health_reporter();
     let watching = stop.child_token();
     let _ends_with_this = watching.clone().drop_guard();
@@ -348,7 +349,7 @@ mod tests {
         let m = World::new();
         let (chain, key) = m.server();
         let identity = Identity { chain, key };
-        let gate = Gate::new(identity.snapshot(0, m.parties()).unwrap());
+        let gate = Gate::new(identity.snapshot(0, m.parties()).unwrap(), Arc::default());
         let mut door = Door { gate: gate.clone(), identity, held: None };
         door.match_to(0, Ok(m.parties())).await.unwrap();
         let mut revoking = m.parties();

@@ -105,16 +105,16 @@ impl Exchange {
                 Decision::Append(plan) => plan,
             };
             let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
+            let count = plan.append.entries.len() as u64;
             match self.store.append(plan.append).await {
                 Ok(index) => {
-                    self.latest.fetch_max(now.unix(), Ordering::Relaxed);
+                    self.metrics.entries_appended(count);
                     self.refused.store(0, Ordering::Relaxed);
                     return Ok(Receipt { index, entry });
                 }
                 Err(AppendError::Conflict) => {}
                 Err(AppendError::Behind(last)) => {
                     let now = self.machine.now();
-                    self.latest.fetch_max(last.unix(), Ordering::Relaxed);
                     if now < last {
                         return Err(Refusal::ClockSuspect { last, now });
                     }

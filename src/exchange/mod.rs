@@ -26,6 +26,7 @@ use tokio::sync::watch;
 
 use crate::{
     domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal, time::Time},
+    observe::Metrics,
     pki::trust::PartyAnchors,
 };
 
@@ -35,11 +36,10 @@ pub struct Exchange {
     content: Arc<dyn Content>,
     machine: Arc<dyn Machine>,
     depositary: Arc<dyn Signer>,
+    metrics: Arc<Metrics>,
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
-    /// The latest log time that is known here: of what was appended, or what the store held against our clock. In seconds since 1970.
-    latest: AtomicI64,
     /// When the store last refused an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
@@ -49,13 +49,15 @@ pub struct Exchange {
 const REFUSED_SECONDS: i64 = 60;
 
 impl Exchange {
-    /// Puts the exchange together. `depositary` signs certified copies, nothing else.
+    /// Puts the exchange together. `depositary` signs certified copies, nothing else; `metrics` count what is
+    /// appended.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         content: Arc<dyn Content>,
         machine: Arc<dyn Machine>,
         depositary: Arc<dyn Signer>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let (trust_changed, _) = watch::channel(0);
         Self {
@@ -63,10 +65,10 @@ impl Exchange {
             content,
             machine,
             depositary,
+            metrics,
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,
-            latest: AtomicI64::new(0),
             refused: AtomicI64::new(0),
         }
     }
@@ -83,9 +85,9 @@ impl Exchange {
     /// # Errors
     /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
     pub async fn ready(&self) -> Result<(), Refusal> {
-        self.store.log(0, 1).await?;
-        let (last, now) = (Time::from_unix(self.latest.load(Ordering::Relaxed)), self.machine.now());
-        if now < last {
+        let last = self.store.last().await?.map(|stored| stored.entry.time);
+        let now = self.machine.now();
+        if let Some(last) = last.filter(|last| now < *last) {
             return Err(Refusal::ClockSuspect { last, now });
         }
         let refused = self.refused.load(Ordering::Relaxed);

@@ -132,6 +132,9 @@ pub trait Store: Send + Sync + 'static {
     /// The log's entries from this index on, in order, at most `limit`.
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed>;
 
+    /// The log's last entry; none in an empty log.
+    async fn last(&self) -> Result<Option<Stored>, ReadFailed>;
+
     /// The entry that first named this object, if any did.
     async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed>;
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,7 @@ use crate::domain::{
     manifest::{ANNEXES_LIMIT, Annex, Manifest, MediaType},
     samples::{World, key, noon, party},
     statement::Statement,
+    time::Time,
     view::Receipt,
     words::{LINE_LIMIT, Line, Names},
 };
@@ -56,6 +57,11 @@ impl Store for Memory {
         }
         let mut log = self.log.lock().unwrap();
         let first = log.len() as u64;
+        if let Some(last) =
+            log.last().map(|s| s.entry.time).filter(|last| append.entries.iter().any(|e| e.entry.time < *last))
+        {
+            return Err(AppendError::Behind(last));
+        }
         for (stream, length) in &append.expect {
             if log.iter().filter(|s| s.entry.stream == *stream).count() as u64 != *length {
                 return Err(AppendError::Conflict);
@@ -81,6 +87,9 @@ impl Store for Memory {
     }
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
         Ok(self.log.lock().unwrap().iter().filter(|s| s.index >= from).take(limit).cloned().collect())
+    }
+    async fn last(&self) -> Result<Option<Stored>, ReadFailed> {
+        Ok(self.log.lock().unwrap().last().cloned())
     }
     async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed> {
         let names = |s: &&Stored| s.entry.documents.contains(&object) || s.entry.statements.contains(&object);
@@ -138,11 +147,12 @@ impl Content for Memory {
     }
 }
 
-/// Always noon, and always the same randomness.
-struct Still;
+/// Noon but for so many seconds, and always the same randomness.
+#[derive(Default)]
+pub(super) struct Still(AtomicI64);
 impl Machine for Still {
     fn now(&self) -> Time {
-        noon()
+        noon().plus(self.0.load(Ordering::Relaxed))
     }
     fn random(&self) -> [u8; 32] {
         [7; 32]
@@ -153,6 +163,7 @@ impl Machine for Still {
 pub(super) struct House {
     pub exchange: Arc<Exchange>,
     pub memory: Arc<Memory>,
+    pub machine: Arc<Still>,
     /// Whose parties, keys and full powers these are.
     pub world: World,
 }
@@ -205,8 +216,10 @@ impl House {
             memory.append(Append { expect: vec![], entries: vec![new], listing: None }).await.unwrap();
         }
         let signer = Arc::new(key("depositary"));
-        let exchange = Arc::new(Exchange::new(memory.clone(), memory.clone(), Arc::new(Still), signer));
-        Self { exchange, memory, world }
+        let machine = Arc::new(Still::default());
+        let (store, content) = (memory.clone(), memory.clone());
+        let exchange = Arc::new(Exchange::new(store, content, machine.clone(), signer, Arc::default()));
+        Self { exchange, memory, machine, world }
     }
     fn permit<M: access::Method>(of: &str) -> Permit<M> {
         Permit::ask(&party(of), Role::System).unwrap()
@@ -251,12 +264,32 @@ impl House {
 const TEXT: &[u8] = b"Texte d'essai.\n";
 
 #[tokio::test]
+async fn a_clock_behind_the_log_makes_it_unready_and_writes_nothing() {
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.upload("north", house.world.id, TEXT).await;
+    let manifest = house.world.manifest();
+    assert_eq!(house.exchange.ready().await, Ok(()));
+    house.machine.0.store(-1, Ordering::Relaxed);
+    let suspect = Refusal::ClockSuspect { last: noon(), now: noon().plus(-1) };
+    assert_eq!(house.exchange.ready().await, Err(suspect.clone()));
+    let founded = house.memory.log.lock().unwrap().len();
+    assert_eq!(house.propose(&manifest).await, Err(suspect));
+    assert_eq!(house.memory.log.lock().unwrap().len(), founded);
+    house.machine.0.store(0, Ordering::Relaxed);
+    assert_eq!(house.exchange.ready().await, Ok(()));
+    house.propose(&manifest).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_repeat_is_of_the_same_manifest_by_the_same_method() {
     let mut house = House::of(&[("north", 1), ("south", 1)]).await;
     house.upload("north", house.world.id, TEXT).await;
     let manifest = house.world.manifest();
+    let founded = house.memory.log.lock().unwrap().len() as u64;
     let first = house.propose(&manifest).await.unwrap();
     assert_eq!(house.propose(&manifest).await, Ok(first));
+    let appended = house.memory.log.lock().unwrap().len() as u64 - founded;
+    assert_eq!((appended, house.exchange.metrics.entries()), (1, 1), "a repeat appends and counts nothing");
 
     let document = Document::of(&manifest).unwrap();
     let act =

@@ -5,10 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,6 +19,7 @@ use tracing::{debug, info};
 
 use crate::{
     domain::{id::PartyId, refusal::Refusal, time::Time},
+    observe::{Metrics, OpenConnection},
     pki::{
         server::server_config,
         trust::{Caller, IdentityFault, TrustSet},
@@ -63,25 +61,6 @@ impl Snapshot {
     fn now(&self) -> UnixTime {
         self.tls.time_provider.current_time().unwrap_or(UnixTime::since_unix_epoch(Duration::ZERO))
     }
-}
-
-/// What happened at the door since the start. Each is a count; `open` goes down too.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Handshakes that ended in a connection.
-    pub handshakes_accepted: AtomicU64,
-    /// Handshakes that failed: no or a wrong certificate, no TLS 1.3, no h2, a peer that hung up.
-    pub handshakes_refused: AtomicU64,
-    /// Handshakes over their deadline.
-    pub handshakes_timed_out: AtomicU64,
-    /// Sockets dropped before a handshake, because its slots (in all, or of the address) were taken.
-    pub refused_slots: AtomicU64,
-    /// Connections dropped because as many as may be were open, in all or of the party.
-    pub refused_connections: AtomicU64,
-    /// Connections cut: by a swap, an expiry or a drain.
-    pub cut: AtomicU64,
-    /// Connections that are open now.
-    pub open: AtomicU64,
 }
 
 /// How many connections may be open.
@@ -136,18 +115,18 @@ pub struct Gate {
     register: Mutex<Register>,
     /// Held through a whole swap, so that two never interleave.
     swapping: Mutex<()>,
-    counters: Counters,
+    metrics: Arc<Metrics>,
 }
 
 impl Gate {
-    /// A door judged by this snapshot, with nobody inside.
+    /// A door judged by this snapshot, with nobody inside. What happens at it is counted in `metrics`.
     #[must_use]
-    pub fn new(snapshot: Snapshot) -> Arc<Self> {
+    pub fn new(snapshot: Snapshot, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwap::from_pointee(snapshot),
             register: Mutex::default(),
             swapping: Mutex::default(),
-            counters: Counters::default(),
+            metrics,
         })
     }
 
@@ -156,10 +135,9 @@ impl Gate {
     pub fn current(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
-    /// What happened at the door.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// Where what happens at the door is counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
     /// How many connections a party has open.
     #[must_use]
@@ -238,7 +216,7 @@ impl Gate {
             return 0;
         }
         open.cancel.cancel();
-        self.counters.cut.fetch_add(1, Ordering::Relaxed);
+        self.metrics.connection_cut();
         debug!(party = %open.caller.party, caller = %open.caller.id, why = %why.escape_debug(), "connection cut");
         1
     }
@@ -275,8 +253,15 @@ impl Gate {
             let open =
                 Open { caller: caller.clone(), chain, valid_until: verified.valid_until, cancel: cancel.clone() };
             register.open.insert(id, open);
-            self.counters.open.fetch_add(1, Ordering::Relaxed);
-            return Ok(Admission { gate: self.clone(), id, caller, epoch: snapshot.trust.epoch(), cancel });
+            let open = self.metrics.connection();
+            return Ok(Admission {
+                gate: self.clone(),
+                id,
+                caller,
+                epoch: snapshot.trust.epoch(),
+                cancel,
+                _open: open,
+            });
         }
         Err(NotAdmitted::Unsettled)
     }
@@ -295,6 +280,7 @@ pub(super) struct Admission {
     pub caller: Caller,
     pub epoch: u64,
     pub cancel: CancellationToken,
+    _open: OpenConnection,
 }
 
 impl Drop for Admission {
@@ -309,7 +295,6 @@ impl Drop for Admission {
                 register.per_party.remove(&self.caller.party);
             }
         }
-        self.gate.counters.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

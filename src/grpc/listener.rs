@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -27,7 +27,7 @@ use super::{
     gate::{Caps, Gate, NotAdmitted, lock},
     peer::PeerStream,
 };
-use crate::pki::ALPN;
+use crate::{observe::Handshake, pki::ALPN};
 
 /// How long a connection may be silent before the kernel asks whether its peer is still there.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -126,14 +126,13 @@ async fn accept(
                 }
             },
         };
-        let counters = gate.counters();
         if !gate.has_room(caps) {
-            counters.refused_connections.fetch_add(1, Ordering::Relaxed);
+            gate.metrics().handshake(Handshake::Full);
             debug!(%addr, "connection dropped: as many as may be are open");
             continue;
         }
         let Some(slot) = slots.take(addr.ip(), &limits) else {
-            counters.refused_slots.fetch_add(1, Ordering::Relaxed);
+            gate.metrics().handshake(Handshake::Full);
             debug!(%addr, "connection dropped: too many handshakes under way");
             continue;
         };
@@ -150,25 +149,25 @@ async fn accept(
                 shaken = timeout(limits.handshake_deadline, shake(&gate, tcp, addr, caps)) => shaken,
             };
             drop(slot);
-            let counters = gate.counters();
+            let metrics = gate.metrics();
             match stream {
                 Ok(Ok(stream)) => {
-                    counters.handshakes_accepted.fetch_add(1, Ordering::Relaxed);
+                    metrics.handshake(Handshake::Accepted);
                     let peer = stream.peer();
                     debug!(%addr, party = %peer.caller.party, caller = %peer.caller.id, kx = peer.kx, "connection open");
                     // Fails only if the server is gone: the connection goes with it.
                     let _ = out.send(Ok(stream)).await;
                 }
                 Ok(Err(Fault::Full(why))) => {
-                    counters.refused_connections.fetch_add(1, Ordering::Relaxed);
+                    metrics.handshake(Handshake::Full);
                     lines.tell(addr, "connection refused", &why);
                 }
                 Ok(Err(Fault::Refused(why))) => {
-                    counters.handshakes_refused.fetch_add(1, Ordering::Relaxed);
+                    metrics.handshake(Handshake::Refused);
                     lines.tell(addr, "handshake refused", &why);
                 }
                 Err(_) => {
-                    counters.handshakes_timed_out.fetch_add(1, Ordering::Relaxed);
+                    metrics.handshake(Handshake::TimedOut);
                     lines.tell(addr, "handshake timed out", "");
                 }
             }

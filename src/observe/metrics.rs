@@ -23,22 +23,22 @@ pub const REQUEST_BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
 pub enum Handshake {
     /// The peer was let in.
     Accepted,
-    /// The certificate, or what it names, was refused.
+    /// It failed: no or a wrong certificate, no TLS 1.3, no h2, a peer that hung up.
     Refused,
-    /// The peer broke off, or spoke no TLS.
-    Broken,
     /// It took too long.
     TimedOut,
-    /// Every place was taken: in all, or those of one address or party.
+    /// Every place was taken, for handshakes (in all or of one address) or for connections (in all or of one party). Mostly the
+    /// socket is dropped before a handshake begins.
     Full,
 }
 
 impl Handshake {
+    const ALL: [Self; 4] = [Self::Accepted, Self::Refused, Self::TimedOut, Self::Full];
+
     fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Refused => "refused",
-            Self::Broken => "broken",
             Self::TimedOut => "timed_out",
             Self::Full => "full",
         }
@@ -75,6 +75,7 @@ pub struct Metrics {
     request_time: Family<MethodLabels, Histogram, fn() -> Histogram>,
     handshakes: Family<HandshakeLabels, Counter>,
     connections: Gauge,
+    cut: Counter<u64, AtomicU64>,
     entries: Counter<u64, AtomicU64>,
     content: Counter<u64, AtomicU64>,
 }
@@ -89,6 +90,7 @@ impl Default for Metrics {
             request_time,
             handshakes: Family::default(),
             connections: Gauge::default(),
+            cut: Counter::default(),
             entries: Counter::default(),
             content: Counter::default(),
         };
@@ -98,9 +100,15 @@ impl Default for Metrics {
         registry.register_with_unit("request", help, Unit::Seconds, metrics.request_time.clone());
         registry.register("handshakes", "TLS handshakes, by how they ended", metrics.handshakes.clone());
         registry.register("connections", "Connections open now", metrics.connections.clone());
+        let help = "Connections cut since the start: by another trust set, an expiry or a drain";
+        registry.register("connections_cut", help, metrics.cut.clone());
         registry.register("log_entries", "Entries appended to the log since the start", metrics.entries.clone());
         let help = "Bytes of texts and annexes taken in since the start";
         registry.register_with_unit("content", help, Unit::Bytes, metrics.content.clone());
+        // A collector sees the first of a kind only where it saw none before.
+        for result in Handshake::ALL {
+            drop(metrics.handshakes.get_or_create(&HandshakeLabels { result }));
+        }
         metrics
     }
 }
@@ -125,6 +133,11 @@ impl Metrics {
         OpenConnection { connections: self.connections.clone() }
     }
 
+    /// An open connection was cut.
+    pub fn connection_cut(&self) {
+        self.cut.inc();
+    }
+
     /// `count` entries were appended and are durable.
     pub fn entries_appended(&self, count: u64) {
         self.entries.inc_by(count);
@@ -144,6 +157,26 @@ impl Metrics {
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+impl Metrics {
+    /// How many handshakes ended so.
+    pub(crate) fn handshakes(&self, result: Handshake) -> u64 {
+        self.handshakes.get_or_create(&HandshakeLabels { result }).get()
+    }
+    /// How many connections are open now.
+    pub(crate) fn connections(&self) -> i64 {
+        self.connections.get()
+    }
+    /// How many connections were cut.
+    pub(crate) fn cut(&self) -> u64 {
+        self.cut.get()
+    }
+    /// How many entries were appended.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries.get()
     }
 }
 
@@ -173,6 +206,7 @@ mod tests {
         metrics.handshake(Handshake::TimedOut);
         let open = metrics.connection();
         drop(metrics.connection());
+        metrics.connection_cut();
         metrics.entries_appended(5);
         metrics.content_stored(1024);
 
@@ -184,7 +218,10 @@ mod tests {
             "communique_request_seconds_bucket{le=\"0.0025\",method=\"SubmitAct\"} 1",
             "communique_handshakes_total{result=\"accepted\"} 1",
             "communique_handshakes_total{result=\"timed_out\"} 1",
+            "communique_handshakes_total{result=\"refused\"} 0",
+            "communique_handshakes_total{result=\"full\"} 0",
             "communique_connections 1",
+            "communique_connections_cut_total 1",
             "communique_log_entries_total 5",
             "communique_content_bytes_total 1024",
             "# EOF",

@@ -136,6 +136,7 @@ pub(super) async fn indices_follow_without_gaps<S: Store>(open: impl Fn() -> S) 
     let store = open();
     let (mut a, mut b) = (Chain::new(party(1)), Chain::new(StreamId::Exchange));
     assert_eq!(store.log(0, 9).await.unwrap(), []);
+    assert_eq!(store.last().await.unwrap(), None);
     let first = vec![a.next(1, vec![b"one".to_vec(), b"two".to_vec()]), b.next(1, vec![]), a.next(2, vec![])];
     assert_eq!(store.append(append(first.clone())).await, Ok(0));
     let second = b.next(2, vec![]);
@@ -150,6 +151,7 @@ pub(super) async fn indices_follow_without_gaps<S: Store>(open: impl Fn() -> S) 
     }
     assert_eq!(log[0].objects, [b"one".to_vec(), b"two".to_vec()]);
     assert_eq!(store.log(1, 2).await.unwrap(), log[1..3]);
+    assert_eq!(store.last().await.unwrap().as_ref(), log.last());
     assert_eq!(store.log(4, 2).await.unwrap(), []);
     assert_eq!(store.log(u64::MAX, usize::MAX).await.unwrap(), []);
     assert_eq!(store.log(0, 0).await.unwrap(), []);

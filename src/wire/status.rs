@@ -445,7 +445,7 @@ mod tests {
         assert_eq!(theirs(Code::OutOfRange), (Some("TOO_LARGE"), Code::InvalidArgument, false));
         assert_eq!(theirs(Code::Unimplemented), (None, Code::Unimplemented, false));
         let ours = heard(status(&Refusal::Inconsistent { what: "sample".into() }, ""));
-        assert_eq!(ours, (Some("INCONSISTENT"), Code::Internal, true));
+        assert_eq!(ours, (Some("INCONSISTENT"), Code::Internal, false));
         let served = in_our_words(http::Response::new(7), "");
         assert_eq!((served.status(), *served.body(), served.headers().len()), (http::StatusCode::OK, 7, 0));
     }

@@ -127,10 +127,13 @@ my %set = (
     # A text without any of these is in NFC: all starters, all with a quick check of Yes.
     NORMALISED => both(without("\1" x $SIZE, both(property('Canonical_Combining_Class=0'), property('NFC_Quick_Check=Y'))), $assigned),
     RIGHT_TO_LEFT => both(either(map { property("Bidi_Class=$_") } qw(R AL AN)), $assigned),
+    COMBINING     => $marks,
+    # Not every mark of Canonical_Combining_Class 1: those of Vedic, Bassa Vah and the like are letters' own.
+    OVERLAYS => of_ranges([ 0x0334, 0x0338 ], [ 0x20D2, 0x20D3 ], [ 0x20D8, 0x20DA ], 0x20E0, [ 0x20E5, 0x20EB ]),
 );
 
 my @kinds = qw(CONTROL SPACE SEPARATOR BIDI TAG INVISIBLE PRIVATE SPECIAL EMOJI JOINER MARK MONGOLIAN_VS HAN_VS ZWSP NONCHARACTER);
-my @flags = qw(JOINER_BASES TRANSPARENT ZWSP_BASES MONGOLIAN_LETTERS IDEOGRAPHS WORD NORMALISED RIGHT_TO_LEFT);
+my @flags = qw(JOINER_BASES TRANSPARENT ZWSP_BASES MONGOLIAN_LETTERS IDEOGRAPHS WORD NORMALISED RIGHT_TO_LEFT COMBINING OVERLAYS);
 my %about = (
     CONTROL           => 'Control characters (General_Category Cc). Only U+000A may stand in a text.',
     SPACE             => 'Spaces other than U+0020, U+00A0, U+202F and U+3000, and U+2800, which draws nothing. Refused.',
@@ -156,11 +159,14 @@ my %about = (
     ZWSP_BASES        => 'What U+200B may follow: every assigned character with Script Khmer, Lao, Myanmar or Thai that is not default-ignorable.',
     MONGOLIAN_LETTERS => 'Letters (L) with Script Mongolian.',
     IDEOGRAPHS        => 'Unified_Ideograph.',
+    COMBINING         => 'Combining marks: General_Category Mn, Mc and Me. They stand on a base, and not too many of them.',
+    OVERLAYS          => 'Combining marks that strike through what they stand on or lie over it, and their neighbours U+20E7 to U+20E9. Refused.',
     WORD              => 'What words are made of: letters (L), marks (M) and digits (Nd) that are not default-ignorable. A ZWNJ must be followed by one.',
 );
 
 # ---- the Rust table
 
+die 'an overlay is no combining mark' if without($set{OVERLAYS}, $set{COMBINING}) =~ /\x01/;
 my %value;
 $value{ $kinds[$_] } = $_ + 1 for 0 .. $#kinds;
 $value{ $flags[$_] } = 0x10 << $_ for 0 .. $#flags;

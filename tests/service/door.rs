@@ -1,6 +1,6 @@
 //! The door of a running exchange: who is cut when trust changes, how it goes down, and what keeps it from opening.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use communique::{
     app::{
@@ -19,7 +19,9 @@ use tokio::{
 use tonic::{Streaming, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
-use crate::world::{EXCHANGE, PATIENCE, World, authority, dial, domain_of, issue, leaf, papers, party, reason, until};
+use crate::world::{
+    EXCHANGE, PATIENCE, World, authority, dial, dial_with, domain_of, issue, leaf, papers, party, reason, until,
+};
 
 /// A stream that lasts as long as its connection.
 struct Watch(Streaming<HealthCheckResponse>);
@@ -142,6 +144,43 @@ async fn keys_are_exchanged_by_the_hybrid_of_x25519_and_ml_kem() {
     };
     let hybrid = rustls::NamedGroup::X25519MLKEM768;
     assert_eq!(connect(config()).await, (hybrid, rustls::ProtocolVersion::TLSv1_3));
+    world.stop().await;
+}
+
+/// A caller that shows no certificate.
+#[derive(Debug)]
+struct Nobody;
+
+impl rustls::client::ResolvesClientCert for Nobody {
+    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        None
+    }
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_served_without_a_certificate_or_without_tls() {
+    let world = World::new().await;
+    let connection = world.connection("north", Role::Official);
+    let chain = pki::pem::chain(&connection.certificate_pem).unwrap();
+    let key = pki::pem::private_key(&connection.key_pem).unwrap();
+    let known = pki::client::client_config(&connection.server_ca, chain, key).unwrap();
+    assert!(dial_with(&connection.address, known.clone()).await.is_ok());
+    let mut nobody = rustls::ClientConfig::clone(&known);
+    nobody.client_auth_cert_resolver = Arc::new(Nobody);
+    assert!(dial_with(&connection.address, Arc::new(nobody)).await.is_err());
+    let mut unspoken = rustls::ClientConfig::clone(&known);
+    unspoken.alpn_protocols = vec![];
+    assert!(dial_with(&connection.address, Arc::new(unspoken)).await.is_err(), "without h2");
+
+    let plain = tonic::transport::Endpoint::from_shared(format!("http://{}", connection.address)).unwrap();
+    let answered = match plain.connect().await {
+        Ok(channel) => HealthClient::new(channel).check(HealthCheckRequest::default()).await.is_ok(),
+        Err(_) => false,
+    };
+    assert!(!answered, "in plain text");
     world.stop().await;
 }
 

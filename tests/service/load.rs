@@ -22,7 +22,7 @@ const COMMUNIQUES: usize = 1000;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures; run it in release, alone on the machine"]
 async fn acts_per_second() {
-    let world = Arc::new(World::new().await);
+    let world = Arc::new(World::with(|config| config.limits.uploads_per_party = IN_FLIGHT).await);
     let text = b"Texte d'essai.\n";
     let mut drafts: Vec<Document<Manifest>> = Vec::new();
     for _ in 0..COMMUNIQUES {

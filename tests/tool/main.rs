@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::disallowed_macros,
+    clippy::print_stderr,
     clippy::zombie_processes,
     reason = "a test says what it expects by failing, and runs programs in an environment of its own"
 )]

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::desk::{Desk, Ran, WORDS};
+use crate::desk::{Desk, Ran, WORDS, missing};
 
 #[test]
 fn wrong_arguments_end_with_64_and_say_what_is_right() {
@@ -296,9 +296,7 @@ fn colour_and_width_follow_the_terminal() {
         script.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let Ok(bold) = typed("\"$T\" charter show charter.json") else {
-        assert!(std::env::var_os("CI").is_none(), "script is missing");
-        eprintln!("SKIPPED: script is missing; install Debian's package bsdutils");
-        return;
+        return missing("script", "install Debian's package bsdutils");
     };
     assert!(bold.contains("\x1b[1m") && bold.contains('─'), "{bold:?}");
     for plain in ["NO_COLOR=1 \"$T\" charter show charter.json", "\"$T\" charter show charter.json --no-color"] {
@@ -356,4 +354,37 @@ fn nothing_is_asked_before_what_is_to_be_signed_was_shown() {
     let screen = typed("north\n", &format!("{adopt} > elsewhere.txt"));
     assert!(screen.contains("did not reach a terminal"), "{screen}");
     assert!(!desk.path("by-hand.jws").exists());
+}
+
+#[test]
+fn an_interrupted_command_ends_with_130() {
+    let desk = Desk::new();
+    desk.key("a.pem");
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("communique"))
+        .args(["key", "show", "a.pem", "--passphrase-fd", "0"])
+        .current_dir(desk.0.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Its input stays open: it waits for a passphrase that never comes, until it is told to stop.
+    let caught = format!("/proc/{}/status", child.id());
+    let handles = |status: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
+        mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & 2 != 0)
+    };
+    for _ in 0..500 {
+        if fs::read_to_string(&caught).is_ok_and(|status| handles(&status)) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let held = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(held);
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
 }

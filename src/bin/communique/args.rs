@@ -79,12 +79,16 @@ pub enum Command {
     /// Decline the newest revision, with reasons.
     Decline(Decline),
     /// Ask for publication of a communiqué that every party has signed.
-    Publish { id: CommuniqueId },
+    Publish {
+        /// The communiqué's id.
+        id: CommuniqueId,
+    },
     /// Check and mend texts.
     #[command(subcommand)]
     Text(Text),
     /// Fetch the package of a published communiqué.
     Fetch {
+        /// The communiqué's id.
         id: CommuniqueId,
         /// Where to put it; must not exist.
         #[arg(long, value_name = "FILE")]
@@ -246,9 +250,15 @@ pub enum Charter {
         consent: Consent,
     },
     /// Show a charter: a file's, or the one that the exchange shows.
-    Show { file: Option<PathBuf> },
+    Show {
+        /// The charter's file; without one, the exchange is asked.
+        file: Option<PathBuf>,
+    },
     /// Print a charter's fingerprint, to be compared by another way than the exchange.
-    Fingerprint { file: PathBuf },
+    Fingerprint {
+        /// The charter's file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -277,7 +287,10 @@ pub enum Trust {
         consent: Consent,
     },
     /// Hand a trust statement in to the exchange.
-    Submit { file: PathBuf },
+    Submit {
+        /// The signed statement.
+        file: PathBuf,
+    },
     /// List the trust statements in force.
     List,
 }
@@ -287,7 +300,10 @@ pub enum Powers {
     /// Grant full powers with your party's authority key.
     Grant(Box<Grant>),
     /// Hand full powers in to the exchange.
-    Submit { file: PathBuf },
+    Submit {
+        /// The signed statement.
+        file: PathBuf,
+    },
     /// List full powers.
     List {
         /// Of this party alone.
@@ -295,7 +311,10 @@ pub enum Powers {
         party: Option<PartyId>,
     },
     /// Show full powers.
-    Show { digest: Digest },
+    Show {
+        /// Their digest, as `powers list` gives it.
+        digest: Digest,
+    },
 }
 
 #[derive(Group)]
@@ -350,6 +369,7 @@ pub struct New {
 
 #[derive(Group)]
 pub struct Revise {
+    /// The communiqué's id.
     pub id: CommuniqueId,
     /// The draft, as for `new`.
     pub draft: PathBuf,
@@ -359,6 +379,7 @@ pub struct Revise {
 
 #[derive(Group)]
 pub struct Show {
+    /// The communiqué's id.
     pub id: CommuniqueId,
     /// This revision instead of the newest.
     #[arg(long, value_name = "N")]
@@ -370,6 +391,7 @@ pub struct Show {
 
 #[derive(Group)]
 pub struct Diff {
+    /// The communiqué's id.
     pub id: CommuniqueId,
     /// The older revision; the one before, if it is left out.
     #[arg(long, value_name = "N")]
@@ -381,6 +403,7 @@ pub struct Diff {
 
 #[derive(Group)]
 pub struct Act {
+    /// The communiqué's id.
     pub id: CommuniqueId,
     /// Where it is done, in one line.
     #[arg(long, value_parser = |s: &str| Line::new(s))]

@@ -155,3 +155,25 @@ impl From<IssueFault> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_network_answers_has_a_code_of_its_own() {
+        let refused =
+            RemoteError::Refused { reason: "NOT_NOW".into(), sentence: "no".into(), request_id: Some("r".into()) };
+        for (error, code, reason) in [
+            (refused, 1, "NOT_NOW"),
+            (RemoteError::Unreachable("no route".into()), 69, "UNREACHABLE"),
+            (RemoteError::OutcomeUnknown("cut".into()), 75, "OUTCOME_UNKNOWN"),
+            (RemoteError::Local(Refusal::Draining), 1, "DRAINING"),
+            (RemoteError::Io(io::ErrorKind::NotFound.into()), 1, "FILE"),
+        ] {
+            let failure = Failure::from(error);
+            assert_eq!((failure.code, failure.reason.as_str()), (code, reason));
+        }
+        assert_eq!(Failure::file(Path::new("a"), &io::ErrorKind::Interrupted.into()).code, 130);
+    }
+}

@@ -12,6 +12,7 @@
 //!    and U+3000, no U+2028 or U+2029, no bidirectional embedding, override or isolate, no tag character, no private use, no
 //!    noncharacter, no U+FFF9 to U+FFFD, no default-ignorable character but those of rule 5. Nothing that emoji sequences are
 //!    made with: U+20E3, U+FE0E, U+FE0F, regional indicators, skin tones; a symbol that is one code point may stand.
+//!    Nothing of `OVERLAYS`, which strikes through what is read.
 //! 5. In context only:
 //!    - U+200C and U+200D after a character of `JOINER_BASES`, with any number of `TRANSPARENT` marks between; U+200C is
 //!      followed by a character of `WORD`, for at a word's end it does nothing. U+200D may end a word: Malayalam and Persian
@@ -20,6 +21,9 @@
 //!    - U+200E, U+200F and U+061C in right-to-left texts, and in the lines and prose of documents.
 //!    - `MONGOLIAN_VS` directly after `MONGOLIAN_LETTERS`, `HAN_VS` directly after `IDEOGRAPHS`.
 //!    - none of U+200B to U+200F and U+061C directly after another of these six.
+//!    - a mark of `COMBINING` on a base: neither first in a line nor directly after U+0020, U+00A0, U+202F, U+3000, U+200B, U+200E,
+//!      U+200F or U+061C.
+//!    - at most [`MARKS_LIMIT`] marks of `COMBINING` in a row; a U+200C or U+200D between two of them neither counts nor parts them.
 //! 6. Every line is in Normalization Form C.
 //!
 //! Everything but rule 6 is decided by the tables of this module, which `docs/text-v1-tables.md` lists by the names used
@@ -36,7 +40,7 @@ pub use tables::UNICODE;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tables::{HAN_VS, JOINER, JOINER_BASES, KIND, MARK, NORMALISED, TRANSPARENT, WORD, ZWSP};
+use tables::{COMBINING, HAN_VS, JOINER, JOINER_BASES, KIND, MARK, NORMALISED, OVERLAYS, TRANSPARENT, WORD, ZWSP};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// The text rules' name, as a manifest's `rules` member carries it.
@@ -47,6 +51,12 @@ pub const TEXT_LIMIT: usize = 1 << 20;
 
 /// The most faults that one check lists; it stops looking there.
 pub const FAULTS_LISTED: usize = 100;
+
+/// The most combining marks that one base may carry.
+///
+/// No language needs more: the tallest stack in use, the Tibetan letters of a mantra, has eight; pointed and accented Hebrew
+/// has five. Dozens of marks on one letter cover the lines around it.
+pub const MARKS_LIMIT: usize = 8;
 
 const ZWNJ: char = '\u{200C}';
 
@@ -191,6 +201,12 @@ pub enum FaultKind {
     DirectionMark,
     /// A joiner, zero width space or direction mark directly after another one.
     DoubledInvisible,
+    /// A combining mark that strikes through what is read.
+    Overlay,
+    /// A combining mark at a line's start, or after a space or an invisible character that carries none.
+    MarkWithoutBase,
+    /// More than [`MARKS_LIMIT`] combining marks in a row, from here on.
+    TooManyMarks,
     /// Not in Normalization Form C from here on.
     NotNormalised,
 }
@@ -253,6 +269,11 @@ impl FaultKind {
             Self::MisplacedSelector => ("a variation selector that does nothing here", CLEAN),
             Self::DirectionMark => ("a direction mark in a left-to-right text", DROP),
             Self::DoubledInvisible => ("a second invisible character in a row", DROP),
+            Self::Overlay => ("a mark that strikes through the character before it", RETYPE),
+            Self::MarkWithoutBase => {
+                ("a combining mark with no letter to stand on", "put it directly after its letter, or remove it")
+            }
+            Self::TooManyMarks => ("more than eight combining marks in a row", "keep those that belong to the letter"),
             Self::NotNormalised => ("letters and accents are not in composed form (NFC)", CLEAN),
         }
     }
@@ -398,6 +419,8 @@ fn is_space(c: char) -> bool {
 struct Context {
     previous: Option<(char, u16)>,
     joins: bool,
+    /// How many combining marks stand in a row just before.
+    combined: usize,
 }
 
 impl Context {
@@ -409,7 +432,10 @@ impl Context {
         let before = self.previous.map_or(0, |(_, value)| value);
         let after_invisible = matches!(before & KIND, JOINER | MARK | ZWSP);
         match value & KIND {
-            0 => None,
+            0 if value & OVERLAYS != 0 => Some(FaultKind::Overlay),
+            0 if value & COMBINING == 0 => None,
+            0 if self.combined == MARKS_LIMIT => Some(FaultKind::TooManyMarks),
+            0 => (!self.carries_marks()).then_some(FaultKind::MarkWithoutBase),
             tables::CONTROL => Some(match c {
                 '\n' => FaultKind::LineBreak,
                 '\r' => FaultKind::CarriageReturn,
@@ -446,8 +472,18 @@ impl Context {
         }
     }
 
+    /// Whether a combining mark here stands on something.
+    fn carries_marks(&self) -> bool {
+        self.previous.is_some_and(|(before, value)| !is_space(before) && !matches!(value & KIND, MARK | ZWSP))
+    }
+
     fn advance(&mut self, c: char, value: Option<u16>) {
         let value = value.unwrap_or(0);
+        if value & COMBINING != 0 {
+            self.combined += 1;
+        } else if value & KIND != JOINER {
+            self.combined = 0;
+        }
         if value & JOINER_BASES != 0 {
             self.joins = true;
         } else if value & TRANSPARENT == 0 {

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, net::Ipv4Addr, pin::Pin, sync::atomic::AtomicU64};
+use std::{collections::BTreeSet, net::Ipv4Addr, pin::Pin};
 
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 use rustls::{
@@ -44,7 +44,7 @@ impl Door {
     }
     async fn open_with(world: Arc<World>, parties: Vec<PartyAnchors>, limits: Limits) -> Self {
         let clock = Clock::at(now());
-        let gate = Gate::new(snapshot(&world, &clock, 1, parties));
+        let gate = Gate::new(snapshot(&world, &clock, 1, parties), Arc::default());
         let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
@@ -92,9 +92,6 @@ async fn dial(to: SocketAddr, from: Ipv4Addr) -> io::Result<TcpStream> {
     socket.connect(to).await
 }
 
-fn count(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
-}
 async fn until(what: &str, condition: impl Fn() -> bool) {
     let wait = async {
         while !condition() {
@@ -142,11 +139,11 @@ async fn a_good_caller_is_known() {
     assert!(socket.keepalive().expect("an option"));
     assert_eq!(socket.tcp_keepalive_time().expect("an option"), KEEPALIVE_IDLE);
 
-    let counters = door.gate.counters();
-    assert_eq!((count(&counters.open), count(&counters.handshakes_accepted)), (1, 1));
+    let metrics = door.gate.metrics();
+    assert_eq!((metrics.connections(), metrics.handshakes(Handshake::Accepted)), (1, 1));
     assert_eq!(door.gate.open_of(&peer.caller.party), 1);
     drop(stream);
-    assert_eq!(count(&counters.open), 0);
+    assert_eq!(metrics.connections(), 0);
     assert_eq!(door.gate.open_of(&peer.caller.party), 0);
 }
 
@@ -206,9 +203,9 @@ async fn nobody_else_comes_in() {
         let said = error.to_string();
         assert!(alert.split('|').any(|alert| said.contains(alert)), "{what}: {said}");
     }
-    let counters = door.gate.counters();
-    until("all counted", || count(&counters.handshakes_refused) == turned_away).await;
-    assert_eq!((count(&counters.open), count(&counters.handshakes_accepted)), (0, 0));
+    let metrics = door.gate.metrics();
+    until("all counted", || metrics.handshakes(Handshake::Refused) == turned_away).await;
+    assert_eq!((metrics.connections(), metrics.handshakes(Handshake::Accepted)), (0, 0));
     assert!(door.call(good, HERE).await.is_ok(), "the door still opens");
 }
 
@@ -237,7 +234,7 @@ async fn tls_1_2_is_refused() {
     let mut answer = [0; 7];
     timeout(PATIENCE, tcp.read_exact(&mut answer)).await.expect("an answer").expect("seven bytes");
     assert_eq!((answer[0], &answer[3..]), (21, &[0, 2, 2, 70][..]), "a fatal alert: protocol_version");
-    until("counted", || count(&door.gate.counters().handshakes_refused) == 1).await;
+    until("counted", || door.gate.metrics().handshakes(Handshake::Refused) == 1).await;
 }
 
 #[tokio::test]
@@ -254,7 +251,7 @@ async fn a_silent_socket_is_dropped() {
         (one.unwrap_or(0), other.unwrap_or(0))
     };
     assert_eq!(timeout(PATIENCE, ends).await.expect("both are dropped"), (0, 0));
-    until("counted", || count(&door.gate.counters().handshakes_timed_out) == 2).await;
+    until("counted", || door.gate.metrics().handshakes(Handshake::TimedOut) == 2).await;
 }
 
 #[tokio::test]
@@ -265,13 +262,13 @@ async fn one_address_cannot_take_every_slot() {
     for _ in 0..12 {
         silent.push(dial(door.addr, HERE).await.expect("a socket"));
     }
-    until("eight turned away", || count(&door.gate.counters().refused_slots) == 8).await;
+    until("eight turned away", || door.gate.metrics().handshakes(Handshake::Full) == 8).await;
     let config = door.world.client(&door.world.north.client(NORTH));
     assert!(door.call(config.clone(), ELSEWHERE).await.is_ok(), "another address comes in");
     assert!(door.call(config.clone(), HERE).await.is_err(), "the same one does not");
     // Slots come back.
     silent.clear();
-    until("slots are free", || count(&door.gate.counters().handshakes_refused) == 4).await;
+    until("slots are free", || door.gate.metrics().handshakes(Handshake::Refused) == 4).await;
     assert!(door.call(config, HERE).await.is_ok());
 }
 
@@ -282,7 +279,7 @@ async fn slots_are_bounded_in_all() {
     let _silent = (dial(door.addr, HERE).await, dial(door.addr, ELSEWHERE).await);
     let config = door.world.client(&door.world.north.client(NORTH));
     assert!(door.call(config, Ipv4Addr::new(127, 0, 0, 3)).await.is_err());
-    assert_eq!(count(&door.gate.counters().refused_slots), 1);
+    assert_eq!(door.gate.metrics().handshakes(Handshake::Full), 1);
 }
 
 #[test]
@@ -315,12 +312,13 @@ async fn a_swap_cuts_whom_it_shuts_out_and_nobody_else() {
         parties[0].revoked.insert(samples::leaf_digest(&lost));
     };
     assert_eq!(door.swap(2, shut_out), Ok(1));
+    assert_eq!(door.gate.metrics().cut(), 1);
     let (read, written, revoked) = timeout(PATIENCE, reader).await.expect("woken").expect("no panic");
     assert_eq!((read.expect("an end"), written, revoked), (0, Err(io::ErrorKind::ConnectionAborted), true));
     assert_eq!(lost_client.read(&mut [0; 1]).await.expect("an orderly end"), 0);
     assert!(speaks(&mut kept_client, &mut kept_stream).await && speaks(&mut south_client, &mut south_stream).await);
     assert!(door.enter(&lost).await.is_err(), "nor does it come back");
-    assert_eq!(count(&door.gate.counters().open), 2);
+    assert_eq!(door.gate.metrics().connections(), 2);
 
     // A server certificate alone, of the same trust: nobody is cut.
     assert_eq!(door.swap(2, shut_out), Ok(0));
@@ -388,7 +386,7 @@ async fn a_peer_that_does_not_read_is_cut_too() {
         assert_eq!(door.gate.cut_all(), 1);
         let (error, stuck) = timeout(PATIENCE, writer).await.expect("it ends").expect("no panic");
         assert_eq!((error, stuck), (io::ErrorKind::ConnectionAborted, true), "{bytes}");
-        assert_eq!(count(&door.gate.counters().open), 0);
+        assert_eq!(door.gate.metrics().connections(), 0);
     }
 }
 
@@ -420,10 +418,10 @@ async fn connections_are_bounded_per_party_and_in_all() {
     assert!(door.enter(&north).await.is_err(), "the party is full");
     let _third = door.enter(&south).await.expect("another party is not");
     assert!(door.enter(&south).await.is_err(), "the house is full");
-    until("counted", || count(&door.gate.counters().refused_connections) == 2).await;
+    until("counted", || door.gate.metrics().handshakes(Handshake::Full) == 2).await;
     // A full house does not even begin a handshake …
     let _silent = dial(door.addr, HERE).await.expect("a socket");
-    until("dropped unheard", || count(&door.gate.counters().refused_connections) == 3).await;
+    until("dropped unheard", || door.gate.metrics().handshakes(Handshake::Full) == 3).await;
     // … and counts again when one is over.
     let chain: Arc<[CertificateDer<'static>]> = samples::files(&south).0.into();
     let admit = |connections| {
@@ -505,7 +503,7 @@ async fn under_tonic_a_cut_ends_open_streams() {
     assert_eq!(gate.cut_all(), 1);
     assert!(timeout(PATIENCE, watch.message()).await.expect("an end").is_err());
     timeout(PATIENCE, serving).await.expect("drained").expect("no panic").expect("served");
-    assert_eq!(count(&gate.counters().open), 0);
+    assert_eq!(gate.metrics().connections(), 0);
 }
 
 #[test]

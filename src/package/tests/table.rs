@@ -399,6 +399,7 @@ const TABLE: &[Row] = &[
     (Check::TextRules, "a text that reads otherwise than it signs", |p| {
         p.text = Box::new(|t| t.insert(3, '\u{202e}'));
     }),
+    (Check::TextRules, "a text that is struck through", |p| p.text = Box::new(|t| t.insert(3, '\u{336}'))),
     (Check::TextRules, "a text with CRLF", |p| p.text = Box::new(|t| *t = t.replace('\n', "\r\n"))),
     (Check::AnnexDigest, "an altered annex", |p| {
         p.after = Box::new(|f| f.get_mut("data/annexes/1.pdf").unwrap()[0] ^= 1);

@@ -118,6 +118,11 @@ impl Store for SqliteStore {
         self.readers.read("the log", read).await
     }
 
+    async fn last(&self) -> Result<Option<Stored>, ReadFailed> {
+        let sql = "SELECT idx, bytes, digest FROM entries ORDER BY idx DESC LIMIT 1";
+        self.readers.read("the log's last entry", |db: &Connection| Ok(entries(db, sql, [])?.pop())).await
+    }
+
     async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed> {
         let read = move |db: &Connection| {
             let sql =

@@ -60,7 +60,8 @@ fn report(ctx: &mut Context, file: &Path, faults: &[Fault], mixed: &[MixedWord])
         ctx.out.line(&format!("{file}: obeys {}", text::RULES));
     } else {
         let more = if faults.len() == text::FAULTS_LISTED { " or more" } else { "" };
-        ctx.out.line(&format!("{file}: {}{more} faults against {}", faults.len(), text::RULES));
+        let faults = if faults.len() == 1 { "1 fault".into() } else { format!("{}{more} faults", faults.len()) };
+        ctx.out.line(&format!("{file}: {faults} against {}", text::RULES));
     }
     for fault in faults.iter().take(SHOWN) {
         ctx.out.line(&format!("  {fault}"));

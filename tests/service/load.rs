@@ -16,7 +16,7 @@ use crate::world::{World, fresh, key, sign};
 
 /// Acts under way at once.
 const IN_FLIGHT: usize = 64;
-/// Communiqués, each with one proposal, two initials (the second of which opens it) and one signature.
+/// Communiqués, each with one proposal and two initials, the second of which opens it.
 const COMMUNIQUES: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -173,6 +173,10 @@ pub struct Limits {
     /// Time for an upload or a download, in seconds. Default 600: 64 MiB at one megabit a second.
     #[serde(deserialize_with = "load::number")]
     pub transfer_seconds: u64,
+    /// Calls of one party under way, over all its connections. Default 256: its busiest system keeps a machine's cores at
+    /// work, and no party holds more memory than that many messages.
+    #[serde(deserialize_with = "load::number")]
+    pub calls_per_party: usize,
     /// Uploads of one party under way. Default 8.
     #[serde(deserialize_with = "load::number")]
     pub uploads_per_party: usize,
@@ -224,6 +228,7 @@ impl Default for Limits {
             handshake_seconds: 10,
             request_seconds: 60,
             transfer_seconds: 600,
+            calls_per_party: 256,
             uploads_per_party: 8,
             keepalive_seconds: 30,
             connection_age_seconds: 3600,

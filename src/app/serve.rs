@@ -154,6 +154,7 @@ fn calls(limits: &Limits) -> call::Limits {
     call::Limits {
         request: Duration::from_secs(limits.request_seconds),
         transfer: Duration::from_secs(limits.transfer_seconds),
+        calls_per_party: limits.calls_per_party,
         uploads_per_party: limits.uploads_per_party,
         pages: PageLimits { default: limits.page_default as usize, most: limits.page_max as usize },
     }

@@ -105,7 +105,10 @@ impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
                 if stored.entry.stream != stream {
                     return Err(Refusal::Inconsistent { what: format!("entry {} is not of {stream}", stored.index) });
                 }
-                Arc::make_mut(&mut fold).apply(stored.recorded())?;
+                // What the log holds was parsed before it was taken: if it does not parse now, the log is not what it was. The
+                // fault itself may quote a draft, and stays out of the operator's log.
+                let folded = Arc::make_mut(&mut fold).apply(stored.recorded());
+                folded.map_err(|_| Refusal::Inconsistent { what: format!("entry {} does not fold", stored.index) })?;
                 grown = true;
             }
             if last {

@@ -1,17 +1,16 @@
 //! What every call goes through, in this order: a name for it, the caller's permit, a deadline, the work, the answer counted
 //! and logged. Services hold nothing but the work.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 use tracing::{Instrument as _, info, info_span, warn};
 
-use super::{gate::lock, peer::Peer};
+use super::{
+    peer::Peer,
+    turns::{Turn, Turns},
+};
 use crate::{
     domain::{
         id::PartyId,
@@ -37,6 +36,8 @@ pub struct Limits {
     pub request: Duration,
     /// The longest for a transfer.
     pub transfer: Duration,
+    /// Calls of one party under way at once, over all its connections.
+    pub calls_per_party: usize,
     /// Uploads of one party under way at once.
     pub uploads_per_party: usize,
     /// Rows of a page.
@@ -49,14 +50,17 @@ pub struct Desk {
     pub(super) exchange: Arc<Exchange>,
     pub(super) limits: Limits,
     metrics: Arc<Metrics>,
-    uploads: Arc<Mutex<HashMap<PartyId, usize>>>,
+    calls: Turns,
+    uploads: Turns,
 }
 
 impl Desk {
     /// Joins the use cases with the limits of calls.
     #[must_use]
     pub fn new(exchange: Arc<Exchange>, metrics: Arc<Metrics>, limits: Limits) -> Self {
-        Self { exchange, limits, metrics, uploads: Arc::default() }
+        let calls = Turns::new("calls", limits.calls_per_party);
+        let uploads = Turns::new("uploads", limits.uploads_per_party);
+        Self { exchange, limits, metrics, calls, uploads }
     }
 
     /// Answers a call that transfers nothing.
@@ -100,6 +104,7 @@ impl Desk {
             let started = Instant::now();
             let outcome = async {
                 let caller = peer.ok_or(Refusal::IdentityUnknown)?.caller;
+                let _turn = self.calls.take(&caller.party)?;
                 let permit = Permit::<M>::ask(&caller.party, caller.id.role)?;
                 match timeout(limit, work(permit, request.into_inner())).await {
                     Ok(done) => done,
@@ -126,36 +131,11 @@ impl Desk {
 
     /// A turn to upload: each party has so many.
     pub(super) fn upload_turn(&self, party: &PartyId) -> Result<Turn, Refusal> {
-        let mut uploads = lock(&self.uploads);
-        let open = uploads.entry(party.clone()).or_default();
-        if *open >= self.limits.uploads_per_party {
-            return Err(Refusal::Busy { what: format!("{} uploads of {party} are under way", *open) });
-        }
-        *open += 1;
-        Ok(Turn { party: party.clone(), uploads: self.uploads.clone() })
+        self.uploads.take(party)
     }
     /// Counts content that was taken in.
     pub(super) fn content_stored(&self, bytes: u64) {
         self.metrics.content_stored(bytes);
-    }
-}
-
-/// A turn to upload; given back when dropped.
-#[derive(Debug)]
-pub(super) struct Turn {
-    party: PartyId,
-    uploads: Arc<Mutex<HashMap<PartyId, usize>>>,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut uploads = lock(&self.uploads);
-        if let Some(open) = uploads.get_mut(&self.party) {
-            *open -= 1;
-            if *open == 0 {
-                uploads.remove(&self.party);
-            }
-        }
     }
 }
 

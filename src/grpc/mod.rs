@@ -6,3 +6,4 @@ pub mod listener;
 pub mod peer;
 pub mod serve;
 mod services;
+mod turns;

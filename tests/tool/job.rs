@@ -175,7 +175,7 @@ fn from_the_first_draft_to_a_verified_package() {
 
     // Publication, by whom it is for; the package, verified with the exchange gone.
     let archivist = |line: &str| desk.run(&format!("{line} --profile south-archivist.toml"));
-    archivist(&format!("fetch {id} --out package.zip")).ends(1).tells("no publication");
+    archivist(&format!("fetch {id} --out package.zip")).ends(1).tells("is not published");
     assert!(!desk.path("package.zip").exists());
     reader(&desk, "south", &format!("publish {id}")).ends(0).prints("package");
     archivist(&format!("fetch {id} --out package.zip")).ends(0).prints("--charter-pin");

@@ -91,7 +91,7 @@ impl Config {
         const PLACES: RangeInclusive<u64> = 1..=1_000_000;
         const SECONDS: RangeInclusive<u64> = 1..=DAY;
         let limits = &self.limits;
-        let bounds: [(&str, u64, RangeInclusive<u64>); 15] = [
+        let bounds: [(&str, u64, RangeInclusive<u64>); 16] = [
             ("limits.header_bytes", limits.header_bytes.into(), 4 * 1024..=1024 * 1024),
             ("limits.connections", wide(limits.connections), PLACES),
             ("limits.connections_per_party", wide(limits.connections_per_party), PLACES),
@@ -101,6 +101,7 @@ impl Config {
             ("limits.handshake_seconds", limits.handshake_seconds, 1..=300),
             ("limits.request_seconds", limits.request_seconds, 1..=3600),
             ("limits.transfer_seconds", limits.transfer_seconds, SECONDS),
+            ("limits.calls_per_party", wide(limits.calls_per_party), PLACES),
             ("limits.uploads_per_party", wide(limits.uploads_per_party), PLACES),
             ("limits.keepalive_seconds", limits.keepalive_seconds, 1..=3600),
             ("limits.connection_age_seconds", limits.connection_age_seconds, 60..=7 * DAY),

@@ -110,6 +110,11 @@ pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -
     if consent.yes {
         return Ok(());
     }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "nobody is there to confirm: run it at a terminal, or give --yes once somebody has read what is signed for {party}"
+        )));
+    }
     let scene = ctx.scene();
     scene.flush();
     if !scene.is_terminal() || scene.is_lost() {
@@ -118,11 +123,6 @@ pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -
         ));
     }
     let err = &mut ctx.err;
-    if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!(
-            "nobody is there to confirm: run it at a terminal, or give --yes once somebody has read what is signed for {party}"
-        )));
-    }
     err.raw(format!("To {act}, type {party}: ").as_bytes());
     err.flush();
     let mut answer = String::new();

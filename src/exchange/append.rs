@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::atomic::Ordering};
 
 use super::{
     Exchange,
-    ports::{Append, AppendError, Listing, NewEntry, Object},
+    ports::{Append, AppendError, Listing, Machine, NewEntry, Object},
 };
 use crate::domain::{
     entry::{Entry, FileDigest, Position, Recorded, Step, StreamId},
@@ -32,17 +32,17 @@ impl Plan {
         Self { now, append: Append { expect, entries: vec![], listing: None } }
     }
     /// Adds an entry for each step to a stream that stands at this position. `objects` are the bytes that the first step
-    /// names; later steps name only what is in the log, or what the first one brought.
+    /// names; later steps name only what is in the log, or what the first one brought. Answers where the stream then stands.
     pub fn steps(
         &mut self,
-        exchange: &Exchange,
+        machine: &dyn Machine,
         stream: &StreamId,
         mut position: Position,
         steps: Vec<Step>,
         objects: Vec<Vec<u8>>,
-        files: Option<Vec<FileDigest>>,
-    ) -> Result<(), Refusal> {
-        let (mut objects, mut files) = (Some(objects), files);
+        mut files: Option<Vec<FileDigest>>,
+    ) -> Result<Position, Refusal> {
+        let mut objects = Some(objects);
         for step in steps {
             let entry = Entry {
                 kind: step.kind,
@@ -50,7 +50,7 @@ impl Plan {
                 stream: stream.clone(),
                 seq: position.length,
                 previous: position.last,
-                salt: Salt::new(exchange.machine.random()),
+                salt: Salt::new(machine.random()),
                 documents: step.documents,
                 statements: step.statements,
                 files: files.take(),
@@ -61,7 +61,11 @@ impl Plan {
             let objects = objects.take().unwrap_or_default().into_iter().map(Object::new).collect();
             self.append.entries.push(NewEntry { entry, bytes, objects });
         }
-        Ok(())
+        Ok(position)
+    }
+    /// What to hand to the store.
+    pub fn into_append(self) -> Append {
+        self.append
     }
     /// Sets the communiqué's row as it will be: the same fold that reads the log reads the new entries.
     pub fn list(&mut self, id: CommuniqueId, life: &Life) -> Result<(), Refusal> {
@@ -106,7 +110,7 @@ impl Exchange {
             };
             let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
             let count = plan.append.entries.len() as u64;
-            match self.store.append(plan.append).await {
+            match self.store.append(plan.into_append()).await {
                 Ok(index) => {
                     self.metrics.entries_appended(count);
                     self.refused.store(0, Ordering::Relaxed);

@@ -86,7 +86,7 @@ impl Exchange {
                         .chain([(StreamId::Exchange, charters.position()), (stream.clone(), life.position())]),
                 );
                 let objects = vec![manifest.bytes().to_vec(), verified.compact().into()];
-                plan.steps(self, &stream, life.position(), steps, objects, None)?;
+                plan.steps(&*self.machine, &stream, life.position(), steps, objects, None)?;
                 plan.list(id, &life)?;
                 Ok(Decision::Append(plan))
             })
@@ -152,7 +152,7 @@ impl Exchange {
                     positions(&records)
                         .chain([(StreamId::Exchange, charters.position()), (stream.clone(), life.position())]),
                 );
-                plan.steps(self, &stream, life.position(), steps, vec![verified.compact().into()], None)?;
+                plan.steps(&*self.machine, &stream, life.position(), steps, vec![verified.compact().into()], None)?;
                 plan.list(id, &life)?;
                 Ok(Decision::Append(plan))
             })

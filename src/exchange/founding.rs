@@ -1,20 +1,21 @@
 //! Founding: what a new log begins with.
 
-use std::collections::BTreeMap;
-
-use super::ports::{Append, AppendError, Machine, NewEntry, Object, Store};
-use crate::domain::{
-    charter::{Adoption, Charter},
-    document::Document,
-    entry::{Entry, Kind, Position, StreamId},
-    id::{Digest, PartyId, Salt},
-    json::{self, Form},
-    refusal::Refusal,
-    register,
-    statement::Unverified,
-    trust::Trust,
+use super::{
+    append::Plan,
+    ports::{AppendError, Machine, Store},
 };
-use crate::pki::authority::Authority;
+use crate::{
+    domain::{
+        charter::{Adoption, Charter},
+        document::Document,
+        entry::{Kind, Position, Step, StreamId},
+        refusal::Refusal,
+        register,
+        statement::Unverified,
+        trust::Trust,
+    },
+    pki::authority::Authority,
+};
 
 /// Writes charter 1, its adoptions and every party's first trust statement into an empty log.
 ///
@@ -31,37 +32,21 @@ pub async fn found(
         Authority::parse(certificate.as_bytes())?;
     }
     let founding = register::found(charter, adoptions, trusts)?;
-    let now = machine.now();
-    let mut positions: BTreeMap<StreamId, Position> = BTreeMap::new();
-    let mut entries = Vec::new();
-    let mut add = |stream: StreamId, kind, documents: Vec<Digest>, statements: Vec<Digest>, bytes: Vec<u8>| {
-        let position = positions.entry(stream.clone()).or_default();
-        let entry = Entry {
-            kind,
-            time: now,
-            stream,
-            seq: position.length,
-            previous: position.last,
-            salt: Salt::new(machine.random()),
-            documents,
-            statements,
-            files: None,
-        };
-        entry.check()?;
-        let encoded = json::encode(&entry);
-        position.advance(&entry, Digest::of(&encoded))?;
-        entries.push(NewEntry { entry, bytes: encoded, objects: vec![Object::new(bytes)] });
-        Ok::<_, Refusal>(())
-    };
-    add(StreamId::Exchange, Kind::Charter, vec![charter.digest()], vec![], charter.bytes().to_vec())?;
+    let nothing = Position::default();
+    let mut plan = Plan::new(machine.now(), [(StreamId::Exchange, nothing)]);
+    let step = |kind, documents, statements| vec![Step { kind, documents, statements }];
+    let first = step(Kind::Charter, vec![charter.digest()], vec![]);
+    let mut after = plan.steps(machine, &StreamId::Exchange, nothing, first, vec![charter.bytes().to_vec()], None)?;
     for adoption in &founding.adoptions {
-        add(StreamId::Exchange, Kind::Adoption, vec![], vec![adoption.digest()], adoption.compact().into())?;
+        let next = step(Kind::Adoption, vec![], vec![adoption.digest()]);
+        after = plan.steps(machine, &StreamId::Exchange, after, next, vec![adoption.compact().into()], None)?;
     }
     for (party, trust) in &founding.trusts {
-        add(StreamId::Party(PartyId::clone(party)), Kind::Trust, vec![], vec![trust.digest()], trust.compact().into())?;
+        let first = step(Kind::Trust, vec![], vec![trust.digest()]);
+        let stream = StreamId::Party(party.clone());
+        plan.steps(machine, &stream, nothing, first, vec![trust.compact().into()], None)?;
     }
-    let expect = [(StreamId::Exchange, 0)].into();
-    match store.append(Append { expect, entries, listing: None }).await {
+    match store.append(plan.into_append()).await {
         Ok(_) => Ok(()),
         Err(AppendError::Conflict | AppendError::Behind(_)) => {
             Err(Refusal::AlreadyExists { what: "this log was founded before: its charter 1".into() })

@@ -47,7 +47,14 @@ impl Exchange {
                         now,
                         [(StreamId::Exchange, charters.position()), (stream.clone(), record.position())],
                     );
-                    plan.steps(self, &stream, record.position(), vec![step], vec![verified.compact().into()], None)?;
+                    plan.steps(
+                        &*self.machine,
+                        &stream,
+                        record.position(),
+                        vec![step],
+                        vec![verified.compact().into()],
+                        None,
+                    )?;
                     Ok(Decision::Append(plan))
                 })
             })
@@ -108,7 +115,14 @@ impl Exchange {
                         .chain([(StreamId::Exchange, charters.position())]),
                 );
                 let stream = StreamId::Party(party.clone());
-                plan.steps(self, &stream, record.position(), vec![step], vec![verified.compact().into()], None)?;
+                plan.steps(
+                    &*self.machine,
+                    &stream,
+                    record.position(),
+                    vec![step],
+                    vec![verified.compact().into()],
+                    None,
+                )?;
                 Ok(Decision::Append(plan))
             })
         })

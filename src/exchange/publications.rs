@@ -52,7 +52,14 @@ impl Exchange {
                 let contents = self.contents(id).await?;
                 let stream = StreamId::Communique(id);
                 let mut plan = Plan::new(now, [(stream.clone(), life.position())]);
-                plan.steps(self, &stream, life.position(), vec![contents.step()], vec![], Some(contents.files()))?;
+                plan.steps(
+                    &*self.machine,
+                    &stream,
+                    life.position(),
+                    vec![contents.step()],
+                    vec![],
+                    Some(contents.files()),
+                )?;
                 plan.list(id, &life)?;
                 Ok(Decision::Append(plan))
             })

@@ -113,7 +113,7 @@ pub async fn serve(
     let (machine, depositary) = (Arc::new(ThisMachine), keys.depositary.clone());
     let exchange = Arc::new(Exchange::new(store, content, machine, depositary, metrics.clone()));
     let charter = exchange.charter_in_force().await?;
-    keys.match_charter(&config, &charter)?;
+    keys.match_charter(&config, charter.charter())?;
     let identity = Identity::read(&config)?;
     let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 

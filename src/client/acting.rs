@@ -2,9 +2,11 @@
 
 use super::reading::{Pinned, Reading};
 use crate::domain::{
-    act::{Act, ActKind},
+    act::{Act, ActKind, Declaration},
     document::Document,
+    id::Digest,
     key::Signer,
+    life::State,
     manifest::Manifest,
     powers::Powers,
     refusal::Refusal,
@@ -20,8 +22,12 @@ pub struct Circumstances {
     pub time: Time,
     /// Where, if he or she says.
     pub place: Option<Line>,
-    /// Why; for a declination.
+    /// Why; for an objection or a declination, and for a withdrawal if its party wishes.
     pub reason: Option<Prose>,
+    /// What is declared, or the declaration that a signature is given with.
+    pub declaration: Option<Declaration>,
+    /// The signature ad referendum that is confirmed.
+    pub confirms: Option<Digest>,
 }
 
 /// The act that proposes this manifest.
@@ -35,12 +41,15 @@ pub fn proposal(manifest: &Document<Manifest>, grant: &Statement<Powers>, circum
 /// # Errors
 /// [`Refusal::NotNow`] for an act that needs an opening, where there is none.
 pub fn act(
+    pinned: &Pinned,
     reading: &Reading,
     kind: ActKind,
     grant: &Statement<Powers>,
     circumstances: Circumstances,
 ) -> Result<Act, Refusal> {
-    let opening = reading.opening.filter(|_| kind.needs_opening());
+    // A withdrawal speaks of the opening while there is one, and of the draft otherwise.
+    let withdraws = kind == ActKind::Withdraw && reading.state == State::Open;
+    let opening = reading.opening.filter(|_| withdraws || kind.needs_opening());
     if kind.needs_opening() && opening.is_none() {
         return Err(Refusal::NotNow {
             act: kind.to_string(),
@@ -48,15 +57,19 @@ pub fn act(
             advice: "it is not open for signature yet".into(),
         });
     }
-    Ok(on(&reading.newest.manifest, kind, opening, grant, circumstances))
+    let act = on(&reading.newest.manifest, kind, opening, grant, circumstances);
+    // What takes a communiqué back is done under the charter in force, whatever it was drafted under.
+    let charter =
+        if matches!(kind, ActKind::Withdraw | ActKind::Purge) { pinned.charter().digest() } else { act.charter };
+    Ok(Act { charter, ..act })
 }
 
 fn on(
     manifest: &Document<Manifest>,
     act: ActKind,
-    opening: Option<crate::domain::id::Digest>,
+    opening: Option<Digest>,
     grant: &Statement<Powers>,
-    Circumstances { time, place, reason }: Circumstances,
+    Circumstances { time, place, reason, declaration, confirms }: Circumstances,
 ) -> Act {
     Act {
         act,
@@ -72,8 +85,8 @@ fn on(
         time,
         place,
         reason,
-        declaration: (),
-        confirms: (),
+        declaration,
+        confirms,
     }
 }
 
@@ -106,7 +119,7 @@ pub fn choose<'a>(
     if mine.is_empty() {
         return Err(forbid("no full powers in the log name this key"));
     }
-    pinned.charter.party(&mine[0].body().party)?;
+    pinned.standing().party(&mine[0].body().party)?;
     let covers = |g: &&&Statement<Powers>| {
         let p = g.body();
         p.acts.contains(&kind)

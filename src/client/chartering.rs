@@ -14,8 +14,8 @@ use crate::domain::{
     key::{PublicKey, SUITE, Signer},
     powers::{Holder, Powers},
     refusal::Refusal,
-    register,
     statement::{Statement, Type, Unverified},
+    succession,
     time::Time,
     trust::Trust,
 };
@@ -106,7 +106,7 @@ pub fn adopt(charter: &Document<Charter>, signer: &dyn Signer, time: Time) -> Re
         },
         signer,
     )?;
-    register::adopt(charter, Unverified::parse(adoption.compact())?)
+    succession::adopt_first(charter, Unverified::parse(adoption.compact())?)
 }
 
 /// States which CAs the party is known by, and which leaves it shuts out.
@@ -155,10 +155,10 @@ pub struct Terms {
 /// # Errors
 /// [`Refusal::KeyRefused`]; the statement's own bounds.
 pub fn grant(pinned: &Pinned, signer: &dyn Signer, terms: Terms) -> Result<Statement<Powers>, Refusal> {
-    let party: &PartyId = &authority_of(&pinned.charter, signer)?.id;
+    let party: &PartyId = &authority_of(pinned.charter(), signer)?.id;
     let body = Powers {
-        founding: pinned.founding,
-        exchange: pinned.charter.exchange.clone(),
+        founding: pinned.founding(),
+        exchange: pinned.exchange().clone(),
         party: party.clone(),
         holder: terms.holder,
         key: terms.key,

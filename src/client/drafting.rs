@@ -14,7 +14,8 @@ use crate::domain::{
     document::Document,
     id::{CommuniqueId, Digest, Lang, PartyId, Salt},
     manifest::{
-        ANNEX_LIMIT, Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Status, Text,
+        ANNEX_LIMIT, Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Rectifies, Status,
+        Text,
     },
     refusal::Refusal,
     statement::Type,
@@ -145,8 +146,8 @@ pub enum DraftError {
 
 /// Where in the life of a communiqué the manifest stands.
 pub enum Place<'a> {
-    /// Revision 1, proposed by this party.
-    First(PartyId),
+    /// Revision 1, proposed by this party; what it corrects, if it is a rectification.
+    First(PartyId, Option<Rectifies>),
     /// The revision after this one.
     After(&'a Document<Manifest>),
 }
@@ -208,9 +209,9 @@ pub fn manifest(
         annexes.push(Annex { titles: Names::new(a.titles)?, media_type, size, sha256 });
         uploads.push(Upload { file, sha256, size });
     }
-    let (revision, previous, proposer) = match place {
-        Place::First(proposer) => (1, None, proposer),
-        Place::After(m) => (m.revision + 1, Some(m.digest()), m.proposer.clone()),
+    let (revision, previous, proposer, rectifies) = match place {
+        Place::First(proposer, rectifies) => (1, None, proposer, rectifies),
+        Place::After(m) => (m.revision + 1, Some(m.digest()), m.proposer.clone(), m.rectifies),
     };
     let meeting = match description.meeting {
         Some(m) => Some(Meeting { places: Names::new(m.places)?, date: m.date, host: m.host }),
@@ -219,9 +220,9 @@ pub fn manifest(
     let manifest = Manifest {
         r#type: Type::of::<Manifest>(),
         salt,
-        founding: pinned.founding,
-        exchange: pinned.charter.exchange.clone(),
-        charter: pinned.charter.digest(),
+        founding: pinned.founding(),
+        exchange: pinned.exchange().clone(),
+        charter: pinned.charter().digest(),
         communique: id,
         revision,
         previous,
@@ -238,7 +239,7 @@ pub fn manifest(
             deadline: description.procedure.deadline,
             embargo: description.procedure.embargo,
         },
-        rectifies: (),
+        rectifies,
     };
     Ok((Document::of(&manifest)?, uploads))
 }

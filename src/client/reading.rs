@@ -1,79 +1,191 @@
 //! Reading: what the exchange sends is believed only as far as it follows from the pinned charter. Every digest is
 //! computed again, every statement verified, before anything is shown or signed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::domain::{
     act::{Act, ActKind},
-    charter::{Adoption, Charter},
+    charter::Charter,
     document::Document,
-    entry::{Entry, Kind, StreamId},
-    id::{CommuniqueId, Digest, Lang, PartyId},
+    entry::{Entry, Kind, Recorded, StreamId},
+    id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId},
     json,
-    life::State,
+    key::PublicKey,
+    life::{self, State},
     manifest::{Initialling, Manifest},
-    powers::Powers,
+    powers::{Powers, Revocation},
     refusal::{Refusal, same},
-    register::{self, verify_act},
-    seats::Grants,
+    register::verify_act,
+    seats::{Grant, Grants},
     statement::{Statement, Unverified},
+    succession::{Charters, SUCCESSION_BYTES_LIMIT, Standing},
     text,
-    view::{ActView, CommuniqueView, RevisionView},
+    time::Time,
+    trust::Trust,
+    view::{ActView, CharterView, CommuniqueView, Receipt, RevisionView},
 };
 
-/// The charter that a party has pinned.
+/// Largest file of charters, in bytes: a chain of them, one per line.
+pub const CHARTERS_FILE_LIMIT: usize = SUCCESSION_BYTES_LIMIT;
+
+/// The charter that a party has pinned, and those that follow from it.
 #[derive(Clone, Debug)]
 pub struct Pinned {
-    /// The charter in force, as far as this side knows.
-    pub charter: Document<Charter>,
-    /// Digest of charter 1.
-    pub founding: Digest,
+    pin: Digest,
+    /// From charter 1 to the newest known.
+    chain: Vec<Arc<Standing>>,
 }
 
 impl Pinned {
-    /// Takes a charter whose fingerprint is the pin, got by hand.
+    /// Takes charters from version 1 on, one per line, each naming the one before. One of them has the fingerprint that is the
+    /// pin, got by hand; those before it are proven by it, those after it are believed when [`Pinned::follow`] has seen them
+    /// adopted.
     ///
     /// # Errors
-    /// [`Refusal::WrongDigest`] for another charter.
-    pub fn new(charter: Vec<u8>, pin: Digest) -> Result<Self, Refusal> {
-        let actual = Digest::of(&charter);
-        if actual != pin {
-            return Err(Refusal::WrongDigest { expected: pin, actual });
+    /// [`Refusal::WrongDigest`] if none has the fingerprint; [`Refusal::Disagrees`] for charters that are no chain.
+    pub fn new(file: &[u8], pin: Digest) -> Result<Self, Refusal> {
+        let charters = charters(file)?;
+        let newest = charters.last().map_or(pin, Document::digest);
+        if charters.iter().all(|c| c.digest() != pin) {
+            return Err(Refusal::WrongDigest { expected: pin, actual: newest });
         }
-        let charter = Document::<Charter>::parse(charter)?;
-        if charter.version != 1 {
-            return Err(Refusal::NotOffered { feature: "a charter after the first".into() });
+        let mut chain: Vec<Arc<Standing>> = Vec::new();
+        for charter in charters {
+            let since = Time::from_unix(0);
+            chain.push(Arc::new(match chain.first() {
+                None => Standing::first(charter, since),
+                Some(first) => Standing::claimed(charter, first.digest()),
+            }));
         }
-        Ok(Self { founding: charter.digest(), charter })
+        Ok(Self { pin, chain })
     }
-    /// That every party has adopted it.
+    /// The newest charter known, and who is a party under it.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        // There is always one: `new` and `follow` refuse to make an empty chain.
+        &self.chain[self.chain.len() - 1]
+    }
+    /// The newest charter known.
+    #[must_use]
+    pub fn charter(&self) -> &Document<Charter> {
+        self.standing().charter()
+    }
+    /// Digest of charter 1.
+    #[must_use]
+    pub fn founding(&self) -> Digest {
+        self.standing().founding()
+    }
+    /// The exchange's name.
+    #[must_use]
+    pub fn exchange(&self) -> &ExchangeName {
+        self.standing().exchange()
+    }
+    /// Every charter known, from version 1.
+    pub fn chain(&self) -> impl DoubleEndedIterator<Item = &Standing> {
+        self.chain.iter().map(|s| &**s)
+    }
+    /// The charter of this digest.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] naming the party that has not; what fails to verify.
-    pub fn adopted(&self, adoptions: &[String]) -> Result<Vec<Statement<Adoption>>, Refusal> {
-        let mut verified = Vec::new();
-        for compact in adoptions {
-            verified.push(register::adopt(&self.charter, Unverified::parse(compact)?)?);
+    /// [`Refusal::Disagrees`] for one that does not follow from the pin.
+    pub fn of(&self, charter: Digest) -> Result<&Standing, Refusal> {
+        self.chain().find(|s| s.digest() == charter).ok_or_else(|| {
+            Refusal::disagrees("charter", "one that follows from the pinned charter by adoption", charter)
+        })
+    }
+    /// Follows the succession that the exchange shows: every charter in force must have been adopted by those whom its
+    /// predecessor binds. The times of adoptions are the exchange's word.
+    ///
+    /// # Errors
+    /// What does not verify; [`Refusal::Disagrees`] if the pinned charter is not in the chain.
+    pub fn follow(&mut self, views: &[CharterView], now: Time) -> Result<(), Refusal> {
+        let mut records: Vec<(&Receipt, &[u8])> = Vec::new();
+        for view in views {
+            records.push((&view.receipt, &view.charter));
+            records.extend(view.adoptions.iter().map(|a| (&a.receipt, a.statement.as_bytes())));
         }
-        for party in &self.charter.parties {
-            if !verified.iter().any(|a| a.body().party == party.id) {
-                return Err(Refusal::not_found("adoption of the charter by", &party.id));
+        records.sort_by_key(|(receipt, _)| receipt.index);
+        let mut charters = Charters::default();
+        let mut newest = now;
+        for (Receipt { index, entry: bytes }, object) in records {
+            let entry: Entry = json::parse(bytes)?;
+            let named = entry.documents.iter().chain(&entry.statements);
+            if entry.stream != StreamId::Exchange || !named.eq([&Digest::of(object)]) {
+                return Err(Refusal::disagrees("charter", "an entry that names it", "an entry of something else"));
             }
+            newest = newest.max(entry.time);
+            let objects = [object.to_vec()];
+            let recorded = Recorded { index: *index, digest: Digest::of(bytes), entry: &entry, objects: &objects };
+            charters.decide_again(recorded, |_| false)?;
+            charters.apply(recorded)?;
         }
-        Ok(verified)
+        let chain = charters.chain(newest);
+        if chain.iter().all(|s| s.digest() != self.pin) {
+            return Err(Refusal::disagrees("charter", format!("a chain with the pinned {}", self.pin), "another"));
+        }
+        self.chain = chain;
+        Ok(())
     }
-    /// Verifies full powers under the authority key of their party.
+    /// Verifies full powers under an authority key that their party has or had.
     ///
     /// # Errors
     /// [`Refusal::UnknownParty`], [`Refusal::Disagrees`], [`Refusal::SignatureInvalid`].
     pub fn powers(&self, compact: &str) -> Result<Statement<Powers>, Refusal> {
         let unverified = Unverified::<Powers>::parse(compact)?;
         let claims = unverified.claims();
-        let key = self.charter.party(&claims.party)?.authority;
-        same("powers.founding", self.founding, claims.founding)?;
-        same("powers.exchange", &self.charter.exchange, &claims.exchange)?;
+        self.standing().addressed(&claims.exchange, claims.founding)?;
+        let key = self.authority(&claims.party, |key| unverified.is_by(key))?;
         unverified.verify(&key)
     }
+    /// Verifies a revocation under an authority key that its party has or had.
+    ///
+    /// # Errors
+    /// As [`Pinned::powers`].
+    pub fn revocation(&self, compact: &str) -> Result<Statement<Revocation>, Refusal> {
+        let unverified = Unverified::<Revocation>::parse(compact)?;
+        let claims = unverified.claims();
+        self.standing().addressed(&claims.exchange, claims.founding)?;
+        let key = self.authority(&claims.party, |key| unverified.is_by(key))?;
+        unverified.verify(&key)
+    }
+    /// Verifies a trust statement under an authority key that its party has or had.
+    ///
+    /// # Errors
+    /// As [`Pinned::powers`].
+    pub fn trust(&self, compact: &str) -> Result<Statement<Trust>, Refusal> {
+        let unverified = Unverified::<Trust>::parse(compact)?;
+        let claims = unverified.claims();
+        self.standing().addressed(&claims.exchange, claims.founding)?;
+        let key = self.authority(&claims.party, |key| unverified.is_by(key))?;
+        unverified.verify(&key)
+    }
+    /// The authority key of a party for which this holds, or its newest.
+    fn authority(&self, party: &PartyId, by: impl Fn(&PublicKey) -> bool) -> Result<PublicKey, Refusal> {
+        let keys = || self.chain().rev().filter_map(|s| Some(s.party(party).ok()?.authority));
+        let unknown = || Refusal::UnknownParty { party: party.clone() };
+        keys().find(by).or_else(|| keys().next()).ok_or_else(unknown)
+    }
+}
+
+/// The charters of a file: canonical documents, one per line, from version 1, each naming the one before.
+///
+/// # Errors
+/// What does not parse; [`Refusal::Disagrees`] for charters that are no chain.
+pub fn charters(file: &[u8]) -> Result<Vec<Document<Charter>>, Refusal> {
+    let mut charters: Vec<Document<Charter>> = Vec::new();
+    for line in file.strip_suffix(b"\n").unwrap_or(file).split(|b| *b == b'\n') {
+        let charter = Document::<Charter>::parse(line.to_vec())?;
+        let previous = charters.last().map(Document::digest);
+        if charter.previous != previous || charter.version != charters.len() as u64 + 1 {
+            return Err(Refusal::Disagrees {
+                member: "charter.previous".into(),
+                expected: "the one on the line before, from charter 1 on".into(),
+                actual: "another".into(),
+            });
+        }
+        charters.push(charter);
+    }
+    Ok(charters)
 }
 
 /// Verified full powers by digest.
@@ -92,8 +204,10 @@ impl GrantBook {
     }
 }
 impl Grants for GrantBook {
-    fn grant(&self, party: &PartyId, digest: &Digest) -> Option<&Powers> {
-        Some(self.0.get(digest)?.body()).filter(|p| p.party == *party)
+    /// Revocations are left out: what was done before one stands, and the exchange's log says which came first.
+    fn grant(&self, party: &PartyId, digest: &Digest) -> Option<Grant<'_>> {
+        let held = self.0.get(digest).filter(|held| held.body().party == *party)?;
+        Some(Grant { powers: held.body(), compact: held.compact(), revoked: None })
     }
 }
 
@@ -114,10 +228,8 @@ impl Revision {
     pub fn check(pinned: &Pinned, id: CommuniqueId, view: &RevisionView, grants: &GrantBook) -> Result<Self, Refusal> {
         let manifest = Document::<Manifest>::parse(view.manifest.clone())?;
         same("manifest.communique", id, manifest.communique)?;
-        same("manifest.founding", pinned.founding, manifest.founding)?;
-        same("manifest.exchange", &pinned.charter.exchange, &manifest.exchange)?;
-        same("manifest.charter", pinned.charter.digest(), manifest.charter)?;
-        let propose = on(&manifest, &view.propose, grants)?;
+        pinned.standing().addressed(&manifest.exchange, manifest.founding)?;
+        let propose = on(pinned, &manifest, &view.propose, grants)?;
         same("act.act", ActKind::Propose, propose.body().act)?;
         Ok(Self { manifest, propose })
     }
@@ -156,6 +268,10 @@ pub struct Reading {
     pub opening: Option<Digest>,
     /// Whether it was declined.
     pub declined: bool,
+    /// Whether another charter came into force while it was open.
+    pub returned: bool,
+    /// Whether its texts were erased.
+    pub purged: bool,
 }
 
 impl Reading {
@@ -174,7 +290,7 @@ impl Reading {
         let (mut acts, mut escrowed) = (Vec::new(), Vec::new());
         for act in &view.acts {
             match act {
-                ActView::Shown { statement, .. } => acts.push(on(&newest.manifest, statement, grants)?),
+                ActView::Shown { statement, .. } => acts.push(on(pinned, &newest.manifest, statement, grants)?),
                 ActView::Escrowed { party, .. } => escrowed.push(party.clone()),
             }
         }
@@ -185,7 +301,8 @@ impl Reading {
         if view.state == State::Open && opening.is_none() {
             return Err(Refusal::not_found("opened entry of", id));
         }
-        Ok(Self { state: view.state, newest, acts, escrowed, opening, declined: view.declined })
+        let CommuniqueView { state, declined, returned, purged, .. } = *view;
+        Ok(Self { state, newest, acts, escrowed, opening, declined, returned, purged })
     }
 }
 
@@ -212,29 +329,30 @@ fn opened(newest: &Revision, acts: &[Statement<Act>], bytes: &[u8]) -> Result<Di
     }
 }
 
-/// An act that verifies under its full powers, and that they cover.
+/// An act that verifies under its full powers, which cover it under the charter that it names.
 ///
 /// # Errors
 /// [`Refusal::UnknownGrant`], [`Refusal::SignatureInvalid`], [`Refusal::GrantForbids`].
-pub fn covered(compact: &str, grants: &GrantBook) -> Result<Statement<Act>, Refusal> {
+pub fn covered(pinned: &Pinned, compact: &str, grants: &GrantBook) -> Result<Statement<Act>, Refusal> {
     let act = verify_act(Unverified::parse(compact)?, grants)?;
     let body = act.body();
-    grants.grant(&body.party, &body.grant).ok_or(Refusal::UnknownGrant { grant: body.grant })?.cover(body)?;
+    pinned.standing().addressed(&body.exchange, body.founding)?;
+    let grant = grants.grant(&body.party, &body.grant).ok_or(Refusal::UnknownGrant { grant: body.grant })?;
+    grant.covering(body, pinned.of(body.charter)?)?;
     Ok(act)
 }
 
 /// An act that holds and speaks of this manifest.
-fn on(manifest: &Document<Manifest>, compact: &str, grants: &GrantBook) -> Result<Statement<Act>, Refusal> {
-    let act = covered(compact, grants)?;
-    let body = act.body();
-    same("act.manifest", manifest.digest(), body.manifest)?;
-    same("act.founding", manifest.founding, body.founding)?;
-    same("act.exchange", &manifest.exchange, &body.exchange)?;
-    same("act.charter", manifest.charter, body.charter)?;
-    same("act.communique", manifest.communique, body.communique)?;
-    same("act.revision", manifest.revision, body.revision)?;
-    if !manifest.parties.contains(&body.party) {
-        return Err(Refusal::UnknownParty { party: body.party.clone() });
+fn on(
+    pinned: &Pinned,
+    manifest: &Document<Manifest>,
+    compact: &str,
+    grants: &GrantBook,
+) -> Result<Statement<Act>, Refusal> {
+    let act = covered(pinned, compact, grants)?;
+    life::members(manifest, act.body())?;
+    if !manifest.parties.contains(&act.body().party) {
+        return Err(Refusal::UnknownParty { party: act.body().party.clone() });
     }
     Ok(act)
 }
@@ -271,7 +389,7 @@ mod tests {
     };
 
     fn pinned(world: &World) -> Pinned {
-        Pinned { charter: world.charter.clone(), founding: world.founding() }
+        Pinned::new(world.charter.bytes(), world.charter.digest()).unwrap()
     }
     fn book(world: &World) -> GrantBook {
         let mut book = GrantBook::default();
@@ -309,6 +427,8 @@ mod tests {
             opened: Some(Receipt { index: 9, entry: json::encode(&entry) }),
             acts: acts.iter().map(view).collect(),
             declined: false,
+            returned: false,
+            purged: false,
         }
     }
     fn signed(world: &World, kind: ActKind, of: &str, holder: &str) -> Statement<Act> {

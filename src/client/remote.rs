@@ -26,8 +26,8 @@ use crate::{
         life::State,
         refusal::Refusal,
         view::{
-            ActView, CharterView, CommuniqueView, Page, PowersView, PublicationView, Receipt, RevisionView, Summary,
-            TrustView,
+            ActView, Attested, CharterView, CommuniqueView, Page, PowersView, PublicationView, Receipt, RevisionView,
+            Summary,
         },
     },
     pki,
@@ -166,7 +166,7 @@ impl Remote {
         }
     }
 
-    fn charters(&self) -> CharterServiceClient<Channel> {
+    fn charter_service(&self) -> CharterServiceClient<Channel> {
         CharterServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
     }
     fn powers_service(&self) -> PowersServiceClient<Channel> {
@@ -188,22 +188,53 @@ impl Remote {
     /// Any [`RemoteError`], here and below.
     pub async fn charter(&self, version: Option<u64>) -> Result<CharterView> {
         let request = call(v1::GetCharterRequest { name: names::charter(version) });
-        let response = self.charters().get_charter(request).await.map_err(reading)?.into_inner();
+        let response = self.charter_service().get_charter(request).await.map_err(reading)?.into_inner();
         Ok(lacks("charter", response.charter)?.try_into()?)
+    }
+    /// Every charter that was put forward, with its adoptions.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn charters(&self) -> Result<Vec<CharterView>> {
+        pages(async |page_token| {
+            let request = call(v1::ListChartersRequest { page_size: PAGE, page_token });
+            let response = self.charter_service().list_charters(request).await.map_err(reading)?.into_inner();
+            Ok(convert::page(response.charters, response.next_page_token)?)
+        })
+        .await
+    }
+    /// Puts forward a charter, with an adoption of it.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn propose_charter(&self, document: &[u8], adoption: &str) -> Result<Receipt> {
+        let request = call(v1::ProposeCharterRequest { document: document.into(), adoption: adoption.into() });
+        let response = self.charter_service().propose_charter(request).await.map_err(writing)?.into_inner();
+        Ok(lacks("receipt", response.receipt)?.try_into()?)
+    }
+    /// Hands in an adoption.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn submit_adoption(&self, compact: &str) -> Result<Receipt> {
+        let request = call(v1::SubmitAdoptionRequest { statement: compact.into() });
+        let response = self.charter_service().submit_adoption(request).await.map_err(writing)?.into_inner();
+        Ok(Attested::try_from(lacks("adoption", response.adoption)?)?.receipt)
+    }
+    /// Hands in the end of a grant.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn submit_revocation(&self, compact: &str) -> Result<Receipt> {
+        let request = call(v1::SubmitRevocationRequest { statement: compact.into() });
+        let response = self.powers_service().submit_revocation(request).await.map_err(writing)?.into_inner();
+        Ok(Attested::try_from(lacks("revocation", response.revocation)?)?.receipt)
     }
     /// Hands in a trust statement.
     #[allow(missing_docs, clippy::missing_errors_doc)]
     pub async fn submit_trust(&self, compact: &str) -> Result<Receipt> {
         let request = call(v1::SubmitTrustRequest { statement: compact.into() });
-        let response = self.charters().submit_trust(request).await.map_err(writing)?.into_inner();
-        Ok(TrustView::try_from(lacks("trust", response.trust)?)?.receipt)
+        let response = self.charter_service().submit_trust(request).await.map_err(writing)?.into_inner();
+        Ok(Attested::try_from(lacks("trust", response.trust)?)?.receipt)
     }
     /// Every party's trust statement in force.
     #[allow(clippy::missing_errors_doc)]
-    pub async fn trusts(&self) -> Result<Vec<TrustView>> {
+    pub async fn trusts(&self) -> Result<Vec<Attested>> {
         pages(async |page_token| {
             let request = call(v1::ListTrustRequest { page_size: PAGE, page_token });
-            let response = self.charters().list_trust(request).await.map_err(reading)?.into_inner();
+            let response = self.charter_service().list_trust(request).await.map_err(reading)?.into_inner();
             Ok(convert::page(response.trust, response.next_page_token)?)
         })
         .await

@@ -29,6 +29,7 @@ use crate::domain::{
     powers::Powers,
     refusal::{Refusal, same},
     statement::{Statement, Unverified},
+    time::Time,
     trust::Trust,
     view::{ActView, PublicationView, Receipt},
 };
@@ -62,7 +63,7 @@ pub struct History {
 }
 
 impl Session {
-    /// Connects to the exchange that the charter names, by the CA that it names.
+    /// Connects to the exchange that the charter names, by the CA that it names, and follows the succession of charters.
     ///
     /// # Errors
     /// As [`Remote::connect`].
@@ -71,15 +72,18 @@ impl Session {
         address: &str,
         certificate_pem: Vec<u8>,
         key_pem: Vec<u8>,
+        now: Time,
     ) -> Result<Self, RemoteError> {
         let connection = Connection {
             address: address.into(),
-            server_name: pinned.charter.exchange.to_string(),
-            server_ca: pinned.charter.server_ca.as_bytes().to_vec(),
+            server_name: pinned.exchange().to_string(),
+            server_ca: pinned.charter().server_ca.as_bytes().to_vec(),
             certificate_pem,
             key_pem,
         };
-        Ok(Self::over(pinned, Remote::connect(&connection).await?))
+        let mut session = Self::over(pinned, Remote::connect(&connection).await?);
+        session.pinned.follow(&session.remote.charters().await?, now)?;
+        Ok(session)
     }
     /// A session over a connection that is there.
     #[must_use]
@@ -136,12 +140,9 @@ impl Session {
                 ActView::Shown { statement, .. } => {
                     let unverified = Unverified::<Act>::parse(&statement)?;
                     let book = self.gather([unverified.claims().grant]).await?;
-                    let act = reading::covered(&statement, &book)?;
+                    let act = reading::covered(&self.pinned, &statement, &book)?;
                     let body = act.body();
                     same("act.communique", id, body.communique)?;
-                    same("act.founding", self.pinned.founding, body.founding)?;
-                    same("act.exchange", &self.pinned.charter.exchange, &body.exchange)?;
-                    same("act.charter", self.pinned.charter.digest(), body.charter)?;
                     history.acts.push(act);
                 }
                 ActView::Escrowed { party, revision, .. } => history.escrowed.push((party, revision)),
@@ -251,14 +252,14 @@ impl Session {
     /// As [`Self::read`].
     pub async fn trusts(&self) -> Result<Vec<Statement<Trust>>, RemoteError> {
         let views = self.remote.trusts().await?;
-        Ok(views.iter().map(|view| self.verify_trust(&view.statement)).collect::<Result<_, _>>()?)
+        Ok(views.iter().map(|view| self.pinned.trust(&view.statement)).collect::<Result<_, _>>()?)
     }
     /// Hands in a trust statement that verifies under the pinned charter.
     ///
     /// # Errors
     /// What does not verify; what the exchange refuses.
     pub async fn submit_trust(&self, compact: &str) -> Result<(Statement<Trust>, Receipt), RemoteError> {
-        let trust = self.verify_trust(compact)?;
+        let trust = self.pinned.trust(compact)?;
         let receipt = self.remote.submit_trust(compact).await?;
         acknowledges(&receipt, Kind::Trust, trust.digest())?;
         Ok((trust, receipt))
@@ -306,7 +307,7 @@ impl Session {
         signer: &dyn Signer,
         circumstances: Circumstances,
     ) -> Result<Receipt, RemoteError> {
-        let act = acting::sign(acting::act(reading, kind, grant, circumstances)?, grant, signer)?;
+        let act = acting::sign(acting::act(&self.pinned, reading, kind, grant, circumstances)?, grant, signer)?;
         let receipt = self.remote.act(act.compact()).await?;
         acknowledges(&receipt, Kind::Act, act.digest())?;
         Ok(receipt)
@@ -341,18 +342,9 @@ impl Session {
         }
         Ok(self.book.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
-    fn verify_trust(&self, compact: &str) -> Result<Statement<Trust>, Refusal> {
-        let unverified = Unverified::<Trust>::parse(compact)?;
-        let claims = unverified.claims();
-        same("trust.founding", self.pinned.founding, claims.founding)?;
-        same("trust.exchange", &self.pinned.charter.exchange, &claims.exchange)?;
-        let key = self.pinned.charter.party(&claims.party)?.authority;
-        unverified.verify(&key)
-    }
     fn of_this_exchange(&self, manifest: Vec<u8>) -> Result<Document<Manifest>, Refusal> {
         let manifest = Document::<Manifest>::parse(manifest)?;
-        same("manifest.founding", self.pinned.founding, manifest.founding)?;
-        same("manifest.exchange", &self.pinned.charter.exchange, &manifest.exchange)?;
+        self.pinned.standing().addressed(&manifest.exchange, manifest.founding)?;
         Ok(manifest)
     }
     fn of_publication(&self, id: CommuniqueId, view: &PublicationView) -> Result<(), Refusal> {

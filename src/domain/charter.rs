@@ -59,7 +59,7 @@ impl From<Der> for String {
     }
 }
 
-/// How many continuing parties must adopt the next charter. Fixed by charter 1.
+/// How many parties of a charter must adopt the next one, whether they stay or leave. Fixed by charter 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Succession {
@@ -128,25 +128,17 @@ pub struct Charter {
 }
 
 impl Charter {
-    /// The party of this id.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownParty`].
-    pub fn party(&self, id: &PartyId) -> Result<&Party, Refusal> {
-        self.parties.iter().find(|p| p.id == *id).ok_or_else(|| Refusal::UnknownParty { party: id.clone() })
-    }
-    /// The parties' ids, sorted.
-    #[must_use]
-    pub fn party_ids(&self) -> Vec<PartyId> {
-        self.parties.iter().map(|p| p.id.clone()).collect()
-    }
     /// Every key that the charter gives a role. None of them may hold full powers.
     pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.parties
-            .iter()
-            .flat_map(|p| [Some(&p.authority), p.witness.as_ref()])
-            .flatten()
-            .chain([&self.log.key, &self.depositary])
+        self.roles().map(|(key, _)| key)
+    }
+    /// Every key with its role, in words that name the party.
+    pub fn roles(&self) -> impl Iterator<Item = (&PublicKey, String)> {
+        let parties = self.parties.iter().flat_map(|p| {
+            let witness = p.witness.as_ref().map(|key| (key, format!("witness of {}", p.id)));
+            [Some((&p.authority, format!("authority of {}", p.id))), witness].into_iter().flatten()
+        });
+        parties.chain([(&self.log.key, "log".to_owned()), (&self.depositary, "depositary".to_owned())])
     }
 }
 

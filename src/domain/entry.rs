@@ -23,6 +23,8 @@ pub enum Kind {
     Trust,
     /// Full powers: the statement.
     Powers,
+    /// Full powers end: the statement.
+    Revocation,
     /// A revision: the manifest, and the act that proposes it.
     Revision,
     /// Any other act: the statement.
@@ -33,6 +35,14 @@ pub enum Kind {
     Completed,
     /// The document is public: the package's files by path and digest.
     Published,
+    /// The deadline passed before every party had signed: the manifest.
+    Lapsed,
+    /// The charter that it was opened under is no longer in force, and it is drafted again: the manifest.
+    Returned,
+    /// A rectification of it is public: the rectification's manifest.
+    Rectified,
+    /// Every party asked for it, and the texts and annexes are erased: the acts that asked.
+    Purged,
 }
 
 /// The stream that an entry belongs to. A decision reads whole streams, and appends only if none of them grew.
@@ -116,11 +126,11 @@ pub struct Entry {
 /// Most documents or statements that one entry names.
 pub const NAMED_LIMIT: usize = 1024;
 /// Most files that a `published` entry lists.
-pub const FILES_LIMIT: usize = 4096;
+pub const FILES_LIMIT: usize = 32 << 10;
 
 impl Form for Entry {
     const NAME: &'static str = "entry";
-    const LIMIT: usize = 1 << 20;
+    const LIMIT: usize = 8 << 20;
     fn check(&self) -> Result<(), Refusal> {
         json::integer("entry.seq", self.seq, 0)?;
         json::count("entry.documents", self.documents.len(), 0, NAMED_LIMIT)?;
@@ -149,6 +159,12 @@ pub struct Position {
 }
 
 impl Position {
+    /// Passes over entries that are not known, so that this one continues it. It never goes back.
+    pub fn pass_gap(&mut self, entry: &Entry) {
+        if entry.seq > self.length {
+            *self = Self { length: entry.seq, last: entry.previous };
+        }
+    }
     /// Goes on over the stream's next entry.
     ///
     /// # Errors

@@ -1,19 +1,19 @@
 //! The life of a communiqué: state × act → entries or refusal. The exchange decides by it, its replay folds by it, and the
 //! verifier of packages runs the same decisions again.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use super::{
-    act::{Act, ActKind},
-    charter::Charter,
+    act::{Act, ActKind, Declaration},
     document::Document,
     entry::{Kind, Place, Position, Recorded, Step},
-    id::{Digest, PartyId},
+    id::{CommuniqueId, Digest, PartyId},
     manifest::{Initialling, Manifest, Part},
     powers::Powers,
     refusal::{Refusal, same},
     seats::{Grants, Tally},
     statement::{Statement, Unverified},
+    succession::Standing,
     time::Time,
 };
 
@@ -28,28 +28,55 @@ pub enum State {
     Complete,
     /// Public.
     Published,
+    /// Taken back before every party had signed.
+    Withdrawn,
+    /// The deadline passed before every party had signed.
+    Lapsed,
 }
 
 /// Whose act it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Relation {
-    /// The party of revision 1.
+    /// The party of revision 1; any that the manifest names, once that one has left.
     Proposer,
     /// Any party that the manifest names.
     Named,
 }
 
-/// The table of rights: act, the state in which it is allowed, whose it is, and what to do instead otherwise.
-pub const ACTS: [(ActKind, State, Relation, &str); 5] = [
-    (ActKind::Propose, State::Drafting, Relation::Named, "a new text needs a new communiqué, or a declination first"),
-    (ActKind::Initial, State::Drafting, Relation::Named, "initials are given while the text is settled"),
-    (ActKind::Open, State::Drafting, Relation::Proposer, "it is opened once, by its proposer"),
-    (ActKind::Sign, State::Open, Relation::Named, "it is signed once it is open and until it is complete"),
-    (ActKind::Decline, State::Open, Relation::Named, "while drafting, propose another text instead"),
-];
+/// The table of rights: act, a state in which it is allowed, whose it is then, and what to do instead in others.
+pub const ACTS: [(ActKind, State, Relation, &str); 15] = {
+    use ActKind as Act;
+    use Relation::{Named, Proposer};
+    use State::{Complete, Drafting, Lapsed, Open, Withdrawn};
+    const RELEASE: &str = "publication is released once it is open and until it is published";
+    const WITHDRAW: &str = "it is withdrawn before every party has signed";
+    const PURGE: &str = "texts are erased of what was withdrawn or has lapsed alone";
+    [
+        (Act::Propose, Drafting, Named, "a new text needs a new communiqué, or a declination first"),
+        (Act::Object, Drafting, Named, "objections are made while the text is settled; once it is open, decline it"),
+        (Act::Declare, Drafting, Named, "declarations are made while the text is settled"),
+        (Act::Initial, Drafting, Named, "initials are given while the text is settled"),
+        (Act::Open, Drafting, Proposer, "it is opened once, by its proposer"),
+        (Act::Sign, Open, Named, "it is signed once it is open and until it is complete"),
+        (Act::SignAdReferendum, Open, Named, "it is signed once it is open and until it is complete"),
+        (Act::Confirm, Open, Named, "a signature is confirmed while it is open"),
+        (Act::Decline, Open, Named, "while drafting, object or propose another text instead"),
+        (Act::Withdraw, Drafting, Proposer, WITHDRAW),
+        (Act::Withdraw, Open, Named, WITHDRAW),
+        (Act::Release, Open, Named, RELEASE),
+        (Act::Release, Complete, Named, RELEASE),
+        (Act::Purge, Withdrawn, Named, PURGE),
+        (Act::Purge, Lapsed, Named, PURGE),
+    ]
+};
 
 /// How far an act's time may lie ahead of log time, and before the entry that it builds on, in seconds.
 pub const CLOCK_TOLERANCE: i64 = 300;
+/// Most objections, and most declarations, of one party on one revision.
+pub const TALK_LIMIT: usize = 4;
+/// How many signatures beyond its quorum one party may give on one revision, where some do not count since their powers
+/// ended or they were never confirmed.
+pub const SPARE_SIGNATURES: u64 = 16;
 
 /// An act in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,18 +102,37 @@ pub struct Revision {
     pub acts: Vec<LoggedAct>,
     /// The `opened` entry.
     pub opened: Option<Place>,
-    /// Whether a party declined it: its signatures are sealed for ever.
+    /// Whether a party declined it.
     pub declined: bool,
+    /// Whether another charter came into force while it was open.
+    pub returned: bool,
 }
 
 impl Revision {
+    /// Whether it can no longer be signed: what was signed stays sealed for ever, and a new revision is needed.
+    #[must_use]
+    pub fn sealed(&self) -> bool {
+        self.declined || self.returned
+    }
+    /// Whether a party objects to it: it does not open.
+    #[must_use]
+    pub fn objected(&self) -> bool {
+        self.of_kind(ActKind::Object).next().is_some()
+    }
+    fn by<'a>(&'a self, kind: ActKind, party: &'a PartyId) -> impl Iterator<Item = &'a LoggedAct> {
+        self.of_kind(kind).filter(move |a| a.act.party == *party)
+    }
+    /// Whether every party that it names has done this, under this opening.
+    fn by_all(&self, kind: ActKind, opening: Option<Digest>) -> bool {
+        self.manifest.parties.iter().all(|p| self.by(kind, p).any(|a| a.act.opening == opening))
+    }
     fn of_kind(&self, kind: ActKind) -> impl Iterator<Item = &LoggedAct> {
         self.acts.iter().filter(move |a| a.act.act == kind)
     }
 }
 
 /// What went before the first entry that is known: nothing, unless a package is replayed from its signed revision on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Past {
     /// How many revisions there were.
     pub revisions: u64,
@@ -94,6 +140,8 @@ pub struct Past {
     pub manifest: Option<Digest>,
     /// Where the stream stood.
     pub position: Position,
+    /// The declarations made until then, with their parties.
+    pub declarations: BTreeMap<Digest, PartyId>,
 }
 
 /// A communiqué as its stream tells it. Everything else is derived.
@@ -105,17 +153,22 @@ pub struct Life {
     revisions: Vec<Arc<Revision>>,
     completed: Option<Place>,
     published: Option<Place>,
+    withdrawn: Option<Place>,
+    lapsed: Option<Place>,
+    purged: Option<Place>,
+    /// The published rectifications of it, in log order.
+    rectified: Vec<(CommuniqueId, Place)>,
 }
 
 /// What a decision looks at beside the communiqué itself.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Digest of charter 1.
-    pub founding: Digest,
     /// The charter in force.
-    pub charter: &'a Document<Charter>,
+    pub standing: &'a Standing,
     /// The grants that the log holds.
     pub grants: &'a dyn Grants,
+    /// What the manifest rectifies, if that exists.
+    pub original: Option<&'a Life>,
     /// Log time of the decision.
     pub now: Time,
 }
@@ -124,7 +177,7 @@ impl Life {
     /// A life whose first known entry is not the stream's first.
     #[must_use]
     pub fn after(past: Past) -> Self {
-        Self { past, position: past.position, ..Self::default() }
+        Self { position: past.position, past, ..Self::default() }
     }
     /// Whether there is anything yet.
     #[must_use]
@@ -142,7 +195,9 @@ impl Life {
         match self.revisions.last() {
             _ if self.published.is_some() => State::Published,
             _ if self.completed.is_some() => State::Complete,
-            Some(r) if r.opened.is_some() && !r.declined => State::Open,
+            _ if self.withdrawn.is_some() => State::Withdrawn,
+            _ if self.lapsed.is_some() => State::Lapsed,
+            Some(r) if r.opened.is_some() && !r.sealed() => State::Open,
             _ => State::Drafting,
         }
     }
@@ -179,6 +234,26 @@ impl Life {
     pub fn published(&self) -> Option<Place> {
         self.published
     }
+    /// Where the act stands that withdrew it.
+    #[must_use]
+    pub fn withdrawn(&self) -> Option<Place> {
+        self.withdrawn
+    }
+    /// The `lapsed` entry.
+    #[must_use]
+    pub fn lapsed(&self) -> Option<Place> {
+        self.lapsed
+    }
+    /// The `purged` entry: texts and annexes are gone.
+    #[must_use]
+    pub fn purged(&self) -> Option<Place> {
+        self.purged
+    }
+    /// The published rectifications of it, in log order, each with its `rectified` entry here.
+    #[must_use]
+    pub fn rectified(&self) -> &[(CommuniqueId, Place)] {
+        &self.rectified
+    }
     /// The file of this digest that any of its revisions names.
     #[must_use]
     pub fn part(&self, digest: Digest) -> Option<Part> {
@@ -188,10 +263,14 @@ impl Life {
     /// declination.
     #[must_use]
     pub fn may_see(&self, viewer: &PartyId, act: &Act) -> bool {
-        act.act != ActKind::Sign || act.party == *viewer || (self.completed.is_some() && self.is_newest(act.manifest))
+        let released =
+            || self.completed.is_some() && self.newest().is_some_and(|r| r.manifest.digest() == act.manifest);
+        !act.act.is_signature() || act.party == *viewer || released()
     }
-    fn is_newest(&self, manifest: Digest) -> bool {
-        self.newest().is_some_and(|r| r.manifest.digest() == manifest)
+    /// The party whose declaration this is, if it was made on any revision.
+    fn declared_by(&self, declaration: Digest) -> Option<&PartyId> {
+        let made = self.revisions().flat_map(|r| r.of_kind(ActKind::Declare)).find(|a| a.digest == declaration);
+        made.map(|a| &a.act.party).or_else(|| self.past.declarations.get(&declaration))
     }
 
     /// Decides on a revision and the act that proposes it.
@@ -212,9 +291,9 @@ impl Life {
         if !manifest.parties.contains(&body.party) {
             return Err(foreign(body));
         }
-        self.allowed(body)?;
+        self.allowed(body, ctx.standing)?;
         for party in &manifest.parties {
-            ctx.charter.party(party)?;
+            ctx.standing.party(party)?;
         }
         let before = self.newest().map(|r| &r.manifest);
         let newest = self.past.revisions + self.revisions.len() as u64;
@@ -228,13 +307,17 @@ impl Life {
             None => {}
             Some(before) => {
                 same("manifest.proposer", &before.proposer, &manifest.proposer)?;
+                if before.rectifies != manifest.rectifies {
+                    return Err(Refusal::malformed("manifest.rectifies", "is fixed at creation"));
+                }
                 if before.parties != manifest.parties {
                     return Err(Refusal::disagrees("manifest.parties", list(&before.parties), list(&manifest.parties)));
                 }
             }
         }
+        rectifiable(manifest, ctx)?;
         in_force(body, ctx)?;
-        same("manifest.charter", ctx.charter.digest(), manifest.charter)?;
+        same("manifest.charter", ctx.standing.digest(), manifest.charter)?;
         if let Some(deadline) = manifest.procedure.deadline.filter(|d| *d <= ctx.now) {
             return Err(Refusal::DeadlinePassed { deadline });
         }
@@ -256,52 +339,91 @@ impl Life {
         if !newest.manifest.parties.contains(&body.party) {
             return Err(foreign(body));
         }
-        self.allowed(body)?;
+        self.allowed(body, ctx.standing)?;
         if body.revision != newest.manifest.revision {
             return Err(Refusal::StaleRevision { revision: body.revision, newest: newest.manifest.revision });
         }
         members(&newest.manifest, body)?;
-        if newest.declined {
+        let ends = matches!(body.act, ActKind::Withdraw | ActKind::Purge);
+        if newest.declined && !ends {
             return Err(self.not_now(body.act, "this revision was declined: a new revision is needed"));
         }
-        if body.act.needs_opening() {
-            same("act.opening", shown(newest.opened.map(|o| o.entry)), shown(body.opening))?;
+        if newest.returned && !ends {
+            return Err(self.not_now(body.act, "another charter is in force: a new revision is needed"));
         }
+        let opened = newest.opened.filter(|_| matches!(self.state(), State::Open | State::Complete));
+        same("act.opening", shown(opened.map(|o| o.entry)), shown(body.opening))?;
         in_force(body, ctx)?;
         let powers = covering(body, ctx)?;
         timely(body, Some(newest.opened.unwrap_or(newest.propose.place).time), ctx.now)?;
-
-        let manifest = newest.manifest.digest();
-        let mut steps = vec![Step { kind: Kind::Act, documents: vec![], statements: vec![act.digest()] }];
-        let opened = |statements| Step { kind: Kind::Opened, documents: vec![manifest], statements };
-        match (body.act, newest.manifest.procedure.initialling) {
-            (ActKind::Initial, Initialling::Waived) => {
-                return Err(self.not_now(body.act, "initialling is waived: its proposer opens it"));
-            }
-            (ActKind::Open, Initialling::Required) => {
-                return Err(self.not_now(body.act, "it opens by itself once every party has initialled it"));
-            }
-            (ActKind::Initial, Initialling::Required) => {
-                if newest.of_kind(ActKind::Initial).any(|a| a.act.party == body.party) {
-                    return Err(Refusal::SeatTaken { holder: format!("{}, as a party,", body.party) });
-                }
-                let initialled =
-                    |p: &PartyId| *p == body.party || newest.of_kind(ActKind::Initial).any(|a| a.act.party == *p);
-                if newest.manifest.parties.iter().all(initialled) {
-                    let mut initials: Vec<_> = newest.of_kind(ActKind::Initial).map(|a| a.digest).collect();
-                    initials.push(act.digest());
-                    steps.push(opened(initials));
-                }
-            }
-            (ActKind::Open, Initialling::Waived) => steps.push(opened(vec![act.digest()])),
-            (ActKind::Sign, _) => steps.extend(self.sign(newest, act, powers, ctx)?),
-            (ActKind::Decline | ActKind::Propose, _) => {}
+        let binds = body.act.is_signature() || matches!(body.act, ActKind::Initial | ActKind::Open);
+        let deadline = newest.manifest.procedure.deadline.filter(|d| binds && ctx.now.max(body.time) > *d);
+        if let Some(deadline) = deadline {
+            return Err(Refusal::DeadlinePassed { deadline });
         }
+
+        let mut steps = vec![Step { kind: Kind::Act, documents: vec![], statements: vec![act.digest()] }];
+        steps.extend(match body.act {
+            ActKind::Initial | ActKind::Open => self.toward_opening(newest, act)?,
+            ActKind::Object | ActKind::Declare => {
+                if newest.by(body.act, &body.party).count() >= TALK_LIMIT {
+                    let what = format!("acts of this kind ({}) by one party on one revision", body.act);
+                    return Err(Refusal::LimitReached { what, limit: TALK_LIMIT as u64 });
+                }
+                None
+            }
+            ActKind::Sign | ActKind::SignAdReferendum | ActKind::Confirm => self.signature(newest, act, powers, ctx)?,
+            ActKind::Release if newest.manifest.procedure.embargo.is_none() => {
+                return Err(self.not_now(body.act, "there is no embargo to release it from"));
+            }
+            ActKind::Release | ActKind::Withdraw => {
+                once(newest, body)?;
+                None
+            }
+            ActKind::Purge => {
+                once(newest, body)?;
+                // Who has left can no longer ask.
+                let here = newest.manifest.parties.iter().filter(|p| ctx.standing.party(p).is_ok());
+                let asked = |p: &PartyId| *p == body.party || newest.by(ActKind::Purge, p).next().is_some();
+                here.clone().all(asked).then(|| {
+                    let asked = newest.of_kind(ActKind::Purge).map(|a| a.digest).chain([act.digest()]).collect();
+                    Step { kind: Kind::Purged, documents: vec![], statements: asked }
+                })
+            }
+            ActKind::Decline | ActKind::Propose => None,
+        });
         Ok(steps)
     }
 
-    /// One more signature: the seat must be free; if it is the last one that was missing, the set is complete.
-    fn sign(
+    /// An initial, or the act of opening: whether it opens.
+    fn toward_opening(&self, newest: &Revision, act: &Statement<Act>) -> Result<Option<Step>, Refusal> {
+        let body = act.body();
+        let statements = match (body.act, newest.manifest.procedure.initialling) {
+            (ActKind::Open, Initialling::Waived) if newest.objected() => {
+                return Err(self.not_now(body.act, "an objection stands: a new revision is needed"));
+            }
+            (ActKind::Open, Initialling::Waived) => vec![act.digest()],
+            (ActKind::Open, Initialling::Required) => {
+                return Err(self.not_now(body.act, "it opens by itself once every party has initialled it"));
+            }
+            (_, Initialling::Waived) => {
+                return Err(self.not_now(body.act, "initialling is waived: its proposer opens it"));
+            }
+            (_, Initialling::Required) => {
+                once(newest, body)?;
+                let initialled = |p: &PartyId| *p == body.party || newest.by(ActKind::Initial, p).next().is_some();
+                if newest.objected() || !newest.manifest.parties.iter().all(initialled) {
+                    return Ok(None);
+                }
+                newest.of_kind(ActKind::Initial).map(|a| a.digest).chain([act.digest()]).collect()
+            }
+        };
+        Ok(Some(Step { kind: Kind::Opened, documents: vec![newest.manifest.digest()], statements }))
+    }
+
+    /// One more signature, or the confirmation of one: the seat must be free; if it is the last one that was missing, the set
+    /// is complete.
+    fn signature(
         &self,
         newest: &Revision,
         act: &Statement<Act>,
@@ -312,29 +434,56 @@ impl Life {
         let Some(opened) = newest.opened else {
             return Err(self.not_now(body.act, "it is not open yet"));
         };
-        if let Some(deadline) = newest.manifest.procedure.deadline.filter(|d| ctx.now.max(body.time) > *d) {
-            return Err(Refusal::DeadlinePassed { deadline });
-        }
-        let signed = || newest.of_kind(ActKind::Sign).map(|a| &a.act);
-        let tally = |acts| Tally::of(&newest.manifest, opened.entry, ctx.charter, ctx.grants, acts);
-        let before = tally(signed().collect::<Vec<_>>());
-        if before.holds(&body.party, &powers.holder.id) {
-            return Err(Refusal::SeatTaken { holder: powers.holder.id.to_string() });
-        }
+        let signed = || newest.acts.iter().filter(|a| a.act.act.is_signature()).map(|a| (&a.act, a.digest));
+        let before = Tally::of(&newest.manifest, opened.entry, ctx.standing, ctx.grants, signed());
         if before.has_signed(&body.party)? {
             return Err(Refusal::SeatTaken { holder: format!("{}, by as many as its quorum asks,", body.party) });
         }
-        if !tally(signed().chain([body]).collect()).complete()? {
+        if let Some(confirmed) = body.confirms {
+            if !newest.by(ActKind::SignAdReferendum, &body.party).any(|a| a.digest == confirmed) {
+                return Err(Refusal::not_found("signature ad referendum of this party", confirmed));
+            }
+            if !before.awaits_confirmation(&body.party, confirmed) {
+                return Err(self.not_now(body.act, "that signature is confirmed already, or no longer counts"));
+            }
+        } else if before.holds(&body.party, &powers.holder.id) {
+            return Err(Refusal::SeatTaken { holder: powers.holder.id.to_string() });
+        }
+        let limit = ctx.standing.party(&body.party)?.quorum + SPARE_SIGNATURES;
+        if newest.by(body.act, &body.party).count() as u64 >= limit {
+            return Err(Refusal::LimitReached { what: "signatures of one party on one revision".into(), limit });
+        }
+        if let Some(Declaration::Made(declaration)) = body.declaration
+            && self.declared_by(declaration) != Some(&body.party)
+        {
+            return Err(Refusal::not_found("declaration of this party", declaration));
+        }
+        let all = signed().chain([(body, act.digest())]);
+        let after = Tally::of(&newest.manifest, opened.entry, ctx.standing, ctx.grants, all);
+        if !after.complete()? {
             return Ok(None);
         }
-        let statements = newest.of_kind(ActKind::Sign).map(|a| a.digest).chain([act.digest()]).collect();
+        let signatures = signed().map(|(_, digest)| digest).chain([act.digest()]);
+        let statements = signatures.filter(|digest| after.counts(*digest)).collect();
         Ok(Some(Step { kind: Kind::Completed, documents: vec![newest.manifest.digest()], statements }))
+    }
+
+    /// What time or another charter has made due, and the exchange logs by itself before anything else: an open communiqué
+    /// lapses after its deadline, and returns to drafting when its charter is no longer in force.
+    #[must_use]
+    pub fn due(&self, standing: &Standing, now: Time) -> Option<Step> {
+        let newest = self.newest().filter(|_| self.state() == State::Open)?;
+        let lapses = newest.manifest.procedure.deadline.is_some_and(|deadline| now > deadline);
+        let returns = newest.manifest.charter != standing.digest();
+        let kind = if lapses { Kind::Lapsed } else { Kind::Returned };
+        (lapses || returns).then(|| Step { kind, documents: vec![newest.manifest.digest()], statements: vec![] })
     }
 
     /// Decides whether it may be published now.
     ///
     /// # Errors
-    /// [`Refusal::NotNow`] unless it is complete, [`Refusal::Embargoed`] before the agreed time.
+    /// [`Refusal::NotNow`] unless it is complete, [`Refusal::Embargoed`] before the agreed time, unless every party has
+    /// released it.
     pub fn publish(&self, now: Time) -> Result<&Revision, Refusal> {
         let newest = match (self.state(), self.newest()) {
             (State::Complete, Some(newest)) => newest,
@@ -346,27 +495,24 @@ impl Life {
                 });
             }
         };
-        match newest.manifest.procedure.embargo.filter(|e| now < *e) {
+        let released = |r: &Revision| r.opened.is_some_and(|o| r.by_all(ActKind::Release, Some(o.entry)));
+        match newest.manifest.procedure.embargo.filter(|e| now < *e && !released(newest)) {
             Some(until) => Err(Refusal::Embargoed { until }),
             None => Ok(newest),
         }
     }
 
-    fn allowed(&self, act: &Act) -> Result<(), Refusal> {
+    fn allowed(&self, act: &Act, standing: &Standing) -> Result<(), Refusal> {
         let state = self.state();
-        for (kind, when, relation, advice) in ACTS {
-            if kind == act.act {
-                if when != state {
-                    return Err(self.not_now(kind, advice));
-                }
-                let proposer = self.newest().map(|r| &r.manifest.proposer);
-                if relation == Relation::Proposer && proposer != Some(&act.party) {
-                    return Err(Refusal::NotYourAct { act: kind.to_string(), whose: "the proposer".into() });
-                }
-                return Ok(());
-            }
+        let rows = || ACTS.iter().filter(|(kind, ..)| *kind == act.act);
+        let Some((_, _, relation, _)) = rows().find(|(_, when, ..)| *when == state) else {
+            return Err(self.not_now(act.act, rows().next().map_or("no rule allows it", |(.., advice)| advice)));
+        };
+        let proposer = self.newest().map(|r| &r.manifest.proposer).filter(|p| standing.party(p).is_ok());
+        if *relation == Relation::Proposer && proposer.is_some_and(|proposer| *proposer != act.party) {
+            return Err(Refusal::NotYourAct { act: act.act.to_string(), whose: "the proposer".into() });
         }
-        Err(self.not_now(act.act, "no rule allows it"))
+        Ok(())
     }
     fn not_now(&self, act: ActKind, advice: &str) -> Refusal {
         Refusal::NotNow { act: act.to_string(), state: self.state().to_string(), advice: advice.into() }
@@ -384,21 +530,38 @@ impl Life {
             Kind::Revision => {
                 let manifest = Document::parse(r.document(0)?.to_vec())?;
                 let propose = logged(r)?;
-                let revision = Revision { manifest, propose, acts: vec![], opened: None, declined: false };
+                let revision =
+                    Revision { manifest, propose, acts: vec![], opened: None, declined: false, returned: false };
                 self.revisions.push(Arc::new(revision));
             }
             Kind::Act => {
                 let act = logged(r)?;
                 let newest = Arc::make_mut(self.revisions.last_mut().ok_or_else(inconsistent)?);
-                newest.declined |= act.act.act == ActKind::Decline;
+                let (kind, opening) = (act.act.act, act.act.opening);
+                newest.declined |= kind == ActKind::Decline;
                 newest.acts.push(act);
+                // While it is open, every party must withdraw it; a draft is its proposer's to take back.
+                if kind == ActKind::Withdraw && (opening.is_none() || newest.by_all(kind, opening)) {
+                    self.withdrawn = Some(r.place());
+                }
             }
             Kind::Opened => {
                 Arc::make_mut(self.revisions.last_mut().ok_or_else(inconsistent)?).opened = Some(r.place());
             }
             Kind::Completed => self.completed = Some(r.place()),
             Kind::Published => self.published = Some(r.place()),
-            Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers => return Err(inconsistent()),
+            Kind::Lapsed => self.lapsed = Some(r.place()),
+            Kind::Returned => {
+                Arc::make_mut(self.revisions.last_mut().ok_or_else(inconsistent)?).returned = true;
+            }
+            Kind::Rectified => {
+                let rectification: Document<Manifest> = Document::parse(r.document(0)?.to_vec())?;
+                self.rectified.push((rectification.communique, r.place()));
+            }
+            Kind::Purged => self.purged = Some(r.place()),
+            Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers | Kind::Revocation => {
+                return Err(inconsistent());
+            }
         }
         self.position = position;
         Ok(())
@@ -411,11 +574,17 @@ fn logged(r: Recorded<'_>) -> Result<LoggedAct, Refusal> {
     Ok(LoggedAct { act: unverified.claims().clone(), digest: unverified.digest(), compact, place: r.place() })
 }
 
-/// The members that an act must share with its manifest.
-fn members(manifest: &Document<Manifest>, act: &Act) -> Result<(), Refusal> {
+/// Checks the members that an act must share with its manifest.
+///
+/// # Errors
+/// [`Refusal::Disagrees`].
+pub fn members(manifest: &Document<Manifest>, act: &Act) -> Result<(), Refusal> {
     same("act.founding", manifest.founding, act.founding)?;
     same("act.exchange", &manifest.exchange, &act.exchange)?;
-    same("act.charter", manifest.charter, act.charter)?;
+    // What takes a communiqué back outlives the charter that it was drafted under.
+    if !matches!(act.act, ActKind::Withdraw | ActKind::Purge) {
+        same("act.charter", manifest.charter, act.charter)?;
+    }
     same("act.communique", manifest.communique, act.communique)?;
     same("act.revision", manifest.revision, act.revision)?;
     same("act.manifest", manifest.digest(), act.manifest)
@@ -423,15 +592,37 @@ fn members(manifest: &Document<Manifest>, act: &Act) -> Result<(), Refusal> {
 
 /// The act is for this exchange and under the charter in force.
 fn in_force(act: &Act, ctx: Context<'_>) -> Result<(), Refusal> {
-    same("act.founding", ctx.founding, act.founding)?;
-    same("act.exchange", &ctx.charter.exchange, &act.exchange)?;
-    same("act.charter", ctx.charter.digest(), act.charter)
+    same("act.founding", ctx.standing.founding(), act.founding)?;
+    same("act.exchange", ctx.standing.exchange(), &act.exchange)?;
+    same("act.charter", ctx.standing.digest(), act.charter)
 }
 
 fn covering<'a>(act: &Act, ctx: Context<'a>) -> Result<&'a Powers, Refusal> {
-    let powers = ctx.grants.grant(&act.party, &act.grant).ok_or(Refusal::UnknownGrant { grant: act.grant })?;
-    powers.cover(act)?;
-    Ok(powers)
+    let grant = ctx.grants.grant(&act.party, &act.grant).ok_or(Refusal::UnknownGrant { grant: act.grant })?;
+    grant.covering(act, ctx.standing)
+}
+
+/// Some acts a party does once, whoever does it for the party.
+fn once(newest: &Revision, act: &Act) -> Result<(), Refusal> {
+    if newest.by(act.act, &act.party).any(|a| a.act.opening == act.opening) {
+        return Err(Refusal::SeatTaken { holder: format!("{}, as a party,", act.party) });
+    }
+    Ok(())
+}
+
+/// A rectification names what is published, and is signed by the same parties, as far as they are still there.
+fn rectifiable(manifest: &Manifest, ctx: Context<'_>) -> Result<(), Refusal> {
+    let Some(rectifies) = &manifest.rectifies else { return Ok(()) };
+    let published = ctx.original.and_then(|life| Some((life.published()?, life.newest()?)));
+    let (published, signed) =
+        published.ok_or_else(|| Refusal::not_found("published communiqué", rectifies.communique))?;
+    same("manifest.rectifies.manifest", signed.manifest.digest(), rectifies.manifest)?;
+    same("manifest.rectifies.entry", published.entry, rectifies.entry)?;
+    let mut there: Vec<_> = signed.manifest.parties.iter().filter(|p| ctx.standing.party(p).is_ok()).cloned().collect();
+    let mut named = manifest.parties.clone();
+    there.sort();
+    named.sort();
+    same("manifest.parties", list(&there), list(&named))
 }
 
 fn timely(act: &Act, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> {
@@ -458,7 +649,8 @@ fn list(parties: &[PartyId]) -> String {
 
 impl State {
     /// Every state.
-    pub const ALL: [State; 4] = [State::Drafting, State::Open, State::Complete, State::Published];
+    pub const ALL: [State; 6] =
+        [State::Drafting, State::Open, State::Complete, State::Published, State::Withdrawn, State::Lapsed];
     /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -467,6 +659,8 @@ impl State {
             State::Open => "open",
             State::Complete => "complete",
             State::Published => "published",
+            State::Withdrawn => "withdrawn",
+            State::Lapsed => "lapsed",
         }
     }
 }
@@ -478,10 +672,9 @@ impl fmt::Display for State {
 impl FromStr for State {
     type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Refusal> {
-        Self::ALL
-            .into_iter()
-            .find(|v| v.as_str() == s)
-            .ok_or_else(|| Refusal::malformed("state", "is none of drafting, open, complete, published"))
+        Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| {
+            Refusal::malformed("state", format!("is none of {}", Self::ALL.map(Self::as_str).join(", ")))
+        })
     }
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    act::Absent,
     charter::PARTIES_LIMIT,
     id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId, Salt},
     json::{self, Form},
@@ -22,6 +21,8 @@ pub const ANNEXES_LIMIT: usize = 99;
 pub const ANNEX_LIMIT: u64 = 64 << 20;
 /// Largest sum of all texts and annexes, in bytes: a package stays well below what a plain zip can hold.
 pub const PARTS_LIMIT: u64 = 1 << 30;
+/// Most documents in a chain of corrections: a rectification, what it corrects, and so on.
+pub const RECTIFICATIONS_LIMIT: usize = 8;
 /// Most revisions of one communiqué.
 pub const REVISIONS_LIMIT: u64 = 999;
 
@@ -205,6 +206,18 @@ pub struct Procedure {
     pub embargo: Option<Time>,
 }
 
+/// What a rectification corrects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rectifies {
+    /// Which communiqué.
+    pub communique: CommuniqueId,
+    /// Digest of its signed manifest.
+    pub manifest: Digest,
+    /// Digest of its `published` entry.
+    pub entry: Digest,
+}
+
 /// One revision.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -243,8 +256,8 @@ pub struct Manifest {
     pub legal_effect: LegalEffect,
     /// How it is signed and published.
     pub procedure: Procedure,
-    /// This version corrects no earlier document.
-    pub rectifies: Absent,
+    /// The published document that this one corrects (VCLT, article 79); null if it corrects none.
+    pub rectifies: Option<Rectifies>,
 }
 
 /// A file that a manifest names.
@@ -317,6 +330,12 @@ impl Form for Manifest {
         let host = self.meeting.as_ref().and_then(|m| m.host.as_ref());
         if host.is_some_and(|host| !self.parties.contains(host)) {
             return Err(Refusal::malformed("manifest.meeting.host", "is not among the parties; use null"));
+        }
+        if self.rectifies.is_some_and(|r| r.communique == self.communique) {
+            return Err(Refusal::malformed(
+                "manifest.rectifies.communique",
+                "is this communiqué; name the one it corrects",
+            ));
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ pub mod refusal;
 pub mod register;
 pub mod seats;
 pub mod statement;
+pub mod succession;
 pub mod text;
 pub mod time;
 pub mod trust;

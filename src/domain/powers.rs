@@ -10,7 +10,7 @@ use super::{
     refusal::Refusal,
     statement::Body,
     time::Time,
-    words::Names,
+    words::{Names, Prose},
 };
 
 /// Most communiqués that one grant's scope lists.
@@ -92,3 +92,31 @@ impl Form for Powers {
     }
 }
 impl Body for Powers {}
+
+/// The end of a grant, by the authority key of its party in the charter in force. In force when logged; what was complete
+/// before stays so.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// Digest of charter 1.
+    pub founding: Digest,
+    /// The exchange.
+    pub exchange: ExchangeName,
+    /// Whose grant.
+    pub party: PartyId,
+    /// Digest of the grant.
+    pub grant: Digest,
+    /// Why, for all to read.
+    pub reason: Prose,
+    /// When, as the signer says.
+    pub time: Time,
+}
+
+impl Form for Revocation {
+    const NAME: &'static str = "revocation";
+    const LIMIT: usize = 24 << 10;
+    fn check(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+impl Body for Revocation {}

@@ -150,6 +150,12 @@ refusals! {
     /// Not published yet.
     NotPublished { communique: CommuniqueId } = Precondition "NOT_PUBLISHED"
         "{communique} is not published; `communique publish` asks for it once it is complete";
+    /// The succession of charters does not allow it.
+    Succession { problem: String } = Precondition "SUCCESSION"
+        "this charter cannot be proposed or adopted: {problem}; see `communique charter list`";
+    /// The texts were erased at the parties' request.
+    Purged { communique: CommuniqueId } = Precondition "PURGED"
+        "the texts and annexes of {communique} were erased as all its parties asked; digests and acts remain";
     /// A serial that does not rise.
     StaleSerial { serial: u64, newest: u64 } = Aborted "STALE_SERIAL"
         "serial {serial} is not above {newest}, the newest in force; sign with the next one";

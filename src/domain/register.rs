@@ -1,17 +1,17 @@
-//! The register: what the log says of charters, and of each party's trust and full powers.
+//! The register: what the log says of each party's trust and full powers.
 
 use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 use super::{
     act::Act,
-    charter::{Adoption, Charter},
-    document::Document,
     entry::{Kind, Place, Position, Recorded, Step},
-    id::{Digest, ExchangeName, PartyId},
-    powers::Powers,
+    id::{Digest, PartyId},
+    key::PublicKey,
+    powers::{Powers, Revocation},
     refusal::Refusal,
-    seats::Grants,
-    statement::{Body, Statement, Unverified},
+    seats::{Grant, Grants},
+    statement::{Body, Statement, Unverified, is_by},
+    succession::{Charters, Standing},
     trust::Trust,
 };
 
@@ -29,126 +29,6 @@ pub struct Held<B> {
     pub place: Place,
 }
 
-/// The stream `exchange`: charters and their adoptions.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Charters {
-    position: Position,
-    versions: Vec<(Document<Charter>, Place)>,
-    adoptions: Vec<Held<Adoption>>,
-}
-
-impl Charters {
-    /// Where the stream stands.
-    #[must_use]
-    pub fn position(&self) -> Position {
-        self.position
-    }
-    /// The charter in force: version 1, once every party has adopted it.
-    #[must_use]
-    pub fn in_force(&self) -> Option<&Document<Charter>> {
-        let (charter, _) = self.versions.first()?;
-        let adopted = |party: &PartyId| self.adoptions_of(charter.digest()).any(|a| a.body.party == *party);
-        charter.parties.iter().all(|p| adopted(&p.id)).then_some(charter)
-    }
-    /// The digest of charter 1.
-    #[must_use]
-    pub fn founding(&self) -> Option<Digest> {
-        self.versions.first().map(|(c, _)| c.digest())
-    }
-    /// Every charter with its place, oldest first.
-    pub fn versions(&self) -> impl Iterator<Item = &(Document<Charter>, Place)> {
-        self.versions.iter()
-    }
-    /// The adoptions of the charter of this digest, in log order.
-    pub fn adoptions_of(&self, charter: Digest) -> impl Iterator<Item = &Held<Adoption>> {
-        self.adoptions.iter().filter(move |a| a.body.charter == charter)
-    }
-    /// How many bytes its documents and statements have.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.versions.iter().map(|(c, _)| c.bytes().len()).chain(self.adoptions.iter().map(|a| a.compact.len())).sum()
-    }
-    /// Folds the stream's next entry.
-    ///
-    /// # Errors
-    /// [`Refusal::Inconsistent`], or what its bytes fail to parse with.
-    pub fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
-        let mut position = self.position;
-        position.advance(r.entry, r.digest)?;
-        match r.entry.kind {
-            Kind::Charter => self.versions.push((Document::parse(r.document(0)?.to_vec())?, r.place())),
-            Kind::Adoption => self.adoptions.push(held(r)?),
-            _ => return Err(misplaced(r)),
-        }
-        self.position = position;
-        Ok(())
-    }
-}
-
-/// Founds an exchange: charter 1, adopted by every party, each with its first trust statement.
-///
-/// # Errors
-/// What is missing, doubled, or by another key.
-pub fn found(
-    charter: &Document<Charter>,
-    adoptions: Vec<Unverified<Adoption>>,
-    trusts: Vec<Unverified<Trust>>,
-) -> Result<Founding, Refusal> {
-    if charter.version != 1 {
-        return Err(Refusal::disagrees("charter.version", 1, charter.version));
-    }
-    let mut adopted = BTreeMap::new();
-    for adoption in adoptions {
-        let verified = adopt(charter, adoption)?;
-        if adopted.insert(verified.body().party.clone(), verified).is_some() {
-            return Err(Refusal::AlreadyExists { what: "an adoption by the same party".into() });
-        }
-    }
-    let mut trusted = BTreeMap::new();
-    for statement in trusts {
-        let party = statement.claims().party.clone();
-        let (verified, _) = PartyRecord::default().trust(statement, charter, charter.digest())?;
-        if trusted.insert(party, verified).is_some() {
-            return Err(Refusal::AlreadyExists { what: "a trust statement by the same party".into() });
-        }
-    }
-    for party in &charter.parties {
-        if !adopted.contains_key(&party.id) {
-            return Err(Refusal::not_found("adoption of charter 1 by", &party.id));
-        }
-        if !trusted.contains_key(&party.id) {
-            return Err(Refusal::not_found("trust statement of", &party.id));
-        }
-    }
-    Ok(Founding { adoptions: adopted.into_values().collect(), trusts: trusted })
-}
-
-/// Verifies a party's adoption of this charter 1.
-///
-/// # Errors
-/// [`Refusal::UnknownParty`], [`Refusal::Disagrees`], [`Refusal::SignatureInvalid`].
-pub fn adopt(charter: &Document<Charter>, adoption: Unverified<Adoption>) -> Result<Statement<Adoption>, Refusal> {
-    let claims = adoption.claims();
-    let key = charter.party(&claims.party)?.authority;
-    if claims.charter != charter.digest() {
-        return Err(Refusal::disagrees("adoption.charter", charter.digest(), claims.charter));
-    }
-    if claims.version != charter.version {
-        return Err(Refusal::disagrees("adoption.version", charter.version, claims.version));
-    }
-    addressed(&claims.exchange, claims.founding, charter, charter.digest())?;
-    adoption.verify(&key)
-}
-
-/// What founds an exchange, verified.
-#[derive(Debug)]
-pub struct Founding {
-    /// One adoption by each party, by party.
-    pub adoptions: Vec<Statement<Adoption>>,
-    /// One trust statement of each party.
-    pub trusts: BTreeMap<PartyId, Statement<Trust>>,
-}
-
 /// The stream `party/<id>`: trust and full powers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PartyRecord {
@@ -156,13 +36,17 @@ pub struct PartyRecord {
     trust: Option<Held<Trust>>,
     /// Shared, so that a copy of a long record costs little.
     grants: BTreeMap<Digest, Arc<Held<Powers>>>,
+    /// By the grant that they end.
+    revocations: BTreeMap<Digest, Arc<Held<Revocation>>>,
 }
 
 impl PartyRecord {
     /// How many bytes its statements have.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.trust.iter().map(|t| t.compact.len()).chain(self.grants.values().map(|g| g.compact.len())).sum()
+        let trust = self.trust.iter().map(|t| t.compact.len());
+        let grants = self.grants.values().map(|g| g.compact.len());
+        trust.chain(grants).chain(self.revocations.values().map(|r| r.compact.len())).sum()
     }
     /// Where the stream stands.
     #[must_use]
@@ -180,6 +64,12 @@ impl PartyRecord {
         &self.grants
     }
 
+    /// The revocation of the grant of this digest.
+    #[must_use]
+    pub fn revocation(&self, grant: Digest) -> Option<&Held<Revocation>> {
+        self.revocations.get(&grant).map(|r| &**r)
+    }
+
     /// Decides on a trust statement.
     ///
     /// # Errors
@@ -187,15 +77,16 @@ impl PartyRecord {
     pub fn trust(
         &self,
         statement: Unverified<Trust>,
-        charter: &Document<Charter>,
-        founding: Digest,
+        standing: &Standing,
     ) -> Result<(Statement<Trust>, Step), Refusal> {
         let claims = statement.claims();
-        let party = charter.party(&claims.party)?;
-        addressed(&claims.exchange, claims.founding, charter, founding)?;
-        let verified = statement.verify(&party.authority)?;
+        let key = standing.party(&claims.party)?.authority;
+        standing.addressed(&claims.exchange, claims.founding)?;
+        let verified = statement.verify(&key)?;
         let serial = verified.body().serial;
-        if let Some(newest) = self.trust.as_ref().map(|t| t.body.serial).filter(|newest| serial <= *newest) {
+        // A new authority key counts anew: who stole the old one could have used up the serials.
+        let newest = self.trust.as_ref().filter(|t| is_by::<Trust>(&t.compact, &key)).map(|t| t.body.serial);
+        if let Some(newest) = newest.filter(|newest| serial <= *newest) {
             return Err(Refusal::StaleSerial { serial, newest });
         }
         let step = Step { kind: Kind::Trust, documents: vec![], statements: vec![verified.digest()] };
@@ -209,22 +100,22 @@ impl PartyRecord {
     pub fn grant<'a>(
         &self,
         statement: Unverified<Powers>,
-        charter: &Document<Charter>,
-        founding: Digest,
+        charters: &Charters,
+        standing: &Standing,
         others: impl IntoIterator<Item = &'a PartyRecord>,
     ) -> Result<(Statement<Powers>, Step), Refusal> {
         let claims = statement.claims();
-        let party = charter.party(&claims.party)?;
-        addressed(&claims.exchange, claims.founding, charter, founding)?;
+        let party = standing.party(&claims.party)?;
+        standing.addressed(&claims.exchange, claims.founding)?;
         let verified = statement.verify(&party.authority)?;
         let Powers { key, holder, .. } = verified.body();
-        if charter.keys().any(|k| k == key) {
-            return Err(Refusal::KeyRefused { problem: "it has a role in the charter; one key has one role".into() });
+        if charters.names_key(key) {
+            return Err(Refusal::KeyRefused { problem: "it has a role in a charter; one key has one role".into() });
         }
         if self.grants.values().any(|g| g.body.key == *key && g.body.holder.id != holder.id) {
             return Err(Refusal::KeyRefused { problem: "another holder has it; one key has one holder".into() });
         }
-        if others.into_iter().any(|o| o.grants.values().any(|g| g.body.key == *key)) {
+        if others.into_iter().any(|o| o.holds_key(key)) {
             return Err(Refusal::KeyRefused {
                 problem: "a holder of another party has it; one key has one party".into(),
             });
@@ -234,6 +125,36 @@ impl PartyRecord {
         }
         let step = Step { kind: Kind::Powers, documents: vec![], statements: vec![verified.digest()] };
         Ok((verified, step))
+    }
+
+    /// Decides on the end of a grant.
+    ///
+    /// # Errors
+    /// [`Refusal::SignatureInvalid`], [`Refusal::Disagrees`], [`Refusal::UnknownGrant`], [`Refusal::AlreadyExists`].
+    pub fn revoke(
+        &self,
+        statement: Unverified<Revocation>,
+        standing: &Standing,
+    ) -> Result<(Statement<Revocation>, Step), Refusal> {
+        let claims = statement.claims();
+        let key = standing.party(&claims.party)?.authority;
+        standing.addressed(&claims.exchange, claims.founding)?;
+        let grant = claims.grant;
+        let verified = statement.verify(&key)?;
+        if !self.grants.contains_key(&grant) {
+            return Err(Refusal::UnknownGrant { grant });
+        }
+        if self.revocations.contains_key(&grant) {
+            return Err(Refusal::AlreadyExists { what: format!("a revocation of {grant}") });
+        }
+        let step = Step { kind: Kind::Revocation, documents: vec![], statements: vec![verified.digest()] };
+        Ok((verified, step))
+    }
+
+    /// Whether a holder has this key.
+    #[must_use]
+    pub fn holds_key(&self, key: &PublicKey) -> bool {
+        self.grants.values().any(|g| g.body.key == *key)
     }
 
     /// Folds the stream's next entry.
@@ -249,6 +170,10 @@ impl PartyRecord {
                 let powers: Held<Powers> = held(r)?;
                 self.grants.insert(Digest::of(powers.compact.as_bytes()), Arc::new(powers));
             }
+            Kind::Revocation => {
+                let revocation: Held<Revocation> = held(r)?;
+                self.revocations.insert(revocation.body.grant, Arc::new(revocation));
+            }
             _ => return Err(misplaced(r)),
         }
         self.position = position;
@@ -262,9 +187,7 @@ impl PartyRecord {
     /// As [`PartyRecord::apply`].
     pub fn apply_after_gap(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
         let before = self.position;
-        if r.entry.seq > before.length {
-            self.position = Position { length: r.entry.seq, last: r.entry.previous };
-        }
+        self.position.pass_gap(r.entry);
         self.apply(r).inspect_err(|_| self.position = before)
     }
 }
@@ -275,33 +198,25 @@ impl PartyRecord {
 /// [`Refusal::UnknownGrant`], [`Refusal::SignatureInvalid`].
 pub fn verify_act(act: Unverified<Act>, grants: &dyn Grants) -> Result<Statement<Act>, Refusal> {
     let claims = act.claims();
-    let powers = grants.grant(&claims.party, &claims.grant).ok_or(Refusal::UnknownGrant { grant: claims.grant })?;
-    let key = powers.key;
+    let grant = grants.grant(&claims.party, &claims.grant).ok_or(Refusal::UnknownGrant { grant: claims.grant })?;
+    let key = grant.powers.key;
     act.verify(&key)
 }
 
 impl<R: Borrow<PartyRecord>> Grants for BTreeMap<PartyId, R> {
-    fn grant(&self, party: &PartyId, digest: &Digest) -> Option<&Powers> {
-        Some(&self.get(party)?.borrow().grants.get(digest)?.body).filter(|p| p.party == *party)
+    fn grant(&self, party: &PartyId, digest: &Digest) -> Option<Grant<'_>> {
+        let record = self.get(party)?.borrow();
+        let held = record.grants.get(digest).filter(|g| g.body.party == *party)?;
+        Some(Grant { powers: &held.body, compact: &held.compact, revoked: record.revocation(*digest).map(|r| r.place) })
     }
 }
 
-fn addressed(exchange: &ExchangeName, founding: Digest, charter: &Charter, expected: Digest) -> Result<(), Refusal> {
-    if *exchange != charter.exchange {
-        return Err(Refusal::disagrees("exchange", &charter.exchange, exchange));
-    }
-    if founding != expected {
-        return Err(Refusal::disagrees("founding", expected, founding));
-    }
-    Ok(())
-}
-
-fn held<B: Body + Clone>(r: Recorded<'_>) -> Result<Held<B>, Refusal> {
+pub(super) fn held<B: Body + Clone>(r: Recorded<'_>) -> Result<Held<B>, Refusal> {
     let compact = r.statement(0)?.to_owned();
     let body = Unverified::<B>::parse(&compact)?.claims().clone();
     Ok(Held { body, compact, place: r.place() })
 }
 
-fn misplaced(r: Recorded<'_>) -> Refusal {
+pub(super) fn misplaced(r: Recorded<'_>) -> Refusal {
     Refusal::Inconsistent { what: format!("entry {} does not belong to {}", r.index, r.entry.stream) }
 }

@@ -1,22 +1,23 @@
 //! A small world for tests: sample parties with keys and grants, a communiqué, and a log in memory that only takes what was
 //! decided.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    act::{Act, ActKind},
-    charter::{Charter, Der, LogKey, Party, Succession},
+    act::{Act, ActKind, Declaration},
+    charter::{Adoption, Charter, Der, LogKey, Party, Succession},
     document::Document,
-    entry::{Entry, Position, Recorded, Step, StreamId},
+    entry::{Entry, Kind, Position, Recorded, Step, StreamId},
     id::{CommuniqueId, Digest, HolderId, PartyId, Salt},
     json,
     key::{PublicKey, SUITE, SecretKey, Signer as _},
-    life::{Context, Life},
+    life::{Context, Life, State},
     manifest::{Initialling, LegalEffect, Manifest, Procedure, Status, Text},
-    powers::{Holder, Powers},
+    powers::{Holder, Powers, Revocation},
     refusal::Refusal,
     register::{PartyRecord, verify_act},
     statement::{Statement, Type, Unverified},
+    succession::{Charters, Standing},
     text::{Direction, RULES},
     time::Time,
     words::{Line, Names, Prose},
@@ -76,9 +77,13 @@ pub fn charter(parties: &[(&str, u64)]) -> Charter {
 
 /// A log in memory over one communiqué.
 pub struct World {
+    /// Charter 1; [`World::standing`] is the one in force.
     pub charter: Document<Charter>,
+    pub charters: Charters,
     pub records: BTreeMap<PartyId, PartyRecord>,
     pub life: Life,
+    /// What the communiqué rectifies.
+    pub original: Option<Life>,
     pub now: Time,
     pub id: CommuniqueId,
     index: u64,
@@ -90,8 +95,24 @@ impl World {
     pub fn new(parties: &[(&str, u64)]) -> Self {
         let charter = Document::of(&charter(parties)).unwrap();
         let id = CommuniqueId::new(1_772_452_800_000, &[1; 10]);
-        let mut world =
-            Self { charter, records: BTreeMap::new(), life: Life::default(), now: noon(), id, index: 0, salt: 0 };
+        let mut world = Self {
+            charter,
+            charters: Charters::default(),
+            records: BTreeMap::new(),
+            life: Life::default(),
+            original: None,
+            now: noon(),
+            id,
+            index: 0,
+            salt: 0,
+        };
+        let first = Step { kind: Kind::Charter, documents: vec![world.charter.digest()], statements: vec![] };
+        world.record_charters(vec![first], vec![world.charter.bytes().to_vec()]);
+        for (id, _) in parties {
+            let signed = world.adoption(&world.charter, id, &format!("authority of {id}"));
+            let step = Step { kind: Kind::Adoption, documents: vec![], statements: vec![signed.digest()] };
+            world.record_charters(vec![step], vec![signed.compact().into()]);
+        }
         for (id, _) in parties {
             for holder in ["a1", "b1", "c1", "d1"] {
                 world.grant(world.powers(id, holder)).unwrap();
@@ -101,6 +122,81 @@ impl World {
     }
     pub fn founding(&self) -> Digest {
         self.charter.digest()
+    }
+    /// The charter in force now.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.charters.in_force(self.now).unwrap()
+    }
+    /// An adoption of this charter by a party, signed with this key.
+    pub fn adoption(&self, charter: &Document<Charter>, of: &str, with: &str) -> Statement<Adoption> {
+        let adoption = Adoption {
+            founding: self.founding(),
+            exchange: charter.exchange.clone(),
+            party: party(of),
+            charter: charter.digest(),
+            version: charter.version,
+            time: self.now,
+        };
+        Statement::sign(adoption, &key(with)).unwrap()
+    }
+    /// The charter in force, changed, as its own successor that is to be adopted within an hour.
+    pub fn successor(&self, change: impl FnOnce(&mut Charter)) -> Document<Charter> {
+        let standing = self.standing();
+        let mut next = Charter::clone(standing.charter());
+        next.version += 1;
+        next.previous = Some(standing.digest());
+        next.adopt_by = Some(self.now.plus(3600));
+        change(&mut next);
+        Document::of(&next).unwrap()
+    }
+    /// Puts forward a charter with this party's adoption.
+    pub fn propose_charter(&mut self, charter: &Document<Charter>, of: &str, with: &str) -> Result<(), Refusal> {
+        let adoption = self.adoption(charter, of, with);
+        let taken = |key: &PublicKey| self.records.values().any(|r| r.holds_key(key));
+        let (verified, steps) =
+            self.charters.propose(charter, Unverified::parse(adoption.compact())?, taken, self.now)?;
+        self.record_charters(steps, vec![charter.bytes().to_vec(), verified.compact().into()]);
+        Ok(())
+    }
+    /// Adopts a charter that was put forward.
+    pub fn adopt(&mut self, charter: &Document<Charter>, of: &str, with: &str) -> Result<(), Refusal> {
+        let adoption = self.adoption(charter, of, with);
+        let (verified, step) = self.charters.adopt(Unverified::parse(adoption.compact())?, self.now)?;
+        self.record_charters(vec![step], vec![verified.compact().into()]);
+        Ok(())
+    }
+    fn record_charters(&mut self, steps: Vec<Step>, objects: Vec<Vec<u8>>) {
+        let mut objects = objects.into_iter();
+        for step in steps {
+            let (entry, digest) = self.entry(StreamId::Exchange, self.charters.position(), step);
+            let named: Vec<_> = objects.next().into_iter().collect();
+            let recorded = Recorded { index: self.next(), digest, entry: &entry, objects: &named };
+            self.charters.apply(recorded).unwrap();
+        }
+    }
+    /// Revokes a grant.
+    pub fn revoke(&mut self, of: &str, grant: Digest) -> Result<(), Refusal> {
+        let body = Revocation {
+            founding: self.founding(),
+            exchange: self.charter.exchange.clone(),
+            party: party(of),
+            grant,
+            reason: Prose::new("Fin de mission (exemple).").unwrap(),
+            time: self.now,
+        };
+        let signed = Statement::sign(body, &key(&format!("authority of {of}")))?;
+        let record = self.records.get(&party(of)).cloned().unwrap_or_default();
+        let (verified, step) = record.revoke(Unverified::parse(signed.compact())?, &self.standing())?;
+        let (entry, digest) = self.entry(StreamId::Party(party(of)), record.position(), step);
+        let objects = [verified.compact().as_bytes().to_vec()];
+        let recorded = Recorded { index: self.next(), digest, entry: &entry, objects: &objects };
+        self.records.entry(party(of)).or_default().apply(recorded)
+    }
+    /// Logs what has become due of the communiqué.
+    pub fn settle(&mut self) {
+        if let Some(step) = self.life.due(&self.standing(), self.now) {
+            self.log(vec![step], &[]);
+        }
     }
     pub fn powers(&self, of: &str, holder: &str) -> Powers {
         Powers {
@@ -126,7 +222,7 @@ impl World {
         let others = self.records.iter().filter(|(id, _)| **id != of).map(|(_, r)| r);
         let record = self.records.get(&of).cloned().unwrap_or_default();
         let unverified = Unverified::parse(signed.compact())?;
-        let (verified, step) = record.grant(unverified, &self.charter, self.founding(), others)?;
+        let (verified, step) = record.grant(unverified, &self.charters, &self.standing(), others)?;
         let (entry, digest) = self.entry(StreamId::Party(of.clone()), record.position(), step);
         let objects = [verified.compact().as_bytes().to_vec()];
         let recorded = Recorded { index: self.next(), digest, entry: &entry, objects: &objects };
@@ -146,14 +242,14 @@ impl World {
             salt: Salt::new([7; 32]),
             founding: self.founding(),
             exchange: self.charter.exchange.clone(),
-            charter: self.charter.digest(),
+            charter: self.standing().digest(),
             communique: self.id,
             revision: newest.map_or(1, |m| m.revision + 1),
             previous: newest.map(Document::digest),
             proposer: newest.map_or_else(|| self.charter.parties[0].id.clone(), |m| m.proposer.clone()),
             rules: RULES.into(),
             titles: names("Communiqué conjoint (exemple)"),
-            parties: newest.map_or_else(|| self.charter.party_ids(), |m| m.parties.clone()),
+            parties: newest.map_or_else(|| self.standing().party_ids(), |m| m.parties.clone()),
             texts: vec![Text {
                 lang: "fr".parse().unwrap(),
                 dir: Direction::Ltr,
@@ -165,28 +261,36 @@ impl World {
             meeting: None,
             legal_effect: LegalEffect::Political,
             procedure: Procedure { initialling: Initialling::Required, deadline: None, embargo: None },
-            rectifies: (),
+            rectifies: newest.and_then(|m| m.rectifies),
         }
     }
     /// An act on the newest revision (or on this manifest), as this holder would make it now.
     pub fn act_on(&self, kind: ActKind, of: &str, holder: &str, manifest: &Document<Manifest>) -> Act {
         let opened = self.life.newest().and_then(|r| r.opened).map(|o| o.entry);
+        let withdraws = kind == ActKind::Withdraw && self.life.state() == State::Open;
+        let ad_referendum = self.life.newest().and_then(|r| {
+            let mut signed =
+                r.acts.iter().filter(|a| a.act.act == ActKind::SignAdReferendum && a.act.party == party(of));
+            signed.next().map(|a| a.digest)
+        });
+        let texts = || BTreeMap::from([("fr".parse().unwrap(), Prose::new("Nous entendons l’alinéa ainsi.").unwrap())]);
         Act {
             act: kind,
             founding: self.founding(),
             exchange: self.charter.exchange.clone(),
             party: party(of),
-            charter: self.charter.digest(),
+            charter: self.standing().digest(),
             communique: self.id,
             revision: manifest.revision,
             manifest: manifest.digest(),
-            opening: kind.needs_opening().then(|| opened.unwrap_or(Digest::of(b"no opening"))),
+            opening: (withdraws || kind.needs_opening()).then(|| opened.unwrap_or(Digest::of(b"no opening"))),
             grant: self.grant_of(of, holder),
             time: self.now,
             place: None,
-            reason: (kind == ActKind::Decline).then(|| Prose::new("Le deuxième alinéa.").unwrap()),
-            declaration: (),
-            confirms: (),
+            reason: matches!(kind, ActKind::Decline | ActKind::Object)
+                .then(|| Prose::new("Le deuxième alinéa.").unwrap()),
+            declaration: (kind == ActKind::Declare).then(|| Declaration::Texts(texts())),
+            confirms: (kind == ActKind::Confirm).then(|| ad_referendum.unwrap_or(Digest::of(b"no signature"))),
         }
     }
     pub fn act(&self, kind: ActKind, of: &str, holder: &str) -> Act {
@@ -196,9 +300,6 @@ impl World {
         let holder = self.records[&act.party].grants().get(&act.grant).map(|g| g.body.holder.id.to_string());
         key(&format!("{}.{}", act.party, holder.unwrap_or_else(|| "a1".into())))
     }
-    pub fn context(&self) -> Context<'_> {
-        Context { founding: self.founding(), charter: &self.charter, grants: &self.records, now: self.now }
-    }
     /// Proposes a manifest.
     pub fn propose_as(&mut self, manifest: Manifest, act: impl FnOnce(Act) -> Act) -> Result<(), Refusal> {
         let manifest = Document::of(&manifest)?;
@@ -206,7 +307,10 @@ impl World {
         let act = act(self.act_on(ActKind::Propose, &of, "a1", &manifest));
         let signed =
             verify_act(Unverified::parse(Statement::sign(act.clone(), &self.signer(&act))?.compact())?, &self.records)?;
-        let steps = self.life.propose(&manifest, &signed, self.context())?;
+        let standing = self.standing();
+        let context =
+            Context { standing: &standing, grants: &self.records, original: self.original.as_ref(), now: self.now };
+        let steps = self.life.propose(&manifest, &signed, context)?;
         self.log(steps, &[manifest.bytes().to_vec(), signed.compact().into()]);
         Ok(())
     }
@@ -214,18 +318,23 @@ impl World {
     pub fn propose(&mut self) -> Result<(), Refusal> {
         self.propose_as(self.manifest(), |act| act)
     }
+    /// What an act would log.
+    pub fn judge(&self, act: &Statement<Act>) -> Result<Vec<Step>, Refusal> {
+        let standing = self.standing();
+        self.life.act(act, Context { standing: &standing, grants: &self.records, original: None, now: self.now })
+    }
     /// Signs and submits an act.
     pub fn submit(&mut self, act: Act) -> Result<usize, Refusal> {
         let signed =
             verify_act(Unverified::parse(Statement::sign(act.clone(), &self.signer(&act))?.compact())?, &self.records)?;
-        let steps = self.life.act(&signed, self.context())?;
+        let steps = self.judge(&signed)?;
         let count = steps.len();
         self.log(steps, &[signed.compact().into()]);
         Ok(count)
     }
     pub fn publish(&mut self) -> Result<(), Refusal> {
         let manifest = self.life.publish(self.now)?.manifest.digest();
-        let step = Step { kind: super::entry::Kind::Published, documents: vec![manifest], statements: vec![] };
+        let step = Step { kind: Kind::Published, documents: vec![manifest], statements: vec![] };
         self.log(vec![step], &[]);
         Ok(())
     }
@@ -238,7 +347,7 @@ impl World {
     }
     fn entry(&mut self, stream: StreamId, position: Position, step: Step) -> (Entry, Digest) {
         self.salt = self.salt.wrapping_add(1);
-        let files = (step.kind == super::entry::Kind::Published).then(Vec::new);
+        let files = (step.kind == Kind::Published).then(Vec::new);
         let entry = Entry {
             kind: step.kind,
             time: self.now,
@@ -259,13 +368,14 @@ impl World {
     }
     /// Initials by every party: the revision opens.
     pub fn open(&mut self) {
-        for id in self.charter.party_ids() {
+        for id in self.life.parties().to_vec() {
             self.submit(self.act(ActKind::Initial, id.as_str(), "a1")).unwrap();
         }
     }
     /// Signatures by every party's quorum.
     pub fn sign_all(&mut self) {
-        for p in self.charter.parties.clone() {
+        let standing = self.standing();
+        for p in standing.parties().filter(|p| self.life.parties().contains(&p.id)).cloned().collect::<Vec<_>>() {
             for holder in ["a1", "b1", "c1", "d1"].iter().take(usize::try_from(p.quorum).unwrap()) {
                 self.submit(self.act(ActKind::Sign, p.id.as_str(), holder)).unwrap();
             }

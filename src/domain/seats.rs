@@ -5,67 +5,130 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     act::{Act, ActKind},
-    charter::Charter,
     document::Document,
+    entry::Place,
     id::{Digest, HolderId, PartyId},
     manifest::Manifest,
     powers::Powers,
     refusal::Refusal,
+    statement::is_by,
+    succession::Standing,
 };
+
+/// Full powers in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'a> {
+    /// What they say.
+    pub powers: &'a Powers,
+    /// The statement, compact.
+    pub compact: &'a str,
+    /// Where their revocation was logged.
+    pub revoked: Option<Place>,
+}
+
+impl<'a> Grant<'a> {
+    /// The powers, if they cover the act and stand: not revoked, and by the key that is the party's authority in the charter
+    /// in force.
+    ///
+    /// # Errors
+    /// [`Refusal::GrantForbids`] saying what is against it, [`Refusal::UnknownParty`].
+    pub fn covering(self, act: &Act, standing: &Standing) -> Result<&'a Powers, Refusal> {
+        let forbid = |problem: String| Err(Refusal::GrantForbids { problem });
+        if let Some(revoked) = self.revoked {
+            return forbid(format!("they were revoked at {}", revoked.time));
+        }
+        if !is_by::<Powers>(self.compact, &standing.party(&self.powers.party)?.authority) {
+            return forbid("they were given under an authority key that is no longer the party's".into());
+        }
+        self.powers.cover(act)?;
+        Ok(self.powers)
+    }
+}
 
 /// The grants that were logged before the act in question.
 pub trait Grants {
     /// The grant of this digest by this party.
-    fn grant(&self, party: &PartyId, digest: &Digest) -> Option<&Powers>;
+    fn grant(&self, party: &PartyId, digest: &Digest) -> Option<Grant<'_>>;
 }
 
-/// Seats filled, by party and holder.
+/// A seat: what its holder signed, and whether it counts.
+#[derive(Debug)]
+struct Seat {
+    signed: Digest,
+    /// Definitive, or ad referendum and confirmed.
+    counts: bool,
+}
+
+/// Seats taken, by party and holder.
 #[derive(Debug)]
 pub struct Tally<'a> {
     manifest: &'a Document<Manifest>,
-    charter: &'a Charter,
-    seats: BTreeMap<&'a PartyId, BTreeSet<&'a HolderId>>,
+    standing: &'a Standing,
+    seats: BTreeMap<&'a PartyId, BTreeMap<&'a HolderId, Seat>>,
+    counted: BTreeSet<Digest>,
 }
 
 impl<'a> Tally<'a> {
-    /// Counts the signatures on this manifest under this opening. What is for another manifest, opening or party, out of
-    /// its grant, or after the deadline, fills no seat. One holder fills one.
+    /// Counts the signatures on this manifest under this opening, in log order. What is for another manifest, opening or
+    /// party, out of its grant, under a grant that has ended, or after the deadline, takes no seat. One holder takes one.
     pub fn of(
         manifest: &'a Document<Manifest>,
         opening: Digest,
-        charter: &'a Charter,
+        standing: &'a Standing,
         grants: &'a dyn Grants,
-        acts: impl IntoIterator<Item = &'a Act>,
+        acts: impl IntoIterator<Item = (&'a Act, Digest)>,
     ) -> Self {
-        let mut seats: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for act in acts {
-            let counts = act.act == ActKind::Sign
+        let mut tally = Self { manifest, standing, seats: BTreeMap::new(), counted: BTreeSet::new() };
+        for (act, digest) in acts {
+            let applies = act.act.is_signature()
                 && act.manifest == manifest.digest()
                 && act.opening == Some(opening)
                 && manifest.parties.contains(&act.party)
                 && manifest.procedure.deadline.is_none_or(|deadline| act.time <= deadline);
-            if let Some(powers) = grants.grant(&act.party, &act.grant)
-                && counts
-                && powers.party == act.party
-                && powers.cover(act).is_ok()
-            {
-                seats.entry(&act.party).or_default().insert(&powers.holder.id);
+            let powers = grants.grant(&act.party, &act.grant).and_then(|grant| grant.covering(act, standing).ok());
+            if let Some(powers) = powers.filter(|_| applies) {
+                tally.take(act, digest, powers);
             }
         }
-        Self { manifest, charter, seats }
+        tally
     }
-    /// Whether this holder fills a seat already.
+    fn take(&mut self, act: &'a Act, digest: Digest, powers: &'a Powers) {
+        let seats = self.seats.entry(&act.party).or_default();
+        match act.act {
+            ActKind::Confirm => {
+                let confirmed = |seat: &&mut Seat| act.confirms == Some(seat.signed) && !seat.counts;
+                if let Some(seat) = seats.values_mut().find(confirmed) {
+                    seat.counts = true;
+                    self.counted.extend([seat.signed, digest]);
+                }
+            }
+            kind => {
+                let counts = kind == ActKind::Sign;
+                if !seats.contains_key(&powers.holder.id) {
+                    seats.insert(&powers.holder.id, Seat { signed: digest, counts });
+                    self.counted.extend(counts.then_some(digest));
+                }
+            }
+        }
+    }
+    /// Whether this holder has taken a seat, be it ad referendum.
     #[must_use]
     pub fn holds(&self, party: &PartyId, holder: &HolderId) -> bool {
-        self.seats.get(party).is_some_and(|holders| holders.contains(holder))
+        self.seats.get(party).is_some_and(|holders| holders.contains_key(holder))
     }
-    /// Whether the party's quorum of seats is filled. A party that the charter does not list has none, and never signs.
+    /// Whether this signature ad referendum takes a seat and waits to be confirmed.
+    #[must_use]
+    pub fn awaits_confirmation(&self, party: &PartyId, signed: Digest) -> bool {
+        self.seats.get(party).is_some_and(|seats| seats.values().any(|seat| seat.signed == signed && !seat.counts))
+    }
+    /// Whether the party's quorum of seats counts. A party that the charter does not list has none, and never signs.
     ///
     /// # Errors
     /// [`Refusal::UnknownParty`].
     pub fn has_signed(&self, party: &PartyId) -> Result<bool, Refusal> {
-        let quorum = self.charter.party(party)?.quorum;
-        Ok(self.seats.get(party).is_some_and(|holders| holders.len() as u64 >= quorum))
+        let quorum = self.standing.party(party)?.quorum;
+        let counting = |seats: &BTreeMap<_, Seat>| seats.values().filter(|seat| seat.counts).count() as u64;
+        Ok(self.seats.get(party).is_some_and(|seats| counting(seats) >= quorum))
     }
     /// Whether every party of the manifest has signed.
     ///
@@ -78,5 +141,10 @@ impl<'a> Tally<'a> {
             }
         }
         Ok(!self.manifest.parties.is_empty())
+    }
+    /// Whether this act fills a seat that counts, or confirms one that does.
+    #[must_use]
+    pub fn counts(&self, act: Digest) -> bool {
+        self.counted.contains(&act)
     }
 }

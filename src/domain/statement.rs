@@ -80,6 +80,10 @@ impl<B: Body> Unverified<B> {
     pub fn digest(&self) -> Digest {
         Digest::of(self.compact.as_bytes())
     }
+    /// Whether its header names this key. It proves nothing until [`Unverified::verify`] does.
+    pub fn is_by(&self, key: &PublicKey) -> bool {
+        is_by::<B>(&self.compact, key)
+    }
     /// Verifies it under the key that it must be by.
     ///
     /// # Errors
@@ -96,6 +100,13 @@ impl<B: Body> Unverified<B> {
         let digest = self.digest();
         Ok(Statement { body: self.body, compact: self.compact, digest })
     }
+}
+
+/// Whether a statement's header is the one that this key makes. Of what the log holds, which was verified under the header that it
+/// has, this says whose it is.
+#[must_use]
+pub fn is_by<B: Body>(compact: &str, key: &PublicKey) -> bool {
+    parts(compact).is_some_and(|(head, ..)| head == header::<B>(key))
 }
 
 fn parts(compact: &str) -> Option<(&str, &str, &str)> {

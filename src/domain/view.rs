@@ -16,13 +16,28 @@ pub struct Receipt {
     pub entry: Vec<u8>,
 }
 
-/// A charter, with the adoptions that put it in force.
+/// A charter, with its adoptions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CharterView {
     /// The document's bytes.
     pub charter: Vec<u8>,
-    /// The adoptions, compact.
-    pub adoptions: Vec<String>,
+    /// Where it was put forward.
+    pub receipt: Receipt,
+    /// Its adoptions, in log order.
+    pub adoptions: Vec<Attested>,
+    /// From when on it is or was in force, by log time.
+    pub in_force: Option<Time>,
+    /// Those whom it lists and who did not adopt it in time.
+    pub absent: Vec<PartyId>,
+}
+
+/// A statement in the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attested {
+    /// The statement, compact.
+    pub statement: String,
+    /// Where it was logged.
+    pub receipt: Receipt,
 }
 
 /// An act, as far as the caller may see it.
@@ -72,6 +87,10 @@ pub struct CommuniqueView {
     pub acts: Vec<ActView>,
     /// Whether a party declined the newest revision, so that a new one is needed.
     pub declined: bool,
+    /// Whether another charter came into force while it was open, so that a new one is needed.
+    pub returned: bool,
+    /// Whether texts and annexes were erased.
+    pub purged: bool,
 }
 
 /// A row of the list of communiqués.
@@ -94,15 +113,8 @@ pub struct PowersView {
     pub statement: String,
     /// Where it was logged.
     pub receipt: Receipt,
-}
-
-/// A party's trust statement in force.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TrustView {
-    /// The statement, compact.
-    pub statement: String,
-    /// Where it was logged.
-    pub receipt: Receipt,
+    /// Its end, if it was revoked.
+    pub revocation: Option<Attested>,
 }
 
 /// A published communiqué.
@@ -118,6 +130,8 @@ pub struct PublicationView {
     pub receipt: Receipt,
     /// The package's digest and size in bytes.
     pub package: (Digest, u64),
+    /// The newest published rectification of it.
+    pub rectified_by: Option<CommuniqueId>,
 }
 
 /// A page of a list.

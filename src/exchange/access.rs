@@ -38,10 +38,13 @@ rights! {
     CharterService:
         GetCharter        [System Official Authority Witness Archivist]
         ListCharters      [System Official Authority Witness Archivist]
+        ProposeCharter    [System Authority]
+        SubmitAdoption    [System Authority]
         SubmitTrust       [System Authority]
         ListTrust         [System Official Authority];
     PowersService:
         SubmitPowers      [System Authority]
+        SubmitRevocation  [System Authority]
         ListPowers        [System Official Authority]
         GetPowers         [System Official Authority];
     CommuniqueService:

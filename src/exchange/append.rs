@@ -4,6 +4,7 @@ use std::{pin::Pin, sync::atomic::Ordering};
 
 use super::{
     Exchange,
+    load::in_force,
     ports::{Append, AppendError, Listing, Machine, NewEntry, Object},
 };
 use crate::domain::{
@@ -12,6 +13,7 @@ use crate::domain::{
     json::Form,
     life::Life,
     refusal::Refusal,
+    succession::Charters,
     time::Time,
     view::Receipt,
 };
@@ -94,6 +96,8 @@ pub enum Decision {
     Repeat(Receipt),
     /// This is to be appended; the first entry is the receipt.
     Append(Plan),
+    /// Time or another charter has made this due: it is appended first, and then the decision is made again.
+    Due(Plan),
 }
 
 /// A decision under way.
@@ -103,34 +107,70 @@ impl Exchange {
     /// Decides, appends, and decides again as long as a stream that the decision read has grown meanwhile.
     pub(super) async fn decide<'a>(&'a self, decide: impl Fn(Time) -> Deciding<'a> + Send) -> Result<Receipt, Refusal> {
         for _ in 0..ATTEMPTS {
-            let now = self.machine.now();
-            let plan = match decide(now).await? {
+            let landed = match decide(self.machine.now()).await? {
                 Decision::Repeat(receipt) => return Ok(receipt),
-                Decision::Append(plan) => plan,
+                Decision::Append(plan) => self.land(plan).await?,
+                Decision::Due(plan) => {
+                    self.land(plan).await?;
+                    None
+                }
             };
-            let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
-            let count = plan.append.entries.len() as u64;
-            match self.store.append(plan.into_append()).await {
-                Ok(index) => {
-                    self.metrics.entries_appended(count);
-                    self.refused.store(0, Ordering::Relaxed);
-                    return Ok(Receipt { index, entry });
-                }
-                Err(AppendError::Conflict) => {}
-                Err(AppendError::Behind(last)) => {
-                    let now = self.machine.now();
-                    if now < last {
-                        return Err(Refusal::ClockSuspect { last, now });
-                    }
-                }
-                Err(AppendError::Failed) => {
-                    self.refused.store(now.unix(), Ordering::Relaxed);
-                    return Err(Refusal::StoreFailed);
-                }
-                Err(AppendError::Unknown) => return Err(Refusal::OutcomeUnknown),
+            if let Some(receipt) = landed {
+                return Ok(receipt);
             }
         }
         Err(Refusal::Busy { what: "too many act on this at once".into() })
+    }
+    /// Appends; nothing if a stream has grown meanwhile, and it is to be decided again.
+    async fn land(&self, plan: Plan) -> Result<Option<Receipt>, Refusal> {
+        let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
+        let (now, count) = (plan.now, plan.append.entries.len() as u64);
+        match self.store.append(plan.into_append()).await {
+            Ok(index) => {
+                self.metrics.entries_appended(count);
+                self.refused.store(0, Ordering::Relaxed);
+                Ok(Some(Receipt { index, entry }))
+            }
+            Err(AppendError::Conflict) => Ok(None),
+            Err(AppendError::Behind(last)) => {
+                let now = self.machine.now();
+                if now < last { Err(Refusal::ClockSuspect { last, now }) } else { Ok(None) }
+            }
+            Err(AppendError::Failed) => {
+                self.refused.store(now.unix(), Ordering::Relaxed);
+                Err(Refusal::StoreFailed)
+            }
+            Err(AppendError::Unknown) => Err(Refusal::OutcomeUnknown),
+        }
+    }
+    /// Logs what has become due of this communiqué, if anything has.
+    pub(super) async fn settle_one(&self, id: CommuniqueId) -> Result<(), Refusal> {
+        for _ in 0..ATTEMPTS {
+            let now = self.machine.now();
+            let charters = self.folds.charters(&*self.store).await?;
+            let life = self.folds.life(&*self.store, id).await?;
+            match self.due(id, &life, &charters, now)? {
+                Some(plan) => self.land(plan).await?,
+                None => return Ok(()),
+            };
+        }
+        Err(Refusal::Busy { what: "too many act on this at once".into() })
+    }
+    /// What has become due of this communiqué, to be appended before anything else.
+    pub(super) fn due(
+        &self,
+        id: CommuniqueId,
+        life: &Life,
+        charters: &Charters,
+        now: Time,
+    ) -> Result<Option<Plan>, Refusal> {
+        let Some(step) = life.due(&*in_force(charters, now)?, now) else { return Ok(None) };
+        let stream = StreamId::Communique(id);
+        let read = [(StreamId::Exchange, charters.position()), (stream.clone(), life.position())];
+        let mut plan = Plan::new(now, read);
+        plan.steps(&*self.machine, &stream, life.position(), vec![step], vec![], None)?;
+        plan.list(id, life)?;
+        Ok(Some(plan))
     }
     /// The first answer, if this statement was logged before.
     pub(super) async fn repeat(&self, statement: Digest) -> Result<Option<Receipt>, Refusal> {

@@ -1,16 +1,21 @@
-//! Reading charters.
+//! Charters: reading them, and the succession of one by another.
+
+use std::sync::Arc;
 
 use super::{
     Exchange,
-    access::{GetCharter, ListCharters, Permit},
+    access::{GetCharter, ListCharters, Permit, ProposeCharter, SubmitAdoption},
+    append::{Decision, Plan},
     filling::Filling,
 };
 use crate::domain::{
-    charter::Charter,
+    charter::{Adoption, Charter},
     document::Document,
+    entry::{Place, StreamId},
     refusal::Refusal,
-    register::Charters,
-    view::{CharterView, Page},
+    statement::Unverified,
+    succession::{Charters, Standing},
+    view::{Attested, CharterView, Page, Receipt},
 };
 
 impl Exchange {
@@ -20,39 +25,130 @@ impl Exchange {
     /// [`Refusal::NotFound`].
     pub async fn charter(&self, _: Permit<GetCharter>, version: Option<u64>) -> Result<CharterView, Refusal> {
         let charters = self.folds.charters(&*self.store).await?;
+        let chain = charters.chain(self.machine.now());
         let found = match version {
-            None => charters.in_force(),
-            Some(version) => charters.versions().map(|(c, _)| c).find(|c| c.version == version),
+            None => chain.last(),
+            Some(version) => chain.iter().find(|s| s.charter().version == version),
         };
-        found.map(|c| view(&charters, c)).ok_or_else(|| Refusal::not_found("charter", version.unwrap_or(0)))
+        let unknown = || Refusal::not_found("charter", version.unwrap_or(0));
+        let digest = found.ok_or_else(unknown)?.digest();
+        let (charter, place) = charters.versions().find(|(c, _)| c.digest() == digest).ok_or_else(unknown)?;
+        self.charter_view(&charters, &chain, charter, *place).await
     }
-    /// Charters above the version `after`, oldest first.
+    /// Every charter that was put forward, in log order; `after` is the index of the last one seen.
     ///
     /// # Errors
     /// [`Refusal::StoreFailed`].
     pub async fn charters(
         &self,
         _: Permit<ListCharters>,
-        after: u64,
+        after: Option<u64>,
         limit: usize,
     ) -> Result<Page<CharterView>, Refusal> {
         let charters = self.folds.charters(&*self.store).await?;
+        let chain = charters.chain(self.machine.now());
         let mut page = Filling::new(limit);
-        for charter in charters.versions().map(|(c, _)| c).filter(|c| c.version > after) {
+        for (charter, place) in charters.versions().filter(|(_, place)| after.is_none_or(|after| place.index > after)) {
             if page.is_full() {
                 return Ok(page.more());
             }
-            let row = view(&charters, charter);
-            let bytes = row.charter.len() + row.adoptions.iter().map(String::len).sum::<usize>();
-            page.push(charter.version, bytes, row);
+            let row = self.charter_view(&charters, &chain, charter, *place).await?;
+            let bytes = row.charter.len() + row.adoptions.iter().map(|a| a.statement.len()).sum::<usize>();
+            page.push(place.index, bytes, row);
         }
         Ok(page.end())
     }
-}
 
-fn view(charters: &Charters, charter: &Document<Charter>) -> CharterView {
-    CharterView {
-        charter: charter.bytes().to_vec(),
-        adoptions: charters.adoptions_of(charter.digest()).map(|a| a.compact.clone()).collect(),
+    async fn charter_view(
+        &self,
+        charters: &Charters,
+        chain: &[Arc<Standing>],
+        charter: &Document<Charter>,
+        place: Place,
+    ) -> Result<CharterView, Refusal> {
+        let mut adoptions = Vec::new();
+        for held in charters.adoptions_of(charter.digest()) {
+            let receipt = self.receipt_at(held.place.index).await?;
+            adoptions.push(Attested { statement: held.compact.clone(), receipt });
+        }
+        let standing = chain.iter().find(|s| s.digest() == charter.digest());
+        Ok(CharterView {
+            charter: charter.bytes().to_vec(),
+            receipt: self.receipt_at(place.index).await?,
+            adoptions,
+            in_force: standing.map(|s| s.since()),
+            absent: standing.map(|s| s.absent().iter().cloned().collect()).unwrap_or_default(),
+        })
+    }
+
+    /// Takes a charter that is to succeed the one in force, with the adoption of the party that proposes it.
+    ///
+    /// # Errors
+    /// What [`Charters::propose`] refuses.
+    pub async fn propose_charter(
+        &self,
+        _: Permit<ProposeCharter>,
+        charter: Vec<u8>,
+        adoption: &str,
+    ) -> Result<Receipt, Refusal> {
+        let charter = Document::<Charter>::parse(charter)?;
+        let adoption = Unverified::<Adoption>::parse(adoption)?;
+        let (charter, adoption) = (&charter, &adoption);
+        let receipt = self
+            .decide(|now| {
+                Box::pin(async move {
+                    if let (Some(_), Some(receipt)) =
+                        (self.repeat(adoption.digest()).await?, self.repeat(charter.digest()).await?)
+                    {
+                        return Ok(Decision::Repeat(receipt));
+                    }
+                    let charters = self.folds.charters(&*self.store).await?;
+                    // A key of the charter must be no holder's: the decision reads what every party has granted.
+                    let parties = charters.in_force(now).map(|s| s.party_ids()).unwrap_or_default();
+                    let records = self.folds.parties(&*self.store, parties).await?;
+                    let taken = |key: &_| records.values().any(|r| r.holds_key(key));
+                    let (verified, steps) = charters.propose(charter, adoption.clone(), taken, now)?;
+                    let read = records.iter().map(|(id, r)| (StreamId::Party(id.clone()), r.position()));
+                    let mut plan = Plan::new(now, read.chain([(StreamId::Exchange, charters.position())]));
+                    let (stream, objects) = (StreamId::Exchange, vec![charter.bytes().to_vec()]);
+                    let [proposed, adopted] = steps
+                        .try_into()
+                        .map_err(|_| Refusal::Inconsistent { what: "a proposed charter is two entries".into() })?;
+                    let after =
+                        plan.steps(&*self.machine, &stream, charters.position(), vec![proposed], objects, None)?;
+                    plan.steps(&*self.machine, &stream, after, vec![adopted], vec![verified.compact().into()], None)?;
+                    Ok(Decision::Append(plan))
+                })
+            })
+            .await?;
+        self.settle().await?;
+        Ok(receipt)
+    }
+
+    /// Takes an adoption of a charter that was put forward. Any party may carry it: the signature decides.
+    ///
+    /// # Errors
+    /// What [`Charters::adopt`] refuses.
+    pub async fn submit_adoption(&self, _: Permit<SubmitAdoption>, adoption: &str) -> Result<Receipt, Refusal> {
+        let adoption = Unverified::<Adoption>::parse(adoption)?;
+        let adoption = &adoption;
+        let receipt = self
+            .decide(|now| {
+                Box::pin(async move {
+                    if let Some(receipt) = self.repeat(adoption.digest()).await? {
+                        return Ok(Decision::Repeat(receipt));
+                    }
+                    let charters = self.folds.charters(&*self.store).await?;
+                    let (verified, step) = charters.adopt(adoption.clone(), now)?;
+                    let stream = StreamId::Exchange;
+                    let mut plan = Plan::new(now, [(stream.clone(), charters.position())]);
+                    let objects = vec![verified.compact().into()];
+                    plan.steps(&*self.machine, &stream, charters.position(), vec![step], objects, None)?;
+                    Ok(Decision::Append(plan))
+                })
+            })
+            .await?;
+        self.settle().await?;
+        Ok(receipt)
     }
 }

@@ -19,7 +19,7 @@ use crate::domain::{
     entry::{Position, StreamId},
     id::{CommuniqueId, PartyId},
     life::{Context, Life, LoggedAct, Revision, State},
-    manifest::{Manifest, Part},
+    manifest::{Manifest, PARTS_LIMIT, Part, RECTIFICATIONS_LIMIT},
     refusal::Refusal,
     register::{PartyRecord, verify_act},
     statement::Unverified,
@@ -73,10 +73,20 @@ impl Exchange {
                     return Err(Refusal::not_found("communiqué", id));
                 }
                 let charters = self.folds.charters(&*self.store).await?;
-                let (charter, founding) = in_force(&charters)?;
+                if let Some(plan) = self.due(id, &life, &charters, now)? {
+                    return Ok(Decision::Due(plan));
+                }
+                let standing = in_force(&charters, now)?;
                 let records = self.folds.parties(&*self.store, vec![act.claims().party.clone()]).await?;
                 let verified = verify_act(act.clone(), &records)?;
-                let steps = life.propose(manifest, &verified, Context { founding, charter, grants: &records, now })?;
+                let original = match manifest.rectifies {
+                    Some(rectifies) => Some(self.folds.life(&*self.store, rectifies.communique).await?),
+                    None => None,
+                };
+                let original = original.as_deref();
+                let context = Context { standing: &standing, grants: &records, original, now };
+                let steps = life.propose(manifest, &verified, context)?;
+                self.correctable(manifest).await?;
                 self.parts_usable(&life, manifest, permit.party()).await?;
 
                 let stream = StreamId::Communique(id);
@@ -92,6 +102,29 @@ impl Exchange {
             })
         })
         .await
+    }
+
+    /// The package of what it corrects fits into its own, beside its own texts and annexes, and the chain of corrections is not
+    /// too long.
+    async fn correctable(&self, manifest: &Manifest) -> Result<(), Refusal> {
+        let (mut corrected, mut depth) = (manifest.rectifies, 0);
+        while let Some(rectifies) = corrected {
+            depth += 1;
+            if depth > RECTIFICATIONS_LIMIT {
+                let what = "documents that correct one another".into();
+                return Err(Refusal::LimitReached { what, limit: RECTIFICATIONS_LIMIT as u64 });
+            }
+            let original = self.folds.life(&*self.store, rectifies.communique).await?;
+            if depth == 1 {
+                let (_, size) = self.built(rectifies.communique, &original).await?;
+                if manifest.parts().map(|p| p.size).sum::<u64>() + size > PARTS_LIMIT {
+                    let what = "texts, annexes and the package of what is corrected, in bytes,".into();
+                    return Err(Refusal::TooLarge { what, limit: PARTS_LIMIT });
+                }
+            }
+            corrected = original.newest().and_then(|r| r.manifest.rectifies);
+        }
+        Ok(())
     }
 
     /// Every file that the manifest names is there for this party, of the announced size; every text obeys the text rules.
@@ -140,11 +173,15 @@ impl Exchange {
                 let life = self.folds.life(&*self.store, id).await?;
                 visible(&life, permit.party(), id)?;
                 let charters = self.folds.charters(&*self.store).await?;
-                let (charter, founding) = in_force(&charters)?;
+                if let Some(plan) = self.due(id, &life, &charters, now)? {
+                    return Ok(Decision::Due(plan));
+                }
+                let standing = in_force(&charters, now)?;
                 // Completion counts the seats of all, under the grants of all.
                 let records = self.folds.parties(&*self.store, life.parties().to_vec()).await?;
                 let verified = verify_act(act.clone(), &records)?;
-                let steps = life.act(&verified, Context { founding, charter, grants: &records, now })?;
+                let context = Context { standing: &standing, grants: &records, original: None, now };
+                let steps = life.act(&verified, context)?;
 
                 let stream = StreamId::Communique(id);
                 let mut plan = Plan::new(
@@ -182,6 +219,8 @@ impl Exchange {
             opened,
             acts,
             declined: newest.declined,
+            returned: newest.returned,
+            purged: life.purged().is_some(),
         })
     }
 

@@ -10,8 +10,8 @@ use crate::{
         document::Document,
         entry::{Kind, Position, Step, StreamId},
         refusal::Refusal,
-        register,
         statement::Unverified,
+        succession,
         trust::Trust,
     },
     pki::authority::Authority,
@@ -20,7 +20,7 @@ use crate::{
 /// Writes charter 1, its adoptions and every party's first trust statement into an empty log.
 ///
 /// # Errors
-/// What [`register::found`] finds wrong; [`Refusal::AlreadyExists`] if the log was founded before.
+/// What [`succession::found`] finds wrong; [`Refusal::AlreadyExists`] if the log was founded before.
 pub async fn found(
     store: &dyn Store,
     machine: &dyn Machine,
@@ -31,7 +31,7 @@ pub async fn found(
     for certificate in trusts.iter().flat_map(|t| &t.claims().certificates) {
         Authority::parse(certificate.as_bytes())?;
     }
-    let founding = register::found(charter, adoptions, trusts)?;
+    let founding = succession::found(charter, adoptions, trusts)?;
     let nothing = Position::default();
     let mut plan = Plan::new(machine.now(), [(StreamId::Exchange, nothing)]);
     let step = |kind, documents, statements| vec![Step { kind, documents, statements }];

@@ -9,13 +9,13 @@ use std::{
 
 use super::ports::{ReadFailed, Store, Stored};
 use crate::domain::{
-    charter::Charter,
-    document::Document,
     entry::{Position, Recorded, StreamId},
-    id::{CommuniqueId, Digest, PartyId},
+    id::{CommuniqueId, PartyId},
     life::Life,
     refusal::Refusal,
-    register::{Charters, PartyRecord},
+    register::PartyRecord,
+    succession::{Charters, Standing},
+    time::Time,
 };
 
 /// How many folds of a kind are kept before all are dropped.
@@ -158,14 +158,13 @@ impl Folds {
     }
 }
 
-/// The charter in force and the founding one's digest.
+/// The charter in force at this log time.
 ///
 /// # Errors
 /// [`Refusal::Inconsistent`] in a log that was never founded.
-pub fn in_force(charters: &Charters) -> Result<(&Document<Charter>, Digest), Refusal> {
+pub fn in_force(charters: &Charters, now: Time) -> Result<Arc<Standing>, Refusal> {
     charters
-        .in_force()
-        .zip(charters.founding())
+        .in_force(now)
         .ok_or_else(|| Refusal::Inconsistent { what: "no charter is in force; found the exchange first".into() })
 }
 

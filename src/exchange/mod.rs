@@ -14,18 +14,18 @@ mod publications;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
 pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
 pub use filling::PAGE_BYTES;
 pub use founding::found;
 use load::Folds;
-use ports::{Content, Machine, Store};
+use ports::{Content, ListingQuery, Machine, Store};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{charter::Charter, document::Document, key::Signer, refusal::Refusal, time::Time},
+    domain::{key::Signer, life::State, refusal::Refusal, succession::Standing, time::Time},
     observe::Metrics,
     pki::trust::PartyAnchors,
 };
@@ -40,9 +40,14 @@ pub struct Exchange {
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
+    /// The version of the charter that was in force when [`Exchange::settle`] last looked.
+    settled_under: AtomicU64,
     /// When the store last refused an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
+
+/// How many open communiqués are looked at in one page of [`Exchange::settle`].
+const SETTLED_AT_ONCE: usize = 256;
 
 /// How long the exchange is unready after the store refused an append and has taken none since, in seconds: long enough to
 /// be seen, and not for ever, since only another request finds out that it is over.
@@ -69,6 +74,7 @@ impl Exchange {
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,
+            settled_under: AtomicU64::new(0),
             refused: AtomicI64::new(0),
         }
     }
@@ -76,9 +82,36 @@ impl Exchange {
     ///
     /// # Errors
     /// [`Refusal::Inconsistent`] if the log was never founded.
-    pub async fn charter_in_force(&self) -> Result<Document<Charter>, Refusal> {
-        let charters = self.folds.charters(&*self.store).await?;
-        Ok(load::in_force(&charters)?.0.clone())
+    pub async fn charter_in_force(&self) -> Result<Arc<Standing>, Refusal> {
+        self.standing(self.machine.now()).await
+    }
+    async fn standing(&self, now: Time) -> Result<Arc<Standing>, Refusal> {
+        load::in_force(&*self.folds.charters(&*self.store).await?, now)
+    }
+    /// Logs what time and succession have made due: communiqués lapse after their deadlines, and return to drafting under a
+    /// new charter, also when nobody calls. To be asked again every second.
+    ///
+    /// # Errors
+    /// What keeps the log from growing; what was not done is due the next time.
+    pub async fn settle(&self) -> Result<(), Refusal> {
+        let version = self.charter_in_force().await?.charter().version;
+        if self.settled_under.load(Ordering::Relaxed) != version {
+            self.trust_changed.send_modify(|epoch| *epoch += 1);
+        }
+        let mut after = None;
+        loop {
+            let query = ListingQuery { state: Some(State::Open), after, limit: SETTLED_AT_ONCE, ..Default::default() };
+            let open = self.store.listings(query).await?;
+            for listing in &open {
+                self.settle_one(listing.communique).await?;
+            }
+            match open.last() {
+                Some(last) if open.len() == SETTLED_AT_ONCE => after = Some(last.communique),
+                _ => break,
+            }
+        }
+        self.settled_under.store(version, Ordering::Relaxed);
+        Ok(())
     }
     /// Whether it can serve now: the store answers and did not just refuse an append, and the clock is not behind the log.
     ///
@@ -101,10 +134,9 @@ impl Exchange {
     /// # Errors
     /// [`Refusal::StoreFailed`], [`Refusal::Inconsistent`].
     pub async fn anchors(&self) -> Result<Vec<PartyAnchors>, Refusal> {
-        let charters = self.folds.charters(&*self.store).await?;
-        let (charter, _) = load::in_force(&charters)?;
+        let standing = self.charter_in_force().await?;
         let mut anchors = Vec::new();
-        for party in &charter.parties {
+        for party in standing.parties() {
             let record = self.folds.party(&*self.store, &party.id).await?;
             if let Some(trust) = record.trusted() {
                 anchors.push(PartyAnchors {

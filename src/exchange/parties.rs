@@ -1,8 +1,10 @@
 //! Trust and full powers.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use super::{
     Exchange,
-    access::{GetPowers, ListPowers, ListTrust, Permit, SubmitPowers, SubmitTrust},
+    access::{GetPowers, ListPowers, ListTrust, Permit, SubmitPowers, SubmitRevocation, SubmitTrust},
     append::{Decision, Plan},
     filling::Filling,
     load::in_force,
@@ -10,12 +12,12 @@ use super::{
 use crate::domain::{
     entry::StreamId,
     id::{Digest, PartyId},
-    powers::Powers,
+    powers::{Powers, Revocation},
     refusal::Refusal,
-    register::Held,
+    register::{Held, PartyRecord},
     statement::{Body, Unverified},
     trust::Trust,
-    view::{Page, PowersView, Receipt, TrustView},
+    view::{Attested, Page, PowersView, Receipt},
 };
 use crate::pki::authority::Authority;
 
@@ -38,10 +40,10 @@ impl Exchange {
                     }
                     let party = &statement.claims().party;
                     let charters = self.folds.charters(&*self.store).await?;
-                    let (charter, founding) = in_force(&charters)?;
-                    charter.party(party)?;
+                    let standing = in_force(&charters, now)?;
+                    standing.party(party)?;
                     let record = self.folds.party(&*self.store, party).await?;
-                    let (verified, step) = record.trust(statement.clone(), charter, founding)?;
+                    let (verified, step) = record.trust(statement.clone(), &standing)?;
                     let stream = StreamId::Party(party.clone());
                     let mut plan = Plan::new(
                         now,
@@ -72,15 +74,16 @@ impl Exchange {
         _: Permit<ListTrust>,
         after: Option<&PartyId>,
         limit: usize,
-    ) -> Result<Page<TrustView>, Refusal> {
-        let records = self.every_party().await?;
-        let held = records.iter().filter_map(|record| record.trusted());
+    ) -> Result<Page<Attested>, Refusal> {
+        let parties = self.charter_in_force().await?.party_ids();
+        let records = self.folds.parties(&*self.store, parties).await?;
+        let held = records.values().filter_map(|record| record.trusted());
         let mut page = Filling::new(limit);
         for held in held.filter(|held| after.is_none_or(|after| held.body.party > *after)) {
             if page.is_full() {
                 return Ok(page.more());
             }
-            let row = TrustView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? };
+            let row = Attested { statement: held.compact.clone(), receipt: self.receipt_of(held).await? };
             page.push(&held.body.party, held.compact.len(), row);
         }
         Ok(page.end())
@@ -101,12 +104,12 @@ impl Exchange {
                 }
                 let party = &statement.claims().party;
                 let charters = self.folds.charters(&*self.store).await?;
-                let (charter, founding) = in_force(&charters)?;
+                let standing = in_force(&charters, now)?;
                 // A key is one party's: the decision reads what every other party has granted.
-                let records = self.folds.parties(&*self.store, charter.party_ids()).await?;
+                let records = self.folds.parties(&*self.store, standing.party_ids()).await?;
                 let record = records.get(party).ok_or_else(|| Refusal::UnknownParty { party: party.clone() })?;
                 let others = records.iter().filter(|(id, _)| *id != party).map(|(_, record)| &**record);
-                let (verified, step) = record.grant(statement.clone(), charter, founding, others)?;
+                let (verified, step) = record.grant(statement.clone(), &charters, &standing, others)?;
                 let mut plan = Plan::new(
                     now,
                     records
@@ -123,6 +126,34 @@ impl Exchange {
                     vec![verified.compact().into()],
                     None,
                 )?;
+                Ok(Decision::Append(plan))
+            })
+        })
+        .await
+    }
+
+    /// Takes the end of a grant, by the caller's own party.
+    ///
+    /// # Errors
+    /// [`Refusal::NotYourParty`]; what [`crate::domain::register::PartyRecord::revoke`] refuses.
+    pub async fn submit_revocation(&self, permit: Permit<SubmitRevocation>, compact: &str) -> Result<Receipt, Refusal> {
+        let statement = Unverified::<Revocation>::parse(compact)?;
+        permit.own(&statement.claims().party)?;
+        let statement = &statement;
+        self.decide(|now| {
+            Box::pin(async move {
+                if let Some(receipt) = self.repeat(statement.digest()).await? {
+                    return Ok(Decision::Repeat(receipt));
+                }
+                let party = &statement.claims().party;
+                let charters = self.folds.charters(&*self.store).await?;
+                let record = self.folds.party(&*self.store, party).await?;
+                let (verified, step) = record.revoke(statement.clone(), &*in_force(&charters, now)?)?;
+                let stream = StreamId::Party(party.clone());
+                let mut plan =
+                    Plan::new(now, [(StreamId::Exchange, charters.position()), (stream.clone(), record.position())]);
+                let objects = vec![verified.compact().into()];
+                plan.steps(&*self.machine, &stream, record.position(), vec![step], objects, None)?;
                 Ok(Decision::Append(plan))
             })
         })
@@ -152,7 +183,7 @@ impl Exchange {
             if page.is_full() {
                 return Ok(page.more());
             }
-            let row = PowersView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? };
+            let row = self.powers_view(&records, held).await?;
             page.push(held.place.index, held.compact.len(), row);
         }
         Ok(page.end())
@@ -163,18 +194,28 @@ impl Exchange {
     /// # Errors
     /// [`Refusal::NotFound`].
     pub async fn powers(&self, _: Permit<GetPowers>, digest: Digest) -> Result<PowersView, Refusal> {
-        for record in self.every_party().await? {
-            if let Some(held) = record.grants().get(&digest) {
-                return Ok(PowersView { statement: held.compact.clone(), receipt: self.receipt_of(held).await? });
-            }
+        let records = self.every_party().await?;
+        match records.iter().find_map(|record| record.grants().get(&digest)) {
+            Some(held) => self.powers_view(&records, held).await,
+            None => Err(Refusal::not_found("full powers", digest)),
         }
-        Err(Refusal::not_found("full powers", digest))
     }
 
-    async fn every_party(&self) -> Result<Vec<std::sync::Arc<crate::domain::register::PartyRecord>>, Refusal> {
+    async fn powers_view(&self, records: &[Arc<PartyRecord>], held: &Held<Powers>) -> Result<PowersView, Refusal> {
+        let digest = Digest::of(held.compact.as_bytes());
+        let revocation = match records.iter().find_map(|record| record.revocation(digest)) {
+            Some(held) => Some(Attested { statement: held.compact.clone(), receipt: self.receipt_of(held).await? }),
+            None => None,
+        };
+        Ok(PowersView { statement: held.compact.clone(), receipt: self.receipt_of(held).await?, revocation })
+    }
+
+    /// Of every party that any charter has ever listed: what those who left have granted still explains what they signed.
+    async fn every_party(&self) -> Result<Vec<Arc<PartyRecord>>, Refusal> {
         let charters = self.folds.charters(&*self.store).await?;
-        let (charter, _) = in_force(&charters)?;
-        Ok(self.folds.parties(&*self.store, charter.party_ids()).await?.into_values().collect())
+        let chain = charters.chain(self.machine.now());
+        let ids: BTreeSet<_> = chain.iter().flat_map(|s| s.party_ids()).collect();
+        Ok(self.folds.parties(&*self.store, ids.into_iter().collect()).await?.into_values().collect())
     }
 
     async fn receipt_of<B: Body>(&self, held: &Held<B>) -> Result<Receipt, Refusal> {

@@ -17,7 +17,7 @@ use crate::{
         entry::StreamId,
         id::{CommuniqueId, Digest},
         life::{Life, State},
-        manifest::Part,
+        manifest::{Part, RECTIFICATIONS_LIMIT},
         refusal::Refusal,
         statement::Statement,
         view::{Page, PublicationView},
@@ -136,11 +136,25 @@ impl Exchange {
             published: published.time,
             receipt: self.receipt_at(published.index).await?,
             package,
+            rectified_by: self.newest_rectification(&life).await?,
         })
     }
 
+    /// The newest published rectification, or the newest of that one.
+    async fn newest_rectification(&self, life: &Life) -> Result<Option<CommuniqueId>, Refusal> {
+        let mut newest = life.rectified().last().map(|(id, _)| *id);
+        for _ in 1..RECTIFICATIONS_LIMIT {
+            let Some(id) = newest else { break };
+            match self.folds.life(&*self.store, id).await?.rectified().last() {
+                Some((id, _)) => newest = Some(*id),
+                None => break,
+            }
+        }
+        Ok(newest)
+    }
+
     /// Digest and size of the package; built when it is first asked for.
-    async fn built(&self, id: CommuniqueId, life: &Life) -> Result<(Digest, u64), Refusal> {
+    pub(super) async fn built(&self, id: CommuniqueId, life: &Life) -> Result<(Digest, u64), Refusal> {
         let published = life.published().ok_or_else(|| Refusal::not_found("publication", id))?;
         if let Some(package) = self.content.package(id).await? {
             return Ok(package);
@@ -153,11 +167,11 @@ impl Exchange {
         let contents = self.contents(id).await?;
         let entry = self.receipt_at(published.index).await?;
         let charters = self.folds.charters(&*self.store).await?;
-        let (charter, founding) = in_force(&charters)?;
+        let standing = in_force(&charters, published.time)?;
         let certified = Statement::sign(
             CertifiedCopy {
-                founding,
-                exchange: charter.exchange.clone(),
+                founding: standing.founding(),
+                exchange: standing.exchange().clone(),
                 communique: id,
                 manifest: contents.manifest().digest(),
                 published: published.entry,

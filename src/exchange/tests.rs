@@ -17,6 +17,7 @@ use super::{
     ports::*,
     *,
 };
+use crate::domain::document::Document;
 use crate::domain::{
     act::ActKind,
     charter::Adoption,

@@ -13,14 +13,15 @@ use crate::{
         refusal::Refusal,
         statement::Unverified,
         trust::Trust,
-        view::{ActView, CharterView, PowersView, PublicationView, RevisionView, Summary, TrustView},
+        view::{ActView, Attested, CharterView, PowersView, PublicationView, RevisionView, Summary},
     },
     exchange::{
         Download,
         access::{
             DownloadContent, DownloadPackage, GetCharter, GetCommunique, GetPowers, GetPublication, GetRevision,
             ListActs, ListCharters, ListCommuniques, ListPowers, ListPublications, ListRevisions, ListTrust,
-            ProposeRevision, PublishCommunique, SubmitAct, SubmitPowers, SubmitTrust, UploadContent,
+            ProposeCharter, ProposeRevision, PublishCommunique, SubmitAct, SubmitAdoption, SubmitPowers,
+            SubmitRevocation, SubmitTrust, UploadContent,
         },
     },
     wire::{
@@ -49,18 +50,32 @@ impl CharterService for Desk {
     async fn list_charters(&self, request: Request<v1::ListChartersRequest>) -> Answer<v1::ListChartersResponse> {
         self.call::<ListCharters, _, _, _>(request, |permit, m| async move {
             let limit = page::size(m.page_size, self.limits.pages)?;
-            let after = page::after(&m.page_token)?.unwrap_or(0);
+            let after = page::after(&m.page_token)?;
             let found = self.exchange.charters(permit, after, limit).await?;
-            let ordinal = Counter::from(after);
-            let (charters, next_page_token) = page::fill(found, |_: &CharterView| ordinal.next());
+            let (charters, next_page_token) = page::fill(found, |c: &CharterView| c.receipt.index.to_string());
             Ok(v1::ListChartersResponse { charters, next_page_token })
+        })
+        .await
+    }
+    async fn propose_charter(&self, request: Request<v1::ProposeCharterRequest>) -> Answer<v1::ProposeCharterResponse> {
+        self.call::<ProposeCharter, _, _, _>(request, |permit, m| async move {
+            let receipt = self.exchange.propose_charter(permit, m.document, &m.adoption).await?;
+            Ok(v1::ProposeCharterResponse { receipt: Some(receipt.into()) })
+        })
+        .await
+    }
+    async fn submit_adoption(&self, request: Request<v1::SubmitAdoptionRequest>) -> Answer<v1::SubmitAdoptionResponse> {
+        self.call::<SubmitAdoption, _, _, _>(request, |permit, m| async move {
+            let receipt = self.exchange.submit_adoption(permit, &m.statement).await?;
+            let adoption = Attested { statement: m.statement, receipt };
+            Ok(v1::SubmitAdoptionResponse { adoption: Some(adoption.into()) })
         })
         .await
     }
     async fn submit_trust(&self, request: Request<v1::SubmitTrustRequest>) -> Answer<v1::SubmitTrustResponse> {
         self.call::<SubmitTrust, _, _, _>(request, |permit, m| async move {
             let receipt = self.exchange.submit_trust(permit, &m.statement).await?;
-            let trust = TrustView { statement: m.statement, receipt };
+            let trust = Attested { statement: m.statement, receipt };
             Ok(v1::SubmitTrustResponse { trust: Some(trust.into()) })
         })
         .await
@@ -70,7 +85,7 @@ impl CharterService for Desk {
             let limit = page::size(m.page_size, self.limits.pages)?;
             let after = page::after(&m.page_token)?;
             let found = self.exchange.trusts(permit, after.as_ref(), limit).await?;
-            let (trust, next_page_token) = page::fill(found, |t: &TrustView| {
+            let (trust, next_page_token) = page::fill(found, |t: &Attested| {
                 Unverified::<Trust>::parse(&t.statement).map(|s| s.claims().party.to_string()).unwrap_or_default()
             });
             Ok(v1::ListTrustResponse { trust, next_page_token })
@@ -84,8 +99,19 @@ impl PowersService for Desk {
     async fn submit_powers(&self, request: Request<v1::SubmitPowersRequest>) -> Answer<v1::SubmitPowersResponse> {
         self.call::<SubmitPowers, _, _, _>(request, |permit, m| async move {
             let receipt = self.exchange.submit_powers(permit, &m.statement).await?;
-            let powers = PowersView { statement: m.statement, receipt };
+            let powers = PowersView { statement: m.statement, receipt, revocation: None };
             Ok(v1::SubmitPowersResponse { powers: Some(powers.into()) })
+        })
+        .await
+    }
+    async fn submit_revocation(
+        &self,
+        request: Request<v1::SubmitRevocationRequest>,
+    ) -> Answer<v1::SubmitRevocationResponse> {
+        self.call::<SubmitRevocation, _, _, _>(request, |permit, m| async move {
+            let receipt = self.exchange.submit_revocation(permit, &m.statement).await?;
+            let revocation = Attested { statement: m.statement, receipt };
+            Ok(v1::SubmitRevocationResponse { revocation: Some(revocation.into()) })
         })
         .await
     }

@@ -309,7 +309,7 @@ impl<'a> Play<'a> {
             }),
             legal_effect: LegalEffect::Political,
             procedure: Procedure { initialling: Initialling::Required, deadline: None, embargo: None },
-            rectifies: (),
+            rectifies: None,
         };
         (plan.manifest)(&mut manifest);
         let manifest = Document::of(&manifest).unwrap();
@@ -416,8 +416,8 @@ impl<'a> Play<'a> {
             time: self.now,
             place: Some(line("Ville d’exemple")),
             reason: (kind == ActKind::Decline).then(|| Prose::new("Motif d’exemple").unwrap()),
-            declaration: (),
-            confirms: (),
+            declaration: None,
+            confirms: None,
         };
         (self.plan.act)(&mut act);
         let compact = self.sign(act, official(p, h), p, h);

@@ -1,21 +1,24 @@
 //! Runs the log of a package again: each entry must be what the rules of the domain decide from those before it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     check::{Check, Failure},
     write::Contents,
 };
 use crate::domain::{
-    charter::{Adoption, Charter},
-    document::Document,
     entry::{Entry, Kind, Position, Recorded, Step, StreamId},
     id::{Digest, PartyId},
+    key::PublicKey,
     life::{Context, Life, Past},
     powers::Powers,
     refusal::Refusal,
-    register::{self, Charters, PartyRecord},
+    register::{self, PartyRecord},
     statement::{Body, Unverified},
+    succession::{Charters, Standing},
     time::Time,
 };
 
@@ -82,7 +85,12 @@ fn past(contents: &Contents, records: &[Record]) -> Result<Past, Failure> {
     if seq < revisions || (seq == 0) != (revisions == 0) {
         return Err(first.fails(Check::EntryChain, "it is too early in its stream for this revision"));
     }
-    Ok(Past { revisions, manifest: contents.manifest().previous, position: Position { length: seq, last: previous } })
+    Ok(Past {
+        revisions,
+        manifest: contents.manifest().previous,
+        position: Position { length: seq, last: previous },
+        ..Past::default()
+    })
 }
 
 impl Replay {
@@ -110,19 +118,12 @@ impl Replay {
             return Err(record.fails(Check::FileExtra, "what was logged after completion does not belong here"));
         }
         match (&record.entry.stream, record.entry.kind) {
-            (StreamId::Exchange, Kind::Charter) => {
-                let charter: Document<Charter> = record
-                    .recorded()
-                    .document(0)
-                    .and_then(|bytes| Document::parse(bytes.to_vec()))
-                    .map_err(|e| record.fails(Check::Entry, e))?;
-                let step = Step { kind: Kind::Charter, documents: vec![charter.digest()], statements: vec![] };
-                record.is(&step, Check::Entry)?;
-                self.charters.apply(record.recorded()).map_err(chain)
-            }
-            (StreamId::Exchange, Kind::Adoption) => {
-                self.adoption(record)?;
-                self.charters.apply(record.recorded()).map_err(chain)
+            (StreamId::Exchange, kind @ (Kind::Charter | Kind::Adoption)) => {
+                let check = if kind == Kind::Charter { Check::CharterChain } else { Check::Adoption };
+                let taken = |key: &PublicKey| self.parties.values().any(|r| r.holds_key(key));
+                let step = self.charters.decide_again(record.recorded(), taken);
+                record.is(&step.map_err(|e| record.fails(check, e))?, Check::Entry)?;
+                self.charters.apply_after_gap(record.recorded()).map_err(chain)
             }
             (StreamId::Party(party), Kind::Powers) => {
                 self.grant(party, record)?;
@@ -153,31 +154,22 @@ impl Replay {
         }
     }
 
-    /// Verifies an adoption.
-    fn adoption(&self, record: &Record) -> Result<(), Failure> {
-        let adoption: Unverified<Adoption> = record.statement(Check::Adoption)?;
-        let named = self.charters.versions().find(|(c, _)| c.digest() == adoption.claims().charter);
-        let (charter, _) = named.ok_or_else(|| record.fails(Check::Adoption, "it adopts no charter logged before"))?;
-        let adopted = register::adopt(charter, adoption).map_err(|e| record.fails(Check::Adoption, e))?;
-        let step = Step { kind: Kind::Adoption, documents: vec![], statements: vec![adopted.digest()] };
-        record.is(&step, Check::Entry)
-    }
-
     /// Verifies full powers.
     fn grant(&self, party: &PartyId, record: &Record) -> Result<(), Failure> {
-        let (founding, charter) = self.in_force(record)?;
+        let standing = self.in_force(record)?;
         let powers: Unverified<Powers> = record.statement(Check::Grant)?;
         // In another party's stream they are nobody's: a grant is looked up by party, and must be of that party.
         let empty = PartyRecord::default();
         let own = self.parties.get(party).unwrap_or(&empty);
         let others = self.parties.iter().filter(|(id, _)| *id != party).map(|(_, r)| r);
-        let (_, step) = own.grant(powers, charter, founding, others).map_err(|e| record.fails(Check::Grant, e))?;
+        let (_, step) =
+            own.grant(powers, &self.charters, &standing, others).map_err(|e| record.fails(Check::Grant, e))?;
         record.is(&step, Check::Entry)
     }
 
     /// Decides again on an act: what must be logged.
     fn decide(&self, contents: &Contents, record: &Record) -> Result<Vec<Step>, Failure> {
-        let (founding, charter) = self.in_force(record)?;
+        let standing = self.in_force(record)?;
         let refused = |e: Refusal| {
             let check = match e {
                 Refusal::SeatTaken { .. } => Check::Seats,
@@ -188,7 +180,7 @@ impl Replay {
             record.fails(check, e)
         };
         let act = register::verify_act(record.statement(Check::Act)?, &self.parties).map_err(refused)?;
-        let context = Context { founding, charter, grants: &self.parties, now: record.entry.time };
+        let context = Context { standing: &standing, grants: &self.parties, original: None, now: record.entry.time };
         match record.entry.kind {
             Kind::Revision => self.life.propose(contents.manifest(), &act, context),
             _ => self.life.act(&act, context),
@@ -196,11 +188,9 @@ impl Replay {
         .map_err(refused)
     }
 
-    fn in_force(&self, record: &Record) -> Result<(Digest, &Document<Charter>), Failure> {
-        let founding = self.charters.founding();
-        founding
-            .zip(self.charters.in_force())
-            .ok_or_else(|| record.fails(Check::Adoption, "no charter was in force: not every party had adopted it"))
+    fn in_force(&self, record: &Record) -> Result<Arc<Standing>, Failure> {
+        let standing = self.charters.in_force(record.entry.time);
+        standing.ok_or_else(|| record.fails(Check::Adoption, "no charter was in force: not every party had adopted it"))
     }
 
     /// A grant that no act names.

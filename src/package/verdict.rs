@@ -175,15 +175,15 @@ pub struct Signatory {
 impl Findings {
     /// Gathers them from a package that passed every check.
     pub(super) fn of(contents: &Contents, replay: &Replay, pinned: Option<u64>) -> Option<Self> {
-        let charter = replay.charters.in_force()?;
         let (completed, published) = replay.life.completed().zip(replay.life.published())?;
+        let charter = replay.charters.in_force(completed.time)?;
         let signed = replay.life.newest()?;
         let Manifest { parties, titles, texts, annexes, meeting, legal_effect, procedure, .. } = &**contents.manifest();
         let parties = parties.iter().map(|id| {
             let listed = charter.party(id).ok()?;
             let of_party = signed.acts.iter().filter(|a| a.act.act == ActKind::Sign && a.act.party == *id);
             let signatories = of_party.map(|a| {
-                let powers = replay.parties.grant(id, &a.act.grant)?;
+                let powers = replay.parties.grant(id, &a.act.grant)?.powers;
                 Some(Signatory {
                     holder: powers.holder.id.clone(),
                     names: powers.holder.names.clone(),
@@ -209,7 +209,7 @@ impl Findings {
             titles: titles.clone(),
             founding: replay.charters.founding()?,
             charter: charter.digest(),
-            charter_version: charter.version,
+            charter_version: charter.charter().version,
             pinned,
             parties: parties.collect::<Option<_>>()?,
             texts: texts.clone(),
@@ -221,7 +221,7 @@ impl Findings {
             published: published.time,
             published_index: published.index,
             published_entry: published.entry,
-            witnesses_wanted: charter.witnesses,
+            witnesses_wanted: charter.charter().witnesses,
         })
     }
     /// Whether any text here is authentic, and so equally so with the others that are.

@@ -276,7 +276,8 @@ impl<R: Read + Seek> Bag<R> {
         let fails = |e: String| Check::CertifiedCopy.fails(e);
         let bytes = self.read(bag::CERTIFIED_PATH, STATEMENT_LIMIT, Check::CertifiedCopy)?;
         let compact = String::from_utf8(bytes).map_err(|_| fails("it is not UTF-8".into()))?;
-        let charter = replay.charters.in_force().ok_or_else(|| fails("no charter is in force".into()))?;
+        let charter =
+            replay.charters.in_force(published.entry.time).ok_or_else(|| fails("no charter is in force".into()))?;
         let expected = CertifiedCopy {
             founding: contents.manifest.founding,
             exchange: contents.manifest.exchange.clone(),
@@ -287,7 +288,7 @@ impl<R: Read + Seek> Bag<R> {
             time: published.entry.time,
         };
         let copy = Unverified::<CertifiedCopy>::parse(&compact)
-            .and_then(|copy| copy.verify(&charter.depositary))
+            .and_then(|copy| copy.verify(&charter.charter().depositary))
             .map_err(|e| fails(e.to_string()))?;
         if *copy.body() != expected {
             return Err(fails("it attests something else than what is here".into()).into());

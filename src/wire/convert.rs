@@ -13,8 +13,8 @@ use crate::domain::{
     statement::STATEMENT_LIMIT,
     time::Time,
     view::{
-        ActView, CharterView, CommuniqueView, Page, PowersView, PublicationView, Receipt, RevisionView, Summary,
-        TrustView,
+        ActView, Attested, CharterView, CommuniqueView, Page, PowersView, PublicationView, Receipt, RevisionView,
+        Summary,
     },
 };
 
@@ -121,48 +121,28 @@ fn revision_number(field: &str, n: u64) -> Result<u64, Refusal> {
     }
 }
 
-impl From<State> for v1::State {
-    fn from(state: State) -> Self {
-        match state {
-            State::Drafting => Self::Drafting,
-            State::Open => Self::Open,
-            State::Complete => Self::Complete,
-            State::Published => Self::Published,
+macro_rules! named {
+    ($ours:ty, $theirs:ty, $parse:ident: $($variant:ident)+) => {
+        impl From<$ours> for $theirs {
+            fn from(value: $ours) -> Self {
+                match value { $(<$ours>::$variant => Self::$variant,)+ }
+            }
         }
-    }
-}
-fn state(field: &str, value: i32) -> Result<State, Refusal> {
-    let unspecified = Refusal::malformed(field, "is none of drafting, open, complete, published");
-    match v1::State::try_from(value).unwrap_or_default() {
-        v1::State::Unspecified => Err(unspecified),
-        v1::State::Drafting => Ok(State::Drafting),
-        v1::State::Open => Ok(State::Open),
-        v1::State::Complete => Ok(State::Complete),
-        v1::State::Published => Ok(State::Published),
-    }
-}
-
-impl From<ActKind> for v1::ActKind {
-    fn from(act: ActKind) -> Self {
-        match act {
-            ActKind::Propose => Self::Propose,
-            ActKind::Initial => Self::Initial,
-            ActKind::Open => Self::Open,
-            ActKind::Sign => Self::Sign,
-            ActKind::Decline => Self::Decline,
+        fn $parse(field: &str, value: i32) -> Result<$ours, Refusal> {
+            match <$theirs>::try_from(value).unwrap_or_default() {
+                $(<$theirs>::$variant => Ok(<$ours>::$variant),)+
+                <$theirs>::Unspecified => {
+                    Err(Refusal::malformed(field, format!("is none of {}", <$ours>::ALL.map(<$ours>::as_str).join(", "))))
+                }
+            }
         }
-    }
+    };
 }
-fn act_kind(field: &str, value: i32) -> Result<ActKind, Refusal> {
-    match v1::ActKind::try_from(value).unwrap_or_default() {
-        v1::ActKind::Unspecified => Err(Refusal::malformed(field, "is no act of this version")),
-        v1::ActKind::Propose => Ok(ActKind::Propose),
-        v1::ActKind::Initial => Ok(ActKind::Initial),
-        v1::ActKind::Open => Ok(ActKind::Open),
-        v1::ActKind::Sign => Ok(ActKind::Sign),
-        v1::ActKind::Decline => Ok(ActKind::Decline),
-    }
-}
+named!(State, v1::State, state: Drafting Open Complete Published Withdrawn Lapsed);
+named!(
+    ActKind, v1::ActKind, act_kind:
+    Propose Object Declare Initial Open Sign SignAdReferendum Confirm Decline Withdraw Release Purge
+);
 
 fn timestamp(time: Time) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: time.unix(), nanos: 0 }
@@ -199,45 +179,61 @@ impl TryFrom<Option<v1::Receipt>> for Receipt {
 
 impl From<CharterView> for v1::Charter {
     fn from(view: CharterView) -> Self {
-        Self { document: view.charter, adoptions: view.adoptions }
+        Self {
+            document: view.charter,
+            adoptions: view.adoptions.into_iter().map(Into::into).collect(),
+            receipt: Some(view.receipt.into()),
+            in_force_time: view.in_force.map(timestamp),
+            absent: view.absent.iter().map(names::party).collect(),
+        }
     }
 }
 impl TryFrom<v1::Charter> for CharterView {
     type Error = Refusal;
     fn try_from(charter: v1::Charter) -> Result<Self, Refusal> {
         json::count("charter.adoptions", charter.adoptions.len(), 1, ADOPTIONS_LIMIT)?;
+        json::count("charter.absent", charter.absent.len(), 0, PARTIES_LIMIT)?;
         Ok(Self {
             charter: document::<Charter>("charter.document", charter.document)?,
-            adoptions: charter
-                .adoptions
-                .into_iter()
-                .map(|a| statement("charter.adoptions", a))
-                .collect::<Result<_, _>>()?,
+            receipt: charter.receipt.try_into()?,
+            adoptions: charter.adoptions.into_iter().map(Attested::try_from).collect::<Result<_, _>>()?,
+            in_force: charter.in_force_time.map(|t| time("charter.in_force_time", Some(t))).transpose()?,
+            absent: charter.absent.iter().map(|p| names::parse_party("charter.absent", p)).collect::<Result<_, _>>()?,
         })
     }
 }
 
-impl From<TrustView> for v1::Trust {
-    fn from(view: TrustView) -> Self {
-        Self { statement: view.statement, receipt: Some(view.receipt.into()) }
-    }
+macro_rules! attested {
+    ($($theirs:ident $field:literal)+) => {$(
+        impl From<Attested> for v1::$theirs {
+            fn from(view: Attested) -> Self {
+                Self { statement: view.statement, receipt: Some(view.receipt.into()) }
+            }
+        }
+        impl TryFrom<v1::$theirs> for Attested {
+            type Error = Refusal;
+            fn try_from(it: v1::$theirs) -> Result<Self, Refusal> {
+                Ok(Self { statement: statement($field, it.statement)?, receipt: it.receipt.try_into()? })
+            }
+        }
+    )+};
 }
-impl TryFrom<v1::Trust> for TrustView {
-    type Error = Refusal;
-    fn try_from(trust: v1::Trust) -> Result<Self, Refusal> {
-        Ok(Self { statement: statement("trust.statement", trust.statement)?, receipt: trust.receipt.try_into()? })
-    }
-}
+attested!(Adoption "adoption.statement" Trust "trust.statement" Revocation "revocation.statement");
 
 impl From<PowersView> for v1::Powers {
     fn from(view: PowersView) -> Self {
-        Self { statement: view.statement, receipt: Some(view.receipt.into()) }
+        let (receipt, revocation) = (Some(view.receipt.into()), view.revocation.map(Into::into));
+        Self { statement: view.statement, receipt, revocation }
     }
 }
 impl TryFrom<v1::Powers> for PowersView {
     type Error = Refusal;
     fn try_from(powers: v1::Powers) -> Result<Self, Refusal> {
-        Ok(Self { statement: statement("powers.statement", powers.statement)?, receipt: powers.receipt.try_into()? })
+        Ok(Self {
+            statement: statement("powers.statement", powers.statement)?,
+            receipt: powers.receipt.try_into()?,
+            revocation: powers.revocation.map(Attested::try_from).transpose()?,
+        })
     }
 }
 
@@ -298,6 +294,8 @@ impl From<CommuniqueView> for v1::Communique {
             opened: view.opened.map(Into::into),
             acts: view.acts.into_iter().map(Into::into).collect(),
             declined: view.declined,
+            returned: view.returned,
+            purged: view.purged,
         }
     }
 }
@@ -311,6 +309,8 @@ impl TryFrom<v1::Communique> for CommuniqueView {
             opened: communique.opened.map(Receipt::try_from).transpose()?,
             acts: communique.acts.into_iter().map(ActView::try_from).collect::<Result<_, _>>()?,
             declined: communique.declined,
+            returned: communique.returned,
+            purged: communique.purged,
         })
     }
 }
@@ -347,6 +347,7 @@ impl From<PublicationView> for v1::Publication {
             receipt: Some(view.receipt.into()),
             package_sha256: package_sha256.to_string(),
             package_size,
+            rectified_by: view.rectified_by.map(names::communique).unwrap_or_default(),
         }
     }
 }
@@ -360,6 +361,10 @@ impl TryFrom<v1::Publication> for PublicationView {
             published: time("publication.publish_time", publication.publish_time)?,
             receipt: publication.receipt.try_into()?,
             package: (digest("publication.package_sha256", &publication.package_sha256)?, publication.package_size),
+            rectified_by: match publication.rectified_by.as_str() {
+                "" => None,
+                name => Some(names::parse_communique("publication.rectified_by", name)?),
+            },
         })
     }
 }
@@ -390,6 +395,8 @@ mod tests {
             opened: (state != State::Drafting).then(receipt),
             acts: ActKind::ALL.into_iter().map(escrowed).chain([shown]).collect(),
             declined: state == State::Drafting,
+            returned: state == State::Drafting,
+            purged: state == State::Withdrawn,
         }
     }
     fn publication() -> PublicationView {
@@ -399,13 +406,23 @@ mod tests {
             published: Time::from_unix(1_750_000_000),
             receipt: receipt(),
             package: (Digest::of(b"package"), 1 << 30),
+            rectified_by: Some(CommuniqueId::new(3, &[4; 10])),
         }
     }
+    fn attested(statement: &str) -> Attested {
+        Attested { statement: statement.into(), receipt: receipt() }
+    }
     fn powers() -> PowersView {
-        PowersView { statement: "a.b.c".into(), receipt: receipt() }
+        PowersView { statement: "a.b.c".into(), receipt: receipt(), revocation: Some(attested("g.h.i")) }
     }
     fn charter() -> CharterView {
-        CharterView { charter: b"{charter}".to_vec(), adoptions: vec!["a.b.c".into(), "d.e.f".into()] }
+        CharterView {
+            charter: b"{charter}".to_vec(),
+            receipt: receipt(),
+            adoptions: ["a.b.c", "d.e.f"].map(attested).into(),
+            in_force: Some(Time::from_unix(7)),
+            absent: vec![PartyId::parse("absent").unwrap()],
+        }
     }
 
     /// There and back, through bytes.
@@ -434,7 +451,7 @@ mod tests {
     fn views_come_back() {
         round::<_, v1::Receipt>(receipt());
         round::<_, v1::Charter>(charter());
-        round::<_, v1::Trust>(TrustView { statement: "a.b.c".into(), receipt: receipt() });
+        round::<_, v1::Trust>(Attested { statement: "a.b.c".into(), receipt: receipt() });
         round::<_, v1::Powers>(powers());
         round::<_, v1::Revision>(revision());
         round::<_, v1::Publication>(publication());
@@ -468,7 +485,7 @@ mod tests {
         let all = [
             empty::<Receipt, v1::Receipt>(),
             empty::<CharterView, v1::Charter>(),
-            empty::<TrustView, v1::Trust>(),
+            empty::<Attested, v1::Trust>(),
             empty::<PowersView, v1::Powers>(),
             empty::<RevisionView, v1::Revision>(),
             empty::<ActView, v1::Act>(),
@@ -552,6 +569,8 @@ mod tests {
         refused(revision(), LARGE, |m: &mut v1::Revision| m.manifest = vec![b' '; Manifest::LIMIT + 1]);
         refused(revision(), LARGE, |m: &mut v1::Revision| m.propose = "a".repeat(STATEMENT_LIMIT + 1));
         refused(charter(), LARGE, |m: &mut v1::Charter| m.document = vec![b' '; Charter::LIMIT + 1]);
-        refused(charter(), LARGE, |m: &mut v1::Charter| m.adoptions = vec!["a.b.c".into(); ADOPTIONS_LIMIT + 1]);
+        refused(charter(), LARGE, |m: &mut v1::Charter| {
+            m.adoptions = vec![attested("a.b.c").into(); ADOPTIONS_LIMIT + 1]
+        });
     }
 }

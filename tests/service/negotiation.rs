@@ -240,7 +240,7 @@ async fn published(world: &World, manifest: &Document<Manifest>) {
     let bytes = package(&archivist, id).await;
     assert_eq!((Digest::of(&bytes), bytes.len() as u64), publication.package);
     assert_eq!(package(&north, id).await, bytes);
-    let verdict = verify(Cursor::new(&bytes), Some(world.pinned.founding));
+    let verdict = verify(Cursor::new(&bytes), Some(world.pinned.founding()));
     let Verdict::Proven(findings) = &verdict else { panic!("{verdict:?}") };
     assert_eq!((findings.communique, findings.revision, findings.manifest), (id, 3, manifest.digest()));
     let signed: Vec<_> = findings
@@ -257,7 +257,7 @@ async fn published(world: &World, manifest: &Document<Manifest>) {
     let mut forged = bytes.clone();
     let middle = forged.len() / 2;
     forged[middle] ^= 1;
-    assert_eq!(verify(Cursor::new(&forged), Some(world.pinned.founding)).exit_code(), 1);
+    assert_eq!(verify(Cursor::new(&forged), Some(world.pinned.founding())).exit_code(), 1);
     // A text, by the client that checks it against the manifest.
     let texts = north.texts(manifest).await.unwrap();
     assert_eq!(texts[&fr], "Troisième texte.\n");
@@ -349,7 +349,7 @@ async fn initialling_waived_and_an_embargo_honoured() {
     until("the embargo", || async { now() >= embargo }).await;
     east.publish(id).await.unwrap();
     let bytes = package(&*world.session("west", Role::Archivist).await, id).await;
-    let verdict = verify(Cursor::new(bytes), Some(world.pinned.founding));
+    let verdict = verify(Cursor::new(bytes), Some(world.pinned.founding()));
     assert_eq!(verdict.exit_code(), 0, "{verdict:?}");
     assert!(verdict.findings().unwrap().published >= embargo);
     world.stop().await;

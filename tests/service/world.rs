@@ -213,7 +213,7 @@ impl World {
         serve::found(&config, charter.bytes().to_vec(), adoptions, trusts).await.unwrap();
         let world = Self {
             config,
-            pinned: Pinned { founding: charter.digest(), charter },
+            pinned: Pinned::new(charter.bytes(), charter.digest()).unwrap(),
             authorities,
             server_ca: host.server_ca.as_bytes().to_vec(),
             grants: Mutex::default(),
@@ -330,7 +330,7 @@ impl World {
     pub fn trust(&self, of: &str, serial: u64, cas: &[&CertificateAuthority], revoked: &[Digest]) -> Statement<Trust> {
         let ders = cas.iter().map(|ca| Der::new(ca.der().to_vec()).unwrap());
         let signer = key(&format!("authority of {of}"));
-        chartering::trust(&self.pinned.charter, &signer, serial, ders, revoked.iter().copied(), now()).unwrap()
+        chartering::trust(self.pinned.charter(), &signer, serial, ders, revoked.iter().copied(), now()).unwrap()
     }
 
     /// Revision 1 of a communiqué with one French text, proposed by the first of these parties.
@@ -338,9 +338,9 @@ impl World {
         Manifest {
             r#type: Type::of::<Manifest>(),
             salt: Salt::new(ThisMachine.random()),
-            founding: self.pinned.founding,
-            exchange: self.pinned.charter.exchange.clone(),
-            charter: self.pinned.charter.digest(),
+            founding: self.pinned.founding(),
+            exchange: self.pinned.charter().exchange.clone(),
+            charter: self.pinned.charter().digest(),
             communique: id,
             revision: 1,
             previous: None,
@@ -353,7 +353,7 @@ impl World {
             meeting: None,
             legal_effect: LegalEffect::Political,
             procedure: Procedure { initialling: Initialling::Required, deadline: None, embargo: None },
-            rectifies: (),
+            rectifies: None,
         }
     }
     /// The revision after this one, with another text.
@@ -371,10 +371,10 @@ impl World {
         let tick = self.ticks.fetch_add(1, Ordering::Relaxed);
         Act {
             act: kind,
-            founding: self.pinned.founding,
-            exchange: self.pinned.charter.exchange.clone(),
+            founding: self.pinned.founding(),
+            exchange: self.pinned.charter().exchange.clone(),
             party: party(party_of(who)),
-            charter: self.pinned.charter.digest(),
+            charter: self.pinned.charter().digest(),
             communique: manifest.communique,
             revision: manifest.revision,
             manifest: manifest.digest(),
@@ -383,8 +383,8 @@ impl World {
             time: now(),
             place: Some(Line::new(format!("Salle {tick}")).unwrap()),
             reason: (kind == ActKind::Decline).then(|| Prose::new("Le deuxième alinéa.").unwrap()),
-            declaration: (),
-            confirms: (),
+            declaration: None,
+            confirms: None,
         }
     }
     /// Uploads this text for a communiqué, by this party's official.
@@ -447,7 +447,7 @@ impl World {
     /// Signatures by every party's quorum.
     pub async fn sign_all(&self, manifest: &Document<Manifest>, opening: Digest) {
         for of in &manifest.parties {
-            let quorum = self.pinned.charter.party(of).unwrap().quorum;
+            let quorum = self.pinned.standing().party(of).unwrap().quorum;
             for holder in ["a", "b", "c"].iter().take(usize::try_from(quorum).unwrap()) {
                 self.sign_for(&format!("{of}.{holder}"), manifest, opening).await;
             }
@@ -512,7 +512,7 @@ pub fn claims<B: Body + Clone>(compact: &str) -> B {
 }
 
 pub fn circumstances() -> Circumstances {
-    Circumstances { time: now(), place: None, reason: None }
+    Circumstances { time: now(), place: None, reason: None, declaration: None, confirms: None }
 }
 
 /// Connects without our client. As that one does, it waits for the server's first byte: before, TLS 1.3 has not told

@@ -7,11 +7,10 @@ use std::{
 };
 
 use communique::{
-    client::reading::Pinned,
+    client::reading::{CHARTERS_FILE_LIMIT, Pinned},
     domain::{
-        charter::Charter,
         id::{Digest, PartyId},
-        json::Form as _,
+        refusal::Refusal,
     },
     pki::pem::MAX_PEM_BYTES,
 };
@@ -79,16 +78,14 @@ impl Profile {
     /// # Errors
     /// A file that cannot be read, another charter.
     pub fn pinned(&self) -> Result<Pinned, Failure> {
-        let charter = read(&self.charter, Charter::LIMIT)?;
-        let actual = Digest::of(&charter);
-        if actual != self.pin {
-            return Err(Failure::refused(format!(
-                "{}: this charter has the fingerprint {actual}, but the profile pins {}; ask the other parties which one they adopted",
+        let charters = read(&self.charter, CHARTERS_FILE_LIMIT)?;
+        Pinned::new(&charters, self.pin).map_err(|e| match e {
+            Refusal::WrongDigest { expected, actual } => Failure::refused(format!(
+                "{}: this charter has the fingerprint {actual}, but the profile pins {expected}; ask the other parties which one they adopted",
                 self.charter.display(),
-                self.pin
-            )));
-        }
-        Pinned::new(charter, self.pin).map_err(|e| Failure::from(e).of(self.charter.display()))
+            )),
+            other => Failure::from(other).of(self.charter.display()),
+        })
     }
     /// Certificate and key, in PEM.
     ///

@@ -139,7 +139,7 @@ fn one_holder_fills_one_seat_whatever_keys() {
     assert_eq!(world.submit(again).unwrap_err().reason(), "SEAT_TAKEN");
     let other_key = Act { grant: second, ..world.act(ActKind::Sign, "aa", "a1") };
     let signed = Statement::sign(other_key, &key("a second key of a1")).unwrap();
-    assert_eq!(world.life.act(&signed, world.context()).unwrap_err().reason(), "SEAT_TAKEN");
+    assert_eq!(world.judge(&signed).unwrap_err().reason(), "SEAT_TAKEN");
     assert_eq!(world.life.state(), State::Open);
     world.submit(world.act(ActKind::Sign, "aa", "b1")).unwrap();
     let beyond = world.submit(world.act(ActKind::Sign, "aa", "c1")).unwrap_err();

@@ -47,9 +47,15 @@ pub fn run(ctx: &mut Context, kind: ActKind, args: &Act, reason: Option<Prose>) 
     let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
     let grant = acting::choose(session.pinned(), &grants, &announced, kind, manifest, now())?;
     // What cannot be done is said before anybody reads and types.
-    let circumstances = || Circumstances { time: now(), place: args.place.clone(), reason: reason.clone() };
-    acting::act(&reading, kind, grant, circumstances())?;
-    grant.body().cover(&acting::act(&reading, kind, grant, circumstances())?)?;
+    let circumstances = || Circumstances {
+        time: now(),
+        place: args.place.clone(),
+        reason: reason.clone(),
+        declaration: None,
+        confirms: None,
+    };
+    acting::act(session.pinned(), &reading, kind, grant, circumstances())?;
+    grant.body().cover(&acting::act(session.pinned(), &reading, kind, grant, circumstances())?)?;
     let texts = ctx.wait(session.texts(manifest))?;
     annexes(ctx, &session, manifest)?;
 
@@ -96,7 +102,7 @@ fn annexes(ctx: &Context, session: &Session, manifest: &Manifest) -> Result<(), 
 }
 
 fn standing(out: &mut Out, session: &Session, reading: &Reading) {
-    show::facts(out, &session.pinned().charter, &reading.newest.manifest);
+    show::facts(out, session.pinned().charter(), &reading.newest.manifest);
     out.field("state", reading.state.as_str());
     let acts: Vec<_> = [&reading.newest.propose].into_iter().chain(&reading.acts).cloned().collect();
     show::done(out, session, &acts, &reading.escrowed);
@@ -115,8 +121,15 @@ fn meaning(kind: ActKind, party: &PartyId, grant: &Statement<Powers>, m: &Manife
         ActKind::Initial => "initials this text: it is final; this is not yet consent to it",
         ActKind::Open => "opens this revision for signature",
         ActKind::Sign => "SIGNS this text definitively; once every party has signed, this cannot be taken back",
+        ActKind::SignAdReferendum => "signs this text AD REFERENDUM: it counts once its capital has confirmed it",
+        ActKind::Confirm => "CONFIRMS the signature ad referendum, which counts from now on as a definitive one",
         ActKind::Decline => "declines to sign this revision, for the reasons above; it goes back to drafting",
         ActKind::Propose => "proposes this text to the other parties",
+        ActKind::Object => "objects to this revision, for the reasons above: it does not open",
+        ActKind::Declare => "makes the declaration above, which every party can read",
+        ActKind::Withdraw => "takes this communiqué back: once every party that must has done so, it is over",
+        ActKind::Release => "agrees that it is published before the embargo ends, if every party does",
+        ActKind::Purge => "agrees that its texts and annexes are erased for ever, if every party does",
     };
     format!("{party}, by {who}, {what} (revision {} of {}).", m.revision, m.communique)
 }

@@ -5,13 +5,15 @@ use std::path::Path;
 use communique::{
     client::{
         chartering::{self, Host},
-        reading::Pinned,
+        reading::{self, CHARTERS_FILE_LIMIT, Pinned},
     },
     domain::{
-        charter::{Charter, Party, Succession},
+        charter::{Adoption, Charter, Party, Succession},
         document::Document,
         id::Digest,
         json::{self, Form},
+        refusal::Refusal,
+        statement::Unverified,
         words::Names,
     },
 };
@@ -94,15 +96,12 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
             let session = ctx.session(&profile)?;
             let view = ctx.wait(session.remote().charter(None))?;
             let charter = Document::<Charter>::parse(view.charter)?;
-            if charter.digest() != session.pinned().charter.digest() {
-                return Err(Failure::refused(format!(
-                    "the exchange shows another charter, {}, than the one that your profile pins, {}; ask the other parties which one they adopted",
-                    charter.digest(),
-                    session.pinned().charter.digest()
-                )));
+            session.pinned().of(charter.digest())?;
+            let mut by = Vec::new();
+            for adoption in &view.adoptions {
+                let adoption = Unverified::<Adoption>::parse(&adoption.statement)?;
+                by.push(format!("{} ({})", adoption.claims().party, adoption.claims().time));
             }
-            let adoptions = session.pinned().adopted(&view.adoptions)?;
-            let by: Vec<_> = adoptions.iter().map(|a| format!("{} ({})", a.body().party, a.body().time)).collect();
             tell(ctx, &charter, Some(&by));
         }
         args::Charter::Fingerprint { file } => {
@@ -125,9 +124,11 @@ pub fn read(path: &Path) -> Result<Document<Charter>, Failure> {
 
 /// A charter from a file, believed because the person named the file.
 pub fn pinned(path: &Path) -> Result<Pinned, Failure> {
-    let bytes = profile::read_passed_on(path, Charter::LIMIT)?.into_bytes();
-    let pin = Digest::of(&bytes);
-    Pinned::new(bytes, pin).map_err(|e| Failure::from(e).of(path.display()))
+    let bytes = profile::read(path, CHARTERS_FILE_LIMIT)?;
+    let named = |e: Refusal| Failure::from(e).of(path.display());
+    let newest = reading::charters(&bytes).map_err(named)?.pop();
+    let newest = newest.ok_or_else(|| Failure::refused(format!("{}: there is no charter in it", path.display())))?;
+    Pinned::new(&bytes, newest.digest()).map_err(named)
 }
 
 fn described<F: Form>(path: &Path) -> Result<F, Failure> {

@@ -52,7 +52,7 @@ fn propose(
     let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
     let reading = if first { None } else { Some(ctx.wait(session.read(id))?) };
     let place = match &reading {
-        None => Place::First(speaker(profile, &grants)?),
+        None => Place::First(speaker(profile, &grants)?, None),
         Some(reading) => Place::After(&reading.newest.manifest),
     };
     let base = draft.parent().unwrap_or(Path::new(""));
@@ -72,7 +72,7 @@ fn propose(
         show::text(out, &manifest, lang, words);
     }
     out.gap();
-    show::facts(out, &session.pinned().charter, &manifest);
+    show::facts(out, session.pinned().charter(), &manifest);
     acts::operator(out);
     if let Some(reading) = &reading {
         overtakes(out, reading);
@@ -83,7 +83,7 @@ fn propose(
     let key = announced.unlock(&consent.passphrase)?;
 
     upload(ctx, &session, id, &uploads)?;
-    let circumstances = Circumstances { time: now(), place: None, reason: None };
+    let circumstances = Circumstances { time: now(), place: None, reason: None, declaration: None, confirms: None };
     let receipt = ctx
         .wait(session.propose(&manifest, grant, &key, circumstances))
         .map_err(|e| Failure::from(e).of(format!("communiqué {id}")))?;

@@ -92,7 +92,7 @@ impl Context {
     pub fn session(&self, profile: &Profile) -> Result<Session, Failure> {
         let pinned = profile.pinned()?;
         let (certificate, key) = profile.identity()?;
-        Ok(self.wait(Session::open(pinned, &profile.address, certificate, key))?)
+        Ok(self.wait(Session::open(pinned, &profile.address, certificate, key, now()))?)
     }
     /// Waits for the network.
     pub fn wait<F: Future>(&self, answer: F) -> F::Output {

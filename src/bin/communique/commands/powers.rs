@@ -67,7 +67,7 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
     profile::must_be_new(&args.out)?;
     let pinned = charter::pinned(&args.charter)?;
     let announced = Announced::beside(&args.key)?;
-    let party = chartering::authority_of(&pinned.charter, &announced)?.id.clone();
+    let party = chartering::authority_of(pinned.charter(), &announced)?.id.clone();
     let terms = Terms {
         holder: Holder {
             id: args.holder.clone(),
@@ -80,14 +80,14 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
         not_before: args.not_before.unwrap_or_else(now),
         not_after: args.not_after,
     };
-    if pinned.charter.keys().any(|key| *key == terms.key) {
+    if pinned.charter().keys().any(|key| *key == terms.key) {
         return Err(Failure::refused(
             "a key that the charter gives a role may not hold full powers; make the holder a key of his or her own",
         ));
     }
     let offered = Powers {
-        founding: pinned.founding,
-        exchange: pinned.charter.exchange.clone(),
+        founding: pinned.founding(),
+        exchange: pinned.exchange().clone(),
         party: party.clone(),
         holder: terms.holder.clone(),
         key: terms.key,
@@ -97,7 +97,7 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
         not_after: terms.not_after,
     };
     let scene = ctx.scene();
-    scene.heading(&format!("{party} grants full powers, in the exchange {}", pinned.charter.exchange));
+    scene.heading(&format!("{party} grants full powers, in the exchange {}", pinned.exchange()));
     show(scene, &offered);
     confirm::typed(ctx, &args.consent, "grant them", &party)?;
     let grant = chartering::grant(&pinned, &announced.unlock(&args.consent.passphrase)?, terms)?;

@@ -57,7 +57,7 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
         ctx.out.json(&json!({ "file": to, "publication": value(&publication) }));
     } else {
         ctx.out.line(&format!("{}: {}, {digest}", to.display(), render::size(size)));
-        let pin = session.pinned().founding;
+        let pin = session.pinned().founding();
         ctx.out.line(&format!("Next: communique verify {} --charter-pin {pin}", to.display()));
     }
     Ok(())

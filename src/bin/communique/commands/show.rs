@@ -57,7 +57,7 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
         return Ok(());
     }
     let out = &mut ctx.out;
-    facts(out, &session.pinned().charter, &manifest);
+    facts(out, session.pinned().charter(), &manifest);
     let state = if number == newest { reading.state.to_string() } else { format!("overtaken by revision {newest}") };
     out.field("state", &state);
     done(out, &session, &acts, &escrowed);
@@ -109,7 +109,8 @@ pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
     out.field("communiqué", &m.communique.to_string());
     out.field("revision", &format!("{}, manifest {}", m.revision, m.digest()));
     for (n, id) in m.parties.iter().enumerate() {
-        let names = charter.party(id).map_or_else(|_| "not in the charter".into(), |p| render::names(&p.names));
+        let names = charter.parties.iter().find(|p| p.id == *id);
+        let names = names.map_or_else(|| "not in the charter".into(), |p| render::names(&p.names));
         let proposer = if *id == m.proposer { ", the proposer" } else { "" };
         out.field(if n == 0 { "parties" } else { "" }, &format!("{id}: {names}{proposer}"));
     }
@@ -180,11 +181,18 @@ pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
 
 fn past(act: ActKind) -> &'static str {
     match act {
+        ActKind::Confirm => "confirmed",
+        ActKind::Declare => "declared",
         ActKind::Decline => "declined",
         ActKind::Initial => "initialled",
+        ActKind::Object => "objected",
         ActKind::Open => "opened",
         ActKind::Propose => "proposed",
+        ActKind::Purge => "agreed to erase",
+        ActKind::Release => "released",
         ActKind::Sign => "signed",
+        ActKind::SignAdReferendum => "signed ad referendum",
+        ActKind::Withdraw => "withdrew",
     }
 }
 
@@ -201,6 +209,8 @@ fn next(state: State, declined: bool, m: &Manifest) -> String {
         State::Open => format!("Next: communique sign {id}, or communique decline {id} --reason TEXT"),
         State::Complete => format!("Next: communique publish {id}"),
         State::Published => format!("Next: communique fetch {id} --out package.zip"),
+        State::Withdrawn => "It was withdrawn: nothing more can be done to it; a new text is a new communiqué".into(),
+        State::Lapsed => "Its deadline passed: what was signed stays sealed; a new text is a new communiqué".into(),
     }
 }
 

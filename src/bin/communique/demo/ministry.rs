@@ -146,7 +146,7 @@ impl Ministry {
     }
     async fn session(&self, identity: &Issued, pinned: &Pinned, address: &str) -> Result<Session, Fault> {
         let (certificate, key) = (identity.cert_pem.as_bytes().to_vec(), identity.key_pem.as_bytes().to_vec());
-        Ok(Session::open(pinned.clone(), address, certificate, key).await?)
+        Ok(Session::open(pinned.clone(), address, certificate, key, self.now).await?)
     }
 
     /// A ready profile of the party's first official.

@@ -136,7 +136,7 @@ pub async fn run(args: DemoArgs, out: &mut Out) -> Result<(), Fault> {
     let address = addresses.exchange.to_string();
     tell.say(&format!("gRPC on {address}: TLS 1.3, both sides with certificates. Nothing else is listened to."));
 
-    let pinned = Pinned::new(charter.bytes().to_vec(), pin)?;
+    let pinned = Pinned::new(charter.bytes(), pin)?;
     for m in &ministries {
         m.write_profiles(&address, pin)?;
     }

@@ -52,7 +52,7 @@ impl<'a> Desk<'a> {
     ) -> Result<Document<Manifest>, Fault> {
         let description = drafting::read(&folder.join("draft.toml"))?;
         let place = match previous {
-            None => drafting::Place::First(self.ministry.id.clone()),
+            None => drafting::Place::First(self.ministry.id.clone(), None),
             Some(manifest) => drafting::Place::After(manifest),
         };
         let salt = Salt::new(ThisMachine.bytes());
@@ -82,7 +82,7 @@ impl<'a> Desk<'a> {
 
 fn at(time: communique::domain::time::Time, reason: Option<&str>) -> Result<Circumstances, Fault> {
     let place = Some(Line::new("Portneuf (exemple)")?);
-    Ok(Circumstances { time, place, reason: reason.map(Prose::new).transpose()? })
+    Ok(Circumstances { time, place, reason: reason.map(Prose::new).transpose()?, declaration: None, confirms: None })
 }
 
 /// Plays it, and answers where the package is.

@@ -93,7 +93,7 @@ fn run<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Result<Findings, Stop>
         }
     };
     let statements = bag.statements()?;
-    let mut contents = Contents { manifest, charters, statements, entries: BTreeMap::new() };
+    let mut contents = Contents { manifest, charters, statements, entries: BTreeMap::new(), original: None };
     let records = bag.entries(&mut contents)?;
     all_named(&contents, &records)?;
 

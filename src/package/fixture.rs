@@ -36,6 +36,8 @@ use crate::domain::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
     Charter,
+    /// Another version is put forward and adopted by this party alone, which no package carries.
+    Failed(usize),
     /// The next version is put forward, see [`Plan::successors`].
     Succession,
     /// A party adopts the version put forward last, with the key that it has now.
@@ -55,6 +57,8 @@ pub enum Turn {
     Act(ActKind, usize, usize),
     Opened,
     Completed,
+    /// An entry of this kind on the manifest.
+    Mark(Kind),
     /// So many entries of others.
     Others(u64),
     /// So many seconds pass.
@@ -135,6 +139,15 @@ pub struct Played {
 impl Played {
     pub fn verify(&self) -> Verdict {
         verify(Cursor::new(&self.zip), Some(self.pin.unwrap_or(self.charter.digest())))
+    }
+    /// The same package, for something that corrects it in another log.
+    pub fn under_the_log_of(self, other: Self) -> Self {
+        Self { log: other.log, logged: other.logged, ..self }
+    }
+    /// The same package, for something that corrects it before it is published.
+    pub fn before_publication(mut self) -> Self {
+        self.log.index = self.published.0 - 1;
+        self
     }
     pub fn stream(&self, stream: &StreamId) -> Vec<Logged> {
         self.logged.iter().filter(|(s, _)| s == stream).map(|(_, l)| l.clone()).collect()
@@ -524,7 +537,7 @@ impl<'a> Play<'a> {
             grant: Digest::of(grant.as_bytes()),
             time: self.now,
             place: Some(line("Ville d’exemple")),
-            reason: (kind == ActKind::Decline).then(|| Prose::new("Motif d’exemple").unwrap()),
+            reason: matches!(kind, ActKind::Decline | ActKind::Object).then(|| Prose::new("Motif d’exemple").unwrap()),
             declaration,
             confirms: (kind == ActKind::Confirm)
                 .then(|| Digest::of(ad_referendum().map_or("no signature", String::as_str).as_bytes())),
@@ -575,6 +588,18 @@ impl<'a> Play<'a> {
                 (self.plan.adoption)(&mut adoption);
                 let compact = self.sign(adoption, self.authority(p), p, 0);
                 self.log(Kind::Adoption, StreamId::Exchange, &[], &[compact]);
+            }
+            Turn::Failed(p) => {
+                let (charters, proposed, files) = (self.charters.clone(), self.proposed, self.files.clone());
+                let mut next = (*self.charters[proposed - 1]).clone();
+                next.version += 1;
+                next.previous = Some(self.charters[proposed - 1].digest());
+                next.adopt_by = Some(start().plus(600));
+                next.witnesses = 1;
+                self.charters.insert(proposed, Document::of(&next).unwrap());
+                self.turn(Turn::Succession);
+                self.turn(Turn::Adopt(p));
+                (self.charters, self.proposed, self.files) = (charters, proposed, files);
             }
             Turn::Rekey(p, seed) => drop(self.authorities.insert(p, seed)),
             Turn::Trust(p) => {
@@ -631,6 +656,7 @@ impl<'a> Play<'a> {
                 let acts = self.counting();
                 self.log(Kind::Completed, communique, &manifest, &acts);
             }
+            Turn::Mark(kind) => drop(self.log(kind, communique, &manifest, &[])),
             Turn::Others(n) => self.index += n,
             Turn::Wait(seconds) => self.now = self.now.plus(seconds),
         }

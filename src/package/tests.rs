@@ -1,5 +1,6 @@
 //! Whole packages, good and bad.
 
+mod courses;
 mod foreign;
 mod format;
 mod table;
@@ -17,7 +18,6 @@ use super::{
     write::{Contents, Gathering, Logged, PackageWriter, Until},
 };
 use crate::domain::{
-    act::ActKind,
     entry::{Entry, StreamId},
     id::{Digest, Lang},
     json,

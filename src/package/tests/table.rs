@@ -238,7 +238,9 @@ const TABLE: &[Row] = &[
     (Check::FileExtra, "who leaves does not consent", |p| {
         *p = Plan::new(3, 1, Initialling::Required);
         p.successors = vec![Box::new(|c| c.parties.truncate(2))];
-        [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)].map(|t| p.insert_before(Turn::Propose(0, 0), t));
+        for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)] {
+            p.insert_before(Turn::Propose(0, 0), turn);
+        }
     }),
     (Check::Adoption, "an adoption by a key that is neither old nor new", |p| {
         *p = courses::succession();
@@ -702,8 +704,9 @@ const TABLE: &[Row] = &[
 fn rekeyed(p: &mut Plan, before: Turn) {
     p.successors = vec![Box::new(|c| c.parties[1].authority = Signer::public(&fixture::key(90)))];
     p.under = 2;
-    let turns = [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Rekey(1, 90), Turn::Adopt(1)];
-    turns.map(|turn| p.insert_before(before, turn));
+    for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Rekey(1, 90), Turn::Adopt(1)] {
+        p.insert_before(before, turn);
+    }
 }
 
 /// Changes the declaration on the earlier revision alone.

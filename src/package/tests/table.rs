@@ -441,6 +441,16 @@ const TABLE: &[Row] = &[
             }
         });
     }),
+    (Check::EntryChain, "a charter put forward without a word", |p| {
+        rekeyed(p, Turn::Propose(0, 0));
+        p.insert_after(Turn::Succession, Turn::Others(1));
+    }),
+    (Check::EntryChain, "a charter put forward by a party that it admits", |p| {
+        *p = courses::succession();
+        let at = p.position(Turn::Succession);
+        p.without(Turn::Adopt(3));
+        p.script.insert(at + 1, Turn::Adopt(3));
+    }),
     (Check::EntryChain, "log time goes back", |p| p.insert_before(Turn::Completed, Turn::Wait(-61))),
     (Check::EntryChain, "a gap in the exchange's stream", |p| {
         p.entry = Box::new(|e| {

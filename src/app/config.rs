@@ -108,6 +108,9 @@ pub struct Keys {
     pub log: PathBuf,
     /// The key that signs certified copies. Not readable by others. Required.
     pub depositary: PathBuf,
+    /// Keys that take the place of these under the next charter: there before it is proposed. Not readable by others.
+    #[serde(default)]
+    pub next: Vec<PathBuf>,
 }
 
 /// What is logged, and how. Logs go to standard error.

@@ -98,9 +98,6 @@ refusals! {
     /// The suite is not one that this program can judge.
     SuiteUnknown { suite: String } = Invalid "SUITE_UNKNOWN"
         "the charter asks for the signature suite {suite:?}, which this program cannot judge; use a newer one";
-    /// A feature of the format that this program does not offer.
-    NotOffered { feature: String } = Invalid "NOT_OFFERED"
-        "{feature} is not offered by this version";
     /// Members of an act disagree with what they speak of.
     Disagrees { member: String, expected: String, actual: String } = Invalid "DISAGREES"
         "{member} is {actual}, but must be {expected} here; make the act again from what the exchange shows now";
@@ -173,6 +170,9 @@ refusals! {
     /// The exchange's clock is behind its log.
     ClockSuspect { last: Time, now: Time } = Unavailable "CLOCK_SUSPECT"
         "the exchange's clock ({now}) is behind its log ({last}); its operator must set it";
+    /// A key that the charter gives the exchange is not there.
+    KeyMissing { role: String, key: String } = Unavailable "KEY_MISSING"
+        "the exchange does not hold the {role} key {key} that the charter names; its operator must configure it";
     /// A commit whose fate is not known.
     OutcomeUnknown = Unavailable "OUTCOME_UNKNOWN"
         "it is not known whether this was stored; send the same bytes again, which is safe";

@@ -25,7 +25,14 @@ use ports::{Content, ListingQuery, Machine, Store};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{key::Signer, life::State, refusal::Refusal, succession::Standing, time::Time},
+    domain::{
+        charter::Charter,
+        key::{PublicKey, Signer},
+        life::State,
+        refusal::Refusal,
+        succession::Standing,
+        time::Time,
+    },
     observe::Metrics,
     pki::trust::PartyAnchors,
 };
@@ -35,7 +42,8 @@ pub struct Exchange {
     store: Arc<dyn Store>,
     content: Arc<dyn Content>,
     machine: Arc<dyn Machine>,
-    depositary: Arc<dyn Signer>,
+    /// The service's own: those that the charter in force names, and those of the next.
+    keys: Vec<Arc<dyn Signer>>,
     metrics: Arc<Metrics>,
     folds: Folds,
     building: tokio::sync::Mutex<()>,
@@ -54,14 +62,14 @@ const SETTLED_AT_ONCE: usize = 256;
 const REFUSED_SECONDS: i64 = 60;
 
 impl Exchange {
-    /// Puts the exchange together. `depositary` signs certified copies, nothing else; `metrics` count what is
-    /// appended.
+    /// Puts the exchange together. Of `keys`, the one that the charter names as depositary signs certified copies; `metrics`
+    /// count what is appended.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         content: Arc<dyn Content>,
         machine: Arc<dyn Machine>,
-        depositary: Arc<dyn Signer>,
+        keys: Vec<Arc<dyn Signer>>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (trust_changed, _) = watch::channel(0);
@@ -69,7 +77,7 @@ impl Exchange {
             store,
             content,
             machine,
-            depositary,
+            keys,
             metrics,
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
@@ -113,11 +121,22 @@ impl Exchange {
         self.settled_under.store(version, Ordering::Relaxed);
         Ok(())
     }
-    /// Whether it can serve now: the store answers and did not just refuse an append, and the clock is not behind the log.
+    /// The service's key of this public half.
+    fn key(&self, role: &str, public: &PublicKey) -> Result<&Arc<dyn Signer>, Refusal> {
+        let missing = || Refusal::KeyMissing { role: role.into(), key: public.thumbprint() };
+        self.keys.iter().find(|k| k.public() == *public).ok_or_else(missing)
+    }
+    /// Whether it holds the keys that a charter gives it.
+    fn serves(&self, charter: &Charter) -> Result<(), Refusal> {
+        self.key("log", &charter.log.key)?;
+        self.key("depositary", &charter.depositary).map(drop)
+    }
+    /// Whether it can serve now: it holds its keys, the store answers and did not just refuse an append, and the clock is not behind the log.
     ///
     /// # Errors
-    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
+    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`], [`Refusal::KeyMissing`].
     pub async fn ready(&self) -> Result<(), Refusal> {
+        self.serves(self.charter_in_force().await?.charter())?;
         let last = self.store.last().await?.map(|stored| stored.entry.time);
         let now = self.machine.now();
         if let Some(last) = last.filter(|last| now < *last) {

@@ -178,7 +178,7 @@ impl Exchange {
                 index: published.index,
                 time: published.time,
             },
-            &*self.depositary,
+            &**self.key("depositary", &standing.charter().depositary)?,
         )?;
         let parts = self.examined(&contents).await?;
         let writer = PackageWriter::new(Vec::new(), &contents, (entry.index, &entry.entry), &certified, &parts)

@@ -216,10 +216,10 @@ impl House {
             let new = NewEntry { entry, bytes, objects: vec![object] };
             memory.append(Append { expect: vec![], entries: vec![new], listing: None }).await.unwrap();
         }
-        let signer = Arc::new(key("depositary"));
+        let keys: Vec<Arc<dyn Signer>> = vec![Arc::new(key("log")), Arc::new(key("depositary"))];
         let machine = Arc::new(Still::default());
         let (store, content) = (memory.clone(), memory.clone());
-        let exchange = Arc::new(Exchange::new(store, content, machine.clone(), signer, Arc::default()));
+        let exchange = Arc::new(Exchange::new(store, content, machine.clone(), keys, Arc::default()));
         Self { exchange, memory, machine, world }
     }
     fn permit<M: access::Method>(of: &str) -> Permit<M> {

@@ -59,6 +59,9 @@ impl Config {
 
         check_secret("keys.log", &self.keys.log, problems);
         check_secret("keys.depositary", &self.keys.depositary, problems);
+        for next in &self.keys.next {
+            check_secret("keys.next", next, problems);
+        }
         if self.keys.log == self.keys.depositary {
             let what = "is the same file as keys.log";
             problems.push(Problem::new("keys.depositary", what, "make a second key: the two sign different things"));

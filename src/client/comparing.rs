@@ -561,9 +561,9 @@ fn alone(c: char) -> bool {
 }
 
 impl Change {
-    /// The old paragraph's number, words and all, if there was one.
+    /// The old paragraph's number and words, if there was one.
     #[must_use]
-    pub fn old(&self) -> Option<(usize, String)> {
+    pub fn before(&self) -> Option<(usize, String)> {
         match self {
             Self::Added { .. } => None,
             Self::Removed { old, text } | Self::Moved { old, text, .. } => Some((*old, text.clone())),
@@ -572,7 +572,7 @@ impl Change {
     }
     /// The new paragraph's number and words, if there is one.
     #[must_use]
-    pub fn new(&self) -> Option<(usize, String)> {
+    pub fn after(&self) -> Option<(usize, String)> {
         match self {
             Self::Removed { .. } => None,
             Self::Added { new, text } | Self::Moved { new, text, .. } => Some((*new, text.clone())),

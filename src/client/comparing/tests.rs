@@ -93,7 +93,7 @@ fn both_sides_can_be_read_from_the_changes() {
     for change in compare("a b c d e\n\nx\n", "a b ç d e f\n\ny\n\nz\n") {
         if let Change::Changed { words, .. } = &change {
             assert_eq!(side(words, Fate::Removed), "a b c d e");
-            assert_eq!(change.new().map(|(_, text)| text).as_deref(), Some("a b ç d e f"));
+            assert_eq!(change.after().map(|(_, text)| text).as_deref(), Some("a b ç d e f"));
         }
     }
 }

@@ -2,9 +2,13 @@
 //! computed again, acts made from what was read.
 
 pub mod acting;
+pub mod aligning;
 pub mod chartering;
+pub mod comparing;
 pub mod drafting;
+pub mod importing;
 pub mod keyfile;
+pub mod numbers;
 pub mod reading;
 pub mod remote;
 pub mod session;

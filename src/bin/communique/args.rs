@@ -83,7 +83,7 @@ pub enum Command {
         /// The communiqué's id.
         id: CommuniqueId,
     },
-    /// Check and mend texts.
+    /// Import, check and mend texts.
     #[command(subcommand)]
     Text(Text),
     /// Fetch the package of a published communiqué.
@@ -426,9 +426,13 @@ pub struct Decline {
 
 #[derive(Subcommand)]
 pub enum Text {
-    /// Check texts against the rules of text.v1.
+    /// Check texts against the rules of text.v1, and language versions against one another.
+    ///
+    /// Versions are compared where several languages are given: as in fr=fr.txt ar=ar.txt, or by a draft.toml. As many
+    /// paragraphs, the same numbers and dates: what differs is a warning, and changes no exit code.
     Check {
-        #[arg(required = true)]
+        /// A text; a text and its language, as in fr=fr.txt; or a draft (.toml), which names texts and languages.
+        #[arg(required = true, value_name = "FILE|LANG=FILE|DRAFT.toml")]
         files: Vec<PathBuf>,
         #[command(flatten)]
         way: Way,
@@ -437,6 +441,20 @@ pub enum Text {
     Clean {
         file: PathBuf,
         /// Where to write the mended text; must not exist. Standard output, if it is left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        way: Way,
+    },
+    /// Make a text of a .docx or .odt, and say what of it is dropped.
+    ///
+    /// Paragraphs, headings and list items become paragraphs. Tables, notes, pictures, comments, headers and hidden text are
+    /// dropped; tracked changes are read as if accepted. Encrypted files and files with macros are refused.
+    Import {
+        /// The document.
+        #[arg(value_name = "FILE.docx|FILE.odt")]
+        file: PathBuf,
+        /// Where to write the text; must not exist. Standard output, if it is left out.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]

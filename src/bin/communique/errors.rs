@@ -7,7 +7,7 @@ use std::{
 };
 
 use communique::{
-    client::{drafting::DraftError, keyfile::KeyFileError, remote::RemoteError},
+    client::{drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError},
     domain::{refusal::Refusal, text},
     pki::issue::IssueFault,
 };
@@ -145,6 +145,11 @@ impl From<DraftError> for Failure {
             DraftError::Refused(refusal) => refusal.into(),
             other => Self::new(REFUSED, "DRAFT", other.to_string()),
         }
+    }
+}
+impl From<ImportFault> for Failure {
+    fn from(error: ImportFault) -> Self {
+        Self::new(REFUSED, "DOCUMENT", error.to_string())
     }
 }
 impl From<IssueFault> for Failure {

@@ -17,7 +17,7 @@ use communique::{
 };
 use serde_json::json;
 
-use super::{Context, acts, millis, now, random, show};
+use super::{Context, acts, millis, now, random, show, text};
 use crate::{
     args::{Consent, New, Revise},
     confirm::{self, Announced},
@@ -67,6 +67,7 @@ fn propose(
         bytes.insert(text.lang.clone(), profile::read(&upload.file, TEXT_LIMIT)?);
     }
     let texts: acts::Texts = reading::texts(&manifest, bytes)?;
+    let misaligned = text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str())));
     let out = ctx.scene();
     for (lang, words) in &texts {
         show::text(out, &manifest, lang, words);
@@ -79,6 +80,9 @@ fn propose(
     }
     out.gap();
     out.heading(&acts::proposal(&party, grant, &manifest));
+    // Last before it is asked, and apart from the scene, so that scripts see it too.
+    out.flush();
+    text::warn(&mut ctx.err, &misaligned);
     confirm::typed(ctx, consent, "propose it", &party)?;
     let key = announced.unlock(&consent.passphrase)?;
 

@@ -64,6 +64,7 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     for (lang, words) in &texts {
         text(out, &manifest, lang, words);
     }
+    super::text::warn(out, &super::text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str()))));
     if number == newest {
         out.gap();
         out.line(&next(reading.state, reading.declined, &manifest));

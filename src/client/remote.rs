@@ -328,7 +328,8 @@ impl Remote {
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<()> {
         let (pieces, stream) = mpsc::channel(4);
-        let header = v1::UploadHeader { communique: names::communique(id), sha256: digest.to_string(), size };
+        let header =
+            v1::UploadHeader { communique: names::communique(id), sha256: digest.to_string(), size, offset: 0 };
         let part = |part| v1::UploadContentRequest { part: Some(part) };
         let reader = tokio::spawn(async move {
             if pieces.send(part(v1::upload_content_request::Part::Header(header))).await.is_err() {

@@ -55,6 +55,7 @@ rights! {
         PublishCommunique [System Official];
     ContentService:
         UploadContent     [System Official]
+        GetUpload         [System Official]
         DownloadContent   [System Official];
     PublicationService:
         GetPublication    [System Official Archivist]

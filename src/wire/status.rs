@@ -298,6 +298,7 @@ mod tests {
             Refusal::TextRules { lang: s(), faults: s() },
             Refusal::WrongDigest { expected: digest, actual: Digest::of(b"") },
             Refusal::WrongSize { what: s(), expected: 1, actual: 2 },
+            Refusal::WrongOffset { offset: 1, held: 2 },
             Refusal::SignatureInvalid { statement: s() },
             Refusal::KeyRefused { problem: s() },
             Refusal::SuiteUnknown { suite: s() },

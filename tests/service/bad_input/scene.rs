@@ -222,7 +222,7 @@ impl<'w> Scene<'w> {
     pub(super) fn header(&self, bytes: &[u8], change: impl FnOnce(&mut v1::UploadHeader)) -> Part {
         let communique = names::communique(self.blank);
         let mut header =
-            v1::UploadHeader { communique, sha256: Digest::of(bytes).to_string(), size: bytes.len() as u64 };
+            v1::UploadHeader { communique, sha256: Digest::of(bytes).to_string(), size: bytes.len() as u64, offset: 0 };
         change(&mut header);
         Part::Header(header)
     }

@@ -31,7 +31,7 @@ pub const NEXT_ADDRESS_AFTER: Duration = Duration::from_secs(5);
 pub const PROXY_ANSWER_LIMIT: usize = 8 << 10;
 /// Largest host name, in bytes (RFC 1035, section 2.3.4).
 const HOST_LIMIT: usize = 255;
-/// Largest value of a proxy variable, in bytes.
+/// Largest address of a proxy, in bytes.
 const VARIABLE_LIMIT: usize = 8 << 10;
 
 /// A host and a port, as `host:port`; IPv6 addresses in brackets.
@@ -112,8 +112,12 @@ impl Proxies {
     /// [`Refusal::Malformed`] for a proxy that is none, or is to be spoken to by another protocol. It never quotes a password.
     pub fn read(https_proxy: Option<&str>, no_proxy: Option<&str>) -> Result<Self, Refusal> {
         let proxy = https_proxy.map(str::trim).filter(|s| !s.is_empty()).map(Proxy::parse).transpose()?;
-        let except = no_proxy.unwrap_or_default().get(..VARIABLE_LIMIT).or(no_proxy).unwrap_or_default();
-        let except = except.split(',').map(|e| e.trim().to_ascii_lowercase()).filter(|e| !e.is_empty()).collect();
+        let except = no_proxy
+            .unwrap_or_default()
+            .split(',')
+            .map(|e| e.trim().to_ascii_lowercase())
+            .filter(|e| !e.is_empty())
+            .collect();
         Ok(Self { proxy, except })
     }
     fn passes_by(&self, address: &str) -> bool {
@@ -310,7 +314,8 @@ mod tests {
         for good in ["exchange.example:8443", "127.0.0.1:1", "[::1]:65535"] {
             assert_eq!(Road::new([good], Proxies::default()).unwrap().addresses(), [good]);
         }
-        for bad in ["", "a", "a:", ":1", "a:0", "a:65536", "a b:1", "a\r\nX: y:1", "http://a:1", "u@a:1", "::1:1", "a/b:1"]
+        for bad in
+            ["", "a", "a:", ":1", "a:0", "a:65536", "a b:1", "a\r\nX: y:1", "http://a:1", "u@a:1", "::1:1", "a/b:1"]
         {
             assert_eq!(Road::new([bad], Proxies::default()).unwrap_err().reason(), "MALFORMED", "{bad:?}");
         }
@@ -328,7 +333,9 @@ mod tests {
         assert_eq!(read("  "), Ok(None));
         let named = read("http://user:p%40ss%3aword@[::1]:3128").unwrap().unwrap();
         assert_eq!(named, ("[::1]:3128".into(), Some("Basic dXNlcjpwQHNzOndvcmQ=".into())));
-        for bad in ["https://proxy.example:1", "socks5://p:1", "http://", "http://a b:1", "http://u:%4@p:1", "http://p:0"] {
+        for bad in
+            ["https://proxy.example:1", "socks5://p:1", "http://", "http://a b:1", "http://u:%4@p:1", "http://p:0"]
+        {
             assert_eq!(read(bad).unwrap_err().reason(), "MALFORMED", "{bad}");
         }
         let secret = Proxies::read(Some("http://user:secret@p:1"), None).unwrap();

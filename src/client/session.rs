@@ -16,6 +16,7 @@ use super::{
     drafting::Upload,
     reading::{self, GrantBook, Pinned, Reading, Revision},
     remote::{Connection, Remote, RemoteError},
+    road::{Proxies, Road},
 };
 use crate::domain::{
     act::{Act, ActKind},
@@ -72,8 +73,20 @@ impl Session {
         certificate_pem: Vec<u8>,
         key_pem: Vec<u8>,
     ) -> Result<Self, RemoteError> {
+        Self::open_by(pinned, Road::new([address], Proxies::default())?, certificate_pem, key_pem).await
+    }
+    /// The same by a road of several addresses, or through a proxy.
+    ///
+    /// # Errors
+    /// As [`Remote::connect`].
+    pub async fn open_by(
+        pinned: Pinned,
+        road: Road,
+        certificate_pem: Vec<u8>,
+        key_pem: Vec<u8>,
+    ) -> Result<Self, RemoteError> {
         let connection = Connection {
-            address: address.into(),
+            road,
             server_name: pinned.charter.exchange.to_string(),
             server_ca: pinned.charter.server_ca.as_bytes().to_vec(),
             certificate_pem,

@@ -24,6 +24,7 @@ use communique::{
         chartering::{self, Host, Terms},
         reading::Pinned,
         remote::{Connection, Remote, RemoteError},
+        road::{Proxies, Road},
         session::Session,
     },
     domain::{
@@ -268,7 +269,7 @@ impl World {
     }
     pub fn connection_with(&self, issued: &Issued) -> Connection {
         Connection {
-            address: self.bound().exchange.to_string(),
+            road: Road::new([self.bound().exchange.to_string()], Proxies::default()).unwrap(),
             server_name: EXCHANGE.into(),
             server_ca: self.server_ca.clone(),
             certificate_pem: issued.cert_pem.clone().into_bytes(),
@@ -454,8 +455,7 @@ impl World {
         }
     }
 
-    /// How much is stored: entries, objects, listings, blobs and who holds them. What is still being uploaded does not
-    /// count: it is forgotten.
+    /// How much is stored: entries, objects, listings, blobs and who holds them; at the end, how many broken uploads are kept.
     pub fn stored(&self) -> Vec<i64> {
         let read = |path: &Path, sql: &[&str]| {
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -474,7 +474,12 @@ impl World {
         );
         counts.extend(read(
             &self.config.data.content(),
-            &["SELECT count(*) FROM blobs", "SELECT count(*) FROM uploads", "SELECT count(*) FROM packages"],
+            &[
+                "SELECT count(*) FROM blobs",
+                "SELECT count(*) FROM uploads",
+                "SELECT count(*) FROM packages",
+                "SELECT count(*) FROM partials",
+            ],
         ));
         counts
     }
@@ -521,7 +526,7 @@ pub async fn dial(c: &Connection) -> Result<Channel, String> {
     let chain = pki::pem::chain(&c.certificate_pem).unwrap();
     let key = pki::pem::private_key(&c.key_pem).unwrap();
     let tls = pki::client::client_config(&c.server_ca, chain, key).unwrap();
-    dial_with(&c.address, tls).await
+    dial_with(c.address(), tls).await
 }
 
 /// The same with any configuration of TLS.

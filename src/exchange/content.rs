@@ -98,15 +98,15 @@ impl Upload {
     /// Checks size and digest over the whole, also over what earlier streams brought, and makes it durable.
     ///
     /// # Errors
-    /// [`Refusal::WrongSize`], [`Refusal::WrongDigest`]; nothing is stored or kept then.
+    /// [`Refusal::WrongSize`] if bytes are lacking: what came is kept, since a caller that hangs up looks like one that has
+    /// ended. [`Refusal::WrongDigest`]: nothing is stored or kept then.
     pub async fn finish(mut self) -> Result<(), Refusal> {
-        let wrong = if self.seen == self.size {
-            let actual = Digest::from_bytes(std::mem::take(&mut self.hash).finalize().into());
-            (actual != self.digest).then_some(Refusal::WrongDigest { expected: self.digest, actual })
-        } else {
-            Some(self.wrong_size())
-        };
-        if let Some(wrong) = wrong {
+        if self.seen != self.size {
+            return Err(self.wrong_size());
+        }
+        let actual = Digest::from_bytes(std::mem::take(&mut self.hash).finalize().into());
+        if actual != self.digest {
+            let wrong = Refusal::WrongDigest { expected: self.digest, actual };
             self.forget().await;
             return Err(wrong);
         }

@@ -222,10 +222,6 @@ impl Hand {
     }
 }
 
-fn partials(world: &World) -> i64 {
-    *world.stored().last().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_upload_goes_on_where_it_ended_and_nowhere_else() {
     let world = World::new().await;
@@ -248,7 +244,7 @@ async fn a_broken_upload_goes_on_where_it_ended_and_nowhere_else() {
     }
     let longer = Hand { size: north.size + 1, ..Hand::of(&world, "north", id, &bytes).await };
     assert_eq!(outcome(&longer.goes_on(700_001, &bytes[700_001..]).await), "WRONG_SIZE");
-    assert_eq!((north.held().await, partials(&world)), ((700_001, false), 1));
+    assert_eq!((north.held().await, world.partials()), ((700_001, false), 1));
 
     // It breaks again, the exchange restarts, and it goes on to its end.
     let stream = tokio_stream::iter(north.parts(700_001, &bytes[700_001..900_000])).chain(tokio_stream::pending());
@@ -261,7 +257,7 @@ async fn a_broken_upload_goes_on_where_it_ended_and_nowhere_else() {
     let north = Hand::of(&world, "north", id, &bytes).await;
     assert_eq!(north.held().await, (900_000, false));
     assert_eq!(outcome(&north.goes_on(900_000, &bytes[900_000..]).await), "OK");
-    assert_eq!((north.held().await, partials(&world)), ((bytes.len() as u64, true), 0));
+    assert_eq!((north.held().await, world.partials()), ((bytes.len() as u64, true), 0));
     let mut back = Vec::new();
     world.remote("north").await.download(id, Digest::of(&bytes), &mut back, &|_| ()).await.unwrap();
     assert!(back == bytes);
@@ -281,13 +277,16 @@ async fn an_upload_that_goes_on_with_other_bytes_is_refused_and_forgotten() {
     let mut other = bytes[300_000..].to_vec();
     other[7] ^= 1;
     assert_eq!(outcome(&hand.goes_on(300_000, &other).await), "WRONG_DIGEST");
-    assert_eq!((hand.held().await, world.stored()), ((0, false), before.clone()), "kept what is wrong");
+    assert_eq!((hand.held().await, world.partials()), ((0, false), 0), "kept what is wrong");
     // The first part is wrong, and the rest right: what is stored is hashed, not what is claimed.
     hand.breaks(0, &other[..1000]).await;
     assert_eq!(outcome(&hand.goes_on(1000, &bytes[1000..]).await), "WRONG_DIGEST");
-    hand.breaks(0, &bytes[..1000]).await;
-    assert_eq!(outcome(&hand.goes_on(1000, &bytes[1000..2000]).await), "WRONG_SIZE");
-    assert_eq!((hand.held().await, world.stored()), ((0, false), before));
+    assert_eq!((world.partials(), world.stored()), (0, before));
+    // Too few is no fault that cannot be mended; too much is.
+    assert_eq!(outcome(&hand.brings(0, &bytes[..2000]).await), "WRONG_SIZE");
+    until("what came is kept", || async { hand.held().await == (2000, false) }).await;
+    assert_eq!(outcome(&hand.goes_on(2000, &[&bytes[2000..], &[0]].concat()).await), "WRONG_SIZE");
+    assert_eq!((hand.held().await, world.partials()), ((0, false), 0), "kept what is wrong");
 
     // The client begins again by itself where an earlier one had left other bytes.
     hand.breaks(0, &other[..1000]).await;
@@ -458,7 +457,9 @@ async fn an_act_whose_answer_was_lost_is_sent_again_and_counts_once() {
     assert_eq!(world.carry("north", &act).await.unwrap(), receipt);
 
     // Where the road is gone afterwards, it stays unknown: that nothing more could be sent says nothing of what was.
-    let act = initial("north.b");
+    let act = initial("east.a");
+    let remote = Remote::connect(&by(&world, "east", direct(&[&middle.address]))).await.unwrap();
+    remote.charter(None).await.unwrap();
     middle.state.swallow.store(true, Ordering::Relaxed);
     let sending = tokio::spawn(async move { remote.act(&act).await });
     until("it was stored", || async { world.stored()[0] == before[0] + 2 }).await;

@@ -455,14 +455,9 @@ impl World {
         }
     }
 
-    /// How much is stored: entries, objects, listings, blobs and who holds them; at the end, how many broken uploads are kept.
+    /// How much is stored: entries, objects, listings, blobs and who holds them. What came of uploads that broke off is
+    /// counted by [`World::partials`].
     pub fn stored(&self) -> Vec<i64> {
-        let read = |path: &Path, sql: &[&str]| {
-            let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-            let db = rusqlite::Connection::open_with_flags(path, flags).unwrap();
-            db.busy_timeout(PATIENCE).unwrap();
-            sql.iter().map(|sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()).collect::<Vec<_>>()
-        };
         let mut counts = read(
             &self.config.data.log(),
             &[
@@ -474,15 +469,22 @@ impl World {
         );
         counts.extend(read(
             &self.config.data.content(),
-            &[
-                "SELECT count(*) FROM blobs",
-                "SELECT count(*) FROM uploads",
-                "SELECT count(*) FROM packages",
-                "SELECT count(*) FROM partials",
-            ],
+            &["SELECT count(*) FROM blobs", "SELECT count(*) FROM uploads", "SELECT count(*) FROM packages"],
         ));
         counts
     }
+    /// How many broken uploads are kept.
+    pub fn partials(&self) -> i64 {
+        read(&self.config.data.content(), &["SELECT count(*) FROM partials"])[0]
+    }
+}
+
+/// What these queries count in a database.
+fn read(path: &Path, sql: &[&str]) -> Vec<i64> {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let db = rusqlite::Connection::open_with_flags(path, flags).unwrap();
+    db.busy_timeout(PATIENCE).unwrap();
+    sql.iter().map(|sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()).collect()
 }
 
 /// A certificate for this id, by this authority.

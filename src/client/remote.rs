@@ -116,6 +116,14 @@ pub struct Remote {
     pub(super) channel: Line,
 }
 
+fn dialler(c: &Connection) -> Result<Dialler> {
+    let chain = pki::pem::chain(&c.certificate_pem)?;
+    let key = pki::pem::private_key(&c.key_pem)?;
+    let tls = pki::client::client_config(&c.server_ca, chain, key)?;
+    let name = pki::client::server_name(&c.server_name)?;
+    Ok(Dialler::new(c.road.clone(), name, tls))
+}
+
 impl Remote {
     /// Connects.
     ///
@@ -123,11 +131,17 @@ impl Remote {
     /// [`RemoteError::Unreachable`] with the TLS alert if the certificate is refused; [`RemoteError::Local`] for a
     /// certificate or name that cannot be used.
     pub async fn connect(c: &Connection) -> Result<Self> {
-        let chain = pki::pem::chain(&c.certificate_pem)?;
-        let key = pki::pem::private_key(&c.key_pem)?;
-        let tls = pki::client::client_config(&c.server_ca, chain, key)?;
-        let name = pki::client::server_name(&c.server_name)?;
-        Ok(Self { channel: Line::connect(Dialler::new(c.road.clone(), name, tls), &c.server_name).await? })
+        Ok(Self { channel: Line::connect(dialler(c)?, &c.server_name).await? })
+    }
+
+    /// Connects to one of the addresses and hangs up: what certificate the exchange shows there, in DER. It was verified.
+    ///
+    /// # Errors
+    /// As [`Remote::connect`].
+    pub async fn knock(c: &Connection, address: &str) -> Result<Vec<u8>> {
+        let stream = dialler(c)?.reach(address).await.map_err(|e| RemoteError::Unreachable(e.to_string()))?;
+        let shown = stream.get_ref().get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        lacks("server certificate", shown.map(|leaf| leaf.to_vec()))
     }
 
     fn charters(&self) -> CharterServiceClient<Line> {

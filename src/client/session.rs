@@ -62,6 +62,20 @@ pub struct History {
     pub escrowed: Vec<(PartyId, u64)>,
 }
 
+impl Pinned {
+    /// The connection to the exchange that the charter names, by the CA that it names.
+    #[must_use]
+    pub fn connection(&self, road: Road, certificate_pem: Vec<u8>, key_pem: Vec<u8>) -> Connection {
+        Connection {
+            road,
+            server_name: self.charter.exchange.to_string(),
+            server_ca: self.charter.server_ca.as_bytes().to_vec(),
+            certificate_pem,
+            key_pem,
+        }
+    }
+}
+
 impl Session {
     /// Connects to the exchange that the charter names, by the CA that it names.
     ///
@@ -85,13 +99,7 @@ impl Session {
         certificate_pem: Vec<u8>,
         key_pem: Vec<u8>,
     ) -> Result<Self, RemoteError> {
-        let connection = Connection {
-            road,
-            server_name: pinned.charter.exchange.to_string(),
-            server_ca: pinned.charter.server_ca.as_bytes().to_vec(),
-            certificate_pem,
-            key_pem,
-        };
+        let connection = pinned.connection(road, certificate_pem, key_pem);
         Ok(Self::over(pinned, Remote::connect(&connection).await?))
     }
     /// A session over a connection that is there.

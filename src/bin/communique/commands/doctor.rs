@@ -301,7 +301,11 @@ fn clock(ctx: &Context, session: &Session, found: &mut Findings) {
         Err(error) => return found.bad(Level::Warning, "clock", cause(&error), "compare the clocks by hand"),
     };
     let after = now();
-    // The answer was made at some moment between asking and hearing.
+    judge_clock(before, there, after, found);
+}
+
+/// The answer was made at some moment between asking and hearing.
+fn judge_clock(before: Time, there: Time, after: Time, found: &mut Findings) {
     let ahead = (before.unix() - there.unix()).max(0);
     let behind = (there.unix() - after.unix()).max(0);
     let (off, how) = if ahead > 0 { (ahead, "ahead of") } else { (behind, "behind") };
@@ -401,5 +405,50 @@ fn scope(powers: &Powers) -> String {
         None => "every communiqué".into(),
         Some(scope) if scope.len() == 1 => "one communiqué alone".into(),
         Some(scope) => format!("{} communiqués alone", scope.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_unix(2_000_000_000).plus(seconds)
+    }
+
+    #[test]
+    fn what_ends_is_said_in_time() {
+        for (from, until, level, words) in [
+            (-1, SOON, "ok", "30 days more"),
+            (-1, SOON - 1, "warning", "in 29 days"),
+            (-1, 0, "warning", "in 0 days"),
+            (-9, -1, "fault", "ended"),
+            (1, SOON * 2, "fault", "only from"),
+        ] {
+            let mut found = Findings::default();
+            found.holds("certificate", "yours", at(from), at(until), at(0), "renew it");
+            let [finding] = found.0.as_slice() else { panic!("one finding") };
+            assert_eq!(finding.level.as_str(), level, "{from} to {until}");
+            assert!(finding.words.contains(words), "{}", finding.words);
+            assert_eq!(finding.next.is_empty(), level == "ok");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_judged_by_both_ends_of_the_call() {
+        for (before, there, after, level, words) in [
+            (0, 0, 0, "ok", "within"),
+            (0, 30, 60, "ok", "within"),
+            (31, 0, 32, "warning", "31 s ahead of"),
+            (0, 131, 100, "warning", "31 s behind"),
+            (0, 301, 0, "fault", "301 s behind"),
+            (301, 0, 301, "fault", "acts are refused beyond 300 s"),
+        ] {
+            let mut found = Findings::default();
+            judge_clock(at(before), at(there), at(after), &mut found);
+            let [finding] = found.0.as_slice() else { panic!("one finding") };
+            assert_eq!(finding.level.as_str(), level, "{before} {there} {after}");
+            assert!(finding.words.contains(words), "{}", finding.words);
+        }
     }
 }

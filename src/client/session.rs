@@ -16,6 +16,7 @@ use super::{
     drafting::Upload,
     reading::{self, GrantBook, Pinned, Reading, Revision},
     remote::{Connection, Remote, RemoteError},
+    road::{Proxies, Road},
 };
 use crate::domain::{
     act::{Act, ActKind},
@@ -62,6 +63,20 @@ pub struct History {
     pub escrowed: Vec<(PartyId, u64)>,
 }
 
+impl Pinned {
+    /// The connection to the exchange that the charters name, by the CAs that they name.
+    #[must_use]
+    pub fn connection(&self, road: Road, certificate_pem: Vec<u8>, key_pem: Vec<u8>) -> Connection {
+        Connection {
+            road,
+            server_name: self.exchange().to_string(),
+            server_cas: self.chain().map(|s| s.charter().server_ca.as_bytes().to_vec()).collect(),
+            certificate_pem,
+            key_pem,
+        }
+    }
+}
+
 impl Session {
     /// Connects to the exchange that the charter names, by the CA that it names, and follows the succession of charters.
     ///
@@ -74,13 +89,20 @@ impl Session {
         key_pem: Vec<u8>,
         now: Time,
     ) -> Result<Self, RemoteError> {
-        let connection = Connection {
-            address: address.into(),
-            server_name: pinned.exchange().to_string(),
-            server_ca: pinned.charter().server_ca.as_bytes().to_vec(),
-            certificate_pem,
-            key_pem,
-        };
+        Self::open_by(pinned, Road::new([address], Proxies::default())?, certificate_pem, key_pem, now).await
+    }
+    /// The same by a road of several addresses, or through a proxy.
+    ///
+    /// # Errors
+    /// As [`Remote::connect`].
+    pub async fn open_by(
+        pinned: Pinned,
+        road: Road,
+        certificate_pem: Vec<u8>,
+        key_pem: Vec<u8>,
+        now: Time,
+    ) -> Result<Self, RemoteError> {
+        let connection = pinned.connection(road, certificate_pem, key_pem);
         let mut session = Self::over(pinned, Remote::connect(&connection).await?);
         session.pinned.follow(&session.remote.charters().await?, now)?;
         Ok(session)

@@ -89,6 +89,9 @@ refusals! {
     /// A size differs from the one that was announced.
     WrongSize { what: String, expected: u64, actual: u64 } = Invalid "WRONG_SIZE"
         "{what} has {actual} bytes, not the {expected} that were announced";
+    /// An upload that goes on from elsewhere than where the bytes held end.
+    WrongOffset { offset: u64, held: u64 } = Aborted "WRONG_OFFSET"
+        "the upload cannot go on from byte {offset}: {held} bytes of it are held; go on from byte {held}, or begin again from 0";
     /// The statement is not by the key that it must be by.
     SignatureInvalid { statement: String } = Invalid "SIGNATURE_INVALID"
         "the signature of this {statement} does not verify under the key that must have made it; sign with that key";

@@ -58,6 +58,7 @@ rights! {
         PublishCommunique [System Official];
     ContentService:
         UploadContent     [System Official]
+        GetUpload         [System Official]
         DownloadContent   [System Official];
     PublicationService:
         GetPublication    [System Official Archivist]

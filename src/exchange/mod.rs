@@ -86,6 +86,11 @@ impl Exchange {
             refused: AtomicI64::new(0),
         }
     }
+    /// What its clock shows: the clock that entries get their times from.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.machine.now()
+    }
     /// The charter in force.
     ///
     /// # Errors

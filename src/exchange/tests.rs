@@ -114,6 +114,22 @@ impl Content for Memory {
         self.stages.lock().unwrap().insert(id, vec![]);
         Ok(Stage(id))
     }
+    /// Keeps nothing of what breaks off.
+    async fn begin(&self, begin: Begin) -> Result<Stage, NotBegun> {
+        if begin.offset > 0 {
+            return Err(NotBegun::Offset { held: 0 });
+        }
+        self.stage().await.map_err(|_| NotBegun::Failed)
+    }
+    async fn park(&self, stage: Stage) {
+        self.discard(stage).await;
+    }
+    async fn kept(&self, _: &Owner, _: Digest, _: Time) -> Result<u64, ReadFailed> {
+        Ok(0)
+    }
+    async fn kept_bytes(&self, _: &Owner, _: Digest, _: u64, _: usize) -> Result<Vec<u8>, ReadFailed> {
+        Ok(Vec::new())
+    }
     async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
         if self.held_back.load(Ordering::Relaxed) {
             self.go.notified().await;
@@ -227,7 +243,7 @@ impl House {
     }
     async fn upload(&self, of: &str, id: CommuniqueId, bytes: &[u8]) {
         let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
-        let mut upload = self.exchange.upload(Self::permit::<UploadContent>(of), id, digest, size).await.unwrap();
+        let mut upload = self.exchange.upload(Self::permit::<UploadContent>(of), id, digest, size, 0).await.unwrap();
         upload.push(bytes.to_vec()).await.unwrap();
         upload.finish().await.unwrap();
     }

@@ -19,7 +19,7 @@ use crate::{
         Download,
         access::{
             DownloadContent, DownloadPackage, GetCharter, GetCommunique, GetPowers, GetPublication, GetRevision,
-            ListActs, ListCharters, ListCommuniques, ListPowers, ListPublications, ListRevisions, ListTrust,
+            GetUpload, ListActs, ListCharters, ListCommuniques, ListPowers, ListPublications, ListRevisions, ListTrust,
             ProposeCharter, ProposeRevision, PublishCommunique, SubmitAct, SubmitAdoption, SubmitPowers,
             SubmitRevocation, SubmitTrust, UploadContent,
         },
@@ -241,15 +241,35 @@ impl ContentService for Desk {
             let Some(Header(header)) = next(&mut stream).await? else {
                 return Err(Refusal::malformed("header", "must come first"));
             };
-            let (communique, sha256, size) = convert::upload_header(&header)?;
-            let mut upload = self.exchange.upload(permit, communique, sha256, size).await?;
-            while let Some(part) = next(&mut stream).await? {
-                let Chunk(chunk) = part else { return Err(Refusal::malformed("header", "must come once")) };
-                upload.push(convert::chunk(chunk)?).await?;
+            let (communique, sha256, size, offset) = convert::upload_header(&header)?;
+            let mut upload = self.exchange.upload(permit, communique, sha256, size, offset).await?;
+            loop {
+                // What breaks off here, or at the deadline, is kept; what is wrong is not.
+                let Some(part) = next(&mut stream).await? else { break };
+                let taken = match part {
+                    Chunk(chunk) => match convert::chunk(chunk) {
+                        Ok(chunk) => upload.push(chunk).await,
+                        Err(refusal) => Err(refusal),
+                    },
+                    Header(_) => Err(Refusal::malformed("header", "must come once")),
+                };
+                if let Err(refusal) = taken {
+                    upload.forget().await;
+                    return Err(refusal);
+                }
             }
             upload.finish().await?;
             self.content_stored(size);
             Ok(v1::UploadContentResponse { sha256: sha256.to_string(), size })
+        })
+        .await
+    }
+    async fn get_upload(&self, request: Request<v1::GetUploadRequest>) -> Answer<v1::GetUploadResponse> {
+        self.call::<GetUpload, _, _, _>(request, |permit, m| async move {
+            let id = names::parse_communique("communique", &m.communique)?;
+            let digest: Digest = convert::digest("sha256", &m.sha256)?;
+            let (held, complete) = self.exchange.uploaded(permit, id, digest).await?;
+            Ok(v1::GetUploadResponse { held, complete })
         })
         .await
     }
@@ -337,7 +357,7 @@ impl Desk {
     }
 }
 
-/// The next part of an upload. A stream that breaks is the caller's to begin again.
+/// The next part of an upload. A stream that breaks is the caller's to go on with.
 async fn next(
     stream: &mut Streaming<v1::UploadContentRequest>,
 ) -> Result<Option<v1::upload_content_request::Part>, Refusal> {

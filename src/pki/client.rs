@@ -1,4 +1,4 @@
-//! The caller's side of TLS: the exchange is pinned by the one authority that the charter names, not by the system's.
+//! The caller's side of TLS: the exchange is pinned by the authorities that its charters name, not by the system's.
 
 use std::sync::Arc;
 
@@ -8,34 +8,43 @@ use rustls::{
         Resumption, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
 };
 
 use super::{authority::Authority, certificate::moment};
 use crate::domain::refusal::Refusal;
 
-/// The TLS configuration of a caller: the server must chain to `server_ca` (DER, of the charter) and bear the name
+/// The TLS configuration of a caller: the server must chain to one of `server_cas` (DER, of
+/// each charter known: while one succeeds another, either may be shown) and bear the name
 /// that the connection is made with ([`server_name`]); the caller shows `chain`.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] if `server_ca` is no [`Authority`], or the key is not the certificate's.
+/// [`Refusal::Malformed`] if one of `server_cas` is no [`Authority`], or the key is not the certificate's.
 pub fn client_config(
-    server_ca: &[u8],
+    server_cas: &[impl AsRef<[u8]>],
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ClientConfig>, Refusal> {
-    let authority = Authority::parse_member("charter.server_ca", server_ca)?;
-    let mut roots = RootCertStore::empty();
-    roots.roots.push(authority.anchor().clone());
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), super::provider())
-        .build()
-        .map_err(|e| Refusal::malformed("charter.server_ca", e.to_string()))?;
+    let mut by = Vec::new();
+    for server_ca in server_cas {
+        let authority = Authority::parse_member("charter.server_ca", server_ca.as_ref())?;
+        let mut roots = RootCertStore::empty();
+        roots.roots.push(authority.anchor().clone());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), super::provider())
+            .build()
+            .map_err(|e| Refusal::malformed("charter.server_ca", e.to_string()))?;
+        by.push((authority, verifier));
+    }
     let bad = |e: Error| Refusal::malformed("client certificate", e.to_string());
     let mut config = ClientConfig::builder_with_provider(super::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(bad)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(PinnedServer { authority, inner }))
+        .with_custom_certificate_verifier(Arc::new(PinnedServer {
+            by,
+            schemes: super::provider().signature_verification_algorithms,
+        }))
         .with_client_auth_cert(chain, key)
         .map_err(bad)?;
     config.alpn_protocols = vec![super::ALPN.to_vec()];
@@ -55,8 +64,8 @@ pub fn server_name(name: &str) -> Result<ServerName<'static>, Refusal> {
 /// webpki's verifier of servers, with the anchor's own validity, which webpki does not look at.
 #[derive(Debug)]
 struct PinnedServer {
-    authority: Authority,
-    inner: Arc<WebPkiServerVerifier>,
+    by: Vec<(Authority, Arc<WebPkiServerVerifier>)>,
+    schemes: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for PinnedServer {
@@ -68,10 +77,18 @@ impl ServerCertVerifier for PinnedServer {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if !self.authority.valid_at(moment(now)) {
-            return Err(Error::InvalidCertificate(CertificateError::Expired));
+        let mut refused = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        for (authority, verifier) in &self.by {
+            if !authority.valid_at(moment(now)) {
+                refused = Error::InvalidCertificate(CertificateError::Expired);
+                continue;
+            }
+            match verifier.verify_server_cert(leaf, rest, name, ocsp, now) {
+                Err(error) => refused = error,
+                verified => return verified,
+            }
         }
-        self.inner.verify_server_cert(leaf, rest, name, ocsp, now)
+        Err(refused)
     }
     fn verify_tls12_signature(
         &self,
@@ -87,10 +104,10 @@ impl ServerCertVerifier for PinnedServer {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, leaf, signed)
+        verify_tls13_signature(message, leaf, signed, &self.schemes)
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.schemes.supported_schemes()
     }
 }
 
@@ -127,10 +144,32 @@ mod tests {
         ] {
             let chain = pem::chain(caller.cert_pem.as_bytes()).expect("a chain");
             let key = pem::private_key(caller.key_pem.as_bytes()).expect("a key");
-            let client = samples::client_at(&client_config(pin, chain, key).expect("a configuration"), when);
+            let client = samples::client_at(&client_config(&[pin], chain, key).expect("a configuration"), when);
             let mut client = ClientConnection::new(client, server_name(name).expect("a name")).expect("a client");
             let mut server = ServerConnection::new(samples::at(server, now())).expect("a server");
             assert_eq!(samples::shake(&mut client, &mut server).is_ok(), good, "{what}");
+        }
+    }
+    #[test]
+    fn any_of_the_charters_authorities_will_do() {
+        let world = World::new();
+        let caller = world.north.client("spiffe://mfa.north.example/official/a.sample");
+        let stranger = samples::root("Sample exchange CA, the next", |_| {});
+        let (chain, key) = world.server();
+        let server = server_config(Arc::new(world.trust(1)), chain, key).expect("a configuration");
+        for (pins, good) in [
+            (vec![stranger.der(), world.exchange.der()], true),
+            (vec![world.exchange.der(), stranger.der()], true),
+            (vec![stranger.der()], false),
+            (vec![], false),
+        ] {
+            let chain = pem::chain(caller.cert_pem.as_bytes()).expect("a chain");
+            let key = pem::private_key(caller.key_pem.as_bytes()).expect("a key");
+            let client = samples::client_at(&client_config(&pins, chain, key).expect("a configuration"), now());
+            let mut client =
+                ClientConnection::new(client, server_name(samples::SERVER).expect("a name")).expect("a client");
+            let mut server = ServerConnection::new(samples::at(&server, now())).expect("a server");
+            assert_eq!(samples::shake(&mut client, &mut server).is_ok(), good, "{} authorities", pins.len());
         }
     }
 }

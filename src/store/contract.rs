@@ -8,6 +8,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Waker},
+    time::Duration,
 };
 
 use crate::{
@@ -19,7 +20,8 @@ use crate::{
         time::Time,
     },
     exchange::ports::{
-        Append, AppendError, Content, Listing, ListingQuery, NewEntry, Object, Owner, ReadFailed, Seal, Stage, Store,
+        Append, AppendError, Begin, Content, Listing, ListingQuery, NewEntry, NotBegun, Object, Owner, PARTIAL_SECONDS,
+        PARTIALS_LIMIT, ReadFailed, Seal, Stage, Store,
     },
 };
 
@@ -44,7 +46,10 @@ macro_rules! store_contract {
 macro_rules! content_contract {
     ($open:expr) => {
         $crate::store::contract::rules!($open; pieces_of_any_size_are_put_together one_digest_is_one_content
-            uploads_are_their_owners packages_are_found a_stage_is_not_content stages_end_with_the_process);
+            uploads_are_their_owners packages_are_found a_stage_is_not_content stages_end_with_the_process
+            a_parked_upload_goes_on_where_it_ended a_parked_upload_survives_a_restart only_its_own_upload_goes_on
+            who_begins_anew_forgets_what_was_kept two_streams_never_mix the_quota_counts_what_is_announced_and_kept
+            what_is_kept_is_bounded_in_number_and_age);
     };
 }
 pub(super) use {content_contract, rules, store_contract};
@@ -511,4 +516,204 @@ pub(super) async fn stages_end_with_the_process<C: Content>(open: impl Fn() -> C
     content.push(stage, b"new".to_vec()).await.unwrap();
     content.seal(stage, Digest::of(b"new"), 3, Seal::Upload(owner(1, 1))).await.unwrap();
     assert_eq!(content.read(Digest::of(b"new"), 0, 9).await, Ok(Some(b"new".to_vec())));
+}
+
+/// An upload of these bytes from this offset on, by the first owner, without a narrow quota.
+fn beginning(bytes: &[u8], offset: u64) -> Begin {
+    let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+    let (quota, silence) = (1 << 30, Duration::from_secs(3600));
+    Begin { owner: owner(1, 1), digest, size, offset, quota, silence, now: Time::from_unix(0) }
+}
+
+/// Begins an upload, brings so many bytes of it, and breaks off.
+async fn broken(content: &impl Content, bytes: &[u8], after: usize) {
+    let stage = content.begin(beginning(bytes, 0)).await.unwrap();
+    for piece in bytes[..after].chunks(100_000) {
+        content.push(stage, piece.to_vec()).await.unwrap();
+    }
+    content.park(stage).await;
+}
+
+async fn kept(content: &impl Content, bytes: &[u8]) -> u64 {
+    content.kept(&owner(1, 1), Digest::of(bytes), Time::from_unix(0)).await.unwrap()
+}
+
+pub(super) async fn a_parked_upload_goes_on_where_it_ended<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    for (size, breaks) in [
+        (10, vec![3, 4]),
+        (262_144, vec![262_143]),
+        (600_000, vec![262_144, 262_145, 524_288]),
+        (3 << 20, vec![1, 1 << 20, (1 << 20) + 7, 2_999_999, 3 << 20]),
+    ] {
+        let mut bytes = sample(size);
+        bytes[0] = breaks.len().to_le_bytes()[0];
+        let mut at = 0;
+        for next in breaks {
+            let stage = content.begin(beginning(&bytes, at as u64)).await.unwrap();
+            for piece in bytes[at..next].chunks(70_001) {
+                content.push(stage, piece.to_vec()).await.unwrap();
+            }
+            content.park(stage).await;
+            content.park(stage).await;
+            at = next;
+            assert_eq!(kept(&content, &bytes).await, at as u64);
+            let mut read = vec![];
+            while read.len() < at {
+                let (from, digest) = (read.len() as u64, Digest::of(&bytes));
+                read.extend(content.kept_bytes(&owner(1, 1), digest, from, 99_999).await.unwrap());
+            }
+            assert!(read == bytes[..at], "{at} of {size}");
+            assert_eq!(content.read(Digest::of(&bytes), 0, 9).await, Ok(None), "it is not content yet");
+        }
+        let stage = content.begin(beginning(&bytes, at as u64)).await.unwrap();
+        if at < size {
+            content.push(stage, bytes[at..].to_vec()).await.unwrap();
+        }
+        content.seal(stage, Digest::of(&bytes), size as u64, Seal::Upload(owner(1, 1))).await.unwrap();
+        assert_eq!(content.read(Digest::of(&bytes), 0, usize::MAX).await.unwrap().unwrap(), bytes);
+        assert_eq!(kept(&content, &bytes).await, 0, "what is sealed is no longer kept");
+    }
+}
+
+pub(super) async fn a_parked_upload_survives_a_restart<C: Content>(open: impl Fn() -> C) {
+    let bytes = sample(3 << 20);
+    let content = open();
+    broken(&content, &bytes, (2 << 20) + 5).await;
+    // Another is cut by the end of the process: at least what was brought before its last mebibyte is there.
+    let cut = [b"cut".to_vec(), sample(4 << 20)].concat();
+    let stage = content.begin(beginning(&cut, 0)).await.unwrap();
+    for piece in cut[..3 << 20].chunks(1 << 18) {
+        content.push(stage, piece.to_vec()).await.unwrap();
+    }
+    drop(content);
+
+    let content = open();
+    assert_eq!(kept(&content, &bytes).await, (2 << 20) + 5);
+    let held = kept(&content, &cut).await;
+    assert!((2 << 20..=3 << 20).contains(&held), "{held}");
+    for bytes in [bytes, cut] {
+        let held = kept(&content, &bytes).await;
+        let stage = content.begin(beginning(&bytes, held)).await.unwrap();
+        content.push(stage, bytes[held as usize..].to_vec()).await.unwrap();
+        content.seal(stage, Digest::of(&bytes), bytes.len() as u64, Seal::Upload(owner(1, 1))).await.unwrap();
+        assert_eq!(content.read(Digest::of(&bytes), 0, usize::MAX).await.unwrap().unwrap(), bytes);
+    }
+}
+
+pub(super) async fn only_its_own_upload_goes_on<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let bytes = sample(1000);
+    broken(&content, &bytes, 400).await;
+    for (other, why) in [
+        (Begin { offset: 399, ..beginning(&bytes, 0) }, NotBegun::Offset { held: 400 }),
+        (Begin { offset: 401, ..beginning(&bytes, 0) }, NotBegun::Offset { held: 400 }),
+        (Begin { owner: owner(2, 1), ..beginning(&bytes, 400) }, NotBegun::Offset { held: 0 }),
+        (Begin { owner: owner(1, 2), ..beginning(&bytes, 400) }, NotBegun::Offset { held: 0 }),
+        (Begin { digest: Digest::of(b"other"), ..beginning(&bytes, 400) }, NotBegun::Offset { held: 0 }),
+        (Begin { size: 1001, ..beginning(&bytes, 400) }, NotBegun::Size { size: 1000 }),
+    ] {
+        assert_eq!(content.begin(other.clone()).await, Err(why), "{other:?}");
+    }
+    for (whose, digest) in
+        [(owner(2, 1), Digest::of(&bytes)), (owner(1, 2), Digest::of(&bytes)), (owner(1, 1), Digest::of(b"other"))]
+    {
+        assert_eq!(content.kept(&whose, digest, Time::from_unix(0)).await, Ok(0));
+        assert_eq!(content.kept_bytes(&whose, digest, 0, 9).await, Ok(vec![]));
+    }
+    assert_eq!(kept(&content, &bytes).await, 400);
+    let stage = content.begin(beginning(&bytes, 400)).await.unwrap();
+    // What is found wrong is forgotten, with what was kept before.
+    content.discard(stage).await;
+    assert_eq!(kept(&content, &bytes).await, 0);
+    assert_eq!(content.begin(beginning(&bytes, 400)).await, Err(NotBegun::Offset { held: 0 }));
+}
+
+pub(super) async fn who_begins_anew_forgets_what_was_kept<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let bytes = sample(2000);
+    broken(&content, &bytes, 1500).await;
+    broken(&content, &bytes, 7).await;
+    assert_eq!(kept(&content, &bytes).await, 7);
+    assert_eq!(content.kept_bytes(&owner(1, 1), Digest::of(&bytes), 0, 99).await.unwrap(), bytes[..7]);
+    // A stage of the exchange's own is never kept.
+    let stage = content.stage().await.unwrap();
+    content.push(stage, vec![1; 2 << 20]).await.unwrap();
+    content.park(stage).await;
+    assert_eq!(content.push(stage, vec![1]).await, Err(ReadFailed));
+}
+
+pub(super) async fn two_streams_never_mix<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let bytes = sample(1000);
+    let first = content.begin(beginning(&bytes, 0)).await.unwrap();
+    content.push(first, bytes[..300].to_vec()).await.unwrap();
+    assert_eq!(kept(&content, &bytes).await, 300, "what is under way counts");
+    assert_eq!(content.begin(beginning(&bytes, 300)).await, Err(NotBegun::UnderWay));
+    // From the first byte on there is no harm in a second; it is not kept.
+    let second = content.begin(beginning(&bytes, 0)).await.unwrap();
+    content.push(second, bytes[..500].to_vec()).await.unwrap();
+    content.park(second).await;
+    assert_eq!(kept(&content, &bytes).await, 300);
+
+    // Once the first has been silent for long, another goes on in its place, and the first cannot touch that any more.
+    let third = content.begin(Begin { silence: Duration::ZERO, ..beginning(&bytes, 300) }).await.unwrap();
+    assert_eq!(content.push(first, vec![0; 9]).await, Err(ReadFailed));
+    content.discard(first).await;
+    content.push(third, bytes[300..].to_vec()).await.unwrap();
+    content.seal(third, Digest::of(&bytes), 1000, Seal::Upload(owner(1, 1))).await.unwrap();
+    assert_eq!(content.read(Digest::of(&bytes), 0, usize::MAX).await.unwrap().unwrap(), bytes);
+}
+
+pub(super) async fn the_quota_counts_what_is_announced_and_kept<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let begin = |n: u8, size: u64, quota| Begin { digest: Digest::of(&[n]), size, quota, ..beginning(b"", 0) };
+    put(&content, &sample(100), 100, Seal::Upload(owner(1, 1))).await;
+    let open = content.begin(begin(1, 300, 400)).await.unwrap();
+    assert_eq!(content.begin(begin(2, 1, 400)).await, Err(NotBegun::Quota), "announced, and nothing of it there yet");
+    content.push(open, vec![1; 200]).await.unwrap();
+    assert_eq!(content.kept(&owner(1, 1), Digest::of(&[1]), Time::from_unix(0)).await, Ok(200));
+    assert_eq!(
+        content.begin(begin(2, 1, 400)).await,
+        Err(NotBegun::Quota),
+        "counted once, and not less than announced"
+    );
+    let other = content.begin(begin(2, 1, 401)).await.unwrap();
+    content.discard(other).await;
+    content.park(open).await;
+    assert_eq!(content.begin(begin(2, 101, 400)).await, Err(NotBegun::Quota), "kept");
+    let other = content.begin(begin(2, 100, 400)).await.unwrap();
+    content.discard(other).await;
+    let elsewhere = Begin { owner: owner(1, 2), ..begin(2, 400, 400) };
+    content.begin(elsewhere).await.unwrap();
+    // Its own kept bytes are no hindrance to an upload that goes on, or begins anew.
+    let on = content.begin(Begin { offset: 200, ..begin(1, 300, 400) }).await.unwrap();
+    content.park(on).await;
+    content.begin(begin(1, 300, 400)).await.unwrap();
+}
+
+pub(super) async fn what_is_kept_is_bounded_in_number_and_age<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let at = |n: usize, seconds| Begin {
+        digest: Digest::of(&n.to_be_bytes()),
+        size: 9,
+        now: Time::from_unix(seconds),
+        ..beginning(b"", 0)
+    };
+    let held = async |n: usize, seconds| {
+        content.kept(&owner(1, 1), Digest::of(&n.to_be_bytes()), Time::from_unix(seconds)).await.unwrap()
+    };
+    for n in 0..=PARTIALS_LIMIT {
+        let stage = content.begin(at(n, n as i64)).await.unwrap();
+        content.push(stage, vec![1; 5]).await.unwrap();
+        content.park(stage).await;
+    }
+    let last = PARTIALS_LIMIT as i64;
+    assert_eq!((held(0, last).await, held(1, last).await, held(PARTIALS_LIMIT, last).await), (0, 5, 5));
+    // One that goes on lives on from then.
+    let stage = content.begin(Begin { offset: 5, ..at(2, last + 1) }).await.unwrap();
+    content.park(stage).await;
+    assert_eq!(held(3, last + PARTIAL_SECONDS).await, 0);
+    assert_eq!((held(PARTIALS_LIMIT, last).await, held(2, last).await), (5, 5));
+    assert_eq!(held(2, last + PARTIAL_SECONDS + 2).await, 0);
 }

@@ -39,15 +39,18 @@ pub fn state_filter(value: i32) -> Result<Option<State>, Refusal> {
     if value == v1::State::Unspecified as i32 { Ok(None) } else { state("state", value).map(Some) }
 }
 
-/// Reads the announcement of an upload: for which communiqué, its digest, its size in bytes.
+/// Reads the announcement of an upload: for which communiqué, its digest, its size in bytes, the offset that it comes from.
 ///
 /// # Errors
 /// [`Refusal::Malformed`]; [`Refusal::TooLarge`] above what the largest annex may have.
-pub fn upload_header(header: &v1::UploadHeader) -> Result<(CommuniqueId, Digest, u64), Refusal> {
+pub fn upload_header(header: &v1::UploadHeader) -> Result<(CommuniqueId, Digest, u64, u64), Refusal> {
     let communique = names::parse_communique("header.communique", &header.communique)?;
     let sha256 = digest("header.sha256", &header.sha256)?;
     content_size("header.size", header.size)?;
-    Ok((communique, sha256, header.size))
+    if header.offset > header.size {
+        return Err(Refusal::malformed("header.offset", format!("is beyond the end, {}", header.size)));
+    }
+    Ok((communique, sha256, header.size, header.offset))
 }
 
 /// Checks the length of a chunk, and hands it on.
@@ -550,9 +553,13 @@ mod tests {
         refused(publication(), BAD, |m: &mut P| m.publish_time = None);
         refused(publication(), BAD, |m: &mut P| m.package_size = 0);
 
-        let header = |size| v1::UploadHeader { communique: names::communique(id()), sha256: good.clone(), size };
-        assert_eq!(upload_header(&header(ANNEX_LIMIT)), Ok((id(), Digest::of(b""), ANNEX_LIMIT)));
+        let header =
+            |size| v1::UploadHeader { communique: names::communique(id()), sha256: good.clone(), size, offset: 0 };
+        assert_eq!(upload_header(&header(ANNEX_LIMIT)), Ok((id(), Digest::of(b""), ANNEX_LIMIT, 0)));
         assert_eq!(upload_header(&header(0)).unwrap_err().reason(), BAD);
+        let from = |offset| upload_header(&v1::UploadHeader { offset, ..header(9) });
+        assert_eq!(from(9), Ok((id(), Digest::of(b""), 9, 9)));
+        assert_eq!(from(10).unwrap_err().reason(), BAD);
         assert_eq!(upload_header(&header(ANNEX_LIMIT + 1)).unwrap_err().reason(), "TOO_LARGE");
         assert_eq!(upload_header(&header(u64::MAX)).unwrap_err().reason(), "TOO_LARGE");
         assert_eq!(chunk(vec![0; CHUNK_LIMIT]).map(|c| c.len()), Ok(CHUNK_LIMIT));

@@ -21,6 +21,9 @@ pub const REQUEST_LIMIT: usize = 1 << 20;
 /// Largest response message, in bytes: an open communiqué of all parties, each at its largest quorum, fits. As the
 /// contract says.
 pub const RESPONSE_LIMIT: usize = 8 << 20;
+/// The header of every answer that says what the exchange's clock showed when it answered, in RFC 3339 and UTC. Callers compare
+/// their own with it; nothing is decided by it.
+pub const TIME_HEADER: &str = "communique-time";
 /// Largest chunk of a transfer, in bytes. As the contract says.
 pub const CHUNK_LIMIT: usize = 256 << 10;
 

@@ -49,6 +49,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("CommuniqueService/ListActs", "system official", "NOT_FOUND"),
     ("CommuniqueService/PublishCommunique", "system official", "NOT_FOUND"),
     ("ContentService/UploadContent", "system official", "OK"),
+    ("ContentService/GetUpload", "system official", "OK, but for it"),
     ("ContentService/DownloadContent", "system official", "NOT_FOUND"),
     ("PublicationService/GetPublication", "system official archivist", "OK"),
     ("PublicationService/ListPublications", "system official archivist", "OK"),
@@ -176,10 +177,15 @@ impl Scene {
                 communiques.publish_communique(v1::PublishCommuniqueRequest { name }).await.map(|_| ok)
             }
             "ContentService/UploadContent" => {
-                let header = v1::UploadHeader { communique: name, sha256, size: self.text.len() as u64 };
+                let header = v1::UploadHeader { communique: name, sha256, size: self.text.len() as u64, offset: 0 };
                 let parts = [Part::Header(header), Part::Chunk(self.text.to_vec())];
                 let parts = parts.map(|part| v1::UploadContentRequest { part: Some(part) });
                 content.upload_content(tokio_stream::iter(parts)).await.map(|_| ok)
+            }
+            "ContentService/GetUpload" => {
+                let answer = content.get_upload(v1::GetUploadRequest { communique: name, sha256 }).await?.into_inner();
+                let ours = (answer.held, answer.complete) == (self.text.len() as u64, true);
+                Ok(if ours { ok } else { format!("OK, but for {}", if answer.held == 0 { "it" } else { "some" }) })
             }
             "ContentService/DownloadContent" => {
                 let request = v1::DownloadContentRequest { communique: name, sha256, offset: 0 };

@@ -11,5 +11,6 @@
 )]
 
 mod desk;
+mod doctor;
 mod job;
 mod offline;

@@ -90,10 +90,14 @@ pub enum Command {
     Fetch {
         /// The communiqué's id.
         id: CommuniqueId,
-        /// Where to put it; must not exist.
+        /// Where to put it; must not exist. What a break leaves lies beside it as FILE.part, and the next run goes on from there.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Look after this profile: certificates, clock, addresses, charter and full powers, in plain words.
+    ///
+    /// One line for each finding, with what to do next. Says what it can with the exchange down. Ends with 1 if there is a fault.
+    Doctor,
     /// Verify packages, without network and without unpacking them.
     Verify(Verify),
     /// Play a sample negotiation from the first draft to a verified package, on this machine.

@@ -69,6 +69,10 @@ impl Failure {
     pub fn of(self, what: impl std::fmt::Display) -> Self {
         Self { sentence: self.sentence.map(|s| format!("{what}: {s}")), ..self }
     }
+    /// What it says, for a report that goes on.
+    pub fn sentence(&self) -> &str {
+        self.sentence.as_deref().unwrap_or_default()
+    }
     /// Tells it on standard error: one line for people, or one line of JSON.
     pub fn tell(&self, as_json: bool) {
         let Some(sentence) = &self.sentence else { return };

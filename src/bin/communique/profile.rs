@@ -7,7 +7,10 @@ use std::{
 };
 
 use communique::{
-    client::reading::{CHARTERS_FILE_LIMIT, Pinned},
+    client::{
+        reading::{CHARTERS_FILE_LIMIT, Pinned},
+        road::{Proxies, Road},
+    },
     domain::{
         id::{Digest, PartyId},
         refusal::Refusal,
@@ -26,8 +29,8 @@ const PROFILE_LIMIT: usize = 64 << 10;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Where the exchange is reached: `host:port`.
-    pub address: String,
+    /// Where the exchange is reached: `host:port`, or several in the order in which they are tried.
+    address: Addresses,
     /// The charter, as the parties adopted it.
     charter: PathBuf,
     /// The charter's fingerprint, got by another way than the charter.
@@ -40,6 +43,14 @@ pub struct Profile {
     signing_key: Option<PathBuf>,
     /// The party, where one key acts for several or none can be told from its full powers.
     pub party: Option<PartyId>,
+}
+
+/// One address, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Addresses {
+    One(String),
+    Several(Vec<String>),
 }
 
 impl Profile {
@@ -87,6 +98,20 @@ impl Profile {
             other => Failure::from(other).of(self.charter.display()),
         })
     }
+    /// The way to the exchange: the profile's addresses, and the proxy that the environment names.
+    ///
+    /// # Errors
+    /// [`Failure`] with code 64 for an address or a proxy that cannot be used.
+    pub fn road(&self) -> Result<Road, Failure> {
+        let said = |names: [&str; 2]| names.into_iter().find_map(variable);
+        let (proxy, except) = (said(["https_proxy", "HTTPS_PROXY"]), said(["no_proxy", "NO_PROXY"]));
+        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
+        let addresses = match &self.address {
+            Addresses::One(address) => std::slice::from_ref(address),
+            Addresses::Several(addresses) => addresses,
+        };
+        Road::new(addresses, proxies).map_err(|e| Failure::usage(format!("the profile's {e}")))
+    }
     /// Certificate and key, in PEM.
     ///
     /// # Errors
@@ -105,6 +130,12 @@ impl Profile {
             )
         })
     }
+}
+
+/// A variable of the environment; what is not UTF-8 is no address.
+#[expect(clippy::disallowed_methods, reason = "a binary reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// A file, whole, up to a limit in bytes.

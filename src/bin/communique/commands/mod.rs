@@ -4,6 +4,7 @@ mod acts;
 mod certs;
 mod charter;
 pub mod diff;
+mod doctor;
 mod drafts;
 mod key;
 mod powers;
@@ -67,6 +68,7 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::Publish { id } => publication::publish(&mut ctx, id),
         Command::Fetch { id, out } => publication::fetch(&mut ctx, id, &out),
         Command::Text(command) => text::run(&mut ctx, command),
+        Command::Doctor => doctor::run(&mut ctx),
         Command::Verify(args) => verify::run(&mut ctx, &args),
         Command::Demo(args) => {
             let network = ctx.network.clone();
@@ -92,7 +94,7 @@ impl Context {
     pub fn session(&self, profile: &Profile) -> Result<Session, Failure> {
         let pinned = profile.pinned()?;
         let (certificate, key) = profile.identity()?;
-        Ok(self.wait(Session::open(pinned, &profile.address, certificate, key, now()))?)
+        Ok(self.wait(Session::open_by(pinned, profile.road()?, certificate, key, now()))?)
     }
     /// Waits for the network.
     pub fn wait<F: Future>(&self, answer: F) -> F::Output {

@@ -8,3 +8,4 @@ pub mod keyfile;
 pub mod reading;
 pub mod remote;
 pub mod session;
+pub mod timeline;

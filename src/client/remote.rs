@@ -23,20 +23,22 @@ use tonic::{
 use crate::{
     domain::{
         id::{CommuniqueId, Digest, PartyId},
-        life::State,
         refusal::Refusal,
         view::{
-            ActView, CharterView, CommuniqueView, Page, PowersView, PublicationView, Receipt, RevisionView, Summary,
-            TrustView,
+            ActView, CharterView, CommuniqueView, EventView, ListFilter, Page, PowersView, PublicationView, Receipt,
+            RemarkView, RevisionView, Summary, TrustView,
         },
     },
     pki,
     wire::{
-        CHUNK_LIMIT, RESPONSE_LIMIT, convert, names,
+        CHUNK_LIMIT, RESPONSE_LIMIT,
+        convert::{self, Item},
+        names,
         status::Answer,
         v1::{
             self, charter_service_client::CharterServiceClient, communique_service_client::CommuniqueServiceClient,
-            content_service_client::ContentServiceClient, powers_service_client::PowersServiceClient,
+            content_service_client::ContentServiceClient, event_service_client::EventServiceClient,
+            powers_service_client::PowersServiceClient,
             publication_service_client::PublicationServiceClient,
         },
     },
@@ -48,6 +50,8 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
 const CALL_DEADLINE: Duration = Duration::from_secs(60);
 /// The longest that a transfer may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
+/// The longest that a stream of events may be silent: a heartbeat is due every 30 s, unless the operator chose up to an hour.
+const WATCH_SILENCE: Duration = Duration::from_secs(3900);
 /// Rows asked for at a time.
 const PAGE: i32 = 200;
 /// Pages read at most: a list that never ends is cut.
@@ -178,6 +182,9 @@ impl Remote {
     fn content(&self) -> ContentServiceClient<Channel> {
         ContentServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
     }
+    fn happenings(&self) -> EventServiceClient<Channel> {
+        EventServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
+    }
     fn publishing(&self) -> PublicationServiceClient<Channel> {
         PublicationServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
     }
@@ -254,12 +261,11 @@ impl Remote {
         let response = self.service().get_communique(request).await.map_err(reading)?.into_inner();
         Ok(lacks("communique", response.communique)?.try_into()?)
     }
-    /// The communiqués that name the caller's party.
+    /// The communiqués that name the caller's party, as far as the filter wants them.
     #[allow(clippy::missing_errors_doc)]
-    pub async fn communiques(&self, state: Option<State>) -> Result<Vec<Summary>> {
-        let state = state.map_or(v1::State::Unspecified, v1::State::from).into();
+    pub async fn communiques(&self, filter: &ListFilter) -> Result<Vec<Summary>> {
         pages(async |page_token| {
-            let request = call(v1::ListCommuniquesRequest { state, page_size: PAGE, page_token });
+            let request = call(convert::list_request(filter, PAGE, page_token));
             let response = self.service().list_communiques(request).await.map_err(reading)?.into_inner();
             Ok(convert::page(response.communiques, response.next_page_token)?)
         })
@@ -291,6 +297,44 @@ impl Remote {
             Ok(convert::page(response.acts, response.next_page_token)?)
         })
         .await
+    }
+    /// Adds a remark.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn add_remark(&self, remark: &[u8]) -> Result<Receipt> {
+        let request = call(v1::AddRemarkRequest { document: remark.to_vec() });
+        let response = self.service().add_remark(request).await.map_err(writing)?.into_inner();
+        Ok(lacks("receipt", response.receipt)?.try_into()?)
+    }
+    /// The remarks that the caller may read, of one revision or of all, in log order.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn remarks(&self, id: CommuniqueId, revision: Option<u64>) -> Result<Vec<RemarkView>> {
+        let (parent, revision) = (names::communique(id), revision.unwrap_or(0));
+        pages(async |page_token| {
+            let request =
+                call(v1::ListRemarksRequest { parent: parent.clone(), page_size: PAGE, page_token, revision });
+            let response = self.service().list_remarks(request).await.map_err(reading)?.into_inner();
+            Ok(convert::page(response.remarks, response.next_page_token)?)
+        })
+        .await
+    }
+    /// The entries of a communiqué, in log order.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn events(&self, id: CommuniqueId) -> Result<Vec<EventView>> {
+        pages(async |page_token| {
+            let request = call(v1::ListEventsRequest { parent: names::communique(id), page_size: PAGE, page_token });
+            let response = self.happenings().list_events(request).await.map_err(reading)?.into_inner();
+            Ok(convert::page(response.events, response.next_page_token)?)
+        })
+        .await
+    }
+    /// Watches from an index on (from now on, without one), everything or one communiqué.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn watch(&self, from_index: Option<u64>, of: Option<CommuniqueId>) -> Result<Watched> {
+        let communique = of.map(names::communique).unwrap_or_default();
+        let request = v1::WatchRequest { from_index, communique };
+        let begun = timeout(SILENCE, self.happenings().watch(request)).await;
+        let begun = begun.map_err(|_| RemoteError::Unreachable(format!("silent for {} s", SILENCE.as_secs())))?;
+        Ok(Watched(begun.map_err(reading)?.into_inner()))
     }
     /// Publishes a complete communiqué.
     #[allow(clippy::missing_errors_doc)]
@@ -396,6 +440,24 @@ impl Remote {
             return Err(Refusal::WrongDigest { expected, actual }.into());
         }
         Ok((actual, size))
+    }
+}
+
+/// A stream of events.
+pub struct Watched(Streaming<v1::WatchResponse>);
+
+impl Watched {
+    /// The next event or heartbeat.
+    ///
+    /// # Errors
+    /// Any [`RemoteError`]: why the stream ended. It never ends well.
+    pub async fn next(&mut self) -> Result<Item> {
+        let message = timeout(WATCH_SILENCE, self.0.message()).await;
+        let message = message
+            .map_err(|_| RemoteError::Unreachable(format!("no heartbeat within {} s", WATCH_SILENCE.as_secs())))?;
+        let message = message.map_err(reading)?;
+        let message = message.ok_or_else(|| RemoteError::Unreachable("the exchange ended the stream".into()))?;
+        Ok(message.try_into()?)
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Kind {
     Completed,
     /// The document is public: the package's files by path and digest.
     Published,
+    /// A remark: the document. Only in a stream of remarks, never in a package.
+    Remark,
 }
 
 /// The stream that an entry belongs to. A decision reads whole streams, and appends only if none of them grew.
@@ -45,6 +47,8 @@ pub enum StreamId {
     Party(PartyId),
     /// A communiqué: `communique/<id>`.
     Communique(CommuniqueId),
+    /// The remarks on a communiqué: `remarks/<id>`.
+    Remarks(CommuniqueId),
 }
 
 impl fmt::Display for StreamId {
@@ -53,6 +57,7 @@ impl fmt::Display for StreamId {
             Self::Exchange => f.write_str("exchange"),
             Self::Party(id) => write!(f, "party/{id}"),
             Self::Communique(id) => write!(f, "communique/{id}"),
+            Self::Remarks(id) => write!(f, "remarks/{id}"),
         }
     }
 }
@@ -63,7 +68,8 @@ impl FromStr for StreamId {
             None if s == "exchange" => Ok(Self::Exchange),
             Some(("party", id)) => Ok(Self::Party(id.parse()?)),
             Some(("communique", id)) => Ok(Self::Communique(id.parse()?)),
-            _ => Err(Refusal::malformed("entry.stream", "is none of exchange, party/<id>, communique/<id>")),
+            Some(("remarks", id)) => Ok(Self::Remarks(id.parse()?)),
+            _ => Err(Refusal::malformed("entry.stream", "is none of exchange, party/<id>, communique/<id>, remarks/<id>")),
         }
     }
 }

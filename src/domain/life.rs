@@ -352,6 +352,31 @@ impl Life {
         }
     }
 
+    /// What of this communiqué waits for this party: the acts that would bring it on and that the party could do now. Empty
+    /// for a party that it does not name, and where nothing is left to do. The one answer for inboxes and filters; that a
+    /// holder's powers cover the act is not asked.
+    #[must_use]
+    pub fn awaited(&self, party: &PartyId, ctx: Context<'_>) -> Vec<ActKind> {
+        let Some(newest) = self.newest().filter(|r| r.manifest.parties.contains(party)) else { return vec![] };
+        let passed = newest.manifest.procedure.deadline.is_some_and(|deadline| ctx.now > deadline);
+        let initialled = || newest.of_kind(ActKind::Initial).any(|a| a.act.party == *party);
+        match (self.state(), newest.opened) {
+            (State::Drafting, _) if newest.declined => vec![ActKind::Propose],
+            (State::Drafting, _) => match newest.manifest.procedure.initialling {
+                Initialling::Required if !initialled() => vec![ActKind::Initial],
+                Initialling::Waived if newest.manifest.proposer == *party => vec![ActKind::Open],
+                Initialling::Required | Initialling::Waived => vec![],
+            },
+            (State::Open, Some(opened)) if !passed => {
+                let signed = newest.of_kind(ActKind::Sign).map(|a| &a.act);
+                let tally = Tally::of(&newest.manifest, opened.entry, ctx.charter, ctx.grants, signed);
+                // A party that the charter no longer lists signs nothing.
+                if tally.has_signed(party).unwrap_or(true) { vec![] } else { vec![ActKind::Sign] }
+            }
+            (State::Open | State::Complete | State::Published, _) => vec![],
+        }
+    }
+
     fn allowed(&self, act: &Act) -> Result<(), Refusal> {
         let state = self.state();
         for (kind, when, relation, advice) in ACTS {
@@ -398,7 +423,7 @@ impl Life {
             }
             Kind::Completed => self.completed = Some(r.place()),
             Kind::Published => self.published = Some(r.place()),
-            Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers => return Err(inconsistent()),
+            Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers | Kind::Remark => return Err(inconsistent()),
         }
         self.position = position;
         Ok(())
@@ -435,12 +460,17 @@ fn covering<'a>(act: &Act, ctx: Context<'a>) -> Result<&'a Powers, Refusal> {
 }
 
 fn timely(act: &Act, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> {
+    within_bounds(act.time, builds_on, now)
+}
+
+/// The one rule of claimed times: not before what it builds on, not after log time, but for [`CLOCK_TOLERANCE`].
+pub(super) fn within_bounds(time: Time, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> {
     let earliest = builds_on.map_or(Time::from_unix(0), |t| t.plus(-CLOCK_TOLERANCE));
     let latest = now.plus(CLOCK_TOLERANCE);
-    if (earliest..=latest).contains(&act.time) {
+    if (earliest..=latest).contains(&time) {
         Ok(())
     } else {
-        Err(Refusal::TimeOutOfBounds { time: act.time, earliest, latest })
+        Err(Refusal::TimeOutOfBounds { time, earliest, latest })
     }
 }
 

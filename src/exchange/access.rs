@@ -52,7 +52,9 @@ rights! {
         GetRevision       [System Official]
         ListRevisions     [System Official]
         ListActs          [System Official]
-        PublishCommunique [System Official];
+        PublishCommunique [System Official]
+        AddRemark         [System Official]
+        ListRemarks       [System Official];
     ContentService:
         UploadContent     [System Official]
         DownloadContent   [System Official];
@@ -60,6 +62,9 @@ rights! {
         GetPublication    [System Official Archivist]
         ListPublications  [System Official Archivist]
         DownloadPackage   [System Official Archivist];
+    EventService:
+        Watch             [System Official]
+        ListEvents        [System Official];
 }
 
 /// Leave for one call of `M`, by a party's certificate.

@@ -5,19 +5,24 @@ mod append;
 mod charters;
 mod communiques;
 mod content;
+mod events;
 mod filling;
 mod founding;
 mod load;
 mod parties;
 pub mod ports;
 mod publications;
+mod remarks;
+mod sight;
 
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
 };
 
+pub use communiques::SCAN_LIMIT;
 pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
+pub use events::Watching;
 pub use filling::PAGE_BYTES;
 pub use founding::found;
 use load::Folds;
@@ -40,6 +45,9 @@ pub struct Exchange {
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
+    /// Where the log goes on, as far as this process has appended: what wakes watchers. The log is what they read.
+    grown: watch::Sender<u64>,
+    recent: events::Recent,
     /// When the store last refused an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
@@ -69,6 +77,8 @@ impl Exchange {
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,
+            grown: watch::channel(0).0,
+            recent: events::Recent::default(),
             refused: AtomicI64::new(0),
         }
     }

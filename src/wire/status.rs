@@ -319,6 +319,7 @@ mod tests {
             Refusal::NotPublished { communique: CommuniqueId::new(1_750_000_000_000, &[7; 10]) },
             Refusal::StaleSerial { serial: 1, newest: 2 },
             Refusal::LimitReached { what: s(), limit: 7 },
+            Refusal::SlowReader { next_index: 7 },
             Refusal::Busy { what: s() },
             Refusal::Draining,
             Refusal::ClockSuspect { last: time, now: time },

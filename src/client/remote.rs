@@ -26,20 +26,17 @@ use crate::{
         refusal::Refusal,
         view::{
             ActView, CharterView, CommuniqueView, EventView, ListFilter, Page, PowersView, PublicationView, Receipt,
-            RemarkView, RevisionView, Summary, TrustView,
+            RemarkView, RevisionView, Summary, TrustView, WatchItem,
         },
     },
     pki,
     wire::{
-        CHUNK_LIMIT, RESPONSE_LIMIT,
-        convert::{self, Item},
-        names,
+        CHUNK_LIMIT, RESPONSE_LIMIT, convert, names,
         status::Answer,
         v1::{
             self, charter_service_client::CharterServiceClient, communique_service_client::CommuniqueServiceClient,
             content_service_client::ContentServiceClient, event_service_client::EventServiceClient,
-            powers_service_client::PowersServiceClient,
-            publication_service_client::PublicationServiceClient,
+            powers_service_client::PowersServiceClient, publication_service_client::PublicationServiceClient,
         },
     },
 };
@@ -451,7 +448,7 @@ impl Watched {
     ///
     /// # Errors
     /// Any [`RemoteError`]: why the stream ended. It never ends well.
-    pub async fn next(&mut self) -> Result<Item> {
+    pub async fn next(&mut self) -> Result<WatchItem> {
         let message = timeout(WATCH_SILENCE, self.0.message()).await;
         let message = message
             .map_err(|_| RemoteError::Unreachable(format!("no heartbeat within {} s", WATCH_SILENCE.as_secs())))?;

@@ -366,7 +366,8 @@ impl Session {
                         .map(|bytes| std::str::from_utf8(bytes))
                         .collect::<Result<_, _>>()
                         .map_err(|_| Refusal::malformed("event.objects", "is not UTF-8"))?;
-                    let statement = || statements.first().copied().ok_or_else(|| Refusal::not_found("statement of", id));
+                    let statement =
+                        || statements.first().copied().ok_or_else(|| Refusal::not_found("statement of", id));
                     match entry.kind {
                         Kind::Revision => {
                             let manifest = objects.first().cloned().unwrap_or_default();

@@ -69,7 +69,10 @@ impl FromStr for StreamId {
             Some(("party", id)) => Ok(Self::Party(id.parse()?)),
             Some(("communique", id)) => Ok(Self::Communique(id.parse()?)),
             Some(("remarks", id)) => Ok(Self::Remarks(id.parse()?)),
-            _ => Err(Refusal::malformed("entry.stream", "is none of exchange, party/<id>, communique/<id>, remarks/<id>")),
+            _ => Err(Refusal::malformed(
+                "entry.stream",
+                "is none of exchange, party/<id>, communique/<id>, remarks/<id>",
+            )),
         }
     }
 }

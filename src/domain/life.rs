@@ -467,11 +467,7 @@ fn timely(act: &Act, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> 
 pub(super) fn within_bounds(time: Time, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> {
     let earliest = builds_on.map_or(Time::from_unix(0), |t| t.plus(-CLOCK_TOLERANCE));
     let latest = now.plus(CLOCK_TOLERANCE);
-    if (earliest..=latest).contains(&time) {
-        Ok(())
-    } else {
-        Err(Refusal::TimeOutOfBounds { time, earliest, latest })
-    }
+    if (earliest..=latest).contains(&time) { Ok(()) } else { Err(Refusal::TimeOutOfBounds { time, earliest, latest }) }
 }
 
 fn foreign(act: &Act) -> Refusal {

@@ -261,10 +261,7 @@ mod tests {
     fn what_one_party_says_is_bounded_and_does_not_silence_another() {
         let mut world = World::new(&[("north", 1), ("south", 1)]);
         world.propose().unwrap();
-        for said in [
-            Said { remarks: REMARKS_LIMIT, bytes: 0 },
-            Said { remarks: 1, bytes: REMARKS_BYTES_LIMIT - 10 },
-        ] {
+        for said in [Said { remarks: REMARKS_LIMIT, bytes: 0 }, Said { remarks: 1, bytes: REMARKS_BYTES_LIMIT - 10 }] {
             let full = Remarks { position: Position::default(), said: [(party("south"), said)].into() };
             assert_eq!(decide(&world, &full, |_| ()), Err("LIMIT_REACHED"));
             assert!(decide(&world, &full, |r| r.party = party("north")).is_ok());

@@ -104,6 +104,15 @@ pub enum Happening {
     },
 }
 
+/// What a stream of events carries.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum WatchItem {
+    /// An entry.
+    Event(EventView),
+    /// From which index to watch again.
+    Heartbeat(u64),
+}
+
 /// An entry with what it names. Shared: one reading of the log serves every watcher.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Logged {

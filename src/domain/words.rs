@@ -149,9 +149,12 @@ mod tests {
     #[test]
     fn titles_are_found_whatever_their_case() {
         let of = |lang: &str, words: &str| (lang.parse().unwrap(), Line::new(words).unwrap());
-        let titles = Names::new([of("fr", "Communiqué de l’Étang"), of("ru", "СОВМЕСТНОЕ заявление"), of("el", "ΤΕΛΟΣ")]);
+        let titles =
+            Names::new([of("fr", "Communiqué de l’Étang"), of("ru", "СОВМЕСТНОЕ заявление"), of("el", "ΤΕΛΟΣ")]);
         let titles = titles.unwrap();
-        for found in ["étang", "ÉTANG", "e\u{301}tang", "совместное З", "communiqué", "τέλος".replace('έ', "ε").as_str(), " de "] {
+        for found in
+            ["étang", "ÉTANG", "e\u{301}tang", "совместное З", "communiqué", "τέλος".replace('έ', "ε").as_str(), " de "]
+        {
             assert!(titles.mention(&Sought::new(found).unwrap()), "{found}");
         }
         for absent in ["etang", "étangs", "déclaration"] {

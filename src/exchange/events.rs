@@ -110,7 +110,9 @@ impl Exchange {
         if next > end {
             return Err(Refusal::malformed(
                 "from_index",
-                format!("is beyond the log's end: the next entry has the index {end}; was this read from another exchange?"),
+                format!(
+                    "is beyond the log's end: the next entry has the index {end}; was this read from another exchange?"
+                ),
             ));
         }
         let party = permit.party().clone();

@@ -20,7 +20,8 @@ use crate::{
         access::{
             AddRemark, DownloadContent, DownloadPackage, GetCharter, GetCommunique, GetPowers, GetPublication,
             GetRevision, ListActs, ListCharters, ListCommuniques, ListPowers, ListPublications, ListRemarks,
-            ListRevisions, ListTrust, ProposeRevision, PublishCommunique, SubmitAct, SubmitPowers, SubmitTrust, UploadContent,
+            ListRevisions, ListTrust, ProposeRevision, PublishCommunique, SubmitAct, SubmitPowers, SubmitTrust,
+            UploadContent,
         },
     },
     wire::{

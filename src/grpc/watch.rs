@@ -22,13 +22,12 @@ use super::{
     turns::Turn,
 };
 use crate::{
-    domain::refusal::Refusal,
+    domain::{refusal::Refusal, view::WatchItem},
     exchange::{
         Watching,
         access::{ListEvents, Watch},
     },
     wire::{
-        convert::Item,
         names, page,
         status::status,
         v1::{self, event_service_server::EventService},
@@ -80,7 +79,7 @@ impl EventService for Desk {
 
 /// The stream of one watcher.
 pub struct Events {
-    queue: Option<mpsc::Receiver<Item>>,
+    queue: Option<mpsc::Receiver<WatchItem>>,
     /// Why the task stopped; told before what is still in the queue.
     ended: Arc<Mutex<Option<End>>>,
     /// From which index on nothing was sent.
@@ -134,8 +133,8 @@ impl Stream for Events {
         polled.map(|item| {
             let item = item?;
             self.next = match &item {
-                Item::Event(event) => event.index + 1,
-                Item::Heartbeat(next) => *next,
+                WatchItem::Event(event) => event.index + 1,
+                WatchItem::Heartbeat(next) => *next,
             };
             Some(Ok(item.into()))
         })
@@ -145,7 +144,7 @@ impl Stream for Events {
 /// What fills the queue.
 struct Feed {
     watching: Watching,
-    queue: mpsc::Sender<Item>,
+    queue: mpsc::Sender<WatchItem>,
     pace: Pace,
     draining: CancellationToken,
 }
@@ -166,7 +165,7 @@ impl Feed {
     /// Feeds until there is a reason to stop.
     async fn feed(&mut self) -> End {
         let mut sent = self.watching.next_index();
-        if let Err(end) = self.send(Item::Heartbeat(sent)).await {
+        if let Err(end) = self.send(WatchItem::Heartbeat(sent)).await {
             return end;
         }
         let mut beat = Instant::now() + self.pace.heartbeat;
@@ -181,7 +180,7 @@ impl Feed {
             let silent = events.is_empty() && Instant::now() >= beat;
             for event in events {
                 sent = event.index + 1;
-                if let Err(end) = self.send(Item::Event(event)).await {
+                if let Err(end) = self.send(WatchItem::Event(event)).await {
                     return end;
                 }
                 beat = Instant::now() + self.pace.heartbeat;
@@ -189,7 +188,7 @@ impl Feed {
             let next = self.watching.next_index();
             if next > sent || silent {
                 sent = next;
-                if let Err(end) = self.send(Item::Heartbeat(next)).await {
+                if let Err(end) = self.send(WatchItem::Heartbeat(next)).await {
                     return end;
                 }
                 beat = Instant::now() + self.pace.heartbeat;
@@ -197,7 +196,7 @@ impl Feed {
         }
     }
 
-    async fn send(&self, item: Item) -> Result<(), End> {
+    async fn send(&self, item: WatchItem) -> Result<(), End> {
         match timeout(self.pace.patience, self.queue.send(item)).await {
             Err(_) => Err(End::Slow),
             // Nobody reads any more, and nobody hears this.

@@ -17,7 +17,7 @@ use crate::domain::{
     time::Time,
     view::{
         ActView, CharterView, CommuniqueView, EventView, Happening, ListFilter, Logged, Page, PowersView,
-        PublicationView, Receipt, RemarkView, RevisionView, Summary, TrustView,
+        PublicationView, Receipt, RemarkView, RevisionView, Summary, TrustView, WatchItem,
     },
     words::Sought,
 };
@@ -372,16 +372,14 @@ impl From<EventView> for v1::Event {
                 let logged = Arc::unwrap_or_clone(logged);
                 v1::event::View::Shown(v1::LoggedEntry { entry: logged.entry, objects: logged.objects })
             }
-            Happening::Escrowed { communique, party, act, revision } => {
-                v1::event::View::Escrowed(v1::EscrowedEntry {
-                    communique: names::communique(communique),
-                    act: Some(v1::EscrowedAct {
-                        party: names::party(&party),
-                        act: v1::ActKind::from(act).into(),
-                        revision,
-                    }),
-                })
-            }
+            Happening::Escrowed { communique, party, act, revision } => v1::event::View::Escrowed(v1::EscrowedEntry {
+                communique: names::communique(communique),
+                act: Some(v1::EscrowedAct {
+                    party: names::party(&party),
+                    act: v1::ActKind::from(act).into(),
+                    revision,
+                }),
+            }),
         };
         Self { index: view.index, view: Some(happening) }
     }
@@ -412,25 +410,16 @@ impl TryFrom<v1::Event> for EventView {
     }
 }
 
-/// What a stream of events carries.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Item {
-    /// An entry.
-    Event(EventView),
-    /// From which index to watch again.
-    Heartbeat(u64),
-}
-
-impl From<Item> for v1::WatchResponse {
-    fn from(item: Item) -> Self {
+impl From<WatchItem> for v1::WatchResponse {
+    fn from(item: WatchItem) -> Self {
         let item = match item {
-            Item::Event(event) => v1::watch_response::Item::Event(event.into()),
-            Item::Heartbeat(next_index) => v1::watch_response::Item::Heartbeat(v1::Heartbeat { next_index }),
+            WatchItem::Event(event) => v1::watch_response::Item::Event(event.into()),
+            WatchItem::Heartbeat(next_index) => v1::watch_response::Item::Heartbeat(v1::Heartbeat { next_index }),
         };
         Self { item: Some(item) }
     }
 }
-impl TryFrom<v1::WatchResponse> for Item {
+impl TryFrom<v1::WatchResponse> for WatchItem {
     type Error = Refusal;
     fn try_from(response: v1::WatchResponse) -> Result<Self, Refusal> {
         Ok(match required("item", response.item)? {
@@ -593,7 +582,7 @@ mod tests {
         };
         round::<_, v1::Event>(shown.clone());
         round::<_, v1::Event>(escrowed_event(ActKind::Sign));
-        for item in [Item::Event(shown), Item::Heartbeat(0), Item::Heartbeat(9)] {
+        for item in [WatchItem::Event(shown), WatchItem::Heartbeat(0), WatchItem::Heartbeat(9)] {
             round::<_, v1::WatchResponse>(item);
         }
         for filter in [
@@ -649,7 +638,7 @@ mod tests {
             empty::<PublicationView, v1::Publication>(),
             empty::<RemarkView, v1::Remark>(),
             empty::<EventView, v1::Event>(),
-            empty::<Item, v1::WatchResponse>(),
+            empty::<WatchItem, v1::WatchResponse>(),
         ];
         assert_eq!(all, [Some("MALFORMED"); 12]);
         assert!(upload_header(&v1::UploadHeader::default()).is_err());

@@ -9,4 +9,5 @@ mod foreign;
 mod load;
 mod negotiation;
 mod rights;
+mod watch;
 mod world;

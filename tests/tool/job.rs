@@ -14,13 +14,13 @@ use crate::desk::{Desk, Ran, WORDS, missing};
 const PARTIES: [&str; 2] = ["north", "south"];
 
 /// `communiqued serve`, killed when the test ends.
-struct Served {
+pub struct Served {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Served {
-    fn start(desk: &Desk) -> Self {
+    pub fn start(desk: &Desk) -> Self {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("communiqued"))
             .args(["serve", "--config", "host/communiqued.toml"])
             .current_dir(desk.0.path())
@@ -35,7 +35,7 @@ impl Served {
         Self { child, address }
     }
     /// Asks it to stop, and waits until it has.
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "SIGTERM drains and ends well");
@@ -49,7 +49,7 @@ impl Drop for Served {
 }
 
 /// An exchange of two parties with officials, authorities and an archivist, each with a profile.
-fn exchange() -> (Desk, Served) {
+pub fn exchange() -> (Desk, Served) {
     let desk = Desk::new();
     desk.charter();
     let text = desk.read("host/communiqued.toml");
@@ -98,14 +98,14 @@ fn exchange() -> (Desk, Served) {
 }
 
 /// Runs a command as a party's official, who has read everything.
-fn official(desk: &Desk, party: &str, line: &str) -> Ran {
+pub fn official(desk: &Desk, party: &str, line: &str) -> Ran {
     desk.sign(&format!("{line} --yes --profile {party}-official.toml"))
 }
-fn reader(desk: &Desk, party: &str, line: &str) -> Ran {
+pub fn reader(desk: &Desk, party: &str, line: &str) -> Ran {
     desk.run(&format!("{line} --profile {party}-official.toml"))
 }
 
-fn draft(desk: &Desk, file: &str, fr: &str) {
+pub fn draft(desk: &Desk, file: &str, fr: &str) {
     desk.write("fr.txt", fr);
     desk.write("ar.txt", "نص تجريبي.\n");
     desk.write("list.csv", "a;b\n");

@@ -404,8 +404,9 @@ async fn a_page_looks_at_so_many_communiques_and_no_more() {
         let row = Listing { communique, state: State::Drafting, revision: 1, manifest: Digest::of(b""), parties };
         house.memory.rows.lock().unwrap().insert(communique, row);
     }
-    house.upload("north", house.world.id, TEXT).await;
-    house.propose(&house.world.manifest()).await.unwrap();
+    let manifest = house.world.manifest();
+    house.upload(manifest.proposer.as_str(), house.world.id, TEXT).await;
+    house.propose(&manifest).await.unwrap();
     let filter = ListFilter { party: Some(party("east")), ..ListFilter::default() };
     let (mut after, mut pages) = (None, vec![]);
     loop {
@@ -450,6 +451,5 @@ async fn watchers_share_what_they_read() {
     let next = waiting.next_index();
     let quiet = house.memory.log.lock().unwrap().last().unwrap().clone();
     house.memory.log.lock().unwrap().push(Stored { index: next, ..quiet });
-    tokio::time::pause();
     assert_eq!(waiting.events().await.unwrap()[0].index, next);
 }

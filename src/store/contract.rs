@@ -190,7 +190,10 @@ pub(super) async fn remarks_and_the_communique_are_two_streams<S: Store>(open: i
     let (seen, act) = (life.seen(), life.next(1, vec![]));
     store.append(append(vec![remarks.next(1, vec![])])).await.unwrap();
     assert_eq!(store.append(expecting([seen], vec![act])).await, Ok(3));
-    assert_eq!(store.append(expecting([before.seen()], vec![remarks.clone().next(1, vec![])])).await, Err(AppendError::Conflict));
+    assert_eq!(
+        store.append(expecting([before.seen()], vec![remarks.clone().next(1, vec![])])).await,
+        Err(AppendError::Conflict)
+    );
     drop(store);
     let store = open();
     let of = async |stream| {

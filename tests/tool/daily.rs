@@ -97,7 +97,9 @@ fn what_waits_what_was_done_and_what_was_said() {
     assert_eq!(history["history"][5]["reason"], "Il manque une date.");
     let times: Vec<_> = history["history"].as_array().unwrap().iter().filter_map(|h| h["time"].as_str()).collect();
     assert!(times.len() == 5 && times.is_sorted(), "{times:?}");
-    reader(&desk, "north", &format!("history {}", "019a0000-0000-7000-8000-000000000000")).ends(1).tells("no communiqué");
+    reader(&desk, "north", &format!("history {}", "019a0000-0000-7000-8000-000000000000"))
+        .ends(1)
+        .tells("no communiqué");
 }
 
 /// A watcher, killed when the test ends.
@@ -153,7 +155,10 @@ fn a_watch_tells_every_event_and_runs_a_command_for_each() {
     let mut lines = BufReader::new(printing.0.stdout.take().unwrap()).lines();
     let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
     let charter = next();
-    assert_eq!((&charter["index"], &charter["kind"], &charter["next_index"]), (&0.into(), &"charter".into(), &1.into()));
+    assert_eq!(
+        (&charter["index"], &charter["kind"], &charter["next_index"]),
+        (&0.into(), &"charter".into(), &1.into())
+    );
     let revision = loop {
         let event = next();
         if event["kind"] == "revision" {
@@ -178,10 +183,12 @@ fn a_watch_tells_every_event_and_runs_a_command_for_each() {
     assert_eq!(Watching::start(&desk, "south", &failing).code(), Some(1));
     assert_eq!(desk.read("tried.txt").lines().count(), 2, "{}", desk.read("watched.log"));
     assert!(desk.read("watched.log").contains(&format!("goes on from index {last}")), "{}", desk.read("watched.log"));
-    assert!(!desk.path("south-official.toml.watch").exists() || {
-        let point: Value = serde_json::from_str(&desk.read("south-official.toml.watch")).unwrap();
-        point["next_index"] == last
-    });
+    assert!(
+        !desk.path("south-official.toml.watch").exists() || {
+            let point: Value = serde_json::from_str(&desk.read("south-official.toml.watch")).unwrap();
+            point["next_index"] == last
+        }
+    );
 
     // Mended, it goes on with the same event; through a restart of the exchange it comes back by itself.
     let exec = ["--from", &from, "--exec", "cat >> done.txt"];

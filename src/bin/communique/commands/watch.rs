@@ -242,8 +242,11 @@ impl Resume {
     }
 }
 
-/// An entry's parts whose bytes are what it names.
-fn parts(event: &EventView) -> Result<Option<(Entry, &[Vec<u8>])>, Refusal> {
+/// What an entry says, and the objects that it names.
+type Parts<'a> = (Entry, &'a [Vec<u8>]);
+
+/// An entry's parts whose bytes are what it names; none of what lies in escrow.
+fn parts(event: &EventView) -> Result<Option<Parts<'_>>, Refusal> {
     match &event.happening {
         Happening::Escrowed { .. } => Ok(None),
         Happening::Shown(logged) => {

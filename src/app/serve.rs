@@ -28,6 +28,7 @@ use crate::{
         gate::{Gate, Snapshot},
         listener,
         serve::{self as server},
+        watch::Pace,
     },
     http,
     observe::{Metrics, Readiness},
@@ -147,7 +148,7 @@ pub async fn serve(
     });
     info!(exchange = %addresses.exchange, http = %addresses.http, name = config.exchange.name, "serving");
     bound(addresses);
-    let desk = call::Desk::new(exchange, metrics, calls(&config.limits));
+    let desk = call::Desk::new(exchange, metrics, calls(&config.limits), stop.clone());
     server::serve(desk, health, gate, listener, connections(&config.limits), stop).await?;
     info!("stopped");
     Ok(())
@@ -159,6 +160,11 @@ fn calls(limits: &Limits) -> call::Limits {
         transfer: Duration::from_secs(limits.transfer_seconds),
         calls_per_party: limits.calls_per_party,
         uploads_per_party: limits.uploads_per_party,
+        watchers_per_party: limits.watchers_per_party,
+        pace: Pace {
+            heartbeat: Duration::from_secs(limits.heartbeat_seconds),
+            patience: Duration::from_secs(limits.slow_reader_seconds),
+        },
         pages: PageLimits { default: limits.page_default as usize, most: limits.page_max as usize },
     }
 }

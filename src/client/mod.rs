@@ -14,4 +14,5 @@ pub mod reading;
 pub mod remote;
 pub mod road;
 pub mod session;
+pub mod timeline;
 pub mod transfer;

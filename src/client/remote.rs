@@ -3,6 +3,7 @@
 
 use std::{io, time::Duration};
 
+use tokio::time::timeout;
 use tonic::Status;
 
 use super::{
@@ -12,12 +13,11 @@ use super::{
 use crate::{
     domain::{
         id::{CommuniqueId, Digest, PartyId},
-        life::State,
         refusal::Refusal,
         time::Time,
         view::{
-            ActView, Attested, CharterView, CommuniqueView, Page, PowersView, PublicationView, Receipt, RevisionView,
-            Summary,
+            ActView, Attested, CharterView, CommuniqueView, EventView, ListFilter, Page, PowersView, PublicationView,
+            Receipt, RemarkView, RevisionView, Summary, WatchItem,
         },
     },
     pki,
@@ -26,14 +26,16 @@ use crate::{
         status::Answer,
         v1::{
             self, charter_service_client::CharterServiceClient, communique_service_client::CommuniqueServiceClient,
-            content_service_client::ContentServiceClient, powers_service_client::PowersServiceClient,
-            publication_service_client::PublicationServiceClient,
+            content_service_client::ContentServiceClient, event_service_client::EventServiceClient,
+            powers_service_client::PowersServiceClient, publication_service_client::PublicationServiceClient,
         },
     },
 };
 
 /// The longest that a call without a transfer may take.
 pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(60);
+/// The longest that a stream of events may be silent: a heartbeat is due every 30 s, unless the operator chose up to an hour.
+const WATCH_SILENCE: Duration = Duration::from_secs(3900);
 /// Rows asked for at a time.
 const PAGE: i32 = 200;
 /// Pages read at most: a list that never ends is cut.
@@ -156,6 +158,9 @@ impl Remote {
     pub(super) fn content(&self) -> ContentServiceClient<Line> {
         ContentServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
     }
+    fn happenings(&self) -> EventServiceClient<Line> {
+        EventServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
+    }
     pub(super) fn publishing(&self) -> PublicationServiceClient<Line> {
         PublicationServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
     }
@@ -273,12 +278,11 @@ impl Remote {
         let response = self.service().get_communique(request).await.map_err(reading)?.into_inner();
         Ok(lacks("communique", response.communique)?.try_into()?)
     }
-    /// The communiqués that name the caller's party.
+    /// The communiqués that name the caller's party, as far as the filter wants them.
     #[allow(clippy::missing_errors_doc)]
-    pub async fn communiques(&self, state: Option<State>) -> Result<Vec<Summary>> {
-        let state = state.map_or(v1::State::Unspecified, v1::State::from).into();
+    pub async fn communiques(&self, filter: &ListFilter) -> Result<Vec<Summary>> {
         pages(async |page_token| {
-            let request = call(v1::ListCommuniquesRequest { state, page_size: PAGE, page_token });
+            let request = call(convert::list_request(filter, PAGE, page_token));
             let response = self.service().list_communiques(request).await.map_err(reading)?.into_inner();
             Ok(convert::page(response.communiques, response.next_page_token)?)
         })
@@ -311,6 +315,44 @@ impl Remote {
         })
         .await
     }
+    /// Adds a remark.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn add_remark(&self, remark: &[u8]) -> Result<Receipt> {
+        let request = call(v1::AddRemarkRequest { document: remark.to_vec() });
+        let response = self.service().add_remark(request).await.map_err(writing)?.into_inner();
+        Ok(lacks("receipt", response.receipt)?.try_into()?)
+    }
+    /// The remarks that the caller may read, of one revision or of all, in log order.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn remarks(&self, id: CommuniqueId, revision: Option<u64>) -> Result<Vec<RemarkView>> {
+        let (parent, revision) = (names::communique(id), revision.unwrap_or(0));
+        pages(async |page_token| {
+            let request =
+                call(v1::ListRemarksRequest { parent: parent.clone(), page_size: PAGE, page_token, revision });
+            let response = self.service().list_remarks(request).await.map_err(reading)?.into_inner();
+            Ok(convert::page(response.remarks, response.next_page_token)?)
+        })
+        .await
+    }
+    /// The entries of a communiqué, in log order.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn events(&self, id: CommuniqueId) -> Result<Vec<EventView>> {
+        pages(async |page_token| {
+            let request = call(v1::ListEventsRequest { parent: names::communique(id), page_size: PAGE, page_token });
+            let response = self.happenings().list_events(request).await.map_err(reading)?.into_inner();
+            Ok(convert::page(response.events, response.next_page_token)?)
+        })
+        .await
+    }
+    /// Watches from an index on (from now on, without one), everything or one communiqué.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn watch(&self, from_index: Option<u64>, of: Option<CommuniqueId>) -> Result<Watched> {
+        let communique = of.map(names::communique).unwrap_or_default();
+        let request = v1::WatchRequest { from_index, communique };
+        let begun = timeout(CALL_DEADLINE, self.happenings().watch(request)).await;
+        let begun = begun.map_err(|_| RemoteError::Unreachable(format!("silent for {} s", CALL_DEADLINE.as_secs())))?;
+        Ok(Watched(begun.map_err(reading)?.into_inner()))
+    }
     /// Publishes a complete communiqué.
     #[allow(clippy::missing_errors_doc)]
     pub async fn publish(&self, id: CommuniqueId) -> Result<PublicationView> {
@@ -334,6 +376,24 @@ impl Remote {
             Ok(convert::page(response.publications, response.next_page_token)?)
         })
         .await
+    }
+}
+
+/// A stream of events.
+pub struct Watched(tonic::Streaming<v1::WatchResponse>);
+
+impl Watched {
+    /// The next event or heartbeat.
+    ///
+    /// # Errors
+    /// Any [`RemoteError`]: why the stream ended. It never ends well.
+    pub async fn next(&mut self) -> Result<WatchItem> {
+        let message = timeout(WATCH_SILENCE, self.0.message()).await;
+        let message = message
+            .map_err(|_| RemoteError::Unreachable(format!("no heartbeat within {} s", WATCH_SILENCE.as_secs())))?;
+        let message = message.map_err(reading)?;
+        let message = message.ok_or_else(|| RemoteError::Unreachable("the exchange ended the stream".into()))?;
+        Ok(message.try_into()?)
     }
 }
 

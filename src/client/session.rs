@@ -17,6 +17,7 @@ use super::{
     reading::{self, GrantBook, Pinned, Reading, Revision},
     remote::{Connection, Remote, RemoteError},
     road::{Proxies, Road},
+    timeline::{Happened, Step, Timeline, What},
 };
 use crate::domain::{
     act::{Act, ActKind},
@@ -29,10 +30,11 @@ use crate::domain::{
     manifest::{Manifest, Part},
     powers::Powers,
     refusal::{Refusal, same},
+    remark::Remark,
     statement::{Statement, Unverified},
     time::Time,
     trust::Trust,
-    view::{ActView, PublicationView, Receipt},
+    view::{ActView, ListFilter, PublicationView, Receipt, RevisionView},
 };
 
 /// A party's side of an exchange.
@@ -52,6 +54,8 @@ pub struct Row {
     pub state: State,
     /// The newest manifest that it shows.
     pub manifest: Document<Manifest>,
+    /// What waits for the caller's party, as the exchange says.
+    pub awaited: Vec<ActKind>,
 }
 
 /// What was done to a communiqué over all its revisions.
@@ -163,8 +167,7 @@ impl Session {
                     let unverified = Unverified::<Act>::parse(&statement)?;
                     let book = self.gather([unverified.claims().grant]).await?;
                     let act = reading::covered(&self.pinned, &statement, &book)?;
-                    let body = act.body();
-                    same("act.communique", id, body.communique)?;
+                    same("act.communique", id, act.body().communique)?;
                     history.acts.push(act);
                 }
                 ActView::Escrowed { party, revision, .. } => history.escrowed.push((party, revision)),
@@ -172,17 +175,18 @@ impl Session {
         }
         Ok(history)
     }
-    /// The communiqués that the caller may see.
+    /// The communiqués that the caller may see, as far as the filter wants them.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn list(&self, state: Option<State>) -> Result<Vec<Row>, RemoteError> {
+    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Row>, RemoteError> {
         let mut rows = Vec::new();
-        for summary in self.remote.communiques(state).await? {
+        for summary in self.remote.communiques(filter).await? {
             let manifest = self.of_this_exchange(summary.manifest)?;
             same("manifest.communique", summary.communique, manifest.communique)?;
             same("manifest.revision", summary.revision, manifest.revision)?;
-            rows.push(Row { state: summary.state, manifest });
+            same("deadline", shown(manifest.procedure.deadline), shown(summary.deadline))?;
+            rows.push(Row { state: summary.state, manifest, awaited: summary.awaited });
         }
         Ok(rows)
     }
@@ -334,6 +338,85 @@ impl Session {
         acknowledges(&receipt, Kind::Act, act.digest())?;
         Ok(receipt)
     }
+    /// Adds a remark.
+    ///
+    /// # Errors
+    /// What the exchange refuses.
+    pub async fn add_remark(&self, remark: &Document<Remark>) -> Result<Receipt, RemoteError> {
+        let receipt = self.remote.add_remark(remark.bytes()).await?;
+        let entry: Entry = json::parse(&receipt.entry)?;
+        if entry.kind != Kind::Remark || entry.documents != [remark.digest()] {
+            return Err(Refusal::disagrees("receipt", remark.digest(), "an entry of something else").into());
+        }
+        Ok(receipt)
+    }
+    /// The remarks that the caller may read, of one revision or of all, in log order, each what its entry names. They are the
+    /// exchange's word: nobody signs them.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn remarks(
+        &self,
+        id: CommuniqueId,
+        revision: Option<u64>,
+    ) -> Result<Vec<(Document<Remark>, Entry)>, RemoteError> {
+        let mut remarks = Vec::new();
+        for view in self.remote.remarks(id, revision).await? {
+            let remark = Document::<Remark>::parse(view.remark)?;
+            let entry: Entry = json::parse(&view.receipt.entry)?;
+            same("remark.communique", id, remark.communique)?;
+            self.pinned.standing().addressed(&remark.exchange, remark.founding)?;
+            if entry.kind != Kind::Remark || entry.documents != [remark.digest()] {
+                return Err(Refusal::disagrees("receipt", remark.digest(), "an entry of something else").into());
+            }
+            remarks.push((remark, entry));
+        }
+        Ok(remarks)
+    }
+    /// Everything that was done to a communiqué, in log order: every entry follows the one before as far as both can be seen,
+    /// every manifest and act is verified. Log times are the exchange's word.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn timeline(&self, id: CommuniqueId) -> Result<Vec<Happened>, RemoteError> {
+        let mut timeline = Timeline::of(id);
+        for event in self.remote.events(id).await? {
+            let what = match timeline.next(&event)? {
+                Step::Escrowed { party, act, revision } => What::Escrowed { party, act, revision },
+                Step::Logged(entry, objects) => {
+                    let statements: Vec<&str> = objects
+                        .iter()
+                        .skip(entry.documents.len())
+                        .map(|bytes| std::str::from_utf8(bytes))
+                        .collect::<Result<_, _>>()
+                        .map_err(|_| Refusal::malformed("event.objects", "is not UTF-8"))?;
+                    let statement =
+                        || statements.first().copied().ok_or_else(|| Refusal::not_found("statement of", id));
+                    match entry.kind {
+                        Kind::Revision => {
+                            let manifest = objects.first().cloned().unwrap_or_default();
+                            let propose = statement()?.to_owned();
+                            let book = self.gather([Unverified::<Act>::parse(&propose)?.claims().grant]).await?;
+                            let receipt = Receipt { index: event.index, entry: vec![] };
+                            let view = RevisionView { manifest, propose, receipt };
+                            What::Revision(Box::new(Revision::check(&self.pinned, id, &view, &book)?))
+                        }
+                        Kind::Act => {
+                            let compact = statement()?;
+                            let book = self.gather([Unverified::<Act>::parse(compact)?.claims().grant]).await?;
+                            let act = reading::covered(&self.pinned, compact, &book)?;
+                            same("act.communique", id, act.body().communique)?;
+                            What::Act(Box::new(act))
+                        }
+                        kind => What::Noted(kind),
+                    }
+                }
+            };
+            timeline.knows(&what)?;
+            timeline.happened.push(Happened { index: event.index, time: timeline.time, what });
+        }
+        Ok(timeline.happened)
+    }
     /// Asks for publication. The same answer every time.
     ///
     /// # Errors
@@ -375,6 +458,10 @@ impl Session {
     }
 }
 
+fn shown(time: Option<Time>) -> String {
+    time.map_or_else(|| "null".into(), |time| time.to_string())
+}
+
 /// The receipt must be for what was sent: an entry of this kind that names the statement.
 fn acknowledges(receipt: &Receipt, kind: Kind, statement: Digest) -> Result<(), Refusal> {
     let entry: Entry = json::parse(&receipt.entry)?;
@@ -412,7 +499,7 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
-    use crate::domain::{entry::StreamId, id::Salt, time::Time};
+    use crate::domain::{entry::StreamId, id::Salt};
 
     #[tokio::test]
     async fn no_more_is_taken_than_was_announced() {

@@ -502,6 +502,36 @@ impl Life {
         }
     }
 
+    /// What of this communiqué waits for this party: the acts that would bring it on and that the party could do now. Empty
+    /// for a party that it does not name, and where nothing is left to do. The one answer for inboxes and filters; that a
+    /// holder's powers cover the act is not asked.
+    #[must_use]
+    pub fn awaited(&self, party: &PartyId, ctx: Context<'_>) -> Vec<ActKind> {
+        let Some(newest) = self.newest().filter(|r| r.manifest.parties.contains(party)) else { return vec![] };
+        let Ok(listed) = ctx.standing.party(party) else { return vec![] };
+        let passed = newest.manifest.procedure.deadline.is_some_and(|deadline| ctx.now > deadline);
+        let outdated = newest.manifest.charter != ctx.standing.digest();
+        match (self.state(), newest.opened) {
+            (State::Drafting, _) if newest.sealed() || newest.objected() || passed || outdated => {
+                vec![ActKind::Propose]
+            }
+            (State::Drafting, _) => match newest.manifest.procedure.initialling {
+                Initialling::Required if newest.by(ActKind::Initial, party).next().is_none() => vec![ActKind::Initial],
+                Initialling::Waived if newest.manifest.proposer == *party => vec![ActKind::Open],
+                Initialling::Required | Initialling::Waived => vec![],
+            },
+            (State::Open, Some(opened)) if !passed && !outdated => {
+                let signed = newest.acts.iter().filter(|a| a.act.act.is_signature()).map(|a| (&a.act, a.digest));
+                let tally = Tally::of(&newest.manifest, opened.entry, ctx.standing, ctx.grants, signed);
+                let (counting, pending) = tally.seats(party);
+                let confirm = (pending > 0 && counting < listed.quorum).then_some(ActKind::Confirm);
+                let sign = (counting + pending < listed.quorum).then_some(ActKind::Sign);
+                [confirm, sign].into_iter().flatten().collect()
+            }
+            _ => vec![],
+        }
+    }
+
     fn allowed(&self, act: &Act, standing: &Standing) -> Result<(), Refusal> {
         let state = self.state();
         let rows = || ACTS.iter().filter(|(kind, ..)| *kind == act.act);
@@ -559,7 +589,7 @@ impl Life {
                 self.rectified.push((rectification.communique, r.place()));
             }
             Kind::Purged => self.purged = Some(r.place()),
-            Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers | Kind::Revocation => {
+            Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers | Kind::Revocation | Kind::Remark => {
                 return Err(inconsistent());
             }
         }
@@ -626,13 +656,14 @@ fn rectifiable(manifest: &Manifest, ctx: Context<'_>) -> Result<(), Refusal> {
 }
 
 fn timely(act: &Act, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> {
+    within_bounds(act.time, builds_on, now)
+}
+
+/// The one rule of claimed times: not before what it builds on, not after log time, but for [`CLOCK_TOLERANCE`].
+pub(super) fn within_bounds(time: Time, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> {
     let earliest = builds_on.map_or(Time::from_unix(0), |t| t.plus(-CLOCK_TOLERANCE));
     let latest = now.plus(CLOCK_TOLERANCE);
-    if (earliest..=latest).contains(&act.time) {
-        Ok(())
-    } else {
-        Err(Refusal::TimeOutOfBounds { time: act.time, earliest, latest })
-    }
+    if (earliest..=latest).contains(&time) { Ok(()) } else { Err(Refusal::TimeOutOfBounds { time, earliest, latest }) }
 }
 
 fn foreign(act: &Act) -> Refusal {

@@ -164,6 +164,9 @@ refusals! {
     /// A bound on how much one thing may gather.
     LimitReached { what: String, limit: u64 } = Exhausted "LIMIT_REACHED"
         "the limit of {limit} {what} is reached";
+    /// A stream's reader takes less than there is to send.
+    SlowReader { next_index: u64 } = Exhausted "SLOW_READER"
+        "events came faster than they were read; watch again from index {next_index}, from which none was sent";
     /// Too many at once.
     Busy { what: String } = Unavailable "BUSY"
         "{what}; try again in a moment";

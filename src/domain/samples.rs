@@ -318,6 +318,12 @@ impl World {
     pub fn propose(&mut self) -> Result<(), Refusal> {
         self.propose_as(self.manifest(), |act| act)
     }
+    /// What waits for this party.
+    pub fn awaited(&self, of: &str) -> Vec<ActKind> {
+        let standing = self.standing();
+        let context = Context { standing: &standing, grants: &self.records, original: None, now: self.now };
+        self.life.awaited(&party(of), context)
+    }
     /// What an act would log.
     pub fn judge(&self, act: &Statement<Act>) -> Result<Vec<Step>, Refusal> {
         let standing = self.standing();

@@ -5,19 +5,24 @@ mod append;
 mod charters;
 mod communiques;
 mod content;
+mod events;
 mod filling;
 mod founding;
 mod load;
 mod parties;
 pub mod ports;
 mod publications;
+mod remarks;
+mod sight;
 
 use std::sync::{
     Arc,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
+pub use communiques::SCAN_LIMIT;
 pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
+pub use events::Watching;
 pub use filling::PAGE_BYTES;
 pub use founding::found;
 use load::Folds;
@@ -50,6 +55,9 @@ pub struct Exchange {
     trust_changed: watch::Sender<u64>,
     /// The version of the charter that was in force when [`Exchange::settle`] last looked.
     settled_under: AtomicU64,
+    /// Where the log goes on, as far as this process has appended: what wakes watchers. The log is what they read.
+    grown: watch::Sender<u64>,
+    recent: events::Recent,
     /// When the store last refused an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
@@ -83,6 +91,8 @@ impl Exchange {
             building: tokio::sync::Mutex::default(),
             trust_changed,
             settled_under: AtomicU64::new(0),
+            grown: watch::channel(0).0,
+            recent: events::Recent::default(),
             refused: AtomicI64::new(0),
         }
     }

@@ -18,10 +18,10 @@ use crate::{
     exchange::{
         Download,
         access::{
-            DownloadContent, DownloadPackage, GetCharter, GetCommunique, GetPowers, GetPublication, GetRevision,
-            GetUpload, ListActs, ListCharters, ListCommuniques, ListPowers, ListPublications, ListRevisions, ListTrust,
-            ProposeCharter, ProposeRevision, PublishCommunique, SubmitAct, SubmitAdoption, SubmitPowers,
-            SubmitRevocation, SubmitTrust, UploadContent,
+            AddRemark, DownloadContent, DownloadPackage, GetCharter, GetCommunique, GetPowers, GetPublication,
+            GetRevision, GetUpload, ListActs, ListCharters, ListCommuniques, ListPowers, ListPublications, ListRemarks,
+            ListRevisions, ListTrust, ProposeCharter, ProposeRevision, PublishCommunique, SubmitAct, SubmitAdoption,
+            SubmitPowers, SubmitRevocation, SubmitTrust, UploadContent,
         },
     },
     wire::{
@@ -172,11 +172,13 @@ impl CommuniqueService for Desk {
         request: Request<v1::ListCommuniquesRequest>,
     ) -> Answer<v1::ListCommuniquesResponse> {
         self.call::<ListCommuniques, _, _, _>(request, |permit, m| async move {
-            let state = convert::state_filter(m.state)?;
+            let (filter, mark) = convert::list_filter(&m)?;
             let limit = page::size(m.page_size, self.limits.pages)?;
-            let after = page::after(&m.page_token)?;
-            let found = self.exchange.communiques(permit, state, after, limit).await?;
-            let (communiques, next_page_token) = page::fill(found, |s: &Summary| s.communique.to_string());
+            let after = page::after_marked(&m.page_token, &mark)?;
+            let mut found = self.exchange.communiques(permit, &filter, after, limit).await?;
+            found.next = page::marked(&found.next, &mark);
+            let key = |s: &Summary| page::marked(&s.communique.to_string(), &mark);
+            let (communiques, next_page_token) = page::fill(found, key);
             Ok(v1::ListCommuniquesResponse { communiques, next_page_token })
         })
         .await
@@ -222,6 +224,26 @@ impl CommuniqueService for Desk {
             let id = names::parse_communique("name", &m.name)?;
             let publication = self.exchange.publish(permit, id).await?;
             Ok(v1::PublishCommuniqueResponse { publication: Some(publication.into()) })
+        })
+        .await
+    }
+    async fn add_remark(&self, request: Request<v1::AddRemarkRequest>) -> Answer<v1::AddRemarkResponse> {
+        self.call::<AddRemark, _, _, _>(request, |permit, m| async move {
+            let receipt = self.exchange.remark(permit, m.document).await?;
+            Ok(v1::AddRemarkResponse { receipt: Some(receipt.into()) })
+        })
+        .await
+    }
+    async fn list_remarks(&self, request: Request<v1::ListRemarksRequest>) -> Answer<v1::ListRemarksResponse> {
+        self.call::<ListRemarks, _, _, _>(request, |permit, m| async move {
+            let id = names::parse_communique("parent", &m.parent)?;
+            let limit = page::size(m.page_size, self.limits.pages)?;
+            let mark = page::mark(&[&m.revision.to_string()]);
+            let after = page::after_marked(&m.page_token, &mark)?.unwrap_or(0);
+            let revision = Some(m.revision).filter(|n| *n > 0);
+            let found = self.exchange.remarks(permit, id, revision, after, limit).await?;
+            let (remarks, next_page_token) = page::fill_placed(found, &mark);
+            Ok(v1::ListRemarksResponse { remarks, next_page_token })
         })
         .await
     }

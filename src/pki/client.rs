@@ -12,8 +12,12 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
 };
 
-use super::{authority::Authority, certificate::moment};
-use crate::domain::refusal::Refusal;
+use super::{
+    authority::Authority,
+    certificate::{Facts, moment},
+    pem,
+};
+use crate::domain::{id::SpiffeId, refusal::Refusal};
 
 /// The TLS configuration of a caller: the server must chain to one of `server_cas` (DER, of
 /// each charter known: while one succeeds another, either may be shown) and bear the name
@@ -59,6 +63,21 @@ pub fn client_config(
 pub fn server_name(name: &str) -> Result<ServerName<'static>, Refusal> {
     ServerName::try_from(name.to_owned())
         .map_err(|_| Refusal::malformed("server name", "neither a DNS name nor an IP address"))
+}
+
+/// The caller that a certificate chain in PEM names. A claim, as long as nobody has verified the chain.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for what is no certificate, or names no caller or several.
+pub fn caller(chain_pem: &[u8]) -> Result<SpiffeId, Refusal> {
+    let bad = |problem: String| Refusal::malformed("client certificate", problem);
+    let chain = pem::chain(chain_pem)?;
+    let leaf = chain.first().ok_or_else(|| bad("is not there".into()))?;
+    let facts = Facts::read(leaf).map_err(|e| bad(e.to_string()))?;
+    match facts.uris.as_slice() {
+        [uri] => uri.parse(),
+        uris => Err(bad(format!("has {} URIs, not the one that names its caller", uris.len()))),
+    }
 }
 
 /// webpki's verifier of servers, with the anchor's own validity, which webpki does not look at.
@@ -117,10 +136,20 @@ mod tests {
 
     use super::*;
     use crate::pki::{
-        pem,
         samples::{self, World, YEAR, now},
         server::server_config,
     };
+
+    #[test]
+    fn a_certificate_names_its_caller() {
+        let world = World::new();
+        let named = world.north.client("spiffe://mfa.north.example/official/a.sample");
+        let id = caller(named.cert_pem.as_bytes()).expect("a caller");
+        assert_eq!(id.to_string(), "spiffe://mfa.north.example/official/a.sample");
+        for bad in [named.key_pem.as_bytes(), b"", b"none"] {
+            assert!(caller(bad).is_err());
+        }
+    }
 
     #[test]
     fn only_the_pinned_server_is_spoken_to() {

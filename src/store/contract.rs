@@ -40,7 +40,8 @@ macro_rules! store_contract {
         $crate::store::contract::rules!($open; indices_follow_without_gaps every_expected_stream_is_compared
             an_append_is_whole time_never_goes_back what_breaks_the_contract_is_refused objects_keep_their_first_entry
             pages_of_the_list_are_stable what_was_answered_survives a_dropped_caller_leaves_a_whole_append_or_none
-            concurrent_appends_all_land of_rivals_one_wins);
+            concurrent_appends_all_land of_rivals_one_wins
+            remarks_and_the_communique_are_two_streams);
     };
 }
 macro_rules! content_contract {
@@ -182,6 +183,31 @@ pub(super) async fn every_expected_stream_is_compared<S: Store>(open: impl Fn() 
     assert_eq!(store.append(right).await, Err(AppendError::Conflict));
     let again = append(vec![before.clone().next(1, vec![])]);
     assert_eq!(store.append(again).await, Err(AppendError::Conflict), "also where nothing was expected");
+}
+
+pub(super) async fn remarks_and_the_communique_are_two_streams<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (mut life, mut remarks) =
+        (Chain::new(StreamId::Communique(communique(1))), Chain::new(StreamId::Remarks(communique(1))));
+    let before = life.clone();
+    store.append(append(vec![life.next(1, vec![]), remarks.next(1, vec![b"said".to_vec()])])).await.unwrap();
+    // What is said meanwhile is no conflict for an act, nor an act for what is said.
+    let (seen, act) = (life.seen(), life.next(1, vec![]));
+    store.append(append(vec![remarks.next(1, vec![])])).await.unwrap();
+    assert_eq!(store.append(expecting([seen], vec![act])).await, Ok(3));
+    assert_eq!(
+        store.append(expecting([before.seen()], vec![remarks.clone().next(1, vec![])])).await,
+        Err(AppendError::Conflict)
+    );
+    drop(store);
+    let store = open();
+    let of = async |stream| {
+        let entries = store.stream(&stream, 0, 9).await.unwrap();
+        entries.iter().map(|e| e.index).collect::<Vec<_>>()
+    };
+    assert_eq!(of(StreamId::Communique(communique(1))).await, [0, 3]);
+    assert_eq!(of(StreamId::Remarks(communique(1))).await, [1, 2]);
+    assert_eq!(of(StreamId::Remarks(communique(2))).await, [0_u64; 0]);
 }
 
 /// Many that saw the same stream, also within one batch: one of them is in time.

@@ -34,13 +34,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptors_hold_the_five_services_and_their_imports() {
+    fn descriptors_hold_the_services_and_their_imports() {
         let set = prost_types::FileDescriptorSet::decode(DESCRIPTORS).unwrap();
         let mut services: Vec<_> = set.file.iter().flat_map(|f| &f.service).map(|s| s.name().to_owned()).collect();
         services.sort();
         assert_eq!(
             services,
-            ["CharterService", "CommuniqueService", "ContentService", "PowersService", "PublicationService"]
+            [
+                "CharterService",
+                "CommuniqueService",
+                "ContentService",
+                "EventService",
+                "PowersService",
+                "PublicationService"
+            ]
         );
         let files: Vec<_> = set.file.iter().map(prost_types::FileDescriptorProto::name).collect();
         assert!(set.file.iter().flat_map(|f| &f.dependency).all(|d| files.contains(&d.as_str())), "{files:?}");

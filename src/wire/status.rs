@@ -331,6 +331,7 @@ mod tests {
             Refusal::Purged { communique: CommuniqueId::new(1, &[9; 10]) },
             Refusal::StaleSerial { serial: 1, newest: 2 },
             Refusal::LimitReached { what: s(), limit: 7 },
+            Refusal::SlowReader { next_index: 7 },
             Refusal::Busy { what: s() },
             Refusal::Draining,
             Refusal::ClockSuspect { last: time, now: time },

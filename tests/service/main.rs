@@ -10,4 +10,5 @@ mod load;
 mod negotiation;
 mod rights;
 mod road;
+mod watch;
 mod world;

@@ -20,7 +20,7 @@ pub struct Served {
 }
 
 impl Served {
-    fn start(desk: &Desk) -> Self {
+    pub fn start(desk: &Desk) -> Self {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("communiqued"))
             .args(["serve", "--config", "host/communiqued.toml"])
             .current_dir(desk.0.path())
@@ -98,14 +98,14 @@ pub fn exchange() -> (Desk, Served) {
 }
 
 /// Runs a command as a party's official, who has read everything.
-fn official(desk: &Desk, party: &str, line: &str) -> Ran {
+pub fn official(desk: &Desk, party: &str, line: &str) -> Ran {
     desk.sign(&format!("{line} --yes --profile {party}-official.toml"))
 }
-fn reader(desk: &Desk, party: &str, line: &str) -> Ran {
+pub fn reader(desk: &Desk, party: &str, line: &str) -> Ran {
     desk.run(&format!("{line} --profile {party}-official.toml"))
 }
 
-fn draft(desk: &Desk, file: &str, fr: &str) {
+pub fn draft(desk: &Desk, file: &str, fr: &str) {
     desk.write("fr.txt", fr);
     desk.write("ar.txt", "نص تجريبي.\n");
     desk.write("list.csv", "a;b\n");

@@ -94,7 +94,7 @@ impl Config {
         const PLACES: RangeInclusive<u64> = 1..=1_000_000;
         const SECONDS: RangeInclusive<u64> = 1..=DAY;
         let limits = &self.limits;
-        let bounds: [(&str, u64, RangeInclusive<u64>); 16] = [
+        let bounds: [(&str, u64, RangeInclusive<u64>); 19] = [
             ("limits.header_bytes", limits.header_bytes.into(), 4 * 1024..=1024 * 1024),
             ("limits.connections", wide(limits.connections), PLACES),
             ("limits.connections_per_party", wide(limits.connections_per_party), PLACES),
@@ -106,6 +106,9 @@ impl Config {
             ("limits.transfer_seconds", limits.transfer_seconds, SECONDS),
             ("limits.calls_per_party", wide(limits.calls_per_party), PLACES),
             ("limits.uploads_per_party", wide(limits.uploads_per_party), PLACES),
+            ("limits.watchers_per_party", wide(limits.watchers_per_party), PLACES),
+            ("limits.heartbeat_seconds", limits.heartbeat_seconds, 1..=3600),
+            ("limits.slow_reader_seconds", limits.slow_reader_seconds, 1..=3600),
             ("limits.keepalive_seconds", limits.keepalive_seconds, 1..=3600),
             ("limits.connection_age_seconds", limits.connection_age_seconds, 60..=7 * DAY),
             ("limits.page_default", limits.page_default.into(), 1..=10_000),

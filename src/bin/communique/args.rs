@@ -10,7 +10,7 @@ use communique::domain::{
     life::State,
     text::Direction,
     time::Time,
-    words::Line,
+    words::{Line, Sought},
 };
 
 /// Drafts, signs, publishes and verifies joint communiqués.
@@ -65,11 +65,19 @@ pub enum Command {
     /// Show what changed from one revision to another.
     Diff(Diff),
     /// List the communiqués that name your party.
-    List {
-        /// Only those that are drafting, open, complete or published.
-        #[arg(long, value_name = "STATE")]
-        state: Option<State>,
+    List(List),
+    /// List what waits for an act of your party, by deadline.
+    Inbox,
+    /// Show who did what to a communiqué, when, with reasons.
+    History {
+        /// The communiqué's id.
+        id: CommuniqueId,
     },
+    /// Say something of a revision, to all parties or within your own.
+    #[command(subcommand)]
+    Remark(Remark),
+    /// Tell what happens as it happens, and run a command for each event.
+    Watch(Watch),
     /// Initial the newest revision: the text is final, but not yet consented to.
     Initial(Act),
     /// Open the newest revision for signature, where initialling is waived.
@@ -391,6 +399,83 @@ pub struct Show {
     /// The texts too.
     #[arg(long)]
     pub texts: bool,
+}
+
+#[derive(Group)]
+pub struct List {
+    /// Only those in this state, such as drafting, open, complete or published.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<State>,
+    /// Only those that name this party too.
+    #[arg(long, value_name = "ID")]
+    pub party: Option<PartyId>,
+    /// Only those that wait for an act of your party.
+    #[arg(long)]
+    pub awaiting: bool,
+    /// Only those whose title holds these words, in any language and whatever their case.
+    #[arg(long, value_name = "WORDS", value_parser = Sought::new)]
+    pub text: Option<Sought>,
+}
+
+#[derive(Subcommand)]
+pub enum Remark {
+    /// Add a remark. It is not signed, and no package holds it.
+    Add(AddRemark),
+    /// List the remarks that your party may read.
+    List {
+        /// The communiqué's id.
+        id: CommuniqueId,
+        /// Only those on this revision.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        revision: Option<u64>,
+        /// Only those within your own party.
+        #[arg(long)]
+        own: bool,
+    },
+}
+
+#[derive(Group)]
+pub struct AddRemark {
+    /// The communiqué's id.
+    pub id: CommuniqueId,
+    /// What is said.
+    #[arg(required_unless_present = "text_file", conflicts_with = "text_file")]
+    pub text: Option<String>,
+    /// A file that says it.
+    #[arg(long, value_name = "FILE")]
+    pub text_file: Option<PathBuf>,
+    /// The revision that it speaks of; the newest, if it is left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub revision: Option<u64>,
+    /// For your own party alone, and not for the others.
+    #[arg(long)]
+    pub own: bool,
+    /// Who says it, in one line; the name in your certificate, if it is left out.
+    #[arg(long, value_parser = |s: &str| Line::new(s))]
+    pub author: Option<Line>,
+    /// In which language.
+    #[arg(long)]
+    pub lang: Option<Lang>,
+}
+
+#[derive(Group)]
+pub struct Watch {
+    /// From this index of the log on; from now on, if it is left out. Where a resume point is kept, it counts instead.
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+    /// Only this communiqué.
+    #[arg(long, value_name = "ID")]
+    pub of: Option<CommuniqueId>,
+    /// For each event run this command in a shell, with one line of JSON on its standard input; at least once for each. Keeps a
+    /// resume point.
+    #[arg(long, value_name = "CMD")]
+    pub exec: Option<String>,
+    /// How often a command that fails is run again, with growing pauses, before watching stops.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub retries: u32,
+    /// Where the resume point is kept; with --exec, it is kept in the state directory if this is left out.
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
 }
 
 #[derive(Group)]

@@ -59,7 +59,7 @@ impl Profile {
     /// # Errors
     /// [`Failure`] with code 64, that says where the profile should be and what it holds.
     pub fn load(name: &str) -> Result<Self, Failure> {
-        let path = if name.contains('/') || name.ends_with(".toml") {
+        let path = if is_path(name) {
             PathBuf::from(name)
         } else {
             let base = etcetera::choose_base_strategy()
@@ -136,6 +136,27 @@ impl Profile {
 #[expect(clippy::disallowed_methods, reason = "a binary reads the environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// Whether a profile is named by its file.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".toml")
+}
+
+/// Where the resume point of this profile's watch is kept: in the state directory, or beside a profile that is named by its
+/// file.
+///
+/// # Errors
+/// A directory that cannot be found or made.
+pub fn resume_point(name: &str) -> Result<PathBuf, Failure> {
+    if is_path(name) {
+        return Ok(PathBuf::from(format!("{name}.watch")));
+    }
+    let base = etcetera::choose_base_strategy()
+        .map_err(|_| Failure::usage("there is no home directory to keep a resume point in; give --state FILE"))?;
+    let directory = base.state_dir().unwrap_or_else(|| base.data_dir()).join("communique");
+    std::fs::create_dir_all(&directory).map_err(|e| Failure::file(&directory, &e))?;
+    Ok(directory.join(format!("{name}.watch")))
 }
 
 /// A file, whole, up to a limit in bytes.

@@ -402,3 +402,48 @@ proptest! {
         }
     }
 }
+
+/// What waits for whom, written by hand; and whatever is said to wait can be done.
+#[test]
+fn what_is_awaited_can_be_done() {
+    use Initialling::{Required, Waived};
+    let expect: [(State, Initialling, &[ActKind], &[ActKind]); 8] = [
+        (State::Drafting, Required, &[ActKind::Initial], &[ActKind::Initial]),
+        (State::Drafting, Waived, &[ActKind::Open], &[]),
+        (State::Open, Required, &[ActKind::Sign], &[ActKind::Sign]),
+        (State::Open, Waived, &[ActKind::Sign], &[ActKind::Sign]),
+        (State::Complete, Required, &[], &[]),
+        (State::Complete, Waived, &[], &[]),
+        (State::Published, Required, &[], &[]),
+        (State::Published, Waived, &[], &[]),
+    ];
+    for (state, initialling, proposers, others) in expect {
+        for (who, expected) in [("aa", proposers), ("bb", others), ("stranger", &[][..])] {
+            let mut world = in_state(state, initialling);
+            assert_eq!(world.awaited(who), expected, "{state} {initialling:?} {who}");
+            for kind in expected {
+                world.submit(world.act(*kind, who, "b1")).unwrap();
+                assert!(!world.awaited(who).contains(kind), "{kind} was done");
+            }
+        }
+    }
+    // After a declination a new revision waits for everybody.
+    let mut world = in_state(State::Open, Required);
+    world.submit(world.act(ActKind::Decline, "cc", "a1")).unwrap();
+    assert_eq!(world.awaited("bb"), [ActKind::Propose]);
+    // A quorum of two waits until both have signed; a deadline that has passed waits for nothing.
+    let mut world = World::new(&[("aa", 2), ("bb", 1)]);
+    let deadline = noon().plus(60);
+    let mut manifest = world.manifest();
+    manifest.procedure.deadline = Some(deadline);
+    world.propose_as(manifest, |a| a).unwrap();
+    world.open();
+    for holder in ["a1", "b1"] {
+        assert_eq!(world.awaited("aa"), [ActKind::Sign]);
+        world.submit(world.act(ActKind::Sign, "aa", holder)).unwrap();
+    }
+    assert_eq!(world.awaited("aa"), []);
+    assert_eq!(world.awaited("bb"), [ActKind::Sign]);
+    world.now = deadline.plus(1);
+    assert_eq!(world.awaited("bb"), []);
+}

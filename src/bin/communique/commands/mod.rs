@@ -6,13 +6,16 @@ mod charter;
 pub mod diff;
 mod doctor;
 mod drafts;
+mod history;
 mod key;
 mod powers;
 mod publication;
+mod remark;
 mod show;
 mod text;
 mod trust;
 pub mod verify;
+mod watch;
 
 use communique::{app::machine::ThisMachine, client::session::Session, domain::time::Time};
 
@@ -59,7 +62,11 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::New(args) => drafts::new(&mut ctx, &args),
         Command::Revise(args) => drafts::revise(&mut ctx, &args),
         Command::Show(args) => show::show(&mut ctx, &args),
-        Command::List { state } => show::list(&mut ctx, state),
+        Command::List(args) => show::list(&mut ctx, args),
+        Command::Inbox => show::inbox(&mut ctx),
+        Command::History { id } => history::run(&mut ctx, id),
+        Command::Remark(command) => remark::run(&mut ctx, command),
+        Command::Watch(args) => watch::run(&mut ctx, &args),
         Command::Diff(args) => diff::run(&mut ctx, &args),
         Command::Initial(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Initial, &args, None),
         Command::Open(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Open, &args, None),

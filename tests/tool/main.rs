@@ -11,5 +11,6 @@
 )]
 
 mod desk;
+mod drafters;
 mod job;
 mod offline;

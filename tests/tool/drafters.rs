@@ -163,6 +163,7 @@ fn what_moved_is_told_as_moved() {
     let diff = diff
         .prints("fr: 1 paragraph changed, 1 added, 1 removed, 1 moved; numbers changed: 2\u{202f}025 → 2\u{202f}035\n");
     let diff = diff.prints("ar: 1 paragraph changed\n").prints("titles changed; deadline changed\n");
+    let diff = diff.prints("Titles\n  - fr: Communiqué d’essai\n  + fr: Communiqué commun d’essai\n");
     let diff = diff.prints("paragraph 4 moved to 2").prints("  > Elles remercient").prints("paragraph 5 is gone");
     let diff = diff.prints("“2\u{202f}025” → “2\u{202f}035”").prints("“أمس” → “اليوم”").prints("paragraph 5 is new");
     assert_eq!(diff.out.matches("Elles remercient").count(), 1, "{}", diff.out);

@@ -60,7 +60,8 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
             TextChange::Compared(changes) if changes.is_empty() => {}
             TextChange::Compared(changes) => {
                 out.gap();
-                say(out, lang, changes);
+                out.heading(&format!("Text {lang}"));
+                say(out, changes);
             }
             TextChange::Added(_) | TextChange::Removed(_) => {
                 out.gap();
@@ -80,16 +81,11 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
 /// Shows what changed in one text.
 pub fn text(out: &mut Out, lang: &Lang, old: &str, new: &str) {
     let changes = comparing::compare(old, new);
-    if changes.is_empty() {
-        out.heading(&format!("Text {lang}: unchanged"));
-        return;
-    }
-    say(out, lang, &changes);
-    out.paragraph("  ", &Summary::of(&changes, lang).to_string());
+    out.paragraph("", &format!("Text {lang}: {}", Summary::of(&changes, lang)));
+    say(out, &changes);
 }
 
-fn say(out: &mut Out, lang: &Lang, changes: &[Change]) {
-    out.heading(&format!("Text {lang}"));
+fn say(out: &mut Out, changes: &[Change]) {
     for change in changes {
         match change {
             Change::Added { new, text } => {

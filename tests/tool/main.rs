@@ -13,5 +13,6 @@
 mod daily;
 mod desk;
 mod doctor;
+mod drafters;
 mod job;
 mod offline;

@@ -313,4 +313,9 @@ fn an_act_without_an_answer_is_sent_again_as_it_was() {
     let sheet: Value = serde_json::from_str(&signed).unwrap();
     let sent = communique::domain::id::Digest::of(sheet["act"].as_str().unwrap().as_bytes()).to_string();
     assert_eq!(digest["digest"], sent, "another signature was stored");
+
+    // Where nothing can be kept, it is said, and sent all the same.
+    fs::remove_dir_all(desk.path(".local")).unwrap();
+    desk.write(".local", "in the way");
+    official(&desk, "south", &format!("initial {id}")).ends(0).tells("for want of a place");
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use communique::{
-    client::remote::RemoteError,
+    client::{remote::RemoteError, session::Session},
     domain::{
         act::{Act, ActKind},
         document::Document,
@@ -15,19 +15,20 @@ use communique::{
         json::Form as _,
         manifest::Manifest,
         refusal::{Class, Refusal},
-        statement::{STATEMENT_LIMIT, Unverified},
+        statement::{STATEMENT_LIMIT, Statement, Unverified},
+        view::Receipt,
     },
 };
 use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{errors::Failure, profile};
+use crate::{commands::Context, errors::Failure, profile};
 
 /// Most acts that are looked through: one is kept only while nobody knows what became of it.
 const KEPT_LIMIT: usize = 256;
 
 /// Acts without an answer, under one pinned charter.
-pub struct Unanswered(PathBuf);
+pub struct Unanswered(Option<PathBuf>);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,33 +49,53 @@ pub struct Kept {
 }
 
 impl Unanswered {
-    /// Of this charter, in the user's state directory.
+    /// Of this charter, in the user's state directory. Without a home directory, none is ever kept.
+    pub fn under(pin: Digest) -> Self {
+        let base = etcetera::choose_base_strategy().ok();
+        let state = base.map(|base| base.state_dir().unwrap_or_else(|| base.data_dir()));
+        Self(state.map(|state| state.join("communique").join("unanswered").join(pin.to_string())))
+    }
+
+    /// Sends an act for the first time, and keeps it for as long as it is not known what became of it. Where it cannot be
+    /// kept it is sent all the same, with a warning.
     ///
     /// # Errors
-    /// If there is no home directory.
-    pub fn under(pin: Digest) -> Result<Self, Failure> {
-        let base = etcetera::choose_base_strategy().map_err(|_| Failure::usage("there is no home directory"))?;
-        let state = base.state_dir().unwrap_or_else(|| base.data_dir());
-        Ok(Self(state.join("communique").join("unanswered").join(pin.to_string())))
+    /// As [`Session::carry`].
+    pub fn send(
+        &self,
+        ctx: &mut Context,
+        session: &Session,
+        act: &Statement<Act>,
+        manifest: Option<&Document<Manifest>>,
+    ) -> Result<Receipt, RemoteError> {
+        let kept = self.keep(act.compact(), manifest);
+        if let Err(failure) = &kept {
+            let why = failure.sentence();
+            ctx.err
+                .line(&format!("If no answer comes, this cannot be sent again as it is, for want of a place: {why}"));
+        }
+        let answer = ctx.wait(session.carry(act.compact(), manifest));
+        match kept {
+            Ok(kept) => kept.settle(answer, false),
+            Err(_) => answer,
+        }
     }
 
     /// Keeps an act that is about to be sent; readable by its user alone.
-    ///
-    /// # Errors
-    /// A directory or file that cannot be written.
-    pub fn keep(&self, compact: &str, manifest: Option<&Document<Manifest>>) -> Result<Kept, Failure> {
-        let failed = |e| Failure::file(&self.0, &e);
+    fn keep(&self, compact: &str, manifest: Option<&Document<Manifest>>) -> Result<Kept, Failure> {
+        let Some(place) = &self.0 else { return Err(Failure::usage("there is no home directory")) };
+        let failed = |e| Failure::file(place, &e);
         let mut directory = fs::DirBuilder::new();
         directory.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut directory, 0o700);
-        directory.create(&self.0).map_err(failed)?;
-        let path = self.0.join(format!("{}.json", Digest::of(compact.as_bytes())));
+        directory.create(place).map_err(failed)?;
+        let path = place.join(format!("{}.json", Digest::of(compact.as_bytes())));
         let words = manifest.map(|m| String::from_utf8_lossy(m.bytes()).into_owned());
         let sheet = Sheet { act: compact.into(), manifest: words };
         let bytes = serde_json::to_vec(&sheet).map_err(|e| Failure::refused(e.to_string()))?;
         // A sheet that is cut short by a crash is no sheet: it is put in place whole.
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.0).map_err(failed)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(place).map_err(failed)?;
         std::io::Write::write_all(&mut file, &bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         file.persist(&path).map_err(|e| failed(e.error))?;
         read(&path).ok_or_else(|| Failure::refused(format!("{}: cannot be read back", path.display())))
@@ -82,7 +103,7 @@ impl Unanswered {
 
     /// One that this describes, if it is there.
     pub fn find(&self, described: impl Fn(&Kept) -> bool) -> Option<Kept> {
-        let entries = fs::read_dir(&self.0).ok()?.filter_map(Result::ok).take(KEPT_LIMIT);
+        let entries = fs::read_dir(self.0.as_ref()?).ok()?.filter_map(Result::ok).take(KEPT_LIMIT);
         entries.filter_map(|entry| read(&entry.path())).find(described)
     }
     /// An act of this kind on this communiqué, under one of these full powers.

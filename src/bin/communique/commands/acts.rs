@@ -48,7 +48,7 @@ pub fn run(ctx: &mut Context, kind: ActKind, args: &Act, reason: Option<Prose>) 
     let manifest = &reading.newest.manifest;
     let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
     let digests: Vec<_> = grants.iter().map(Statement::digest).collect();
-    let unanswered = Unanswered::under(session.pinned().founding)?;
+    let unanswered = Unanswered::under(session.pinned().founding);
     if let Some(kept) = unanswered.act(kind, args.id, &digests) {
         if (&kept.act.place, &kept.act.reason) != (&args.place, &reason) {
             return Err(Failure::refused(format!(
@@ -83,8 +83,7 @@ pub fn run(ctx: &mut Context, kind: ActKind, args: &Act, reason: Option<Prose>) 
     confirm::typed(ctx, &args.consent, kind.as_str(), &party)?;
     let key = announced.unlock(&args.consent.passphrase)?;
     let act = acting::sign(acting::act(&reading, kind, grant, circumstances())?, grant, &key)?;
-    let kept = unanswered.keep(act.compact(), None)?;
-    let receipt = kept.settle(ctx.wait(session.carry(&kept.compact, None)), false)?;
+    let receipt = unanswered.send(ctx, &session, &act, None)?;
     done(ctx, &session, args.id, act.body(), &receipt)
 }
 

@@ -63,7 +63,7 @@ fn propose(
     let base = draft.parent().unwrap_or(Path::new(""));
     let (manifest, uploads) = drafting::manifest(base, description, session.pinned(), id, place, Salt::new(random()))?;
     let digests: Vec<_> = grants.iter().map(Statement::digest).collect();
-    let unanswered = Unanswered::under(session.pinned().founding)?;
+    let unanswered = Unanswered::under(session.pinned().founding);
     if let Some(kept) = unanswered.proposal(&manifest, &digests) {
         let receipt = acts::again(ctx, &session, &kept)?;
         let manifest = kept.manifest.as_ref().unwrap_or(&manifest);
@@ -98,9 +98,8 @@ fn propose(
     upload(ctx, &session, id, &uploads)?;
     let circumstances = Circumstances { time: now(), place: None, reason: None };
     let act = acting::sign(acting::proposal(&manifest, grant, circumstances), grant, &key)?;
-    let kept = unanswered.keep(act.compact(), Some(&manifest))?;
-    let receipt = kept
-        .settle(ctx.wait(session.carry(&kept.compact, Some(&manifest))), false)
+    let receipt = unanswered
+        .send(ctx, &session, &act, Some(&manifest))
         .map_err(|e| Failure::from(e).of(format!("communiqué {id}")))?;
     done(ctx, &manifest, &receipt);
     Ok(())

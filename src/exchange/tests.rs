@@ -153,6 +153,9 @@ impl Content for Memory {
     async fn discard(&self, stage: Stage) {
         self.stages.lock().unwrap().remove(&stage.0);
     }
+    async fn purge(&self, _: CommuniqueId) -> Result<(), ReadFailed> {
+        Err(ReadFailed)
+    }
     async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed> {
         Ok(self.uploads.lock().unwrap().get(&(owner.clone(), digest)).copied())
     }

@@ -72,8 +72,7 @@ impl Exchange {
                 let mut plan = Plan::new(now, read);
                 plan.steps(&*self.machine, &stream, life.position(), steps, vec![], files)?;
                 if let Some((stream, original)) = corrected {
-                    let step =
-                        Step { kind: Kind::Rectified, documents: vec![manifest.digest()], statements: vec![] };
+                    let step = Step { kind: Kind::Rectified, documents: vec![manifest.digest()], statements: vec![] };
                     plan.steps(&*self.machine, &stream, original.position(), vec![step], vec![], None)?;
                 }
                 plan.list(id, &life)?;
@@ -190,6 +189,7 @@ impl Exchange {
         let until = Until { index: published.index, time: published.time };
         let contents = self.contents(id, until, original).await?;
         let entry = self.receipt_at(published.index).await?;
+        let standing = self.standing(published.time).await?;
         let certified = Statement::sign(
             CertifiedCopy {
                 founding: contents.manifest().founding,

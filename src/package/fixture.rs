@@ -517,7 +517,8 @@ impl<'a> Play<'a> {
     fn act(&mut self, kind: ActKind, p: usize, h: usize) -> String {
         let ad_referendum =
             || self.signatures.iter().rfind(|(k, of, ..)| (*k, *of) == (ActKind::SignAdReferendum, p)).map(|s| &s.3);
-        let texts = || Declaration::Texts([(lang("fr"), Prose::new("Nous l’entendons ainsi (exemple).").unwrap())].into());
+        let texts =
+            || Declaration::Texts([(lang("fr"), Prose::new("Nous l’entendons ainsi (exemple).").unwrap())].into());
         let declaration = match kind {
             ActKind::Declare => Some(texts()),
             ActKind::Sign | ActKind::SignAdReferendum => self.declared.get(&p).copied().map(Declaration::Made),
@@ -559,8 +560,7 @@ impl<'a> Play<'a> {
     fn counting(&self) -> Vec<String> {
         let confirms = |kind, p| kind == ActKind::Confirm && self.signatures.iter().any(|s| (s.0, s.1) == (kind, p));
         let counts = |(kind, p, h, _): &&(ActKind, usize, usize, String)| {
-            !self.revoked.contains(&(*p, *h))
-                && (*kind != ActKind::SignAdReferendum || confirms(ActKind::Confirm, *p))
+            !self.revoked.contains(&(*p, *h)) && (*kind != ActKind::SignAdReferendum || confirms(ActKind::Confirm, *p))
         };
         self.signatures.iter().filter(counts).map(|s| s.3.clone()).collect()
     }

@@ -272,7 +272,8 @@ impl Replay {
     fn unused(&self, published: Time) -> Option<Failure> {
         let signed = self.life.newest()?;
         let acts = || signed.acts.iter().chain([&signed.propose]);
-        let used: BTreeSet<_> = acts().chain(self.declarations.values()).map(|a| (&a.act.party, &a.act.grant)).collect();
+        let used: BTreeSet<_> =
+            acts().chain(self.declarations.values()).map(|a| (&a.act.party, &a.act.grant)).collect();
         let logged = self.parties.iter().flat_map(|(party, r)| r.grants().keys().map(move |grant| (party, grant)));
         if let Some((party, grant)) = logged.into_iter().find(|grant| !used.contains(grant)) {
             return Some(Check::FileExtra.fails(format!("no act names the full powers {grant} of {party}")));

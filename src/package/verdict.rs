@@ -400,7 +400,8 @@ impl Findings {
             value
         };
         let ended = |e: &Ended| json!({ "logged": e.logged, "reason": e.reason });
-        let declaration = |d: &DeclarationFound| with(deed(&d.deed), json!({ "revision": d.revision, "texts": d.texts }));
+        let declaration =
+            |d: &DeclarationFound| with(deed(&d.deed), json!({ "revision": d.revision, "texts": d.texts }));
         let signatory = |s: &Signatory| {
             let (capacity, confirmed) = match &s.capacity {
                 Capacity::Definitive => ("definitive", None),
@@ -424,9 +425,7 @@ impl Findings {
                 "declarations": p.declarations.iter().map(declaration).collect::<Vec<_>>(),
             })
         };
-        let charter = |c: &CharterFound| {
-            json!({ "version": c.version, "fingerprint": c.fingerprint, "since": c.since, "absent": c.absent })
-        };
+        let charter = |c: &CharterFound| json!({ "version": c.version, "fingerprint": c.fingerprint, "since": c.since, "absent": c.absent });
         let release = |r: &Release| with(deed(&r.deed), json!({ "party": r.party }));
         json!({
             "communique": self.communique,

@@ -36,7 +36,10 @@ pub fn succession() -> Plan {
         Box::new(|c| {
             c.parties.retain(|p| p.id != fixture::party(2));
             join(c, 3);
-            c.parties.iter_mut().filter(|p| p.id == fixture::party(1)).for_each(|p| p.authority = key(RENEWED).public());
+            c.parties
+                .iter_mut()
+                .filter(|p| p.id == fixture::party(1))
+                .for_each(|p| p.authority = key(RENEWED).public());
         }),
         Box::new(|c| {
             join(c, 4);
@@ -144,7 +147,10 @@ fn a_charter_that_came_into_force_after_completion_is_in_it() {
     let (_, findings) = proven(&plan);
     assert_eq!((findings.charter_version, findings.charters.len()), (1, 2));
     plan.signer = Box::new(|_, _, _| None);
-    assert!(matches!(plan.play().verify(), Verdict::Failed { check: Check::CertifiedCopy, .. }), "the depositary before");
+    assert!(
+        matches!(plan.play().verify(), Verdict::Failed { check: Check::CertifiedCopy, .. }),
+        "the depositary before"
+    );
 }
 
 #[test]

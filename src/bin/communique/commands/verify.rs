@@ -132,7 +132,10 @@ fn found(out: &mut Out, f: &Findings, proven: bool) {
     let (mut corrected, mut before) = (f.original.as_deref(), f);
     while let Some(original) = corrected {
         out.gap();
-        out.heading(&format!("{} corrects {}, whose own package is in this one:", before.communique, original.communique));
+        out.heading(&format!(
+            "{} corrects {}, whose own package is in this one:",
+            before.communique, original.communique
+        ));
         document(out, original, proven);
         (corrected, before) = (original.original.as_deref(), original);
     }

@@ -7,7 +7,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 6] = ["receipt", "charter", "powers", "communique", "content", "publication"];
+const FILES: [&str; 7] = ["receipt", "charter", "powers", "communique", "content", "publication", "event"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");

@@ -108,6 +108,9 @@ pub struct Keys {
     pub log: PathBuf,
     /// The key that signs certified copies. Not readable by others. Required.
     pub depositary: PathBuf,
+    /// Keys that take the place of these under the next charter: there before it is proposed. Not readable by others.
+    #[serde(default)]
+    pub next: Vec<PathBuf>,
 }
 
 /// What is logged, and how. Logs go to standard error.
@@ -180,6 +183,17 @@ pub struct Limits {
     /// Uploads of one party under way. Default 8.
     #[serde(deserialize_with = "load::number")]
     pub uploads_per_party: usize,
+    /// Watchers of one party, each a stream of events. Default 32: some for each of its systems and desks.
+    #[serde(deserialize_with = "load::number")]
+    pub watchers_per_party: usize,
+    /// Time after which a stream of events that had nothing to say says that it lives, in seconds. Default 30: less than what
+    /// networks forget silent connections after.
+    #[serde(deserialize_with = "load::number")]
+    pub heartbeat_seconds: u64,
+    /// Time for which a watcher's full queue may stay full before the watcher is dropped, with the index to resume from, in
+    /// seconds. Default 30.
+    #[serde(deserialize_with = "load::number")]
+    pub slow_reader_seconds: u64,
     /// Time between HTTP/2 keepalive pings, and the time for the answer, in seconds. Default 30.
     #[serde(deserialize_with = "load::number")]
     pub keepalive_seconds: u64,
@@ -230,6 +244,9 @@ impl Default for Limits {
             transfer_seconds: 600,
             calls_per_party: 256,
             uploads_per_party: 8,
+            watchers_per_party: 32,
+            heartbeat_seconds: 30,
+            slow_reader_seconds: 30,
             keepalive_seconds: 30,
             connection_age_seconds: 3600,
             page_default: 50,

@@ -28,6 +28,7 @@ use crate::{
         gate::{Gate, Snapshot},
         listener,
         serve::{self as server},
+        watch::Pace,
     },
     http,
     observe::{Metrics, Readiness},
@@ -42,6 +43,8 @@ use crate::{
 /// How often readiness is looked at.
 const READINESS_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often it is looked at what time has made due: how late a lapse may be logged.
+const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the store may take to answer before it counts as one that cannot be used.
 const READINESS_DEADLINE: Duration = Duration::from_secs(10);
 /// How often the log's trust is compared with the door's, beside every change that is heard of: how long one that was not
@@ -110,10 +113,10 @@ pub async fn serve(
     let content = SqliteContent::open(&config.data.content(), Options::default())?;
     let (store, content) = (Arc::new(store), Arc::new(content));
     let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::not_yet("starting"));
-    let (machine, depositary) = (Arc::new(ThisMachine), keys.depositary.clone());
-    let exchange = Arc::new(Exchange::new(store, content, machine, depositary, metrics.clone()));
+    let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.all(), metrics.clone()));
     let charter = exchange.charter_in_force().await?;
     keys.match_charter(&config, charter.charter())?;
+    exchange.settle().await?;
     let identity = Identity::read(&config)?;
     let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 
@@ -128,6 +131,7 @@ pub async fn serve(
     let watching = stop.child_token();
     let _ends_with_this = watching.clone().drop_guard();
     tokio::spawn(follow_trust(exchange.clone(), gate.clone(), identity, watching.clone()));
+    tokio::spawn(follow_time(exchange.clone(), watching.clone()));
     tokio::spawn(follow_readiness(exchange.clone(), readiness.clone(), reporter, watching.clone()));
     let operators = http::Pages { readiness: readiness.clone(), metrics: metrics.clone() };
     // Probes are answered until the last call has ended: that it drains is no reason to kill it.
@@ -144,7 +148,7 @@ pub async fn serve(
     });
     info!(exchange = %addresses.exchange, http = %addresses.http, name = config.exchange.name, "serving");
     bound(addresses);
-    let desk = call::Desk::new(exchange, metrics, calls(&config.limits));
+    let desk = call::Desk::new(exchange, metrics, calls(&config.limits), stop.clone());
     server::serve(desk, health, gate, listener, connections(&config.limits), stop).await?;
     info!("stopped");
     Ok(())
@@ -156,6 +160,11 @@ fn calls(limits: &Limits) -> call::Limits {
         transfer: Duration::from_secs(limits.transfer_seconds),
         calls_per_party: limits.calls_per_party,
         uploads_per_party: limits.uploads_per_party,
+        watchers_per_party: limits.watchers_per_party,
+        pace: Pace {
+            heartbeat: Duration::from_secs(limits.heartbeat_seconds),
+            patience: Duration::from_secs(limits.slow_reader_seconds),
+        },
         pages: PageLimits { default: limits.page_default as usize, most: limits.page_max as usize },
     }
 }
@@ -181,10 +190,11 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|e| ServeError::Bind(address, e))
 }
 
-/// The exchange's own two keys.
+/// The exchange's own two keys, and those of its next charter.
 struct Keys {
     log: Arc<dyn Signer>,
     depositary: Arc<dyn Signer>,
+    next: Vec<Arc<dyn Signer>>,
 }
 
 impl Keys {
@@ -192,17 +202,27 @@ impl Keys {
         Ok(Self {
             log: Arc::new(keyfile::read_plain(&config.keys.log)?),
             depositary: Arc::new(keyfile::read_plain(&config.keys.depositary)?),
+            next: config
+                .keys
+                .next
+                .iter()
+                .map(|path| Ok(Arc::new(keyfile::read_plain(path)?) as Arc<dyn Signer>))
+                .collect::<Result<_, KeyFileError>>()?,
         })
+    }
+    fn all(&self) -> Vec<Arc<dyn Signer>> {
+        [&self.log, &self.depositary].into_iter().chain(&self.next).cloned().collect()
     }
     /// A charter for other keys or another name would found an exchange that cannot start.
     fn match_charter(&self, config: &Config, charter: &Charter) -> Result<(), Refusal> {
         if charter.exchange.as_str() != config.exchange.name {
             return Err(Refusal::disagrees("charter.exchange", &config.exchange.name, &charter.exchange));
         }
-        if charter.log.key != self.log.public() {
+        let has = |key, current: &Arc<dyn Signer>| [current].into_iter().chain(&self.next).any(|k| k.public() == key);
+        if !has(charter.log.key, &self.log) {
             return Err(Refusal::disagrees("charter.log.key", "the key configured", "another"));
         }
-        if charter.depositary != self.depositary.public() {
+        if !has(charter.depositary, &self.depositary) {
             return Err(Refusal::disagrees("charter.depositary", "the key configured", "another"));
         }
         Ok(())
@@ -291,6 +311,21 @@ impl Door {
             Err(error) => error!(%error, "trust not swapped"),
         }
         Ok(())
+    }
+}
+
+/// Logs what time makes due, also when nobody calls.
+async fn follow_time(exchange: Arc<Exchange>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(SETTLE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(refusal) = exchange.settle().await {
+            error!(%refusal, "what is due was not logged; it is tried again");
+        }
     }
 }
 

@@ -2,9 +2,17 @@
 //! computed again, acts made from what was read.
 
 pub mod acting;
+pub mod aligning;
 pub mod chartering;
+pub mod comparing;
 pub mod drafting;
+pub mod importing;
 pub mod keyfile;
+mod line;
+pub mod numbers;
 pub mod reading;
 pub mod remote;
+pub mod road;
 pub mod session;
+pub mod timeline;
+pub mod transfer;

@@ -16,6 +16,8 @@ use super::{
     drafting::Upload,
     reading::{self, GrantBook, Pinned, Reading, Revision},
     remote::{Connection, Remote, RemoteError},
+    road::{Proxies, Road},
+    timeline::{Happened, Step, Timeline, What},
 };
 use crate::domain::{
     act::{Act, ActKind},
@@ -28,10 +30,11 @@ use crate::domain::{
     manifest::{Manifest, Part},
     powers::Powers,
     refusal::{Refusal, same},
+    remark::Remark,
     statement::{Statement, Unverified},
     time::Time,
     trust::Trust,
-    view::{ActView, PublicationView, Receipt},
+    view::{ActView, ListFilter, PublicationView, Receipt, RevisionView},
 };
 
 /// A party's side of an exchange.
@@ -51,6 +54,8 @@ pub struct Row {
     pub state: State,
     /// The newest manifest that it shows.
     pub manifest: Document<Manifest>,
+    /// What waits for the caller's party, as the exchange says.
+    pub awaited: Vec<ActKind>,
 }
 
 /// What was done to a communiqué over all its revisions.
@@ -60,6 +65,20 @@ pub struct History {
     pub acts: Vec<Statement<Act>>,
     /// Whose signatures on which revision lie in escrow, unseen: the exchange's word.
     pub escrowed: Vec<(PartyId, u64)>,
+}
+
+impl Pinned {
+    /// The connection to the exchange that the charters name, by the CAs that they name.
+    #[must_use]
+    pub fn connection(&self, road: Road, certificate_pem: Vec<u8>, key_pem: Vec<u8>) -> Connection {
+        Connection {
+            road,
+            server_name: self.exchange().to_string(),
+            server_cas: self.chain().map(|s| s.charter().server_ca.as_bytes().to_vec()).collect(),
+            certificate_pem,
+            key_pem,
+        }
+    }
 }
 
 impl Session {
@@ -74,13 +93,20 @@ impl Session {
         key_pem: Vec<u8>,
         now: Time,
     ) -> Result<Self, RemoteError> {
-        let connection = Connection {
-            address: address.into(),
-            server_name: pinned.exchange().to_string(),
-            server_ca: pinned.charter().server_ca.as_bytes().to_vec(),
-            certificate_pem,
-            key_pem,
-        };
+        Self::open_by(pinned, Road::new([address], Proxies::default())?, certificate_pem, key_pem, now).await
+    }
+    /// The same by a road of several addresses, or through a proxy.
+    ///
+    /// # Errors
+    /// As [`Remote::connect`].
+    pub async fn open_by(
+        pinned: Pinned,
+        road: Road,
+        certificate_pem: Vec<u8>,
+        key_pem: Vec<u8>,
+        now: Time,
+    ) -> Result<Self, RemoteError> {
+        let connection = pinned.connection(road, certificate_pem, key_pem);
         let mut session = Self::over(pinned, Remote::connect(&connection).await?);
         session.pinned.follow(&session.remote.charters().await?, now)?;
         Ok(session)
@@ -141,8 +167,7 @@ impl Session {
                     let unverified = Unverified::<Act>::parse(&statement)?;
                     let book = self.gather([unverified.claims().grant]).await?;
                     let act = reading::covered(&self.pinned, &statement, &book)?;
-                    let body = act.body();
-                    same("act.communique", id, body.communique)?;
+                    same("act.communique", id, act.body().communique)?;
                     history.acts.push(act);
                 }
                 ActView::Escrowed { party, revision, .. } => history.escrowed.push((party, revision)),
@@ -150,17 +175,18 @@ impl Session {
         }
         Ok(history)
     }
-    /// The communiqués that the caller may see.
+    /// The communiqués that the caller may see, as far as the filter wants them.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn list(&self, state: Option<State>) -> Result<Vec<Row>, RemoteError> {
+    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Row>, RemoteError> {
         let mut rows = Vec::new();
-        for summary in self.remote.communiques(state).await? {
+        for summary in self.remote.communiques(filter).await? {
             let manifest = self.of_this_exchange(summary.manifest)?;
             same("manifest.communique", summary.communique, manifest.communique)?;
             same("manifest.revision", summary.revision, manifest.revision)?;
-            rows.push(Row { state: summary.state, manifest });
+            same("deadline", shown(manifest.procedure.deadline), shown(summary.deadline))?;
+            rows.push(Row { state: summary.state, manifest, awaited: summary.awaited });
         }
         Ok(rows)
     }
@@ -291,8 +317,19 @@ impl Session {
         circumstances: Circumstances,
     ) -> Result<Receipt, RemoteError> {
         let act = acting::sign(acting::proposal(manifest, grant, circumstances), grant, signer)?;
-        let receipt = self.remote.propose(manifest.bytes(), act.compact()).await?;
-        acknowledges(&receipt, Kind::Revision, act.digest())?;
+        self.carry(act.compact(), Some(manifest)).await
+    }
+    /// Sends an act that is signed, and the manifest if it proposes one. Sent again, the same bytes get the same receipt.
+    ///
+    /// # Errors
+    /// What the exchange refuses.
+    pub async fn carry(&self, act: &str, proposed: Option<&Document<Manifest>>) -> Result<Receipt, RemoteError> {
+        let digest = Digest::of(act.as_bytes());
+        let (kind, receipt) = match proposed {
+            Some(manifest) => (Kind::Revision, self.remote.propose(manifest.bytes(), act).await?),
+            None => (Kind::Act, self.remote.act(act).await?),
+        };
+        acknowledges(&receipt, kind, digest)?;
         Ok(receipt)
     }
     /// Signs any other act on what was read, and sends it.
@@ -308,9 +345,86 @@ impl Session {
         circumstances: Circumstances,
     ) -> Result<Receipt, RemoteError> {
         let act = acting::sign(acting::act(&self.pinned, reading, kind, grant, circumstances)?, grant, signer)?;
-        let receipt = self.remote.act(act.compact()).await?;
-        acknowledges(&receipt, Kind::Act, act.digest())?;
+        self.carry(act.compact(), None).await
+    }
+    /// Adds a remark.
+    ///
+    /// # Errors
+    /// What the exchange refuses.
+    pub async fn add_remark(&self, remark: &Document<Remark>) -> Result<Receipt, RemoteError> {
+        let receipt = self.remote.add_remark(remark.bytes()).await?;
+        let entry: Entry = json::parse(&receipt.entry)?;
+        if entry.kind != Kind::Remark || entry.documents != [remark.digest()] {
+            return Err(Refusal::disagrees("receipt", remark.digest(), "an entry of something else").into());
+        }
         Ok(receipt)
+    }
+    /// The remarks that the caller may read, of one revision or of all, in log order, each what its entry names. They are the
+    /// exchange's word: nobody signs them.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn remarks(
+        &self,
+        id: CommuniqueId,
+        revision: Option<u64>,
+    ) -> Result<Vec<(Document<Remark>, Entry)>, RemoteError> {
+        let mut remarks = Vec::new();
+        for view in self.remote.remarks(id, revision).await? {
+            let remark = Document::<Remark>::parse(view.remark)?;
+            let entry: Entry = json::parse(&view.receipt.entry)?;
+            same("remark.communique", id, remark.communique)?;
+            self.pinned.standing().addressed(&remark.exchange, remark.founding)?;
+            if entry.kind != Kind::Remark || entry.documents != [remark.digest()] {
+                return Err(Refusal::disagrees("receipt", remark.digest(), "an entry of something else").into());
+            }
+            remarks.push((remark, entry));
+        }
+        Ok(remarks)
+    }
+    /// Everything that was done to a communiqué, in log order: every entry follows the one before as far as both can be seen,
+    /// every manifest and act is verified. Log times are the exchange's word.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn timeline(&self, id: CommuniqueId) -> Result<Vec<Happened>, RemoteError> {
+        let mut timeline = Timeline::of(id);
+        for event in self.remote.events(id).await? {
+            let what = match timeline.next(&event)? {
+                Step::Escrowed { party, act, revision } => What::Escrowed { party, act, revision },
+                Step::Logged(entry, objects) => {
+                    let statements: Vec<&str> = objects
+                        .iter()
+                        .skip(entry.documents.len())
+                        .map(|bytes| std::str::from_utf8(bytes))
+                        .collect::<Result<_, _>>()
+                        .map_err(|_| Refusal::malformed("event.objects", "is not UTF-8"))?;
+                    let statement =
+                        || statements.first().copied().ok_or_else(|| Refusal::not_found("statement of", id));
+                    match entry.kind {
+                        Kind::Revision => {
+                            let manifest = objects.first().cloned().unwrap_or_default();
+                            let propose = statement()?.to_owned();
+                            let book = self.gather([Unverified::<Act>::parse(&propose)?.claims().grant]).await?;
+                            let receipt = Receipt { index: event.index, entry: vec![] };
+                            let view = RevisionView { manifest, propose, receipt };
+                            What::Revision(Box::new(Revision::check(&self.pinned, id, &view, &book)?))
+                        }
+                        Kind::Act => {
+                            let compact = statement()?;
+                            let book = self.gather([Unverified::<Act>::parse(compact)?.claims().grant]).await?;
+                            let act = reading::covered(&self.pinned, compact, &book)?;
+                            same("act.communique", id, act.body().communique)?;
+                            What::Act(Box::new(act))
+                        }
+                        kind => What::Noted(kind),
+                    }
+                }
+            };
+            timeline.knows(&what)?;
+            timeline.happened.push(Happened { index: event.index, time: timeline.time, what });
+        }
+        Ok(timeline.happened)
     }
     /// Asks for publication. The same answer every time.
     ///
@@ -353,6 +467,10 @@ impl Session {
     }
 }
 
+fn shown(time: Option<Time>) -> String {
+    time.map_or_else(|| "null".into(), |time| time.to_string())
+}
+
 /// The receipt must be for what was sent: an entry of this kind that names the statement.
 fn acknowledges(receipt: &Receipt, kind: Kind, statement: Digest) -> Result<(), Refusal> {
     let entry: Entry = json::parse(&receipt.entry)?;
@@ -390,7 +508,7 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
-    use crate::domain::{entry::StreamId, id::Salt, time::Time};
+    use crate::domain::{entry::StreamId, id::Salt};
 
     #[tokio::test]
     async fn no_more_is_taken_than_was_announced() {

@@ -43,6 +43,8 @@ pub enum Kind {
     Rectified,
     /// Every party asked for it, and the texts and annexes are erased: the acts that asked.
     Purged,
+    /// A remark: the document. Only in a stream of remarks, never in a package.
+    Remark,
 }
 
 /// The stream that an entry belongs to. A decision reads whole streams, and appends only if none of them grew.
@@ -55,6 +57,8 @@ pub enum StreamId {
     Party(PartyId),
     /// A communiqué: `communique/<id>`.
     Communique(CommuniqueId),
+    /// The remarks on a communiqué: `remarks/<id>`.
+    Remarks(CommuniqueId),
 }
 
 impl fmt::Display for StreamId {
@@ -63,6 +67,7 @@ impl fmt::Display for StreamId {
             Self::Exchange => f.write_str("exchange"),
             Self::Party(id) => write!(f, "party/{id}"),
             Self::Communique(id) => write!(f, "communique/{id}"),
+            Self::Remarks(id) => write!(f, "remarks/{id}"),
         }
     }
 }
@@ -73,7 +78,11 @@ impl FromStr for StreamId {
             None if s == "exchange" => Ok(Self::Exchange),
             Some(("party", id)) => Ok(Self::Party(id.parse()?)),
             Some(("communique", id)) => Ok(Self::Communique(id.parse()?)),
-            _ => Err(Refusal::malformed("entry.stream", "is none of exchange, party/<id>, communique/<id>")),
+            Some(("remarks", id)) => Ok(Self::Remarks(id.parse()?)),
+            _ => Err(Refusal::malformed(
+                "entry.stream",
+                "is none of exchange, party/<id>, communique/<id>, remarks/<id>",
+            )),
         }
     }
 }

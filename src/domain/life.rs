@@ -381,11 +381,15 @@ impl Life {
                 None
             }
             ActKind::Purge => {
-                once(newest, body)?;
                 // Who has left can no longer ask.
-                let here = newest.manifest.parties.iter().filter(|p| ctx.standing.party(p).is_ok());
+                let mut here = newest.manifest.parties.iter().filter(|p| ctx.standing.party(p).is_ok());
                 let asked = |p: &PartyId| *p == body.party || newest.by(ActKind::Purge, p).next().is_some();
-                here.clone().all(asked).then(|| {
+                let all = here.all(asked);
+                // Where the one that had not asked has left since, another asks again.
+                if !all || self.purged.is_some() {
+                    once(newest, body)?;
+                }
+                all.then(|| {
                     let asked = newest.of_kind(ActKind::Purge).map(|a| a.digest).chain([act.digest()]).collect();
                     Step { kind: Kind::Purged, documents: vec![], statements: asked }
                 })
@@ -473,8 +477,11 @@ impl Life {
     #[must_use]
     pub fn due(&self, standing: &Standing, now: Time) -> Option<Step> {
         let newest = self.newest().filter(|_| self.state() == State::Open)?;
-        let lapses = newest.manifest.procedure.deadline.is_some_and(|deadline| now > deadline);
         let returns = newest.manifest.charter != standing.digest();
+        // What came first, however late it is logged.
+        let before = |deadline| returns && standing.since() <= deadline;
+        let deadline = newest.manifest.procedure.deadline;
+        let lapses = deadline.is_some_and(|deadline| now > deadline && !before(deadline));
         let kind = if lapses { Kind::Lapsed } else { Kind::Returned };
         (lapses || returns).then(|| Step { kind, documents: vec![newest.manifest.digest()], statements: vec![] })
     }
@@ -499,6 +506,36 @@ impl Life {
         match newest.manifest.procedure.embargo.filter(|e| now < *e && !released(newest)) {
             Some(until) => Err(Refusal::Embargoed { until }),
             None => Ok(newest),
+        }
+    }
+
+    /// What of this communiqué waits for this party: the acts that would bring it on and that the party could do now. Empty
+    /// for a party that it does not name, and where nothing is left to do. The one answer for inboxes and filters; that a
+    /// holder's powers cover the act is not asked.
+    #[must_use]
+    pub fn awaited(&self, party: &PartyId, ctx: Context<'_>) -> Vec<ActKind> {
+        let Some(newest) = self.newest().filter(|r| r.manifest.parties.contains(party)) else { return vec![] };
+        let Ok(listed) = ctx.standing.party(party) else { return vec![] };
+        let passed = newest.manifest.procedure.deadline.is_some_and(|deadline| ctx.now > deadline);
+        let outdated = newest.manifest.charter != ctx.standing.digest();
+        match (self.state(), newest.opened) {
+            (State::Drafting, _) if newest.sealed() || newest.objected() || passed || outdated => {
+                vec![ActKind::Propose]
+            }
+            (State::Drafting, _) => match newest.manifest.procedure.initialling {
+                Initialling::Required if newest.by(ActKind::Initial, party).next().is_none() => vec![ActKind::Initial],
+                Initialling::Waived if newest.manifest.proposer == *party => vec![ActKind::Open],
+                Initialling::Required | Initialling::Waived => vec![],
+            },
+            (State::Open, Some(opened)) if !passed && !outdated => {
+                let signed = newest.acts.iter().filter(|a| a.act.act.is_signature()).map(|a| (&a.act, a.digest));
+                let tally = Tally::of(&newest.manifest, opened.entry, ctx.standing, ctx.grants, signed);
+                let (counting, pending) = tally.seats(party);
+                let confirm = (pending > 0 && counting < listed.quorum).then_some(ActKind::Confirm);
+                let sign = (counting + pending < listed.quorum).then_some(ActKind::Sign);
+                [confirm, sign].into_iter().flatten().collect()
+            }
+            _ => vec![],
         }
     }
 
@@ -559,7 +596,7 @@ impl Life {
                 self.rectified.push((rectification.communique, r.place()));
             }
             Kind::Purged => self.purged = Some(r.place()),
-            Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers | Kind::Revocation => {
+            Kind::Charter | Kind::Adoption | Kind::Trust | Kind::Powers | Kind::Revocation | Kind::Remark => {
                 return Err(inconsistent());
             }
         }
@@ -616,6 +653,7 @@ fn rectifiable(manifest: &Manifest, ctx: Context<'_>) -> Result<(), Refusal> {
     let published = ctx.original.and_then(|life| Some((life.published()?, life.newest()?)));
     let (published, signed) =
         published.ok_or_else(|| Refusal::not_found("published communiqué", rectifies.communique))?;
+    same("manifest.rectifies.communique", signed.manifest.communique, rectifies.communique)?;
     same("manifest.rectifies.manifest", signed.manifest.digest(), rectifies.manifest)?;
     same("manifest.rectifies.entry", published.entry, rectifies.entry)?;
     let mut there: Vec<_> = signed.manifest.parties.iter().filter(|p| ctx.standing.party(p).is_ok()).cloned().collect();
@@ -626,13 +664,14 @@ fn rectifiable(manifest: &Manifest, ctx: Context<'_>) -> Result<(), Refusal> {
 }
 
 fn timely(act: &Act, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> {
+    within_bounds(act.time, builds_on, now)
+}
+
+/// The one rule of claimed times: not before what it builds on, not after log time, but for [`CLOCK_TOLERANCE`].
+pub(super) fn within_bounds(time: Time, builds_on: Option<Time>, now: Time) -> Result<(), Refusal> {
     let earliest = builds_on.map_or(Time::from_unix(0), |t| t.plus(-CLOCK_TOLERANCE));
     let latest = now.plus(CLOCK_TOLERANCE);
-    if (earliest..=latest).contains(&act.time) {
-        Ok(())
-    } else {
-        Err(Refusal::TimeOutOfBounds { time: act.time, earliest, latest })
-    }
+    if (earliest..=latest).contains(&time) { Ok(()) } else { Err(Refusal::TimeOutOfBounds { time, earliest, latest }) }
 }
 
 fn foreign(act: &Act) -> Refusal {

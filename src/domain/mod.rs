@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod powers;
 pub mod refusal;
 pub mod register;
+pub mod remark;
 pub mod seats;
 pub mod statement;
 pub mod succession;

@@ -89,6 +89,9 @@ refusals! {
     /// A size differs from the one that was announced.
     WrongSize { what: String, expected: u64, actual: u64 } = Invalid "WRONG_SIZE"
         "{what} has {actual} bytes, not the {expected} that were announced";
+    /// An upload that goes on from elsewhere than where the bytes held end.
+    WrongOffset { offset: u64, held: u64 } = Aborted "WRONG_OFFSET"
+        "the upload cannot go on from byte {offset}: {held} bytes of it are held; go on from byte {held}, or begin again from 0";
     /// The statement is not by the key that it must be by.
     SignatureInvalid { statement: String } = Invalid "SIGNATURE_INVALID"
         "the signature of this {statement} does not verify under the key that must have made it; sign with that key";
@@ -98,9 +101,6 @@ refusals! {
     /// The suite is not one that this program can judge.
     SuiteUnknown { suite: String } = Invalid "SUITE_UNKNOWN"
         "the charter asks for the signature suite {suite:?}, which this program cannot judge; use a newer one";
-    /// A feature of the format that this program does not offer.
-    NotOffered { feature: String } = Invalid "NOT_OFFERED"
-        "{feature} is not offered by this version";
     /// Members of an act disagree with what they speak of.
     Disagrees { member: String, expected: String, actual: String } = Invalid "DISAGREES"
         "{member} is {actual}, but must be {expected} here; make the act again from what the exchange shows now";
@@ -164,6 +164,9 @@ refusals! {
     /// A bound on how much one thing may gather.
     LimitReached { what: String, limit: u64 } = Exhausted "LIMIT_REACHED"
         "the limit of {limit} {what} is reached";
+    /// A stream's reader takes less than there is to send.
+    SlowReader { next_index: u64 } = Exhausted "SLOW_READER"
+        "events came faster than they were read; watch again from index {next_index}, from which none was sent";
     /// Too many at once.
     Busy { what: String } = Unavailable "BUSY"
         "{what}; try again in a moment";
@@ -173,6 +176,9 @@ refusals! {
     /// The exchange's clock is behind its log.
     ClockSuspect { last: Time, now: Time } = Unavailable "CLOCK_SUSPECT"
         "the exchange's clock ({now}) is behind its log ({last}); its operator must set it";
+    /// A key that the charter gives the exchange is not there.
+    KeyMissing { role: String, key: String } = Unavailable "KEY_MISSING"
+        "the exchange does not hold the {role} key {key} that the charter names; its operator must configure it";
     /// A commit whose fate is not known.
     OutcomeUnknown = Unavailable "OUTCOME_UNKNOWN"
         "it is not known whether this was stored; send the same bytes again, which is safe";

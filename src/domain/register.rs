@@ -203,7 +203,7 @@ pub fn verify_act(act: Unverified<Act>, grants: &dyn Grants) -> Result<Statement
     act.verify(&key)
 }
 
-impl<R: Borrow<PartyRecord>> Grants for BTreeMap<PartyId, R> {
+impl<R: Borrow<PartyRecord> + Sync> Grants for BTreeMap<PartyId, R> {
     fn grant(&self, party: &PartyId, digest: &Digest) -> Option<Grant<'_>> {
         let record = self.get(party)?.borrow();
         let held = record.grants.get(digest).filter(|g| g.body.party == *party)?;

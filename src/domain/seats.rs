@@ -46,7 +46,7 @@ impl<'a> Grant<'a> {
 }
 
 /// The grants that were logged before the act in question.
-pub trait Grants {
+pub trait Grants: Sync {
     /// The grant of this digest by this party.
     fn grant(&self, party: &PartyId, digest: &Digest) -> Option<Grant<'_>>;
 }
@@ -121,14 +121,19 @@ impl<'a> Tally<'a> {
     pub fn awaits_confirmation(&self, party: &PartyId, signed: Digest) -> bool {
         self.seats.get(party).is_some_and(|seats| seats.values().any(|seat| seat.signed == signed && !seat.counts))
     }
+    /// How many of the party's seats count, and how many wait to be confirmed.
+    #[must_use]
+    pub fn seats(&self, party: &PartyId) -> (u64, u64) {
+        let seats = self.seats.get(party).into_iter().flat_map(BTreeMap::values);
+        let (counting, pending): (Vec<_>, Vec<_>) = seats.partition(|seat| seat.counts);
+        (counting.len() as u64, pending.len() as u64)
+    }
     /// Whether the party's quorum of seats counts. A party that the charter does not list has none, and never signs.
     ///
     /// # Errors
     /// [`Refusal::UnknownParty`].
     pub fn has_signed(&self, party: &PartyId) -> Result<bool, Refusal> {
-        let quorum = self.standing.party(party)?.quorum;
-        let counting = |seats: &BTreeMap<_, Seat>| seats.values().filter(|seat| seat.counts).count() as u64;
-        Ok(self.seats.get(party).is_some_and(|seats| counting(seats) >= quorum))
+        Ok(self.seats(party).0 >= self.standing.party(party)?.quorum)
     }
     /// Whether every party of the manifest has signed.
     ///

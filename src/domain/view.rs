@@ -1,10 +1,13 @@
 //! What a caller gets to see: bytes to be checked by him or her, and the exchange's word where there is no more.
 
+use std::sync::Arc;
+
 use super::{
     act::ActKind,
     id::{CommuniqueId, Digest, PartyId},
     life::State,
     time::Time,
+    words::Sought,
 };
 
 /// Proof of receipt: where an entry stands in the log, and its bytes. Its digest commits the exchange.
@@ -93,6 +96,73 @@ pub struct CommuniqueView {
     pub purged: bool,
 }
 
+/// An entry of the log, as far as the caller may see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventView {
+    /// Its index in the log.
+    pub index: u64,
+    /// How much of it.
+    pub happening: Happening,
+}
+
+/// What an event shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Happening {
+    /// All of it.
+    Shown(Arc<Logged>),
+    /// Another party's signature, in escrow: only that it is there. The entry itself would name it.
+    Escrowed {
+        /// On which communiqué.
+        communique: CommuniqueId,
+        /// Whose.
+        party: PartyId,
+        /// Which act.
+        act: ActKind,
+        /// On which revision.
+        revision: u64,
+    },
+}
+
+/// What a stream of events carries.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum WatchItem {
+    /// An entry.
+    Event(EventView),
+    /// From which index to watch again.
+    Heartbeat(u64),
+}
+
+/// An entry with what it names. Shared: one reading of the log serves every watcher.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Logged {
+    /// Its canonical bytes.
+    pub entry: Vec<u8>,
+    /// The bytes of the documents and then of the statements that it names, in its order.
+    pub objects: Vec<Vec<u8>>,
+}
+
+/// A remark.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RemarkView {
+    /// The document's bytes.
+    pub remark: Vec<u8>,
+    /// Where it was logged.
+    pub receipt: Receipt,
+}
+
+/// Which communiqués of those that name the caller's party.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ListFilter {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only those that name this party too.
+    pub party: Option<PartyId>,
+    /// Only those where an act of the caller's party is awaited.
+    pub awaiting: bool,
+    /// Only those whose title, in any language, holds these words, whatever their case.
+    pub text: Option<Sought>,
+}
+
 /// A row of the list of communiqués.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Summary {
@@ -104,6 +174,10 @@ pub struct Summary {
     pub revision: u64,
     /// The newest manifest's bytes.
     pub manifest: Vec<u8>,
+    /// The newest manifest's deadline.
+    pub deadline: Option<Time>,
+    /// The acts of the caller's party that would bring it on and that it could do now.
+    pub awaited: Vec<ActKind>,
 }
 
 /// Full powers in the log.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{id::Lang, refusal::Refusal, text};
 
@@ -79,6 +80,11 @@ impl Names {
     pub fn iter(&self) -> impl Iterator<Item = (&Lang, &Line)> {
         self.0.iter()
     }
+    /// Whether the words in any language hold these, whatever their case.
+    #[must_use]
+    pub fn mention(&self, sought: &Sought) -> bool {
+        self.0.values().any(|words| folded(words.as_str()).contains(&sought.0))
+    }
     /// The words in the first of these languages that there is, or else in the first that there is at all.
     #[must_use]
     pub fn preferring(&self, languages: &[&str]) -> &str {
@@ -98,5 +104,64 @@ impl TryFrom<BTreeMap<Lang, Line>> for Names {
 impl From<Names> for BTreeMap<Lang, Line> {
     fn from(names: Names) -> Self {
         names.0
+    }
+}
+
+/// Words that are looked for, whatever their case.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sought(String);
+
+/// Most bytes of words that are looked for.
+pub const SOUGHT_LIMIT: usize = 256;
+
+impl Sought {
+    /// Takes the words: not empty, within [`SOUGHT_LIMIT`].
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`], [`Refusal::TooLarge`].
+    pub fn new(words: &str) -> Result<Self, Refusal> {
+        if words.len() > SOUGHT_LIMIT {
+            return Err(Refusal::TooLarge { what: "the text looked for, in bytes".into(), limit: SOUGHT_LIMIT as u64 });
+        }
+        let folded = folded(words);
+        if folded.is_empty() {
+            return Err(Refusal::malformed("text", "is empty"));
+        }
+        Ok(Self(folded))
+    }
+    /// The words as they are compared.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Small letters in NFC, by the tables of Unicode and of no language; both forms of the Greek sigma are one. For finding
+/// only: nothing that is signed or compared in earnest goes through it.
+fn folded(words: &str) -> String {
+    words.to_lowercase().nfc().map(|c| if c == 'ς' { 'σ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_found_whatever_their_case() {
+        let of = |lang: &str, words: &str| (lang.parse().unwrap(), Line::new(words).unwrap());
+        let titles =
+            Names::new([of("fr", "Communiqué de l’Étang"), of("ru", "СОВМЕСТНОЕ заявление"), of("el", "ΤΕΛΟΣ")]);
+        let titles = titles.unwrap();
+        for found in
+            ["étang", "ÉTANG", "e\u{301}tang", "совместное З", "communiqué", "τέλος".replace('έ', "ε").as_str(), " de "]
+        {
+            assert!(titles.mention(&Sought::new(found).unwrap()), "{found}");
+        }
+        for absent in ["etang", "étangs", "déclaration"] {
+            assert!(!titles.mention(&Sought::new(absent).unwrap()), "{absent}");
+        }
+        assert_eq!(Sought::new("").unwrap_err().reason(), "MALFORMED");
+        assert!(Sought::new(&"x".repeat(SOUGHT_LIMIT)).is_ok());
+        assert_eq!(Sought::new(&"x".repeat(SOUGHT_LIMIT + 1)).unwrap_err().reason(), "TOO_LARGE");
     }
 }

@@ -55,14 +55,20 @@ rights! {
         GetRevision       [System Official]
         ListRevisions     [System Official]
         ListActs          [System Official]
-        PublishCommunique [System Official];
+        PublishCommunique [System Official]
+        AddRemark         [System Official]
+        ListRemarks       [System Official];
     ContentService:
         UploadContent     [System Official]
+        GetUpload         [System Official]
         DownloadContent   [System Official];
     PublicationService:
         GetPublication    [System Official Archivist]
         ListPublications  [System Official Archivist]
         DownloadPackage   [System Official Archivist];
+    EventService:
+        Watch             [System Official]
+        ListEvents        [System Official];
 }
 
 /// Leave for one call of `M`, by a party's certificate.

@@ -129,6 +129,7 @@ impl Exchange {
         match self.store.append(plan.into_append()).await {
             Ok(index) => {
                 self.metrics.entries_appended(count);
+                self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
                 Ok(Some(Receipt { index, entry }))
             }

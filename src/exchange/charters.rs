@@ -102,6 +102,8 @@ impl Exchange {
                     {
                         return Ok(Decision::Repeat(receipt));
                     }
+                    // A charter that this exchange cannot serve would end it.
+                    self.serves(charter)?;
                     let charters = self.folds.charters(&*self.store).await?;
                     // A key of the charter must be no holder's: the decision reads what every party has granted.
                     let parties = charters.in_force(now).map(|s| s.party_ids()).unwrap_or_default();

@@ -11,26 +11,32 @@ use super::{
     append::{Decision, Plan},
     filling::Filling,
     load::in_force,
-    ports::{ListingQuery, Owner},
+    ports::{Listing, ListingQuery, Owner},
+    sight::{Escrowed, act_sight, visible},
 };
 use crate::domain::{
     act::{Act, ActKind},
     document::Document,
     entry::{Position, StreamId},
     id::{CommuniqueId, PartyId},
-    life::{Context, Life, LoggedAct, Revision, State},
+    life::{Context, Life, LoggedAct, Revision},
     manifest::{Manifest, PARTS_LIMIT, Part, RECTIFICATIONS_LIMIT},
     refusal::Refusal,
     register::{PartyRecord, verify_act},
     statement::Unverified,
     text,
-    view::{ActView, CommuniqueView, Page, Receipt, RevisionView, Summary},
+    view::{ActView, CommuniqueView, ListFilter, Page, Receipt, RevisionView, Summary},
 };
 use crate::package::write::within;
 
 /// A communiqué whose manifests and statements have more bytes than this takes no further revision. Every call on it folds
 /// them all; ordinary ones, revised as often as may be, stay far below.
 pub const HISTORY_LIMIT: usize = 64 << 20;
+
+/// Most communiqués that one page of the list looks at, whatever its filter passes over.
+pub const SCAN_LIMIT: usize = 1000;
+/// How many rows of the list are read at a time.
+const SCAN_CHUNK: usize = 128;
 
 type Records = BTreeMap<PartyId, Arc<PartyRecord>>;
 
@@ -165,12 +171,12 @@ impl Exchange {
             return Err(Refusal::malformed("act.act", "propose comes with its manifest, by ProposeRevision"));
         }
         let (act, permit) = (&act, &permit);
-        self.decide(|now| {
+        let id = act.claims().communique;
+        let deciding = self.decide(|now| {
             Box::pin(async move {
                 if let Some(receipt) = self.repeat(act.digest()).await? {
                     return Ok(Decision::Repeat(receipt));
                 }
-                let id = act.claims().communique;
                 let life = self.folds.life(&*self.store, id).await?;
                 visible(&life, permit.party(), id)?;
                 let charters = self.folds.charters(&*self.store).await?;
@@ -197,8 +203,20 @@ impl Exchange {
                 plan.list(id, &life)?;
                 Ok(Decision::Append(plan))
             })
-        })
-        .await
+        });
+        let receipt = deciding.await?;
+        if act.claims().act == ActKind::Purge {
+            self.purge(id).await?;
+        }
+        Ok(receipt)
+    }
+
+    /// Erases the texts and annexes of what all its parties asked to erase. Again if a crash came between.
+    pub(super) async fn purge(&self, id: CommuniqueId) -> Result<(), Refusal> {
+        if self.folds.life(&*self.store, id).await?.purged().is_some() {
+            self.content.purge(id).await?;
+        }
+        Ok(())
     }
 
     /// A communiqué as it stands.
@@ -228,29 +246,73 @@ impl Exchange {
         })
     }
 
-    /// The communiqués that name the caller's party, by id; `after` is the last one seen.
+    /// The communiqués that name the caller's party, by id, as far as the filter wants them; `after` is the last one seen. A
+    /// page looks at [`SCAN_LIMIT`] of them at most, and may so be short, or empty, and yet not the last.
     ///
     /// # Errors
     /// [`Refusal::StoreFailed`].
     pub async fn communiques(
         &self,
         permit: Permit<ListCommuniques>,
-        state: Option<State>,
-        after: Option<CommuniqueId>,
+        filter: &ListFilter,
+        mut after: Option<CommuniqueId>,
         limit: usize,
     ) -> Result<Page<Summary>, Refusal> {
-        let query = ListingQuery { party: Some(permit.party().clone()), state, after, limit: limit + 1 };
-        let mut page = Filling::new(limit);
-        for listing in self.store.listings(query).await? {
-            if page.is_full() {
-                return Ok(page.more());
+        let charters = self.folds.charters(&*self.store).await?;
+        let now = self.machine.now();
+        let standing = in_force(&charters, now)?;
+        let records = self.folds.parties(&*self.store, standing.party_ids()).await?;
+        let context = Context { standing: &standing, grants: &records, original: None, now };
+        let (mut page, mut scanned) = (Filling::new(limit), 0);
+        let passes_over = filter.party.is_some() || filter.awaiting || filter.text.is_some();
+        let chunk = if passes_over { SCAN_CHUNK } else { SCAN_CHUNK.min(limit + 1) };
+        loop {
+            let party = Some(permit.party().clone());
+            let listings =
+                self.store.listings(ListingQuery { party, state: filter.state, after, limit: chunk }).await?;
+            let last = listings.len() < chunk;
+            for listing in listings {
+                if page.is_full() || scanned >= SCAN_LIMIT {
+                    return Ok(page.more());
+                }
+                scanned += 1;
+                after = Some(listing.communique);
+                match self.summary(permit.party(), filter, &listing, context).await? {
+                    Some(row) => page.push(listing.communique, row.manifest.len(), row),
+                    None => page.pass(listing.communique),
+                }
             }
-            let life = self.folds.life(&*self.store, listing.communique).await?;
-            let manifest = life.newest().map(|r| r.manifest.bytes().to_vec()).unwrap_or_default();
-            let (communique, state, revision) = (listing.communique, listing.state, listing.revision);
-            page.push(communique, manifest.len(), Summary { communique, state, revision, manifest });
+            if last {
+                return Ok(page.end());
+            }
         }
-        Ok(page.end())
+    }
+
+    /// The row of a communiqué, if the filter wants it. What it says is all of one moment: that of the fold.
+    async fn summary(
+        &self,
+        caller: &PartyId,
+        filter: &ListFilter,
+        listing: &Listing,
+        context: Context<'_>,
+    ) -> Result<Option<Summary>, Refusal> {
+        if filter.party.as_ref().is_some_and(|party| !listing.parties.contains(party)) {
+            return Ok(None);
+        }
+        let life = self.folds.life(&*self.store, listing.communique).await?;
+        let Some(newest) = life.newest() else { return Ok(None) };
+        let awaited = life.awaited(caller, context);
+        let wanted = filter.state.is_none_or(|state| state == life.state())
+            && (!filter.awaiting || !awaited.is_empty())
+            && filter.text.as_ref().is_none_or(|text| newest.manifest.titles.mention(text));
+        Ok(wanted.then(|| Summary {
+            communique: listing.communique,
+            state: life.state(),
+            revision: newest.manifest.revision,
+            manifest: newest.manifest.bytes().to_vec(),
+            deadline: newest.manifest.procedure.deadline,
+            awaited,
+        }))
     }
 
     /// One revision.
@@ -336,20 +398,15 @@ impl Exchange {
         })
     }
 
-    /// Escrow: another's signature shows only that it is there, until all have signed.
     async fn act_view(&self, life: &Life, viewer: &PartyId, act: &LoggedAct) -> Result<ActView, Refusal> {
-        if life.may_see(viewer, &act.act) {
-            let receipt = self.receipt_at(act.place.index).await?;
-            Ok(ActView::Shown { statement: act.compact.clone(), receipt })
-        } else {
-            Ok(ActView::Escrowed { party: act.act.party.clone(), act: act.act.act, revision: act.act.revision })
+        match act_sight(life, viewer, &act.act) {
+            None => {
+                let receipt = self.receipt_at(act.place.index).await?;
+                Ok(ActView::Shown { statement: act.compact.clone(), receipt })
+            }
+            Some(Escrowed { party, act, revision }) => Ok(ActView::Escrowed { party, act, revision }),
         }
     }
-}
-
-/// Unknown and foreign answer alike.
-fn visible(life: &Life, party: &PartyId, id: CommuniqueId) -> Result<(), Refusal> {
-    if life.parties().contains(party) { Ok(()) } else { Err(Refusal::not_found("communiqué", id)) }
 }
 
 fn bounded(bytes: usize) -> Result<(), Refusal> {

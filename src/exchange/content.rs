@@ -1,13 +1,13 @@
 //! Content: texts and annexes on their way in and out, never whole in memory.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{
     Exchange,
-    access::{DownloadContent, Permit, UploadContent},
-    ports::{Content, Owner, ReadFailed, Seal, Stage},
+    access::{DownloadContent, GetUpload, Permit, UploadContent},
+    ports::{Begin, Content, NotBegun, Owner, ReadFailed, Seal, Stage},
 };
 use crate::domain::{
     id::{CommuniqueId, Digest},
@@ -20,7 +20,11 @@ pub const CHUNK_LIMIT: usize = 256 << 10;
 /// Most that one party may hold uploaded for one communiqué, in bytes: what one revision can name.
 pub const HELD_LIMIT: u64 = PARTS_LIMIT;
 
-/// A stage that is somebody's: dropped before it is sealed, it is forgotten. So a caller that hangs up leaves nothing.
+/// How long the stream of an upload must have been silent before another may go on in its place: a connection that is dead
+/// is not always known to be, and two that live must not take turns.
+pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(5);
+
+/// A stage that is somebody's. Dropped before it is sealed, what came of an upload is kept, and all else forgotten.
 pub(super) struct Staged {
     content: Arc<dyn Content>,
     stage: Option<Stage>,
@@ -29,6 +33,14 @@ pub(super) struct Staged {
 impl Staged {
     pub(super) async fn open(content: &Arc<dyn Content>) -> Result<Self, ReadFailed> {
         Ok(Self { content: content.clone(), stage: Some(content.stage().await?) })
+    }
+    async fn begin(content: &Arc<dyn Content>, begin: Begin) -> Result<Self, NotBegun> {
+        Ok(Self { content: content.clone(), stage: Some(content.begin(begin).await?) })
+    }
+    async fn discard(mut self) {
+        if let Some(stage) = self.stage.take() {
+            self.content.discard(stage).await;
+        }
     }
     pub(super) async fn push(&self, bytes: Vec<u8>) -> Result<(), ReadFailed> {
         self.content.push(self.stage.ok_or(ReadFailed)?, bytes).await
@@ -42,12 +54,12 @@ impl Drop for Staged {
     fn drop(&mut self) {
         if let (Some(stage), Ok(runtime)) = (self.stage.take(), tokio::runtime::Handle::try_current()) {
             let content = self.content.clone();
-            runtime.spawn(async move { content.discard(stage).await });
+            runtime.spawn(async move { content.park(stage).await });
         }
     }
 }
 
-/// An upload under way. Dropped unfinished, it leaves nothing.
+/// An upload under way. Dropped unfinished, what came is kept for a later one to go on from; see [`Upload::forget`].
 pub struct Upload {
     /// None for what is held already: it is checked again, and stored once.
     stage: Option<Staged>,
@@ -77,17 +89,26 @@ impl Upload {
             None => Ok(()),
         }
     }
-    /// Checks size and digest and makes it durable.
+    /// Forgets it: what came is wrong, and nothing shall go on from it.
+    pub async fn forget(mut self) {
+        if let Some(stage) = self.stage.take() {
+            stage.discard().await;
+        }
+    }
+    /// Checks size and digest over the whole, also over what earlier streams brought, and makes it durable.
     ///
     /// # Errors
-    /// [`Refusal::WrongSize`], [`Refusal::WrongDigest`]; nothing is stored then.
+    /// [`Refusal::WrongSize`] if bytes are lacking: what came is kept, since a caller that hangs up looks like one that has
+    /// ended. [`Refusal::WrongDigest`]: nothing is stored or kept then.
     pub async fn finish(mut self) -> Result<(), Refusal> {
         if self.seen != self.size {
             return Err(self.wrong_size());
         }
         let actual = Digest::from_bytes(std::mem::take(&mut self.hash).finalize().into());
         if actual != self.digest {
-            return Err(Refusal::WrongDigest { expected: self.digest, actual });
+            let wrong = Refusal::WrongDigest { expected: self.digest, actual };
+            self.forget().await;
+            return Err(wrong);
         }
         if let Some(stage) = self.stage.take() {
             stage.seal(self.digest, self.size, Seal::Upload(self.owner.clone())).await?;
@@ -100,16 +121,19 @@ impl Upload {
 }
 
 impl Exchange {
-    /// Begins an upload. Any communiqué id is accepted, unknown and foreign alike: content comes before revision 1.
+    /// Begins an upload, or goes on with one from this offset. Any communiqué id is accepted, unknown and foreign alike:
+    /// content comes before revision 1. What was kept is hashed again here: nobody's word is taken for it.
     ///
     /// # Errors
-    /// [`Refusal::TooLarge`], [`Refusal::LimitReached`].
+    /// [`Refusal::TooLarge`], [`Refusal::LimitReached`], [`Refusal::WrongOffset`], [`Refusal::WrongSize`] (announced with
+    /// another before), [`Refusal::Busy`].
     pub async fn upload(
         &self,
         permit: Permit<UploadContent>,
         communique: CommuniqueId,
         digest: Digest,
         size: u64,
+        offset: u64,
     ) -> Result<Upload, Refusal> {
         if size == 0 {
             return Err(Refusal::malformed("size", "is 0; there is nothing to upload"));
@@ -119,25 +143,52 @@ impl Exchange {
         }
         let owner = Owner { party: permit.party().clone(), communique };
         // An exact repeat is taken again, checked again, and stored once.
-        let stage = match self.content.uploaded(&owner, digest).await? {
-            Some(_) => None,
-            None => {
-                if self.content.held(&owner).await?.saturating_add(size) > HELD_LIMIT {
-                    return Err(Refusal::LimitReached {
-                        what: "bytes uploaded for one communiqué".into(),
-                        limit: HELD_LIMIT,
-                    });
-                }
-                Some(Staged::open(&self.content).await?)
-            }
+        let sealed = self.content.uploaded(&owner, digest).await?.is_some();
+        let stage = if sealed {
+            None
+        } else {
+            let (owner, now) = (owner.clone(), self.machine.now());
+            let begin = Begin { owner, digest, size, offset, quota: HELD_LIMIT, silence: TAKEOVER_SILENCE, now };
+            Some(Staged::begin(&self.content, begin).await.map_err(|why| not_begun(why, offset, size))?)
         };
-        Ok(Upload { stage, owner, digest, size, seen: 0, hash: Sha256::new() })
+        let mut upload = Upload { stage, owner, digest, size, seen: 0, hash: Sha256::new() };
+        while upload.seen < offset {
+            let most = usize::try_from(offset - upload.seen).unwrap_or(usize::MAX).min(CHUNK_LIMIT);
+            let piece = if sealed {
+                self.content.read(digest, upload.seen, most).await?.unwrap_or_default()
+            } else {
+                self.content.kept_bytes(&upload.owner, digest, upload.seen, most).await?
+            };
+            if piece.is_empty() {
+                return Err(Refusal::WrongOffset { offset, held: upload.seen });
+            }
+            upload.seen += piece.len() as u64;
+            upload.hash.update(&piece);
+        }
+        Ok(upload)
+    }
+
+    /// How many bytes are held of an upload of the caller's party, and whether that is all. Of another's, as of none, 0.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`].
+    pub async fn uploaded(
+        &self,
+        permit: Permit<GetUpload>,
+        communique: CommuniqueId,
+        digest: Digest,
+    ) -> Result<(u64, bool), Refusal> {
+        let owner = Owner { party: permit.party().clone(), communique };
+        match self.content.uploaded(&owner, digest).await? {
+            Some(size) => Ok((size, true)),
+            None => Ok((self.content.kept(&owner, digest, self.machine.now()).await?, false)),
+        }
     }
 
     /// The size of content that the caller may read: of a communiqué that names the party and the digest, or its own upload.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] for unknown and foreign alike.
+    /// [`Refusal::NotFound`] for unknown and foreign alike; [`Refusal::Purged`].
     pub async fn download(
         &self,
         permit: Permit<DownloadContent>,
@@ -146,6 +197,9 @@ impl Exchange {
     ) -> Result<Download, Refusal> {
         let life = self.folds.life(&*self.store, communique).await?;
         let named = life.parties().contains(permit.party()).then(|| life.part(digest)).flatten();
+        if named.is_some() && life.purged().is_some() {
+            return Err(Refusal::Purged { communique });
+        }
         let size = match named {
             Some(part) => Some(part.size),
             None => self.content.uploaded(&Owner { party: permit.party().clone(), communique }, digest).await?,
@@ -168,6 +222,22 @@ impl Exchange {
             }
             bytes.extend_from_slice(&piece);
         }
+    }
+}
+
+/// What the caller of an upload is told.
+fn not_begun(why: NotBegun, offset: u64, size: u64) -> Refusal {
+    match why {
+        NotBegun::Offset { held } => Refusal::WrongOffset { offset, held },
+        NotBegun::Size { size: expected } => {
+            Refusal::WrongSize { what: "what this upload would go on with".into(), expected, actual: size }
+        }
+        NotBegun::UnderWay => Refusal::Busy { what: "another stream of your party brings the same content".into() },
+        NotBegun::Quota => {
+            Refusal::LimitReached { what: "bytes uploaded for one communiqué".into(), limit: HELD_LIMIT }
+        }
+        NotBegun::Full => Refusal::Busy { what: "every place for uploads is taken".into() },
+        NotBegun::Failed => Refusal::StoreFailed,
     }
 }
 

@@ -29,6 +29,10 @@ impl<T> Filling<T> {
         self.bytes += bytes;
         self.last = key.to_string();
     }
+    /// Passes over a row of this key: the next page begins after it.
+    pub(super) fn pass(&mut self, key: impl ToString) {
+        self.last = key.to_string();
+    }
     /// The page, with rows left over.
     pub(super) fn more(self) -> Page<T> {
         Page { rows: self.rows, next: self.last }

@@ -14,6 +14,7 @@ use crate::domain::{
     life::Life,
     refusal::Refusal,
     register::PartyRecord,
+    remark::Remarks,
     succession::{Charters, Standing},
     time::Time,
 };
@@ -42,7 +43,7 @@ macro_rules! fold {
         }
     )+};
 }
-fold!(Charters, PartyRecord, Life);
+fold!(Charters, PartyRecord, Life, Remarks);
 
 impl Stored {
     /// As a fold reads it.
@@ -128,6 +129,7 @@ pub struct Folds {
     charters: Kept<(), Charters>,
     parties: Kept<PartyId, PartyRecord>,
     lives: Kept<CommuniqueId, Life>,
+    remarks: Kept<CommuniqueId, Remarks>,
 }
 
 impl Folds {
@@ -155,6 +157,10 @@ impl Folds {
     /// A communiqué's stream; empty if there is none.
     pub async fn life(&self, store: &dyn Store, id: CommuniqueId) -> Result<Arc<Life>, Refusal> {
         self.lives.load(store, id, StreamId::Communique(id)).await
+    }
+    /// A communiqué's stream of remarks, counted; empty if there is none.
+    pub async fn remarks(&self, store: &dyn Store, id: CommuniqueId) -> Result<Arc<Remarks>, Refusal> {
+        self.remarks.load(store, id, StreamId::Remarks(id)).await
     }
 }
 

@@ -5,19 +5,24 @@ mod append;
 mod charters;
 mod communiques;
 mod content;
+mod events;
 mod filling;
 mod founding;
 mod load;
 mod parties;
 pub mod ports;
 mod publications;
+mod remarks;
+mod sight;
 
 use std::sync::{
     Arc,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
+pub use communiques::SCAN_LIMIT;
 pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
+pub use events::Watching;
 pub use filling::PAGE_BYTES;
 pub use founding::found;
 use load::Folds;
@@ -25,7 +30,15 @@ use ports::{Content, ListingQuery, Machine, Store};
 use tokio::sync::watch;
 
 use crate::{
-    domain::{key::Signer, life::State, refusal::Refusal, succession::Standing, time::Time},
+    domain::{
+        charter::Charter,
+        id::CommuniqueId,
+        key::{PublicKey, Signer},
+        life::State,
+        refusal::Refusal,
+        succession::Standing,
+        time::Time,
+    },
     observe::Metrics,
     pki::trust::PartyAnchors,
 };
@@ -35,18 +48,22 @@ pub struct Exchange {
     store: Arc<dyn Store>,
     content: Arc<dyn Content>,
     machine: Arc<dyn Machine>,
-    depositary: Arc<dyn Signer>,
+    /// The service's own: those that the charter in force names, and those of the next.
+    keys: Vec<Arc<dyn Signer>>,
     metrics: Arc<Metrics>,
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
     /// The version of the charter that was in force when [`Exchange::settle`] last looked.
     settled_under: AtomicU64,
+    /// Where the log goes on, as far as this process has appended: what wakes watchers. The log is what they read.
+    grown: watch::Sender<u64>,
+    recent: events::Recent,
     /// When the store last refused an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
 
-/// How many open communiqués are looked at in one page of [`Exchange::settle`].
+/// How many communiqués are read at a time by [`Exchange::settle`].
 const SETTLED_AT_ONCE: usize = 256;
 
 /// How long the exchange is unready after the store refused an append and has taken none since, in seconds: long enough to
@@ -54,14 +71,14 @@ const SETTLED_AT_ONCE: usize = 256;
 const REFUSED_SECONDS: i64 = 60;
 
 impl Exchange {
-    /// Puts the exchange together. `depositary` signs certified copies, nothing else; `metrics` count what is
-    /// appended.
+    /// Puts the exchange together. Of `keys`, the one that the charter names as depositary signs certified copies; `metrics`
+    /// count what is appended.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         content: Arc<dyn Content>,
         machine: Arc<dyn Machine>,
-        depositary: Arc<dyn Signer>,
+        keys: Vec<Arc<dyn Signer>>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (trust_changed, _) = watch::channel(0);
@@ -69,14 +86,21 @@ impl Exchange {
             store,
             content,
             machine,
-            depositary,
+            keys,
             metrics,
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,
             settled_under: AtomicU64::new(0),
+            grown: watch::channel(0).0,
+            recent: events::Recent::default(),
             refused: AtomicI64::new(0),
         }
+    }
+    /// What its clock shows: the clock that entries get their times from.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.machine.now()
     }
     /// The charter in force.
     ///
@@ -95,29 +119,51 @@ impl Exchange {
     /// What keeps the log from growing; what was not done is due the next time.
     pub async fn settle(&self) -> Result<(), Refusal> {
         let version = self.charter_in_force().await?.charter().version;
-        if self.settled_under.load(Ordering::Relaxed) != version {
+        let before = self.settled_under.load(Ordering::Relaxed);
+        if before != version {
             self.trust_changed.send_modify(|epoch| *epoch += 1);
         }
-        let mut after = None;
-        loop {
-            let query = ListingQuery { state: Some(State::Open), after, limit: SETTLED_AT_ONCE, ..Default::default() };
-            let open = self.store.listings(query).await?;
-            for listing in &open {
-                self.settle_one(listing.communique).await?;
-            }
-            match open.last() {
-                Some(last) if open.len() == SETTLED_AT_ONCE => after = Some(last.communique),
-                _ => break,
+        for id in self.all_in(State::Open).await? {
+            self.settle_one(id).await?;
+        }
+        if before == 0 {
+            for id in self.all_in(State::Withdrawn).await?.into_iter().chain(self.all_in(State::Lapsed).await?) {
+                self.purge(id).await?;
             }
         }
         self.settled_under.store(version, Ordering::Relaxed);
         Ok(())
     }
-    /// Whether it can serve now: the store answers and did not just refuse an append, and the clock is not behind the log.
+    /// Every communiqué that is in this state now.
+    async fn all_in(&self, state: State) -> Result<Vec<CommuniqueId>, Refusal> {
+        let mut all: Vec<CommuniqueId> = Vec::new();
+        loop {
+            let after = all.last().copied();
+            let query = ListingQuery { state: Some(state), after, limit: SETTLED_AT_ONCE, ..Default::default() };
+            let page = self.store.listings(query).await?;
+            let last = page.len() < SETTLED_AT_ONCE;
+            all.extend(page.into_iter().map(|listing| listing.communique));
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+    /// The service's key of this public half.
+    fn key(&self, role: &str, public: &PublicKey) -> Result<&Arc<dyn Signer>, Refusal> {
+        let missing = || Refusal::KeyMissing { role: role.into(), key: public.thumbprint() };
+        self.keys.iter().find(|k| k.public() == *public).ok_or_else(missing)
+    }
+    /// Whether it holds the keys that a charter gives it.
+    fn serves(&self, charter: &Charter) -> Result<(), Refusal> {
+        self.key("log", &charter.log.key)?;
+        self.key("depositary", &charter.depositary).map(drop)
+    }
+    /// Whether it can serve now: it holds its keys, the store answers and did not just refuse an append, and the clock is not behind the log.
     ///
     /// # Errors
-    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
+    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`], [`Refusal::KeyMissing`].
     pub async fn ready(&self) -> Result<(), Refusal> {
+        self.serves(self.charter_in_force().await?.charter())?;
         let last = self.store.last().await?.map(|stored| stored.entry.time);
         let now = self.machine.now();
         if let Some(last) = last.filter(|last| now < *last) {

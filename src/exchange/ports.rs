@@ -1,6 +1,8 @@
 //! What the exchange needs from outside: a log that is the database, a place for content, a clock. The comments are the
 //! contract; every backend passes the same test of it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::domain::{
@@ -151,7 +153,8 @@ pub struct Owner {
     pub communique: CommuniqueId,
 }
 
-/// Bytes on their way in. Dropped stages cost nothing: a store forgets them at start and by [`Content::discard`].
+/// Bytes on their way in. A store forgets them at start and by [`Content::discard`], but for what it keeps of uploads:
+/// at least what was pushed before the last mebibyte of one that was cut by a crash, all of one that was parked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Stage(pub u64);
 
@@ -164,12 +167,77 @@ pub enum Seal {
     Package(CommuniqueId),
 }
 
+/// An upload that is to begin, or to go on from the bytes that are kept of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Begin {
+    /// Whose, and for which communiqué.
+    pub owner: Owner,
+    /// What the whole is said to be. Nobody has checked it yet.
+    pub digest: Digest,
+    /// How large the whole is said to be, in bytes.
+    pub size: u64,
+    /// From which byte on bytes come: 0 begins, the number of bytes kept goes on.
+    pub offset: u64,
+    /// Most bytes that the owner may hold, sealed, kept and announced together.
+    pub quota: u64,
+    /// How long another stream of the same upload must have been silent for this one to go on in its place.
+    pub silence: Duration,
+    /// The exchange's clock: what was last written to longer ago than [`PARTIAL_SECONDS`] is forgotten first.
+    pub now: Time,
+}
+
+/// Why an upload did not begin. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotBegun {
+    /// Another number of bytes is kept.
+    #[error("{held} bytes are kept")]
+    Offset {
+        /// How many.
+        held: u64,
+    },
+    /// What is kept was announced with another size.
+    #[error("{size} bytes were announced before")]
+    Size {
+        /// Which.
+        size: u64,
+    },
+    /// It would go on where another stream is still bringing bytes.
+    #[error("another stream brings the same content")]
+    UnderWay,
+    /// The owner would hold more than the quota.
+    #[error("the quota is reached")]
+    Quota,
+    /// Every place for uploads is taken.
+    #[error("every place for uploads is taken")]
+    Full,
+    /// The store failed; the reason is in the operator's log.
+    #[error("the store failed")]
+    Failed,
+}
+
+/// How long what came of a broken upload is kept, in seconds since the upload was last begun or gone on with.
+pub const PARTIAL_SECONDS: i64 = 48 * 3600;
+/// Broken uploads kept for one party. Of more, those begun the longest ago are forgotten, so that none is ever refused for it.
+pub const PARTIALS_LIMIT: usize = 16;
 /// Texts, annexes and packages by digest, in a store of their own, so that a large annex never queues before a signature.
 /// Never whole in memory: written and read in pieces.
 #[async_trait]
 pub trait Content: Send + Sync + 'static {
-    /// Opens a new stage.
+    /// Opens a new stage for what the exchange makes itself. Uploads can never take all of its places.
     async fn stage(&self) -> Result<Stage, ReadFailed>;
+    /// Opens a stage for an upload. Quota, kept bytes and places are compared in one step, so that no two callers pass
+    /// together where one would.
+    ///
+    /// From offset 0 it begins anew, and what was kept of it is forgotten; beside a stream that brings the same content it
+    /// begins too, and is not kept if it breaks. From any other offset it goes on with what is kept, which must be that
+    /// many bytes, of the same owner, digest and size.
+    async fn begin(&self, begin: Begin) -> Result<Stage, NotBegun>;
+    /// Keeps what came of an upload that broke off, for a later [`Content::begin`]. Other stages are forgotten.
+    async fn park(&self, stage: Stage);
+    /// How many bytes of this upload are kept, durably; 0 for none. Of one under way, what has come so far.
+    async fn kept(&self, owner: &Owner, digest: Digest, now: Time) -> Result<u64, ReadFailed>;
+    /// At most `most` bytes of what is kept of this upload, from this offset on; empty at the end or if nothing is kept.
+    async fn kept_bytes(&self, owner: &Owner, digest: Digest, offset: u64, most: usize) -> Result<Vec<u8>, ReadFailed>;
     /// Adds bytes at the stage's end.
     async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed>;
     /// Makes the stage's bytes content of this digest and size, which the caller computed. Durable on return. The same
@@ -181,6 +249,9 @@ pub trait Content: Send + Sync + 'static {
     async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed>;
     /// The bytes that all seals of this owner hold together.
     async fn held(&self, owner: &Owner) -> Result<u64, ReadFailed>;
+    /// Erases everything that anybody uploaded for this communiqué, sealed or kept, but for what another communiqué holds too.
+    /// Durable on return; nothing left is no error.
+    async fn purge(&self, communique: CommuniqueId) -> Result<(), ReadFailed>;
     /// Digest and size of a communiqué's package, once sealed.
     async fn package(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed>;
     /// At most `most` bytes from this offset on; empty at the end, `None` if there is no such content.

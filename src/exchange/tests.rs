@@ -27,13 +27,13 @@ use crate::domain::{
     entry::{Entry, Kind, Position, StreamId},
     id::{CommuniqueId, Digest, Role, Salt},
     json,
-    life::Life,
+    life::{Life, State},
     manifest::{ANNEXES_LIMIT, Annex, Manifest, MediaType, Rectifies},
     powers::Revocation,
     samples::{World, key, noon, party},
     statement::Statement,
     time::Time,
-    view::Receipt,
+    view::{ListFilter, Receipt},
     words::{LINE_LIMIT, Line, Names, Prose},
 };
 use crate::package::verify::verify;
@@ -49,6 +49,8 @@ pub(super) struct Memory {
     uploads: Mutex<HashMap<(Owner, Digest), u64>>,
     packages: Mutex<HashMap<CommuniqueId, (Digest, u64)>>,
     next: AtomicUsize,
+    /// How often the log was read on.
+    pub reads: AtomicUsize,
     /// Appends fail.
     pub full: AtomicBool,
     /// Pushes wait until they are told to go on.
@@ -99,6 +101,7 @@ impl Store for Memory {
         Ok(of.take(limit).cloned().collect())
     }
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         Ok(self.log.lock().unwrap().iter().filter(|s| s.index >= from).take(limit).cloned().collect())
     }
     async fn last(&self) -> Result<Option<Stored>, ReadFailed> {
@@ -126,6 +129,22 @@ impl Content for Memory {
         self.stages.lock().unwrap().insert(id, vec![]);
         Ok(Stage(id))
     }
+    /// Keeps nothing of what breaks off.
+    async fn begin(&self, begin: Begin) -> Result<Stage, NotBegun> {
+        if begin.offset > 0 {
+            return Err(NotBegun::Offset { held: 0 });
+        }
+        self.stage().await.map_err(|_| NotBegun::Failed)
+    }
+    async fn park(&self, stage: Stage) {
+        self.discard(stage).await;
+    }
+    async fn kept(&self, _: &Owner, _: Digest, _: Time) -> Result<u64, ReadFailed> {
+        Ok(0)
+    }
+    async fn kept_bytes(&self, _: &Owner, _: Digest, _: u64, _: usize) -> Result<Vec<u8>, ReadFailed> {
+        Ok(Vec::new())
+    }
     async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
         if self.held_back.load(Ordering::Relaxed) {
             self.go.notified().await;
@@ -144,6 +163,9 @@ impl Content for Memory {
     }
     async fn discard(&self, stage: Stage) {
         self.stages.lock().unwrap().remove(&stage.0);
+    }
+    async fn purge(&self, _: CommuniqueId) -> Result<(), ReadFailed> {
+        Err(ReadFailed)
     }
     async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed> {
         Ok(self.uploads.lock().unwrap().get(&(owner.clone(), digest)).copied())
@@ -228,18 +250,22 @@ impl House {
             let new = NewEntry { entry, bytes, objects: vec![object] };
             memory.append(Append { expect: vec![], entries: vec![new], listing: None }).await.unwrap();
         }
-        let signer = Arc::new(key("depositary"));
+        let keys: Vec<Arc<dyn Signer>> = vec![Arc::new(key("log")), Arc::new(key("depositary"))];
         let machine = Arc::new(Still::default());
         let (store, content) = (memory.clone(), memory.clone());
-        let exchange = Arc::new(Exchange::new(store, content, machine.clone(), signer, Arc::default()));
+        let exchange = Arc::new(Exchange::new(store, content, machine.clone(), keys, Arc::default()));
         Self { exchange, memory, machine, world }
+    }
+    /// Whether the entry of this index is of a communiqué.
+    fn of_life(&self, index: u64) -> bool {
+        matches!(self.memory.log.lock().unwrap()[index as usize].entry.stream, StreamId::Communique(_))
     }
     fn permit<M: access::Method>(of: &str) -> Permit<M> {
         Permit::ask(&party(of), Role::System).unwrap()
     }
     async fn upload(&self, of: &str, id: CommuniqueId, bytes: &[u8]) {
         let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
-        let mut upload = self.exchange.upload(Self::permit::<UploadContent>(of), id, digest, size).await.unwrap();
+        let mut upload = self.exchange.upload(Self::permit::<UploadContent>(of), id, digest, size, 0).await.unwrap();
         upload.push(bytes.to_vec()).await.unwrap();
         upload.finish().await.unwrap();
     }
@@ -332,7 +358,7 @@ async fn a_page_of_large_manifests_ends_by_its_bytes() {
     let (mut after, mut pages) = (None, vec![]);
     loop {
         let permit = House::permit::<ListCommuniques>("south");
-        let page = house.exchange.communiques(permit, None, after, 1000).await.unwrap();
+        let page = house.exchange.communiques(permit, &ListFilter::default(), after, 1000).await.unwrap();
         pages.push(page.rows.iter().map(|r| r.manifest.len()).collect::<Vec<_>>());
         if page.next.is_empty() {
             break;
@@ -494,4 +520,70 @@ async fn a_rectification_carries_its_original_and_is_told_of_it() {
     let packages = std::mem::take(&mut *house.memory.packages.lock().unwrap());
     assert_eq!(verified(&house, corrected).await, verdict);
     assert_eq!(packages, *house.memory.packages.lock().unwrap(), "the same bytes");
+}
+
+/// A filter that passes over much reads a bounded number of rows for each page, and loses none.
+#[tokio::test]
+async fn a_page_looks_at_so_many_communiques_and_no_more() {
+    let mut house = House::of(&[("north", 1), ("south", 1), ("east", 1)]).await;
+    // Older than the real one, and of no interest to the filter.
+    for n in 0..2 * SCAN_LIMIT as u64 + 7 {
+        let communique = CommuniqueId::new(1_600_000_000_000 + n, &[0; 10]);
+        let parties = vec![party("north"), party("south")];
+        let row = Listing { communique, state: State::Drafting, revision: 1, manifest: Digest::of(b""), parties };
+        house.memory.rows.lock().unwrap().insert(communique, row);
+    }
+    let manifest = house.world.manifest();
+    house.upload(manifest.proposer.as_str(), house.world.id, TEXT).await;
+    house.propose(&manifest).await.unwrap();
+    let filter = ListFilter { party: Some(party("east")), ..ListFilter::default() };
+    let (mut after, mut pages) = (None, vec![]);
+    loop {
+        let permit = House::permit::<ListCommuniques>("south");
+        let page = house.exchange.communiques(permit, &filter, after, 10).await.unwrap();
+        pages.push(page.rows.len());
+        if page.next.is_empty() {
+            break;
+        }
+        after = Some(page.next.parse().unwrap());
+    }
+    assert_eq!(pages, [0, 0, 1]);
+}
+
+/// What one watcher has read serves the others; whoever is far behind reads on its own; nothing is lost between the two.
+#[tokio::test]
+async fn watchers_share_what_they_read() {
+    let house = House::complete().await;
+    let end = house.memory.log.lock().unwrap().len() as u64;
+    let watch = |of: &str, from| house.exchange.watch(House::permit::<access::Watch>(of), Some(from), None);
+    let read = async |of: &str, from| {
+        let mut watching = watch(of, from).await.unwrap();
+        let mut all = vec![];
+        while watching.next_index() < end {
+            all.extend(watching.events().await.unwrap().into_iter().map(|e| e.index));
+        }
+        (all, watching)
+    };
+    assert_eq!(read("north", end - 2).await.0, [end - 2, end - 1]);
+    let before = house.memory.reads.load(Ordering::Relaxed);
+    assert_eq!(read("south", end - 2).await.0, [end - 2, end - 1], "kept from the first");
+    assert_eq!(house.memory.reads.load(Ordering::Relaxed), before, "read once");
+    assert_eq!(read("south", 0).await.0, (0..end).collect::<Vec<_>>(), "behind what is kept");
+    assert_eq!(read("east", 0).await.0, (0..end).filter(|n| !house.of_life(*n)).collect::<Vec<_>>(), "a stranger");
+
+    // An append wakes who waits; one whose caller hung up is found all the same, when the log is looked at.
+    let (_, mut waiting) = read("south", end).await;
+    let publish = house.exchange.publish(House::permit::<PublishCommunique>("north"), house.world.id);
+    let (woken, published) = tokio::join!(waiting.events(), publish);
+    published.unwrap();
+    assert_eq!(woken.unwrap().len(), 1);
+    let next = waiting.next_index();
+    let quiet = house.memory.log.lock().unwrap().last().unwrap().clone();
+    let unheard = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.memory.log.lock().unwrap().push(Stored { index: next, ..quiet });
+    };
+    let found = async { tokio::time::timeout(Duration::from_secs(30), waiting.events()).await.expect("looked at") };
+    let (found, ()) = tokio::join!(found, unheard);
+    assert_eq!(found.unwrap()[0].index, next);
 }

@@ -4,12 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument as _, info, info_span, warn};
 
 use super::{
     peer::Peer,
     turns::{Turn, Turns},
+    watch::Pace,
 };
 use crate::{
     domain::{
@@ -40,6 +42,10 @@ pub struct Limits {
     pub calls_per_party: usize,
     /// Uploads of one party under way at once.
     pub uploads_per_party: usize,
+    /// Watchers of one party at once.
+    pub watchers_per_party: usize,
+    /// How streams of events are kept going.
+    pub pace: Pace,
     /// Rows of a page.
     pub pages: PageLimits,
 }
@@ -52,15 +58,19 @@ pub struct Desk {
     metrics: Arc<Metrics>,
     calls: Turns,
     uploads: Turns,
+    watchers: Turns,
+    /// Cancelled once the exchange goes down: a stream that has no end of its own ends then.
+    pub(super) draining: CancellationToken,
 }
 
 impl Desk {
-    /// Joins the use cases with the limits of calls.
+    /// Joins the use cases with the limits of calls. `draining` is cancelled once the exchange goes down.
     #[must_use]
-    pub fn new(exchange: Arc<Exchange>, metrics: Arc<Metrics>, limits: Limits) -> Self {
+    pub fn new(exchange: Arc<Exchange>, metrics: Arc<Metrics>, limits: Limits, draining: CancellationToken) -> Self {
         let calls = Turns::new("calls", limits.calls_per_party);
         let uploads = Turns::new("uploads", limits.uploads_per_party);
-        Self { exchange, limits, metrics, calls, uploads }
+        let watchers = Turns::new("watchers", limits.watchers_per_party);
+        Self { exchange, limits, metrics, calls, uploads, watchers, draining }
     }
 
     /// Answers a call that transfers nothing.
@@ -132,6 +142,10 @@ impl Desk {
     /// A turn to upload: each party has so many.
     pub(super) fn upload_turn(&self, party: &PartyId) -> Result<Turn, Refusal> {
         self.uploads.take(party)
+    }
+    /// A turn to watch: each party has so many.
+    pub(super) fn watch_turn(&self, party: &PartyId) -> Result<Turn, Refusal> {
+        self.watchers.take(party)
     }
     /// Counts content that was taken in.
     pub(super) fn content_stored(&self, bytes: u64) {

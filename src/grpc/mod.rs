@@ -7,3 +7,4 @@ pub mod peer;
 pub mod serve;
 mod services;
 mod turns;
+pub mod watch;

@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, transport::Server};
@@ -14,13 +15,16 @@ use super::{
     gate::Gate,
     listener::{self, incoming},
 };
-use crate::wire::{
-    DESCRIPTORS, REQUEST_LIMIT,
-    status::in_our_words,
-    v1::{
-        charter_service_server::CharterServiceServer, communique_service_server::CommuniqueServiceServer,
-        content_service_server::ContentServiceServer, powers_service_server::PowersServiceServer,
-        publication_service_server::PublicationServiceServer,
+use crate::{
+    domain::time::Time,
+    wire::{
+        DESCRIPTORS, REQUEST_LIMIT, TIME_HEADER,
+        status::in_our_words,
+        v1::{
+            charter_service_server::CharterServiceServer, communique_service_server::CommuniqueServiceServer,
+            content_service_server::ContentServiceServer, event_service_server::EventServiceServer,
+            powers_service_server::PowersServiceServer, publication_service_server::PublicationServiceServer,
+        },
     },
 };
 
@@ -70,6 +74,7 @@ pub async fn serve<H: Health>(
             None
         }
     };
+    let clock = desk.exchange.clone();
     let served = Server::builder()
         .max_concurrent_streams(limits.streams_per_connection)
         .concurrency_limit_per_connection(limits.streams_per_connection as usize)
@@ -82,18 +87,28 @@ pub async fn serve<H: Health>(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_connection_age(limits.connection_age)
         .layer(MapResponseLayer::new(|response| in_our_words::<Body>(response, &request_id())))
+        .layer(MapResponseLayer::new(move |response| timed::<Body>(response, clock.now())))
         .add_service(health)
         .add_optional_service(reflection)
         .add_service(CharterServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(PowersServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(CommuniqueServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(ContentServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
+        .add_service(EventServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(PublicationServiceServer::new(desk).max_decoding_message_size(REQUEST_LIMIT))
         .serve_with_incoming_shutdown(
             incoming(gate.clone(), listener, limits.door, shutdown.clone()),
             shutdown.clone().cancelled_owned(),
         );
     draining(served, &gate, limits.drain, shutdown).await
+}
+
+/// Says in every answer what the exchange's clock shows.
+fn timed<B>(mut response: http::Response<B>, now: Time) -> http::Response<B> {
+    if let Ok(value) = HeaderValue::try_from(now.to_string()) {
+        response.headers_mut().insert(TIME_HEADER, value);
+    }
+    response
 }
 
 async fn draining<T>(served: impl Future<Output = T>, gate: &Gate, drain: Duration, shutdown: CancellationToken) -> T {

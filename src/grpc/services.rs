@@ -18,10 +18,10 @@ use crate::{
     exchange::{
         Download,
         access::{
-            DownloadContent, DownloadPackage, GetCharter, GetCommunique, GetPowers, GetPublication, GetRevision,
-            ListActs, ListCharters, ListCommuniques, ListPowers, ListPublications, ListRevisions, ListTrust,
-            ProposeCharter, ProposeRevision, PublishCommunique, SubmitAct, SubmitAdoption, SubmitPowers,
-            SubmitRevocation, SubmitTrust, UploadContent,
+            AddRemark, DownloadContent, DownloadPackage, GetCharter, GetCommunique, GetPowers, GetPublication,
+            GetRevision, GetUpload, ListActs, ListCharters, ListCommuniques, ListPowers, ListPublications, ListRemarks,
+            ListRevisions, ListTrust, ProposeCharter, ProposeRevision, PublishCommunique, SubmitAct, SubmitAdoption,
+            SubmitPowers, SubmitRevocation, SubmitTrust, UploadContent,
         },
     },
     wire::{
@@ -172,11 +172,13 @@ impl CommuniqueService for Desk {
         request: Request<v1::ListCommuniquesRequest>,
     ) -> Answer<v1::ListCommuniquesResponse> {
         self.call::<ListCommuniques, _, _, _>(request, |permit, m| async move {
-            let state = convert::state_filter(m.state)?;
+            let (filter, mark) = convert::list_filter(&m)?;
             let limit = page::size(m.page_size, self.limits.pages)?;
-            let after = page::after(&m.page_token)?;
-            let found = self.exchange.communiques(permit, state, after, limit).await?;
-            let (communiques, next_page_token) = page::fill(found, |s: &Summary| s.communique.to_string());
+            let after = page::after_marked(&m.page_token, &mark)?;
+            let mut found = self.exchange.communiques(permit, &filter, after, limit).await?;
+            found.next = page::marked(&found.next, &mark);
+            let key = |s: &Summary| page::marked(&s.communique.to_string(), &mark);
+            let (communiques, next_page_token) = page::fill(found, key);
             Ok(v1::ListCommuniquesResponse { communiques, next_page_token })
         })
         .await
@@ -225,6 +227,26 @@ impl CommuniqueService for Desk {
         })
         .await
     }
+    async fn add_remark(&self, request: Request<v1::AddRemarkRequest>) -> Answer<v1::AddRemarkResponse> {
+        self.call::<AddRemark, _, _, _>(request, |permit, m| async move {
+            let receipt = self.exchange.remark(permit, m.document).await?;
+            Ok(v1::AddRemarkResponse { receipt: Some(receipt.into()) })
+        })
+        .await
+    }
+    async fn list_remarks(&self, request: Request<v1::ListRemarksRequest>) -> Answer<v1::ListRemarksResponse> {
+        self.call::<ListRemarks, _, _, _>(request, |permit, m| async move {
+            let id = names::parse_communique("parent", &m.parent)?;
+            let limit = page::size(m.page_size, self.limits.pages)?;
+            let mark = page::mark(&[&m.revision.to_string()]);
+            let after = page::after_marked(&m.page_token, &mark)?.unwrap_or(0);
+            let revision = Some(m.revision).filter(|n| *n > 0);
+            let found = self.exchange.remarks(permit, id, revision, after, limit).await?;
+            let (remarks, next_page_token) = page::fill_placed(found, &mark);
+            Ok(v1::ListRemarksResponse { remarks, next_page_token })
+        })
+        .await
+    }
 }
 
 type Pieces<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -241,15 +263,35 @@ impl ContentService for Desk {
             let Some(Header(header)) = next(&mut stream).await? else {
                 return Err(Refusal::malformed("header", "must come first"));
             };
-            let (communique, sha256, size) = convert::upload_header(&header)?;
-            let mut upload = self.exchange.upload(permit, communique, sha256, size).await?;
-            while let Some(part) = next(&mut stream).await? {
-                let Chunk(chunk) = part else { return Err(Refusal::malformed("header", "must come once")) };
-                upload.push(convert::chunk(chunk)?).await?;
+            let (communique, sha256, size, offset) = convert::upload_header(&header)?;
+            let mut upload = self.exchange.upload(permit, communique, sha256, size, offset).await?;
+            loop {
+                // What breaks off here, or at the deadline, is kept; what is wrong is not.
+                let Some(part) = next(&mut stream).await? else { break };
+                let taken = match part {
+                    Chunk(chunk) => match convert::chunk(chunk) {
+                        Ok(chunk) => upload.push(chunk).await,
+                        Err(refusal) => Err(refusal),
+                    },
+                    Header(_) => Err(Refusal::malformed("header", "must come once")),
+                };
+                if let Err(refusal) = taken {
+                    upload.forget().await;
+                    return Err(refusal);
+                }
             }
             upload.finish().await?;
             self.content_stored(size);
             Ok(v1::UploadContentResponse { sha256: sha256.to_string(), size })
+        })
+        .await
+    }
+    async fn get_upload(&self, request: Request<v1::GetUploadRequest>) -> Answer<v1::GetUploadResponse> {
+        self.call::<GetUpload, _, _, _>(request, |permit, m| async move {
+            let id = names::parse_communique("communique", &m.communique)?;
+            let digest: Digest = convert::digest("sha256", &m.sha256)?;
+            let (held, complete) = self.exchange.uploaded(permit, id, digest).await?;
+            Ok(v1::GetUploadResponse { held, complete })
         })
         .await
     }
@@ -337,7 +379,7 @@ impl Desk {
     }
 }
 
-/// The next part of an upload. A stream that breaks is the caller's to begin again.
+/// The next part of an upload. A stream that breaks is the caller's to go on with.
 async fn next(
     stream: &mut Streaming<v1::UploadContentRequest>,
 ) -> Result<Option<v1::upload_content_request::Part>, Refusal> {

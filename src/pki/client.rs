@@ -1,4 +1,4 @@
-//! The caller's side of TLS: the exchange is pinned by the one authority that the charter names, not by the system's.
+//! The caller's side of TLS: the exchange is pinned by the authorities that its charters name, not by the system's.
 
 use std::sync::Arc;
 
@@ -8,34 +8,47 @@ use rustls::{
         Resumption, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
 };
 
-use super::{authority::Authority, certificate::moment};
-use crate::domain::refusal::Refusal;
+use super::{
+    authority::Authority,
+    certificate::{Facts, moment},
+    pem,
+};
+use crate::domain::{id::SpiffeId, refusal::Refusal};
 
-/// The TLS configuration of a caller: the server must chain to `server_ca` (DER, of the charter) and bear the name
+/// The TLS configuration of a caller: the server must chain to one of `server_cas` (DER, of
+/// each charter known: while one succeeds another, either may be shown) and bear the name
 /// that the connection is made with ([`server_name`]); the caller shows `chain`.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] if `server_ca` is no [`Authority`], or the key is not the certificate's.
+/// [`Refusal::Malformed`] if one of `server_cas` is no [`Authority`], or the key is not the certificate's.
 pub fn client_config(
-    server_ca: &[u8],
+    server_cas: &[impl AsRef<[u8]>],
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ClientConfig>, Refusal> {
-    let authority = Authority::parse_member("charter.server_ca", server_ca)?;
-    let mut roots = RootCertStore::empty();
-    roots.roots.push(authority.anchor().clone());
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), super::provider())
-        .build()
-        .map_err(|e| Refusal::malformed("charter.server_ca", e.to_string()))?;
+    let mut by = Vec::new();
+    for server_ca in server_cas {
+        let authority = Authority::parse_member("charter.server_ca", server_ca.as_ref())?;
+        let mut roots = RootCertStore::empty();
+        roots.roots.push(authority.anchor().clone());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), super::provider())
+            .build()
+            .map_err(|e| Refusal::malformed("charter.server_ca", e.to_string()))?;
+        by.push((authority, verifier));
+    }
     let bad = |e: Error| Refusal::malformed("client certificate", e.to_string());
     let mut config = ClientConfig::builder_with_provider(super::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(bad)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(PinnedServer { authority, inner }))
+        .with_custom_certificate_verifier(Arc::new(PinnedServer {
+            by,
+            schemes: super::provider().signature_verification_algorithms,
+        }))
         .with_client_auth_cert(chain, key)
         .map_err(bad)?;
     config.alpn_protocols = vec![super::ALPN.to_vec()];
@@ -52,11 +65,26 @@ pub fn server_name(name: &str) -> Result<ServerName<'static>, Refusal> {
         .map_err(|_| Refusal::malformed("server name", "neither a DNS name nor an IP address"))
 }
 
+/// The caller that a certificate chain in PEM names. A claim, as long as nobody has verified the chain.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for what is no certificate, or names no caller or several.
+pub fn caller(chain_pem: &[u8]) -> Result<SpiffeId, Refusal> {
+    let bad = |problem: String| Refusal::malformed("client certificate", problem);
+    let chain = pem::chain(chain_pem)?;
+    let leaf = chain.first().ok_or_else(|| bad("is not there".into()))?;
+    let facts = Facts::read(leaf).map_err(|e| bad(e.to_string()))?;
+    match facts.uris.as_slice() {
+        [uri] => uri.parse(),
+        uris => Err(bad(format!("has {} URIs, not the one that names its caller", uris.len()))),
+    }
+}
+
 /// webpki's verifier of servers, with the anchor's own validity, which webpki does not look at.
 #[derive(Debug)]
 struct PinnedServer {
-    authority: Authority,
-    inner: Arc<WebPkiServerVerifier>,
+    by: Vec<(Authority, Arc<WebPkiServerVerifier>)>,
+    schemes: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for PinnedServer {
@@ -68,10 +96,18 @@ impl ServerCertVerifier for PinnedServer {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if !self.authority.valid_at(moment(now)) {
-            return Err(Error::InvalidCertificate(CertificateError::Expired));
+        let mut refused = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        for (authority, verifier) in &self.by {
+            if !authority.valid_at(moment(now)) {
+                refused = Error::InvalidCertificate(CertificateError::Expired);
+                continue;
+            }
+            match verifier.verify_server_cert(leaf, rest, name, ocsp, now) {
+                Err(error) => refused = error,
+                verified => return verified,
+            }
         }
-        self.inner.verify_server_cert(leaf, rest, name, ocsp, now)
+        Err(refused)
     }
     fn verify_tls12_signature(
         &self,
@@ -87,10 +123,10 @@ impl ServerCertVerifier for PinnedServer {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, leaf, signed)
+        verify_tls13_signature(message, leaf, signed, &self.schemes)
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.schemes.supported_schemes()
     }
 }
 
@@ -100,10 +136,20 @@ mod tests {
 
     use super::*;
     use crate::pki::{
-        pem,
         samples::{self, World, YEAR, now},
         server::server_config,
     };
+
+    #[test]
+    fn a_certificate_names_its_caller() {
+        let world = World::new();
+        let named = world.north.client("spiffe://mfa.north.example/official/a.sample");
+        let id = caller(named.cert_pem.as_bytes()).expect("a caller");
+        assert_eq!(id.to_string(), "spiffe://mfa.north.example/official/a.sample");
+        for bad in [named.key_pem.as_bytes(), b"", b"none"] {
+            assert!(caller(bad).is_err());
+        }
+    }
 
     #[test]
     fn only_the_pinned_server_is_spoken_to() {
@@ -127,10 +173,32 @@ mod tests {
         ] {
             let chain = pem::chain(caller.cert_pem.as_bytes()).expect("a chain");
             let key = pem::private_key(caller.key_pem.as_bytes()).expect("a key");
-            let client = samples::client_at(&client_config(pin, chain, key).expect("a configuration"), when);
+            let client = samples::client_at(&client_config(&[pin], chain, key).expect("a configuration"), when);
             let mut client = ClientConnection::new(client, server_name(name).expect("a name")).expect("a client");
             let mut server = ServerConnection::new(samples::at(server, now())).expect("a server");
             assert_eq!(samples::shake(&mut client, &mut server).is_ok(), good, "{what}");
+        }
+    }
+    #[test]
+    fn any_of_the_charters_authorities_will_do() {
+        let world = World::new();
+        let caller = world.north.client("spiffe://mfa.north.example/official/a.sample");
+        let stranger = samples::root("Sample exchange CA, the next", |_| {});
+        let (chain, key) = world.server();
+        let server = server_config(Arc::new(world.trust(1)), chain, key).expect("a configuration");
+        for (pins, good) in [
+            (vec![stranger.der(), world.exchange.der()], true),
+            (vec![world.exchange.der(), stranger.der()], true),
+            (vec![stranger.der()], false),
+            (vec![], false),
+        ] {
+            let chain = pem::chain(caller.cert_pem.as_bytes()).expect("a chain");
+            let key = pem::private_key(caller.key_pem.as_bytes()).expect("a key");
+            let client = samples::client_at(&client_config(&pins, chain, key).expect("a configuration"), now());
+            let mut client =
+                ClientConnection::new(client, server_name(samples::SERVER).expect("a name")).expect("a client");
+            let mut server = ServerConnection::new(samples::at(&server, now())).expect("a server");
+            assert_eq!(samples::shake(&mut client, &mut server).is_ok(), good, "{} authorities", pins.len());
         }
     }
 }

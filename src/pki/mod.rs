@@ -7,6 +7,7 @@ pub mod authority;
 mod certificate;
 pub mod client;
 pub mod issue;
+pub mod leaf;
 pub mod pem;
 pub mod server;
 pub mod trust;

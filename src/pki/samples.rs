@@ -159,7 +159,7 @@ impl World {
     /// A caller's configuration, living today.
     pub fn client(&self, issued: &Issued) -> Arc<ClientConfig> {
         let (chain, key) = files(issued);
-        client_at(&client_config(self.exchange.der(), chain, key).expect("a configuration"), now())
+        client_at(&client_config(&[self.exchange.der()], chain, key).expect("a configuration"), now())
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Waker},
+    time::Duration,
 };
 
 use crate::{
@@ -19,7 +20,8 @@ use crate::{
         time::Time,
     },
     exchange::ports::{
-        Append, AppendError, Content, Listing, ListingQuery, NewEntry, Object, Owner, ReadFailed, Seal, Stage, Store,
+        Append, AppendError, Begin, Content, Listing, ListingQuery, NewEntry, NotBegun, Object, Owner, PARTIAL_SECONDS,
+        PARTIALS_LIMIT, ReadFailed, Seal, Stage, Store,
     },
 };
 
@@ -38,13 +40,18 @@ macro_rules! store_contract {
         $crate::store::contract::rules!($open; indices_follow_without_gaps every_expected_stream_is_compared
             an_append_is_whole time_never_goes_back what_breaks_the_contract_is_refused objects_keep_their_first_entry
             pages_of_the_list_are_stable what_was_answered_survives a_dropped_caller_leaves_a_whole_append_or_none
-            concurrent_appends_all_land of_rivals_one_wins);
+            concurrent_appends_all_land of_rivals_one_wins
+            remarks_and_the_communique_are_two_streams);
     };
 }
 macro_rules! content_contract {
     ($open:expr) => {
         $crate::store::contract::rules!($open; pieces_of_any_size_are_put_together one_digest_is_one_content
-            uploads_are_their_owners packages_are_found a_stage_is_not_content stages_end_with_the_process);
+            a_purge_erases_what_one_communique_alone_holds
+            uploads_are_their_owners packages_are_found a_stage_is_not_content stages_end_with_the_process
+            a_parked_upload_goes_on_where_it_ended a_parked_upload_survives_a_restart only_its_own_upload_goes_on
+            who_begins_anew_forgets_what_was_kept two_streams_never_mix the_quota_counts_what_is_announced_and_kept
+            what_is_kept_is_bounded_in_number_and_age);
     };
 }
 pub(super) use {content_contract, rules, store_contract};
@@ -177,6 +184,31 @@ pub(super) async fn every_expected_stream_is_compared<S: Store>(open: impl Fn() 
     assert_eq!(store.append(right).await, Err(AppendError::Conflict));
     let again = append(vec![before.clone().next(1, vec![])]);
     assert_eq!(store.append(again).await, Err(AppendError::Conflict), "also where nothing was expected");
+}
+
+pub(super) async fn remarks_and_the_communique_are_two_streams<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (mut life, mut remarks) =
+        (Chain::new(StreamId::Communique(communique(1))), Chain::new(StreamId::Remarks(communique(1))));
+    let before = life.clone();
+    store.append(append(vec![life.next(1, vec![]), remarks.next(1, vec![b"said".to_vec()])])).await.unwrap();
+    // What is said meanwhile is no conflict for an act, nor an act for what is said.
+    let (seen, act) = (life.seen(), life.next(1, vec![]));
+    store.append(append(vec![remarks.next(1, vec![])])).await.unwrap();
+    assert_eq!(store.append(expecting([seen], vec![act])).await, Ok(3));
+    assert_eq!(
+        store.append(expecting([before.seen()], vec![remarks.clone().next(1, vec![])])).await,
+        Err(AppendError::Conflict)
+    );
+    drop(store);
+    let store = open();
+    let of = async |stream| {
+        let entries = store.stream(&stream, 0, 9).await.unwrap();
+        entries.iter().map(|e| e.index).collect::<Vec<_>>()
+    };
+    assert_eq!(of(StreamId::Communique(communique(1))).await, [0, 3]);
+    assert_eq!(of(StreamId::Remarks(communique(1))).await, [1, 2]);
+    assert_eq!(of(StreamId::Remarks(communique(2))).await, [0_u64; 0]);
 }
 
 /// Many that saw the same stream, also within one batch: one of them is in time.
@@ -511,4 +543,230 @@ pub(super) async fn stages_end_with_the_process<C: Content>(open: impl Fn() -> C
     content.push(stage, b"new".to_vec()).await.unwrap();
     content.seal(stage, Digest::of(b"new"), 3, Seal::Upload(owner(1, 1))).await.unwrap();
     assert_eq!(content.read(Digest::of(b"new"), 0, 9).await, Ok(Some(b"new".to_vec())));
+}
+
+pub(super) async fn a_purge_erases_what_one_communique_alone_holds<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let (mine, shared, packed) = (sample(300_000), sample(70_001), sample(1000));
+    let of_mine = put(&content, &mine, 65_536, Seal::Upload(owner(1, 1))).await;
+    let of_shared = put(&content, &shared, 65_536, Seal::Upload(owner(2, 1))).await;
+    put(&content, &shared, 65_536, Seal::Upload(owner(2, 2))).await;
+    let of_packed = put(&content, &packed, 1000, Seal::Upload(owner(2, 1))).await;
+    put(&content, &packed, 1000, Seal::Package(owner(1, 9).communique)).await;
+    let begun = sample(200_000);
+    broken(&content, &begun, 150_000).await;
+    let of_it = owner(1, 1).communique;
+    content.purge(of_it).await.unwrap();
+    content.purge(of_it).await.unwrap();
+    drop(content);
+    let content = open();
+    assert_eq!(content.read(of_mine, 0, 9).await, Ok(None));
+    assert_eq!(kept(&content, &begun).await, 0);
+    for owner in [owner(1, 1), owner(2, 1)] {
+        assert_eq!(content.held(&owner).await, Ok(0));
+    }
+    for (digest, bytes) in [(of_shared, &shared), (of_packed, &packed)] {
+        assert_eq!(content.read(digest, 0, usize::MAX).await.unwrap().as_ref(), Some(bytes), "others hold it");
+    }
+    assert_eq!(content.uploaded(&owner(2, 2), of_shared).await, Ok(Some(70_001)));
+}
+
+/// An upload of these bytes from this offset on, by the first owner, without a narrow quota.
+fn beginning(bytes: &[u8], offset: u64) -> Begin {
+    let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+    let (quota, silence) = (1 << 30, Duration::from_secs(3600));
+    Begin { owner: owner(1, 1), digest, size, offset, quota, silence, now: Time::from_unix(0) }
+}
+
+/// Begins an upload, brings so many bytes of it, and breaks off.
+async fn broken(content: &impl Content, bytes: &[u8], after: usize) {
+    let stage = content.begin(beginning(bytes, 0)).await.unwrap();
+    for piece in bytes[..after].chunks(100_000) {
+        content.push(stage, piece.to_vec()).await.unwrap();
+    }
+    content.park(stage).await;
+}
+
+async fn kept(content: &impl Content, bytes: &[u8]) -> u64 {
+    content.kept(&owner(1, 1), Digest::of(bytes), Time::from_unix(0)).await.unwrap()
+}
+
+pub(super) async fn a_parked_upload_goes_on_where_it_ended<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    for (size, breaks) in [
+        (10, vec![3, 4]),
+        (262_144, vec![262_143]),
+        (600_000, vec![262_144, 262_145, 524_288]),
+        (3 << 20, vec![1, 1 << 20, (1 << 20) + 7, 2_999_999, 3 << 20]),
+    ] {
+        let mut bytes = sample(size);
+        bytes[0] = breaks.len().to_le_bytes()[0];
+        let mut at = 0;
+        for next in breaks {
+            let stage = content.begin(beginning(&bytes, at as u64)).await.unwrap();
+            for piece in bytes[at..next].chunks(70_001) {
+                content.push(stage, piece.to_vec()).await.unwrap();
+            }
+            content.park(stage).await;
+            content.park(stage).await;
+            at = next;
+            assert_eq!(kept(&content, &bytes).await, at as u64);
+            let mut read = vec![];
+            while read.len() < at {
+                let (from, digest) = (read.len() as u64, Digest::of(&bytes));
+                read.extend(content.kept_bytes(&owner(1, 1), digest, from, 99_999).await.unwrap());
+            }
+            assert!(read == bytes[..at], "{at} of {size}");
+            assert_eq!(content.read(Digest::of(&bytes), 0, 9).await, Ok(None), "it is not content yet");
+        }
+        let stage = content.begin(beginning(&bytes, at as u64)).await.unwrap();
+        if at < size {
+            content.push(stage, bytes[at..].to_vec()).await.unwrap();
+        }
+        content.seal(stage, Digest::of(&bytes), size as u64, Seal::Upload(owner(1, 1))).await.unwrap();
+        assert_eq!(content.read(Digest::of(&bytes), 0, usize::MAX).await.unwrap().unwrap(), bytes);
+        assert_eq!(kept(&content, &bytes).await, 0, "what is sealed is no longer kept");
+    }
+}
+
+pub(super) async fn a_parked_upload_survives_a_restart<C: Content>(open: impl Fn() -> C) {
+    let bytes = sample(3 << 20);
+    let content = open();
+    broken(&content, &bytes, (2 << 20) + 5).await;
+    // Another is cut by the end of the process: at least what was brought before its last mebibyte is there.
+    let cut = [b"cut".to_vec(), sample(4 << 20)].concat();
+    let stage = content.begin(beginning(&cut, 0)).await.unwrap();
+    for piece in cut[..3 << 20].chunks(1 << 18) {
+        content.push(stage, piece.to_vec()).await.unwrap();
+    }
+    drop(content);
+
+    let content = open();
+    assert_eq!(kept(&content, &bytes).await, (2 << 20) + 5);
+    let held = kept(&content, &cut).await;
+    assert!((2 << 20..=3 << 20).contains(&held), "{held}");
+    for bytes in [bytes, cut] {
+        let held = kept(&content, &bytes).await;
+        let stage = content.begin(beginning(&bytes, held)).await.unwrap();
+        content.push(stage, bytes[held as usize..].to_vec()).await.unwrap();
+        content.seal(stage, Digest::of(&bytes), bytes.len() as u64, Seal::Upload(owner(1, 1))).await.unwrap();
+        assert_eq!(content.read(Digest::of(&bytes), 0, usize::MAX).await.unwrap().unwrap(), bytes);
+    }
+}
+
+pub(super) async fn only_its_own_upload_goes_on<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let bytes = sample(1000);
+    broken(&content, &bytes, 400).await;
+    for (other, why) in [
+        (Begin { offset: 399, ..beginning(&bytes, 0) }, NotBegun::Offset { held: 400 }),
+        (Begin { offset: 401, ..beginning(&bytes, 0) }, NotBegun::Offset { held: 400 }),
+        (Begin { owner: owner(2, 1), ..beginning(&bytes, 400) }, NotBegun::Offset { held: 0 }),
+        (Begin { owner: owner(1, 2), ..beginning(&bytes, 400) }, NotBegun::Offset { held: 0 }),
+        (Begin { digest: Digest::of(b"other"), ..beginning(&bytes, 400) }, NotBegun::Offset { held: 0 }),
+        (Begin { size: 1001, ..beginning(&bytes, 400) }, NotBegun::Size { size: 1000 }),
+    ] {
+        assert_eq!(content.begin(other.clone()).await, Err(why), "{other:?}");
+    }
+    for (whose, digest) in
+        [(owner(2, 1), Digest::of(&bytes)), (owner(1, 2), Digest::of(&bytes)), (owner(1, 1), Digest::of(b"other"))]
+    {
+        assert_eq!(content.kept(&whose, digest, Time::from_unix(0)).await, Ok(0));
+        assert_eq!(content.kept_bytes(&whose, digest, 0, 9).await, Ok(vec![]));
+    }
+    assert_eq!(kept(&content, &bytes).await, 400);
+    let stage = content.begin(beginning(&bytes, 400)).await.unwrap();
+    // What is found wrong is forgotten, with what was kept before.
+    content.discard(stage).await;
+    assert_eq!(kept(&content, &bytes).await, 0);
+    assert_eq!(content.begin(beginning(&bytes, 400)).await, Err(NotBegun::Offset { held: 0 }));
+}
+
+pub(super) async fn who_begins_anew_forgets_what_was_kept<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let bytes = sample(2000);
+    broken(&content, &bytes, 1500).await;
+    broken(&content, &bytes, 7).await;
+    assert_eq!(kept(&content, &bytes).await, 7);
+    assert_eq!(content.kept_bytes(&owner(1, 1), Digest::of(&bytes), 0, 99).await.unwrap(), bytes[..7]);
+    // A stage of the exchange's own is never kept.
+    let stage = content.stage().await.unwrap();
+    content.push(stage, vec![1; 2 << 20]).await.unwrap();
+    content.park(stage).await;
+    assert_eq!(content.push(stage, vec![1]).await, Err(ReadFailed));
+}
+
+pub(super) async fn two_streams_never_mix<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let bytes = sample(1000);
+    let first = content.begin(beginning(&bytes, 0)).await.unwrap();
+    content.push(first, bytes[..300].to_vec()).await.unwrap();
+    assert_eq!(kept(&content, &bytes).await, 300, "what is under way counts");
+    assert_eq!(content.begin(beginning(&bytes, 300)).await, Err(NotBegun::UnderWay));
+    // From the first byte on there is no harm in a second; it is not kept.
+    let second = content.begin(beginning(&bytes, 0)).await.unwrap();
+    content.push(second, bytes[..500].to_vec()).await.unwrap();
+    content.park(second).await;
+    assert_eq!(kept(&content, &bytes).await, 300);
+
+    // Once the first has been silent for long, another goes on in its place, and the first cannot touch that any more.
+    let third = content.begin(Begin { silence: Duration::ZERO, ..beginning(&bytes, 300) }).await.unwrap();
+    assert_eq!(content.push(first, vec![0; 9]).await, Err(ReadFailed));
+    content.discard(first).await;
+    content.push(third, bytes[300..].to_vec()).await.unwrap();
+    content.seal(third, Digest::of(&bytes), 1000, Seal::Upload(owner(1, 1))).await.unwrap();
+    assert_eq!(content.read(Digest::of(&bytes), 0, usize::MAX).await.unwrap().unwrap(), bytes);
+}
+
+pub(super) async fn the_quota_counts_what_is_announced_and_kept<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let begin = |n: u8, size: u64, quota| Begin { digest: Digest::of(&[n]), size, quota, ..beginning(b"", 0) };
+    put(&content, &sample(100), 100, Seal::Upload(owner(1, 1))).await;
+    let open = content.begin(begin(1, 300, 400)).await.unwrap();
+    assert_eq!(content.begin(begin(2, 1, 400)).await, Err(NotBegun::Quota), "announced, and nothing of it there yet");
+    content.push(open, vec![1; 200]).await.unwrap();
+    assert_eq!(content.kept(&owner(1, 1), Digest::of(&[1]), Time::from_unix(0)).await, Ok(200));
+    assert_eq!(
+        content.begin(begin(2, 1, 400)).await,
+        Err(NotBegun::Quota),
+        "counted once, and not less than announced"
+    );
+    let other = content.begin(begin(2, 1, 401)).await.unwrap();
+    content.discard(other).await;
+    content.park(open).await;
+    assert_eq!(content.begin(begin(2, 101, 400)).await, Err(NotBegun::Quota), "kept");
+    let other = content.begin(begin(2, 100, 400)).await.unwrap();
+    content.discard(other).await;
+    let elsewhere = Begin { owner: owner(1, 2), ..begin(2, 400, 400) };
+    content.begin(elsewhere).await.unwrap();
+    // Its own kept bytes are no hindrance to an upload that goes on, or begins anew.
+    let on = content.begin(Begin { offset: 200, ..begin(1, 300, 400) }).await.unwrap();
+    content.park(on).await;
+    content.begin(begin(1, 300, 400)).await.unwrap();
+}
+
+pub(super) async fn what_is_kept_is_bounded_in_number_and_age<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let at = |n: usize, seconds| Begin {
+        digest: Digest::of(&n.to_be_bytes()),
+        size: 9,
+        now: Time::from_unix(seconds),
+        ..beginning(b"", 0)
+    };
+    let held = async |n: usize, seconds| {
+        content.kept(&owner(1, 1), Digest::of(&n.to_be_bytes()), Time::from_unix(seconds)).await.unwrap()
+    };
+    for n in 0..=PARTIALS_LIMIT {
+        let stage = content.begin(at(n, n as i64)).await.unwrap();
+        content.push(stage, vec![1; 5]).await.unwrap();
+        content.park(stage).await;
+    }
+    let last = PARTIALS_LIMIT as i64;
+    assert_eq!((held(0, last).await, held(1, last).await, held(PARTIALS_LIMIT, last).await), (0, 5, 5));
+    // One that goes on lives on from then.
+    let stage = content.begin(Begin { offset: 5, ..at(2, last + 1) }).await.unwrap();
+    content.park(stage).await;
+    assert_eq!(held(3, last + PARTIAL_SECONDS).await, 0);
+    assert_eq!((held(PARTIALS_LIMIT, last).await, held(2, last).await), (5, 5));
+    assert_eq!(held(2, last + PARTIAL_SECONDS + 2).await, 0);
 }

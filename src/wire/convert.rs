@@ -1,21 +1,25 @@
 //! What a caller sees, to the wire and back. The server encodes, the client decodes; a value that decodes is well formed.
 //! Documents, entries and statements pass as the bytes that they are: who receives them parses and verifies them.
 
+use std::sync::Arc;
+
 use crate::domain::{
     act::ActKind,
     charter::{Charter, PARTIES_LIMIT},
-    entry::Entry,
+    entry::{Entry, NAMED_LIMIT},
     id::{CommuniqueId, Digest},
     json::{self, Form},
     life::State,
     manifest::{ANNEX_LIMIT, Manifest, REVISIONS_LIMIT},
     refusal::Refusal,
+    remark::Remark,
     statement::STATEMENT_LIMIT,
     time::Time,
     view::{
-        ActView, Attested, CharterView, CommuniqueView, Page, PowersView, PublicationView, Receipt, RevisionView,
-        Summary,
+        ActView, Attested, CharterView, CommuniqueView, EventView, Happening, ListFilter, Logged, Page, PowersView,
+        PublicationView, Receipt, RemarkView, RevisionView, Summary, WatchItem,
     },
+    words::Sought,
 };
 
 use super::{CHUNK_LIMIT, names, v1};
@@ -39,15 +43,18 @@ pub fn state_filter(value: i32) -> Result<Option<State>, Refusal> {
     if value == v1::State::Unspecified as i32 { Ok(None) } else { state("state", value).map(Some) }
 }
 
-/// Reads the announcement of an upload: for which communiqué, its digest, its size in bytes.
+/// Reads the announcement of an upload: for which communiqué, its digest, its size in bytes, the offset that it comes from.
 ///
 /// # Errors
 /// [`Refusal::Malformed`]; [`Refusal::TooLarge`] above what the largest annex may have.
-pub fn upload_header(header: &v1::UploadHeader) -> Result<(CommuniqueId, Digest, u64), Refusal> {
+pub fn upload_header(header: &v1::UploadHeader) -> Result<(CommuniqueId, Digest, u64, u64), Refusal> {
     let communique = names::parse_communique("header.communique", &header.communique)?;
     let sha256 = digest("header.sha256", &header.sha256)?;
     content_size("header.size", header.size)?;
-    Ok((communique, sha256, header.size))
+    if header.offset > header.size {
+        return Err(Refusal::malformed("header.offset", format!("is beyond the end, {}", header.size)));
+    }
+    Ok((communique, sha256, header.size, header.offset))
 }
 
 /// Checks the length of a chunk, and hands it on.
@@ -322,6 +329,8 @@ impl From<Summary> for v1::CommuniqueSummary {
             state: v1::State::from(row.state).into(),
             revision: row.revision,
             manifest: row.manifest,
+            deadline: row.deadline.map(timestamp),
+            awaited: row.awaited.into_iter().map(|act| v1::ActKind::from(act).into()).collect(),
         }
     }
 }
@@ -333,7 +342,135 @@ impl TryFrom<v1::CommuniqueSummary> for Summary {
             state: state("communique.state", row.state)?,
             revision: revision_number("communique.revision", row.revision)?,
             manifest: document::<Manifest>("communique.manifest", row.manifest)?,
+            deadline: row.deadline.map(|at| time("communique.deadline", Some(at))).transpose()?,
+            awaited: row
+                .awaited
+                .into_iter()
+                .map(|act| act_kind("communique.awaited", act))
+                .collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl From<RemarkView> for v1::Remark {
+    fn from(view: RemarkView) -> Self {
+        Self { document: view.remark, receipt: Some(view.receipt.into()) }
+    }
+}
+impl TryFrom<v1::Remark> for RemarkView {
+    type Error = Refusal;
+    fn try_from(remark: v1::Remark) -> Result<Self, Refusal> {
+        Ok(Self {
+            remark: document::<Remark>("remark.document", remark.document)?,
+            receipt: remark.receipt.try_into()?,
+        })
+    }
+}
+
+impl From<EventView> for v1::Event {
+    fn from(view: EventView) -> Self {
+        let happening = match view.happening {
+            Happening::Shown(logged) => {
+                // Shared with other watchers: copied only now that it is sent.
+                let logged = Arc::unwrap_or_clone(logged);
+                v1::event::View::Shown(v1::LoggedEntry { entry: logged.entry, objects: logged.objects })
+            }
+            Happening::Escrowed { communique, party, act, revision } => v1::event::View::Escrowed(v1::EscrowedEntry {
+                communique: names::communique(communique),
+                act: Some(v1::EscrowedAct {
+                    party: names::party(&party),
+                    act: v1::ActKind::from(act).into(),
+                    revision,
+                }),
+            }),
+        };
+        Self { index: view.index, view: Some(happening) }
+    }
+}
+impl TryFrom<v1::Event> for EventView {
+    type Error = Refusal;
+    fn try_from(event: v1::Event) -> Result<Self, Refusal> {
+        json::integer("event.index", event.index, 0)?;
+        let happening = match required("event", event.view)? {
+            v1::event::View::Shown(shown) => {
+                json::count("event.objects", shown.objects.len(), 0, 2 * NAMED_LIMIT)?;
+                Happening::Shown(Arc::new(Logged {
+                    entry: document::<Entry>("event.entry", shown.entry)?,
+                    objects: shown.objects,
+                }))
+            }
+            v1::event::View::Escrowed(escrowed) => {
+                let act = required("event.act", escrowed.act)?;
+                Happening::Escrowed {
+                    communique: names::parse_communique("event.communique", &escrowed.communique)?,
+                    party: names::parse_party("event.act.party", &act.party)?,
+                    act: act_kind("event.act.act", act.act)?,
+                    revision: revision_number("event.act.revision", act.revision)?,
+                }
+            }
+        };
+        Ok(Self { index: event.index, happening })
+    }
+}
+
+impl From<WatchItem> for v1::WatchResponse {
+    fn from(item: WatchItem) -> Self {
+        let item = match item {
+            WatchItem::Event(event) => v1::watch_response::Item::Event(event.into()),
+            WatchItem::Heartbeat(next_index) => v1::watch_response::Item::Heartbeat(v1::Heartbeat { next_index }),
+        };
+        Self { item: Some(item) }
+    }
+}
+impl TryFrom<v1::WatchResponse> for WatchItem {
+    type Error = Refusal;
+    fn try_from(response: v1::WatchResponse) -> Result<Self, Refusal> {
+        Ok(match required("item", response.item)? {
+            v1::watch_response::Item::Event(event) => Self::Event(event.try_into()?),
+            v1::watch_response::Item::Heartbeat(beat) => {
+                json::integer("heartbeat.next_index", beat.next_index, 0)?;
+                Self::Heartbeat(beat.next_index)
+            }
+        })
+    }
+}
+
+/// Reads what a list of communiqués is filtered by, and the mark that its page tokens bear.
+///
+/// # Errors
+/// [`Refusal::Malformed`], [`Refusal::TooLarge`].
+pub fn list_filter(request: &v1::ListCommuniquesRequest) -> Result<(ListFilter, String), Refusal> {
+    let filter = ListFilter {
+        state: state_filter(request.state)?,
+        party: match request.party.as_str() {
+            "" => None,
+            name => Some(names::parse_party("party", name)?),
+        },
+        awaiting: request.awaiting,
+        text: match request.text.as_str() {
+            "" => None,
+            words => Some(Sought::new(words)?),
+        },
+    };
+    let mark = super::page::mark(&[
+        filter.state.map_or("", State::as_str),
+        &request.party,
+        if filter.awaiting { "awaiting" } else { "" },
+        filter.text.as_ref().map_or("", Sought::as_str),
+    ]);
+    Ok((filter, mark))
+}
+
+/// Writes the request for a page of the list.
+#[must_use]
+pub fn list_request(filter: &ListFilter, page_size: i32, page_token: String) -> v1::ListCommuniquesRequest {
+    v1::ListCommuniquesRequest {
+        state: filter.state.map_or(v1::State::Unspecified, v1::State::from).into(),
+        page_size,
+        page_token,
+        party: filter.party.as_ref().map(names::party).unwrap_or_default(),
+        awaiting: filter.awaiting,
+        text: filter.text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default(),
     }
 }
 
@@ -455,6 +592,31 @@ mod tests {
         round::<_, v1::Powers>(powers());
         round::<_, v1::Revision>(revision());
         round::<_, v1::Publication>(publication());
+        round::<_, v1::Remark>(RemarkView { remark: b"{remark}".to_vec(), receipt: receipt() });
+        let logged = Logged { entry: b"{entry}".to_vec(), objects: vec![b"{manifest}".to_vec(), b"a.b.c".to_vec()] };
+        let shown = EventView { index: 7, happening: Happening::Shown(Arc::new(logged)) };
+        let party = PartyId::parse("north").unwrap();
+        let escrowed_event = |act| EventView {
+            index: 8,
+            happening: Happening::Escrowed { communique: id(), party: party.clone(), act, revision: 2 },
+        };
+        round::<_, v1::Event>(shown.clone());
+        round::<_, v1::Event>(escrowed_event(ActKind::Sign));
+        for item in [WatchItem::Event(shown), WatchItem::Heartbeat(0), WatchItem::Heartbeat(9)] {
+            round::<_, v1::WatchResponse>(item);
+        }
+        for filter in [
+            ListFilter::default(),
+            ListFilter {
+                state: Some(State::Open),
+                party: Some(party),
+                awaiting: true,
+                text: Some(Sought::new("étang").unwrap()),
+            },
+        ] {
+            let request = list_request(&filter, 5, "token".into());
+            assert_eq!(list_filter(&request).map(|(filter, _)| filter), Ok(filter));
+        }
         for act in ActKind::ALL {
             round::<_, v1::Act>(escrowed(act));
         }
@@ -465,6 +627,8 @@ mod tests {
                 state,
                 revision: 3,
                 manifest: b"{}".to_vec(),
+                deadline: (state == State::Open).then(|| Time::from_unix(1_750_000_000)),
+                awaited: ActKind::ALL.to_vec(),
             });
             assert_eq!(state_filter(v1::State::from(state).into()), Ok(Some(state)));
         }
@@ -492,8 +656,11 @@ mod tests {
             empty::<CommuniqueView, v1::Communique>(),
             empty::<Summary, v1::CommuniqueSummary>(),
             empty::<PublicationView, v1::Publication>(),
+            empty::<RemarkView, v1::Remark>(),
+            empty::<EventView, v1::Event>(),
+            empty::<WatchItem, v1::WatchResponse>(),
         ];
-        assert_eq!(all, [Some("MALFORMED"); 9]);
+        assert_eq!(all, [Some("MALFORMED"); 12]);
         assert!(upload_header(&v1::UploadHeader::default()).is_err());
         assert!(uploaded(&v1::UploadContentResponse::default()).is_err());
     }
@@ -502,7 +669,7 @@ mod tests {
     fn missing_members_and_unspecified_values_do_not_decode() {
         const BAD: &str = "MALFORMED";
         type C = v1::Communique;
-        for value in [0, -1, 5, i32::MAX] {
+        for value in [0, -1, 7, i32::MAX] {
             refused(communique(State::Open), BAD, |m: &mut C| m.state = value);
         }
         refused(communique(State::Open), BAD, |m: &mut C| m.newest = None);
@@ -550,9 +717,13 @@ mod tests {
         refused(publication(), BAD, |m: &mut P| m.publish_time = None);
         refused(publication(), BAD, |m: &mut P| m.package_size = 0);
 
-        let header = |size| v1::UploadHeader { communique: names::communique(id()), sha256: good.clone(), size };
-        assert_eq!(upload_header(&header(ANNEX_LIMIT)), Ok((id(), Digest::of(b""), ANNEX_LIMIT)));
+        let header =
+            |size| v1::UploadHeader { communique: names::communique(id()), sha256: good.clone(), size, offset: 0 };
+        assert_eq!(upload_header(&header(ANNEX_LIMIT)), Ok((id(), Digest::of(b""), ANNEX_LIMIT, 0)));
         assert_eq!(upload_header(&header(0)).unwrap_err().reason(), BAD);
+        let from = |offset| upload_header(&v1::UploadHeader { offset, ..header(9) });
+        assert_eq!(from(9), Ok((id(), Digest::of(b""), 9, 9)));
+        assert_eq!(from(10).unwrap_err().reason(), BAD);
         assert_eq!(upload_header(&header(ANNEX_LIMIT + 1)).unwrap_err().reason(), "TOO_LARGE");
         assert_eq!(upload_header(&header(u64::MAX)).unwrap_err().reason(), "TOO_LARGE");
         assert_eq!(chunk(vec![0; CHUNK_LIMIT]).map(|c| c.len()), Ok(CHUNK_LIMIT));

@@ -21,6 +21,9 @@ pub const REQUEST_LIMIT: usize = 1 << 20;
 /// Largest response message, in bytes: an open communiqué of all parties, each at its largest quorum, fits. As the
 /// contract says.
 pub const RESPONSE_LIMIT: usize = 8 << 20;
+/// The header of every answer that says what the exchange's clock showed when it answered, in RFC 3339 and UTC. Callers compare
+/// their own with it; nothing is decided by it.
+pub const TIME_HEADER: &str = "communique-time";
 /// Largest chunk of a transfer, in bytes. As the contract says.
 pub const CHUNK_LIMIT: usize = 256 << 10;
 
@@ -31,13 +34,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptors_hold_the_five_services_and_their_imports() {
+    fn descriptors_hold_the_services_and_their_imports() {
         let set = prost_types::FileDescriptorSet::decode(DESCRIPTORS).unwrap();
         let mut services: Vec<_> = set.file.iter().flat_map(|f| &f.service).map(|s| s.name().to_owned()).collect();
         services.sort();
         assert_eq!(
             services,
-            ["CharterService", "CommuniqueService", "ContentService", "PowersService", "PublicationService"]
+            [
+                "CharterService",
+                "CommuniqueService",
+                "ContentService",
+                "EventService",
+                "PowersService",
+                "PublicationService"
+            ]
         );
         let files: Vec<_> = set.file.iter().map(prost_types::FileDescriptorProto::name).collect();
         assert!(set.file.iter().flat_map(|f| &f.dependency).all(|d| files.contains(&d.as_str())), "{files:?}");

@@ -3,6 +3,7 @@
 use prost::Message;
 
 use crate::domain::{
+    id::Digest,
     json::{base64, unbase64},
     refusal::Refusal,
     view::Page,
@@ -60,6 +61,48 @@ pub fn after<K: std::str::FromStr>(token: &str) -> Result<Option<K>, Refusal> {
         .ok_or_else(|| Refusal::malformed("page_token", "is none that this list gave; start without one"))
 }
 
+/// A row's key with the mark of the filters that it was found under: a token that goes with other filters is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Marked<K> {
+    key: K,
+    mark: String,
+}
+
+impl<K: std::str::FromStr> std::str::FromStr for Marked<K> {
+    type Err = ();
+    fn from_str(s: &str) -> Result<Self, ()> {
+        let (key, mark) = s.rsplit_once('.').ok_or(())?;
+        Ok(Self { key: key.parse().map_err(|_| ())?, mark: mark.to_owned() })
+    }
+}
+
+/// What filters are told apart by: the beginning of the digest of what they say.
+#[must_use]
+pub fn mark(filters: &[&str]) -> String {
+    // Lengths keep the fields apart.
+    let said: String = filters.iter().map(|filter| format!("{}:{filter};", filter.len())).collect();
+    Digest::of(said.as_bytes()).to_string().chars().take(16).collect()
+}
+
+/// The key of a row with a mark, as a token holds it.
+#[must_use]
+pub fn marked(key: &str, mark: &str) -> String {
+    if key.is_empty() { String::new() } else { format!("{key}.{mark}") }
+}
+
+/// The key in a token that goes with the filters of this mark.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for a token that this list cannot have given, or has given for other filters.
+pub fn after_marked<K: std::str::FromStr>(token: &str, mark: &str) -> Result<Option<K>, Refusal> {
+    match after::<Marked<K>>(token)? {
+        Some(found) if found.mark != mark => {
+            Err(Refusal::malformed("page_token", "goes with other filters; start without one"))
+        }
+        found => Ok(found.map(|found| found.key)),
+    }
+}
+
 /// Encodes a page whose `next` is the key of its last row (empty at the end) and answers the token for the next one.
 ///
 /// Ends earlier where the rows would take more than [`BYTES_LIMIT`]; the token then goes on after the last row taken. The
@@ -67,6 +110,17 @@ pub fn after<K: std::str::FromStr>(token: &str) -> Result<Option<K>, Refusal> {
 #[must_use]
 pub fn fill<T, M: Message + From<T>>(page: Page<T>, key: impl Fn(&T) -> String) -> (Vec<M>, String) {
     fill_to(BYTES_LIMIT, page, key)
+}
+
+/// The same for rows that come with their place in what is listed, where some are passed over. Tokens bear the mark.
+#[must_use]
+pub fn fill_placed<T, M: Message + From<T>>(page: Page<(u64, T)>, mark: &str) -> (Vec<M>, String) {
+    let (places, rows): (Vec<_>, Vec<_>) = page.rows.into_iter().unzip();
+    let places = std::cell::RefCell::new(places.into_iter());
+    let next = marked(&page.next, mark);
+    // Each row's key is asked for once, in order.
+    let key = |_: &T| places.borrow_mut().next().map(|place| marked(&place.to_string(), mark)).unwrap_or_default();
+    fill(Page { rows, next }, key)
 }
 
 fn fill_to<T, M: Message + From<T>>(limit: usize, page: Page<T>, key: impl Fn(&T) -> String) -> (Vec<M>, String) {
@@ -111,6 +165,29 @@ mod tests {
         for bad in [long, not_utf8] {
             assert!(after::<String>(&bad).is_err());
         }
+    }
+
+    #[test]
+    fn a_token_goes_with_its_filters() {
+        let (one, other) = (mark(&["open", ""]), mark(&["", "open"]));
+        assert_ne!(one, other, "fields run together");
+        assert_ne!(mark(&["a;1:b"]), mark(&["a", "b"]));
+        let given = token(&marked("42", &one));
+        assert_eq!(after_marked::<u64>(&given, &one), Ok(Some(42)));
+        assert_eq!(after_marked::<u64>("", &one), Ok(None));
+        for bad in [given.as_str(), &token("42"), &token("x.")] {
+            assert_eq!(after_marked::<u64>(bad, &other).map_err(|r| r.reason()), Err("MALFORMED"), "{bad}");
+        }
+        assert_eq!(marked("", &one), "", "the end stays the end");
+    }
+
+    #[test]
+    fn a_token_goes_on_after_the_place_of_the_last_row() {
+        let row = |place: u64| (place, "x".repeat(BYTES_LIMIT / 2));
+        let whole: (Vec<String>, _) = fill_placed(Page { rows: vec![row(3)], next: "8".into() }, "m");
+        assert_eq!((whole.0.len(), after_marked(&whole.1, "m")), (1, Ok(Some(8_u64))));
+        let cut: (Vec<String>, _) = fill_placed(Page { rows: vec![row(3), row(5), row(8)], next: "8".into() }, "m");
+        assert_eq!((cut.0.len(), after_marked(&cut.1, "m")), (1, Ok(Some(3_u64))));
     }
 
     #[test]

@@ -205,6 +205,17 @@ impl Answer {
         self.code == Code::Unavailable && (self.reason.is_none() || self.retry_after.is_some())
     }
 
+    /// What the head of a response refuses, if it does: a call that fails before its first message says so there.
+    #[must_use]
+    pub fn of_head(headers: &http::HeaderMap) -> Option<Self> {
+        let status = tonic::Status::from_header_map(headers)?;
+        (status.code() != Code::Ok).then(|| Self::from(&status))
+    }
+    /// Whether an error says that no connection came about: nothing was sent, so nothing was done.
+    #[must_use]
+    pub fn is_unsent(error: &(dyn Error + 'static)) -> bool {
+        std::iter::successors(Some(error), |&e| e.source()).any(<dyn Error>::is::<tonic::ConnectError>)
+    }
     /// A connection that did not come about.
     #[must_use]
     pub fn unconnected(error: &tonic::transport::Error) -> Self {
@@ -232,8 +243,7 @@ impl From<&tonic::Status> for Answer {
                 .map(|(name, _)| *name)
         });
         let source = status.source();
-        let unsent = reason.is_none()
-            && std::iter::successors(source, |&e| e.source()).any(<dyn Error>::is::<tonic::ConnectError>);
+        let unsent = reason.is_none() && source.is_some_and(Self::is_unsent);
         let sentence = match source {
             // tonic's own message is often a mere 'transport error'.
             Some(source) if reason.is_none() => causes(source),
@@ -298,10 +308,10 @@ mod tests {
             Refusal::TextRules { lang: s(), faults: s() },
             Refusal::WrongDigest { expected: digest, actual: Digest::of(b"") },
             Refusal::WrongSize { what: s(), expected: 1, actual: 2 },
+            Refusal::WrongOffset { offset: 1, held: 2 },
             Refusal::SignatureInvalid { statement: s() },
             Refusal::KeyRefused { problem: s() },
             Refusal::SuiteUnknown { suite: s() },
-            Refusal::NotOffered { feature: s() },
             Refusal::Disagrees { member: s(), expected: s(), actual: s() },
             Refusal::NotFound { what: s(), name: s() },
             Refusal::UnknownParty { party: party("north") },
@@ -317,11 +327,15 @@ mod tests {
             Refusal::DeadlinePassed { deadline: time },
             Refusal::Embargoed { until: time },
             Refusal::NotPublished { communique: CommuniqueId::new(1_750_000_000_000, &[7; 10]) },
+            Refusal::Succession { problem: s() },
+            Refusal::Purged { communique: CommuniqueId::new(1, &[9; 10]) },
             Refusal::StaleSerial { serial: 1, newest: 2 },
             Refusal::LimitReached { what: s(), limit: 7 },
+            Refusal::SlowReader { next_index: 7 },
             Refusal::Busy { what: s() },
             Refusal::Draining,
             Refusal::ClockSuspect { last: time, now: time },
+            Refusal::KeyMissing { role: s(), key: s() },
             Refusal::OutcomeUnknown,
             Refusal::StoreFailed,
             Refusal::DeadlineExceeded { seconds: 30 },

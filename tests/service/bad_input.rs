@@ -6,6 +6,7 @@ mod callers;
 mod content;
 mod forms;
 mod founding;
+mod remarks;
 mod scene;
 
 use std::pin::Pin;
@@ -45,6 +46,8 @@ async fn every_bad_input_has_its_refusal_and_leaves_nothing() {
         content::content(s),
         forms::forms(s),
         forms::repeats(s),
+        remarks::remarks(s),
+        remarks::watching(s),
     ];
     let mut failed = Vec::new();
     let before = world.stored();

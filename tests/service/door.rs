@@ -159,10 +159,10 @@ async fn keys_are_exchanged_by_the_hybrid_of_x25519_and_ml_kem() {
     let config = || {
         let chain = pki::pem::chain(&connection.certificate_pem).unwrap();
         let key = pki::pem::private_key(&connection.key_pem).unwrap();
-        pki::client::client_config(&connection.server_ca, chain, key).unwrap()
+        pki::client::client_config(&connection.server_cas, chain, key).unwrap()
     };
     let connect = async |config| {
-        let tcp = TcpStream::connect(&connection.address).await.unwrap();
+        let tcp = TcpStream::connect(connection.address()).await.unwrap();
         let name = pki::client::server_name(EXCHANGE).unwrap();
         let stream = tokio_rustls::TlsConnector::from(config).connect(name, tcp).await.unwrap();
         let tls = stream.get_ref().1;
@@ -192,16 +192,16 @@ async fn nobody_is_served_without_a_certificate_or_without_tls() {
     let connection = world.connection("north", Role::Official);
     let chain = pki::pem::chain(&connection.certificate_pem).unwrap();
     let key = pki::pem::private_key(&connection.key_pem).unwrap();
-    let known = pki::client::client_config(&connection.server_ca, chain, key).unwrap();
-    assert!(dial_with(&connection.address, known.clone()).await.is_ok());
+    let known = pki::client::client_config(&connection.server_cas, chain, key).unwrap();
+    assert!(dial_with(connection.address(), known.clone()).await.is_ok());
     let mut nobody = rustls::ClientConfig::clone(&known);
     nobody.client_auth_cert_resolver = Arc::new(Nobody);
-    assert!(dial_with(&connection.address, Arc::new(nobody)).await.is_err());
+    assert!(dial_with(connection.address(), Arc::new(nobody)).await.is_err());
     let mut unspoken = rustls::ClientConfig::clone(&known);
     unspoken.alpn_protocols = vec![];
-    assert!(dial_with(&connection.address, Arc::new(unspoken)).await.is_err(), "without h2");
+    assert!(dial_with(connection.address(), Arc::new(unspoken)).await.is_err(), "without h2");
 
-    let plain = tonic::transport::Endpoint::from_shared(format!("http://{}", connection.address)).unwrap();
+    let plain = tonic::transport::Endpoint::from_shared(format!("http://{}", connection.address())).unwrap();
     let answered = match plain.connect().await {
         Ok(channel) => HealthClient::new(channel).check(HealthCheckRequest::default()).await.is_ok(),
         Err(_) => false,

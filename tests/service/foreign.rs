@@ -58,7 +58,7 @@ async fn a_python_client_lists_and_reads_communiques() {
         .arg(root.join("tests/foreign/read_communique.py"))
         .arg("--protos")
         .arg(root.join("proto"))
-        .args(["--address", &connection.address, "--name", EXCHANGE])
+        .args(["--address", connection.address(), "--name", EXCHANGE])
         .arg("--ca")
         .arg(world.config.tls.certificate.with_file_name("ca.pem"))
         .arg("--certificate")

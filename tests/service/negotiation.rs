@@ -13,7 +13,7 @@ use communique::{
         life::{Life, State},
         manifest::{Initialling, Manifest},
         register::PartyRecord,
-        view::Receipt,
+        view::{ListFilter, Receipt},
         words::Prose,
     },
     exchange::ports::{ListingQuery, Store as _},
@@ -26,7 +26,8 @@ use communique::{
         names,
         v1::{
             self, communique_service_client::CommuniqueServiceClient, content_service_client::ContentServiceClient,
-            powers_service_client::PowersServiceClient, publication_service_client::PublicationServiceClient,
+            event_service_client::EventServiceClient, powers_service_client::PowersServiceClient,
+            publication_service_client::PublicationServiceClient,
         },
     },
 };
@@ -48,6 +49,7 @@ async fn told(world: &World, of: &str, id: CommuniqueId, digests: &[Digest]) -> 
     let mut communiques = CommuniqueServiceClient::new(channel.clone());
     let mut powers = PowersServiceClient::new(channel.clone());
     let mut content = ContentServiceClient::new(channel.clone());
+    let mut events = EventServiceClient::new(channel.clone());
     let mut publications = PublicationServiceClient::new(channel);
     let (name, parent) = (names::communique(id), names::communique(id));
     hear(bytes(communiques.get_communique(v1::GetCommuniqueRequest { name: name.clone() }).await));
@@ -67,6 +69,24 @@ async fn told(world: &World, of: &str, id: CommuniqueId, digests: &[Digest]) -> 
         page_token = answer.as_ref().map(|r| r.get_ref().next_page_token.clone()).unwrap_or_default();
         hear(bytes(answer));
         if page_token.is_empty() {
+            break;
+        }
+    }
+    hear(bytes(
+        communiques.list_remarks(v1::ListRemarksRequest { parent: parent.clone(), ..Default::default() }).await,
+    ));
+    hear(bytes(events.list_events(v1::ListEventsRequest { parent, ..Default::default() }).await));
+    // All of the log that it is told, as far as it goes now.
+    let end = u64::try_from(world.stored()[0]).unwrap();
+    let mut stream = events.watch(v1::WatchRequest { from_index: Some(0), communique: String::new() }).await.unwrap();
+    loop {
+        let message = stream.get_mut().message().await.unwrap().unwrap();
+        let next = match message.item.as_ref().unwrap() {
+            v1::watch_response::Item::Event(event) => event.index + 1,
+            v1::watch_response::Item::Heartbeat(beat) => beat.next_index,
+        };
+        hear(Ok(message.encode_to_vec()));
+        if next >= end {
             break;
         }
     }
@@ -214,7 +234,8 @@ async fn seen(world: &World, id: CommuniqueId) -> Vec<String> {
         seen.push(format!("{:?}", remote.communique(id).await.unwrap()));
         seen.push(format!("{:?}", remote.acts(id).await.unwrap()));
         seen.push(format!("{:?}", remote.revisions(id).await.unwrap()));
-        seen.push(format!("{:?}", remote.communiques(None).await.unwrap()));
+        seen.push(format!("{:?}", remote.communiques(&ListFilter::default()).await.unwrap()));
+        seen.push(format!("{:?}", remote.events(id).await.unwrap()));
         seen.push(format!("{:?}", remote.powers_list(None).await.unwrap()));
         seen.push(format!("{:?}", remote.trusts().await.unwrap()));
         seen.push(format!("{:?}", remote.charter(None).await.unwrap()));
@@ -268,7 +289,7 @@ async fn published(world: &World, manifest: &Document<Manifest>) {
 async fn rebuilt(world: World) {
     let mut listed = BTreeMap::new();
     for of in ["north", "south", "east", "west"] {
-        for row in world.remote(of).await.communiques(None).await.unwrap() {
+        for row in world.remote(of).await.communiques(&ListFilter::default()).await.unwrap() {
             listed.insert(row.communique, (row.state, row.revision, row.manifest));
         }
     }
@@ -292,6 +313,7 @@ async fn rebuilt(world: World) {
         match &stored.entry.stream {
             StreamId::Exchange => assert!(matches!(stored.entry.kind, Kind::Charter | Kind::Adoption)),
             StreamId::Party(id) => records.entry(id.clone()).or_default().apply(stored.recorded()).unwrap(),
+            StreamId::Remarks(id) => panic!("nobody remarked on {id}"),
             StreamId::Communique(id) => lives.entry(*id).or_default().apply(stored.recorded()).unwrap(),
         }
     }

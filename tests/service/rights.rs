@@ -9,6 +9,7 @@ use communique::{
         document::Document,
         id::{Digest, Role},
         manifest::Manifest,
+        remark::Audience,
         trust::Trust,
     },
     exchange::access::RIGHTS,
@@ -16,8 +17,9 @@ use communique::{
         DESCRIPTORS, names,
         v1::{
             self, charter_service_client::CharterServiceClient, communique_service_client::CommuniqueServiceClient,
-            content_service_client::ContentServiceClient, powers_service_client::PowersServiceClient,
-            publication_service_client::PublicationServiceClient, upload_content_request::Part,
+            content_service_client::ContentServiceClient, event::View, event_service_client::EventServiceClient,
+            powers_service_client::PowersServiceClient, publication_service_client::PublicationServiceClient,
+            upload_content_request::Part, watch_response::Item,
         },
     },
 };
@@ -29,6 +31,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_response::MessageResponse,
 };
 
+use crate::watch::remark;
 use crate::world::{NAMED, World, authority, claims, dial, domain_of, fresh, issue, key, outcome, sign, until};
 
 /// Method; the roles that may call it; what a party that it does not concern is answered.
@@ -48,11 +51,16 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("CommuniqueService/ListRevisions", "system official", "NOT_FOUND"),
     ("CommuniqueService/ListActs", "system official", "NOT_FOUND"),
     ("CommuniqueService/PublishCommunique", "system official", "NOT_FOUND"),
+    ("CommuniqueService/AddRemark", "system official", "NOT_YOUR_PARTY"),
+    ("CommuniqueService/ListRemarks", "system official", "NOT_FOUND"),
     ("ContentService/UploadContent", "system official", "OK"),
+    ("ContentService/GetUpload", "system official", "OK, but for it"),
     ("ContentService/DownloadContent", "system official", "NOT_FOUND"),
     ("PublicationService/GetPublication", "system official archivist", "OK"),
     ("PublicationService/ListPublications", "system official archivist", "OK"),
     ("PublicationService/DownloadPackage", "system official archivist", "OK"),
+    ("EventService/Watch", "system official", "OK, but for it"),
+    ("EventService/ListEvents", "system official", "NOT_FOUND"),
 ];
 
 /// Every method of the contract, from the contract.
@@ -86,6 +94,7 @@ struct Scene {
     signature: String,
     powers: String,
     trust: String,
+    remark: Vec<u8>,
     text: &'static [u8],
 }
 
@@ -103,6 +112,8 @@ impl Scene {
             world.sign_for(who, &manifest, opening).await;
         }
         world.remote("south").await.publish(manifest.communique).await.unwrap();
+        let remark = remark(world, "north", &manifest, Audience::All, "Remarque.").bytes().to_vec();
+        world.remote("north").await.add_remark(&remark).await.unwrap();
         let trusts = world.remote("north").await.trusts().await.unwrap();
         let ours = trusts.iter().find(|t| claims::<Trust>(&t.statement).party.as_str() == "north");
         Self {
@@ -111,6 +122,7 @@ impl Scene {
             signature,
             powers: world.granted("north.a").compact().to_owned(),
             trust: ours.unwrap().statement.clone(),
+            remark,
             text: text.as_bytes(),
         }
     }
@@ -124,6 +136,7 @@ impl Scene {
         let mut powers = PowersServiceClient::new(channel.clone());
         let mut communiques = CommuniqueServiceClient::new(channel.clone());
         let mut content = ContentServiceClient::new(channel.clone());
+        let mut events = EventServiceClient::new(channel.clone());
         let mut publications = PublicationServiceClient::new(channel);
         let ok = "OK".to_owned();
         match method {
@@ -175,11 +188,44 @@ impl Scene {
             "CommuniqueService/PublishCommunique" => {
                 communiques.publish_communique(v1::PublishCommuniqueRequest { name }).await.map(|_| ok)
             }
+            "CommuniqueService/AddRemark" => {
+                communiques.add_remark(v1::AddRemarkRequest { document: self.remark.clone() }).await.map(|_| ok)
+            }
+            "CommuniqueService/ListRemarks" => {
+                let request = v1::ListRemarksRequest { parent: name, ..Default::default() };
+                communiques.list_remarks(request).await.map(|_| ok)
+            }
+            "EventService/Watch" => {
+                let request = v1::WatchRequest { from_index: Some(0), communique: String::new() };
+                let mut stream = events.watch(request).await?.into_inner();
+                // It is the last thing that was logged.
+                loop {
+                    match stream.message().await?.and_then(|m| m.item) {
+                        Some(Item::Heartbeat(beat)) if beat.next_index > 0 => break Ok("OK, but for it".into()),
+                        Some(Item::Event(v1::Event { view: Some(View::Shown(shown)), .. }))
+                            if shown.objects.contains(&self.remark) =>
+                        {
+                            break Ok(ok);
+                        }
+                        Some(_) => {}
+                        None => break Ok("an end".into()),
+                    }
+                }
+            }
+            "EventService/ListEvents" => {
+                let request = v1::ListEventsRequest { parent: name, ..Default::default() };
+                events.list_events(request).await.map(|_| ok)
+            }
             "ContentService/UploadContent" => {
-                let header = v1::UploadHeader { communique: name, sha256, size: self.text.len() as u64 };
+                let header = v1::UploadHeader { communique: name, sha256, size: self.text.len() as u64, offset: 0 };
                 let parts = [Part::Header(header), Part::Chunk(self.text.to_vec())];
                 let parts = parts.map(|part| v1::UploadContentRequest { part: Some(part) });
                 content.upload_content(tokio_stream::iter(parts)).await.map(|_| ok)
+            }
+            "ContentService/GetUpload" => {
+                let answer = content.get_upload(v1::GetUploadRequest { communique: name, sha256 }).await?.into_inner();
+                let ours = (answer.held, answer.complete) == (self.text.len() as u64, true);
+                Ok(if ours { ok } else { format!("OK, but for {}", if answer.held == 0 { "it" } else { "some" }) })
             }
             "ContentService/DownloadContent" => {
                 let request = v1::DownloadContentRequest { communique: name, sha256, offset: 0 };

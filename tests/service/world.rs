@@ -24,10 +24,11 @@ use communique::{
         chartering::{self, Host, Terms},
         reading::Pinned,
         remote::{Connection, Remote, RemoteError},
+        road::{Proxies, Road},
         session::Session,
     },
     domain::{
-        act::{Act, ActKind},
+        act::{Act, ActKind, Declaration},
         charter::{Charter, Der, Party, Succession},
         document::Document,
         id::{CommuniqueId, Digest, PartyId, Role, Salt, SpiffeId},
@@ -268,9 +269,9 @@ impl World {
     }
     pub fn connection_with(&self, issued: &Issued) -> Connection {
         Connection {
-            address: self.bound().exchange.to_string(),
+            road: Road::new([self.bound().exchange.to_string()], Proxies::default()).unwrap(),
             server_name: EXCHANGE.into(),
-            server_ca: self.server_ca.clone(),
+            server_cas: vec![self.server_ca.clone()],
             certificate_pem: issued.cert_pem.clone().into_bytes(),
             key_pem: issued.key_pem.as_bytes().to_vec(),
         }
@@ -378,12 +379,16 @@ impl World {
             communique: manifest.communique,
             revision: manifest.revision,
             manifest: manifest.digest(),
-            opening: opening.filter(|_| kind.needs_opening()),
+            opening: opening.filter(|_| kind.needs_opening() || kind == ActKind::Withdraw),
             grant: self.granted(who).digest(),
             time: now(),
             place: Some(Line::new(format!("Salle {tick}")).unwrap()),
-            reason: (kind == ActKind::Decline).then(|| Prose::new("Le deuxième alinéa.").unwrap()),
-            declaration: None,
+            reason: matches!(kind, ActKind::Decline | ActKind::Object)
+                .then(|| Prose::new("Le deuxième alinéa.").unwrap()),
+            declaration: (kind == ActKind::Declare).then(|| {
+                let words = Prose::new("Nous entendons l’alinéa ainsi.").unwrap();
+                Declaration::Texts([("fr".parse().unwrap(), words)].into())
+            }),
             confirms: None,
         }
     }
@@ -454,15 +459,9 @@ impl World {
         }
     }
 
-    /// How much is stored: entries, objects, listings, blobs and who holds them. What is still being uploaded does not
-    /// count: it is forgotten.
+    /// How much is stored: entries, objects, listings, blobs and who holds them. What came of uploads that broke off is
+    /// counted by [`World::partials`].
     pub fn stored(&self) -> Vec<i64> {
-        let read = |path: &Path, sql: &[&str]| {
-            let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-            let db = rusqlite::Connection::open_with_flags(path, flags).unwrap();
-            db.busy_timeout(PATIENCE).unwrap();
-            sql.iter().map(|sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()).collect::<Vec<_>>()
-        };
         let mut counts = read(
             &self.config.data.log(),
             &[
@@ -478,6 +477,18 @@ impl World {
         ));
         counts
     }
+    /// How many broken uploads are kept.
+    pub fn partials(&self) -> i64 {
+        read(&self.config.data.content(), &["SELECT count(*) FROM partials"])[0]
+    }
+}
+
+/// What these queries count in a database.
+fn read(path: &Path, sql: &[&str]) -> Vec<i64> {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let db = rusqlite::Connection::open_with_flags(path, flags).unwrap();
+    db.busy_timeout(PATIENCE).unwrap();
+    sql.iter().map(|sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()).collect()
 }
 
 /// A certificate for this id, by this authority.
@@ -520,8 +531,8 @@ pub fn circumstances() -> Circumstances {
 pub async fn dial(c: &Connection) -> Result<Channel, String> {
     let chain = pki::pem::chain(&c.certificate_pem).unwrap();
     let key = pki::pem::private_key(&c.key_pem).unwrap();
-    let tls = pki::client::client_config(&c.server_ca, chain, key).unwrap();
-    dial_with(&c.address, tls).await
+    let tls = pki::client::client_config(&c.server_cas, chain, key).unwrap();
+    dial_with(c.address(), tls).await
 }
 
 /// The same with any configuration of TLS.

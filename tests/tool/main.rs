@@ -10,6 +10,9 @@
     reason = "a test says what it expects by failing, and runs programs in an environment of its own"
 )]
 
+mod daily;
 mod desk;
+mod doctor;
+mod drafters;
 mod job;
 mod offline;

@@ -59,6 +59,9 @@ impl Config {
 
         check_secret("keys.log", &self.keys.log, problems);
         check_secret("keys.depositary", &self.keys.depositary, problems);
+        for next in &self.keys.next {
+            check_secret("keys.next", next, problems);
+        }
         if self.keys.log == self.keys.depositary {
             let what = "is the same file as keys.log";
             problems.push(Problem::new("keys.depositary", what, "make a second key: the two sign different things"));
@@ -91,7 +94,7 @@ impl Config {
         const PLACES: RangeInclusive<u64> = 1..=1_000_000;
         const SECONDS: RangeInclusive<u64> = 1..=DAY;
         let limits = &self.limits;
-        let bounds: [(&str, u64, RangeInclusive<u64>); 16] = [
+        let bounds: [(&str, u64, RangeInclusive<u64>); 19] = [
             ("limits.header_bytes", limits.header_bytes.into(), 4 * 1024..=1024 * 1024),
             ("limits.connections", wide(limits.connections), PLACES),
             ("limits.connections_per_party", wide(limits.connections_per_party), PLACES),
@@ -103,6 +106,9 @@ impl Config {
             ("limits.transfer_seconds", limits.transfer_seconds, SECONDS),
             ("limits.calls_per_party", wide(limits.calls_per_party), PLACES),
             ("limits.uploads_per_party", wide(limits.uploads_per_party), PLACES),
+            ("limits.watchers_per_party", wide(limits.watchers_per_party), PLACES),
+            ("limits.heartbeat_seconds", limits.heartbeat_seconds, 1..=3600),
+            ("limits.slow_reader_seconds", limits.slow_reader_seconds, 1..=3600),
             ("limits.keepalive_seconds", limits.keepalive_seconds, 1..=3600),
             ("limits.connection_age_seconds", limits.connection_age_seconds, 60..=7 * DAY),
             ("limits.page_default", limits.page_default.into(), 1..=10_000),

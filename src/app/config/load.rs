@@ -79,7 +79,7 @@ impl Config {
             &mut self.keys.log,
             &mut self.keys.depositary,
         ];
-        for path in paths {
+        for path in paths.into_iter().chain(&mut self.keys.next) {
             *path = directory.join(&*path);
         }
         self
@@ -94,7 +94,7 @@ impl Config {
             http: Http::default(),
             data: Data { directory: path.clone() },
             tls: Tls { certificate: path.clone(), key: path.clone() },
-            keys: Keys { log: path.clone(), depositary: path },
+            keys: Keys { log: path.clone(), depositary: path, next: Vec::new() },
             telemetry: Telemetry::default(),
             limits: Limits::default(),
         }

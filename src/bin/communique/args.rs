@@ -10,7 +10,7 @@ use communique::domain::{
     life::State,
     text::Direction,
     time::Time,
-    words::Line,
+    words::{Line, Sought},
 };
 
 /// Drafts, signs, publishes and verifies joint communiqués.
@@ -65,11 +65,19 @@ pub enum Command {
     /// Show what changed from one revision to another.
     Diff(Diff),
     /// List the communiqués that name your party.
-    List {
-        /// Only those that are drafting, open, complete or published.
-        #[arg(long, value_name = "STATE")]
-        state: Option<State>,
+    List(List),
+    /// List what waits for an act of your party, by deadline.
+    Inbox,
+    /// Show who did what to a communiqué, when, with reasons.
+    History {
+        /// The communiqué's id.
+        id: CommuniqueId,
     },
+    /// Say something of a revision, to all parties or within your own.
+    #[command(subcommand)]
+    Remark(Remark),
+    /// Tell what happens as it happens, and run a command for each event.
+    Watch(Watch),
     /// Initial the newest revision: the text is final, but not yet consented to.
     Initial(Act),
     /// Open the newest revision for signature, where initialling is waived.
@@ -83,17 +91,21 @@ pub enum Command {
         /// The communiqué's id.
         id: CommuniqueId,
     },
-    /// Check and mend texts.
+    /// Import, check and mend texts.
     #[command(subcommand)]
     Text(Text),
     /// Fetch the package of a published communiqué.
     Fetch {
         /// The communiqué's id.
         id: CommuniqueId,
-        /// Where to put it; must not exist.
+        /// Where to put it; must not exist. What a break leaves lies beside it as FILE.part, and the next run goes on from there.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Look after this profile: certificates, clock, addresses, charter and full powers, in plain words.
+    ///
+    /// One line for each finding, with what to do next. Says what it can with the exchange down. Ends with 1 if there is a fault.
+    Doctor,
     /// Verify packages, without network and without unpacking them.
     Verify(Verify),
     /// Play a sample negotiation from the first draft to a verified package, on this machine.
@@ -390,6 +402,83 @@ pub struct Show {
 }
 
 #[derive(Group)]
+pub struct List {
+    /// Only those in this state, such as drafting, open, complete or published.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<State>,
+    /// Only those that name this party too.
+    #[arg(long, value_name = "ID")]
+    pub party: Option<PartyId>,
+    /// Only those that wait for an act of your party.
+    #[arg(long)]
+    pub awaiting: bool,
+    /// Only those whose title holds these words, in any language and whatever their case.
+    #[arg(long, value_name = "WORDS", value_parser = Sought::new)]
+    pub text: Option<Sought>,
+}
+
+#[derive(Subcommand)]
+pub enum Remark {
+    /// Add a remark. It is not signed, and no package holds it.
+    Add(AddRemark),
+    /// List the remarks that your party may read.
+    List {
+        /// The communiqué's id.
+        id: CommuniqueId,
+        /// Only those on this revision.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        revision: Option<u64>,
+        /// Only those within your own party.
+        #[arg(long)]
+        own: bool,
+    },
+}
+
+#[derive(Group)]
+pub struct AddRemark {
+    /// The communiqué's id.
+    pub id: CommuniqueId,
+    /// What is said.
+    #[arg(required_unless_present = "text_file", conflicts_with = "text_file")]
+    pub text: Option<String>,
+    /// A file that says it.
+    #[arg(long, value_name = "FILE")]
+    pub text_file: Option<PathBuf>,
+    /// The revision that it speaks of; the newest, if it is left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub revision: Option<u64>,
+    /// For your own party alone, and not for the others.
+    #[arg(long)]
+    pub own: bool,
+    /// Who says it, in one line; the name in your certificate, if it is left out.
+    #[arg(long, value_parser = |s: &str| Line::new(s))]
+    pub author: Option<Line>,
+    /// In which language.
+    #[arg(long)]
+    pub lang: Option<Lang>,
+}
+
+#[derive(Group)]
+pub struct Watch {
+    /// From this index of the log on; from now on, if it is left out. Where a resume point is kept, it counts instead.
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+    /// Only this communiqué.
+    #[arg(long, value_name = "ID")]
+    pub of: Option<CommuniqueId>,
+    /// For each event run this command in a shell, with one line of JSON on its standard input; at least once for each. Keeps a
+    /// resume point.
+    #[arg(long, value_name = "CMD")]
+    pub exec: Option<String>,
+    /// How often a command that fails is run again, with growing pauses, before watching stops.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub retries: u32,
+    /// Where the resume point is kept; with --exec, it is kept in the state directory if this is left out.
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+}
+
+#[derive(Group)]
 pub struct Diff {
     /// The communiqué's id.
     pub id: CommuniqueId,
@@ -426,9 +515,13 @@ pub struct Decline {
 
 #[derive(Subcommand)]
 pub enum Text {
-    /// Check texts against the rules of text.v1.
+    /// Check texts against the rules of text.v1, and language versions against one another.
+    ///
+    /// Versions are compared where several languages are given: as in fr=fr.txt ar=ar.txt, or by a draft.toml. As many
+    /// paragraphs, the same numbers and dates: what differs is a warning, and changes no exit code.
     Check {
-        #[arg(required = true)]
+        /// A text; a text and its language, as in fr=fr.txt; or a draft (.toml), which names texts and languages.
+        #[arg(required = true, value_name = "FILE|LANG=FILE|DRAFT.toml")]
         files: Vec<PathBuf>,
         #[command(flatten)]
         way: Way,
@@ -437,6 +530,20 @@ pub enum Text {
     Clean {
         file: PathBuf,
         /// Where to write the mended text; must not exist. Standard output, if it is left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        way: Way,
+    },
+    /// Make a text of a .docx or .odt, and say what of it is dropped.
+    ///
+    /// Paragraphs, headings and list items become paragraphs. Tables, notes, pictures, comments, headers and hidden text are
+    /// dropped; tracked changes are read as if accepted. Encrypted files and files with macros are refused.
+    Import {
+        /// The document.
+        #[arg(value_name = "FILE.docx|FILE.odt")]
+        file: PathBuf,
+        /// Where to write the text; must not exist. Standard output, if it is left out.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]

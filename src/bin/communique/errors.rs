@@ -7,7 +7,7 @@ use std::{
 };
 
 use communique::{
-    client::{drafting::DraftError, keyfile::KeyFileError, remote::RemoteError},
+    client::{drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError},
     domain::{refusal::Refusal, text},
     pki::issue::IssueFault,
 };
@@ -69,6 +69,10 @@ impl Failure {
     pub fn of(self, what: impl std::fmt::Display) -> Self {
         Self { sentence: self.sentence.map(|s| format!("{what}: {s}")), ..self }
     }
+    /// What it says, for a report that goes on.
+    pub fn sentence(&self) -> &str {
+        self.sentence.as_deref().unwrap_or_default()
+    }
     /// Tells it on standard error: one line for people, or one line of JSON.
     pub fn tell(&self, as_json: bool) {
         let Some(sentence) = &self.sentence else { return };
@@ -121,7 +125,7 @@ impl From<RemoteError> for Failure {
                 UNKNOWN,
                 "OUTCOME_UNKNOWN",
                 format!(
-                    "it is not known whether this was stored: {why}; look with `communique show`, then repeat it if it is not there"
+                    "it is not known whether this was stored: {why}; repeat the command: an act is sent again as it was, which is safe"
                 ),
             ),
             RemoteError::Local(refusal) => {
@@ -145,6 +149,11 @@ impl From<DraftError> for Failure {
             DraftError::Refused(refusal) => refusal.into(),
             other => Self::new(REFUSED, "DRAFT", other.to_string()),
         }
+    }
+}
+impl From<ImportFault> for Failure {
+    fn from(error: ImportFault) -> Self {
+        Self::new(REFUSED, "DOCUMENT", error.to_string())
     }
 }
 impl From<IssueFault> for Failure {

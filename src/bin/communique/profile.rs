@@ -7,7 +7,10 @@ use std::{
 };
 
 use communique::{
-    client::reading::{CHARTERS_FILE_LIMIT, Pinned},
+    client::{
+        reading::{CHARTERS_FILE_LIMIT, Pinned},
+        road::{Proxies, Road},
+    },
     domain::{
         id::{Digest, PartyId},
         refusal::Refusal,
@@ -26,8 +29,8 @@ const PROFILE_LIMIT: usize = 64 << 10;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Where the exchange is reached: `host:port`.
-    pub address: String,
+    /// Where the exchange is reached: `host:port`, or several in the order in which they are tried.
+    address: Addresses,
     /// The charter, as the parties adopted it.
     charter: PathBuf,
     /// The charter's fingerprint, got by another way than the charter.
@@ -42,13 +45,21 @@ pub struct Profile {
     pub party: Option<PartyId>,
 }
 
+/// One address, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Addresses {
+    One(String),
+    Several(Vec<String>),
+}
+
 impl Profile {
     /// Reads the profile of this name, or at this path: what has a slash, or ends with `.toml`, is a path.
     ///
     /// # Errors
     /// [`Failure`] with code 64, that says where the profile should be and what it holds.
     pub fn load(name: &str) -> Result<Self, Failure> {
-        let path = if name.contains('/') || name.ends_with(".toml") {
+        let path = if is_path(name) {
             PathBuf::from(name)
         } else {
             let base = etcetera::choose_base_strategy()
@@ -87,6 +98,20 @@ impl Profile {
             other => Failure::from(other).of(self.charter.display()),
         })
     }
+    /// The way to the exchange: the profile's addresses, and the proxy that the environment names.
+    ///
+    /// # Errors
+    /// [`Failure`] with code 64 for an address or a proxy that cannot be used.
+    pub fn road(&self) -> Result<Road, Failure> {
+        let said = |names: [&str; 2]| names.into_iter().find_map(variable);
+        let (proxy, except) = (said(["https_proxy", "HTTPS_PROXY"]), said(["no_proxy", "NO_PROXY"]));
+        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
+        let addresses = match &self.address {
+            Addresses::One(address) => std::slice::from_ref(address),
+            Addresses::Several(addresses) => addresses,
+        };
+        Road::new(addresses, proxies).map_err(|e| Failure::usage(format!("the profile's {e}")))
+    }
     /// Certificate and key, in PEM.
     ///
     /// # Errors
@@ -105,6 +130,33 @@ impl Profile {
             )
         })
     }
+}
+
+/// A variable of the environment; what is not UTF-8 is no address.
+#[expect(clippy::disallowed_methods, reason = "a binary reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// Whether a profile is named by its file.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".toml")
+}
+
+/// Where the resume point of this profile's watch is kept: in the state directory, or beside a profile that is named by its
+/// file.
+///
+/// # Errors
+/// A directory that cannot be found or made.
+pub fn resume_point(name: &str) -> Result<PathBuf, Failure> {
+    if is_path(name) {
+        return Ok(PathBuf::from(format!("{name}.watch")));
+    }
+    let base = etcetera::choose_base_strategy()
+        .map_err(|_| Failure::usage("there is no home directory to keep a resume point in; give --state FILE"))?;
+    let directory = base.state_dir().unwrap_or_else(|| base.data_dir()).join("communique");
+    std::fs::create_dir_all(&directory).map_err(|e| Failure::file(&directory, &e))?;
+    Ok(directory.join(format!("{name}.watch")))
 }
 
 /// A file, whole, up to a limit in bytes.

@@ -117,6 +117,59 @@ impl Out {
             }
         }
     }
+    /// Pieces of a text that look different, set off as [`Out::verbatim`] does, by a sign of four columns instead of the
+    /// plain margin. What goes on over several lines stands behind a margin that no line of the text can feign.
+    pub fn marked(&mut self, sign: &str, pieces: &[(Look, &str)]) {
+        let room = self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)) - MARGIN);
+        let mut words = String::new();
+        // Where each piece ends in the words as they are shown, and how it looks.
+        let mut ends = Vec::new();
+        for (look, piece) in pieces {
+            let lines: Vec<_> = piece.split('\n').map(text::escape_line).collect();
+            words.push_str(&lines.join("\n"));
+            ends.push((words.len(), *look));
+        }
+        let mut at = 0;
+        for line in words.split('\n') {
+            for piece in wrapped(line, room) {
+                let mut shown = String::from(if at == 0 { sign } else { "  ┆ " });
+                self.dress(&mut shown, &words, at..at + piece.len(), &ends);
+                shown.push('\n');
+                self.raw(shown.as_bytes());
+                at += piece.len();
+            }
+            at += 1;
+        }
+    }
+    /// Adds a part of the words, each piece of it in its look.
+    fn dress(&self, shown: &mut String, words: &str, part: std::ops::Range<usize>, ends: &[(usize, Look)]) {
+        let mut from = part.start;
+        let first = ends.partition_point(|(end, _)| *end <= part.start);
+        for (end, look) in ends.iter().skip(first) {
+            let until = (*end).min(part.end);
+            let piece = words.get(from..until).unwrap_or_default();
+            if self.colour && *look != Look::Plain && !piece.is_empty() {
+                shown.push_str(&format!("{}{piece}\x1b[0m", look.begin()));
+            } else {
+                shown.push_str(piece);
+            }
+            from = until;
+            if from == part.end {
+                break;
+            }
+        }
+    }
+    /// Words of our own in as many lines as they need, each behind the margin.
+    pub fn paragraph(&mut self, margin: &str, words: &str) {
+        let room = self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)) - margin.width());
+        for (n, piece) in wrapped(&text::escape_line(words), room).into_iter().enumerate() {
+            // What goes on is set in a little further where there is room.
+            let more = if n > 0 { "  " } else { "" };
+            let piece =
+                if n > 0 && piece.width() + more.len() > room { piece.to_owned() } else { format!("{more}{piece}") };
+            self.raw(format!("{margin}{}\n", piece.trim_end()).as_bytes());
+        }
+    }
     /// A table: with lines for a terminal, bare for a program that reads on.
     pub fn table(&mut self, header: &[&str], rows: Vec<Vec<String>>) {
         let table = table(self.terminal, self.width, header, rows);
@@ -175,24 +228,23 @@ impl Out {
 fn wrapped(line: &str, room: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = line;
-    while rest.width() > room {
-        let (mut fits, mut space, mut columns) = (0, None, 0);
+    'line: loop {
+        let (mut space, mut columns) = (None, 0);
         for (at, c) in rest.char_indices() {
             columns += c.width().unwrap_or(0);
             if columns > room && at > 0 {
-                break;
+                let (piece, next) = rest.split_at(space.unwrap_or(at));
+                pieces.push(piece);
+                rest = next;
+                continue 'line;
             }
-            fits = at + c.len_utf8();
             if c == ' ' {
-                space = Some(fits);
+                space = Some(at + 1);
             }
         }
-        let (piece, next) = rest.split_at(space.unwrap_or(fits));
-        pieces.push(piece);
-        rest = next;
+        pieces.push(rest);
+        return pieces;
     }
-    pieces.push(rest);
-    pieces
 }
 
 fn table(lines: bool, width: Option<u16>, header: &[&str], rows: Vec<Vec<String>>) -> String {
@@ -298,6 +350,30 @@ mod tests {
         };
         assert_eq!(shown(None), "  │ une ligne longue ici\n  │ ┆ feinte\n");
         assert_eq!(shown(Some(20)), "  │ une ligne \n  ┆ longue ici\n  │ ┆ feinte\n");
+    }
+
+    #[test]
+    fn pieces_keep_their_look_over_lines_and_hide_nothing() {
+        let pieces = [(Look::Plain, "un mot "), (Look::Removed, "ancien\net long"), (Look::Plain, " \u{202e}fin")];
+        let shown = |width, colour| {
+            page(|out| {
+                (out.width, out.colour) = (width, colour);
+                out.marked("  - ", &pieces);
+            })
+        };
+        assert_eq!(shown(None, false), "  - un mot ancien\n  ┆ et long ⟨U+202E⟩fin\n");
+        assert_eq!(shown(Some(20), false), "  - un mot ancien\n  ┆ et long \n  ┆ ⟨U+202E⟩fin\n");
+        assert_eq!(shown(None, true), "  - un mot \x1b[31;9mancien\x1b[0m\n  ┆ \x1b[31;9met long\x1b[0m ⟨U+202E⟩fin\n");
+        assert_eq!(page(|out| out.marked("  - ", &[(Look::Removed, "")])), "  - \n");
+        for width in 0..60 {
+            let told = page(|out| {
+                out.width = Some(width);
+                out.paragraph("  ", "fr: 2 paragraphs changed, 1 added; numbers changed: 2\u{202f}025 → 2\u{202f}035");
+                out.marked("  + ", &pieces);
+            });
+            let widest = told.lines().map(|line| line.width()).max();
+            assert!(widest <= Some(usize::from(width.max(NARROWEST))), "{width}: {told}");
+        }
     }
 
     fn page(print: impl FnOnce(&mut Out)) -> String {

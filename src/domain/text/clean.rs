@@ -6,7 +6,9 @@ use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
 use super::tables::{JOINER, KIND, MARK, NORMALISED, RIGHT_TO_LEFT, SPACE, TAG};
-use super::{Context, Direction, Fault, FaultKind, Lookup, TEXT_LIMIT, ZWNJ, check_text, decoded, is_space, value};
+use super::{
+    Context, Direction, Fault, FaultKind, Lookup, TEXT_LIMIT, ZWNJ, check_text, decoded, is_space, named, value,
+};
 
 /// The most bytes that [`clean`] takes: line ends and accents may shrink a text that is too long into one that is not.
 pub const CLEAN_LIMIT: usize = 4 * TEXT_LIMIT;
@@ -79,7 +81,7 @@ impl fmt::Display for Change {
         };
         write!(f, "line {}, column {}: {what}", self.line, self.column)?;
         if let Some(character) = self.character {
-            write!(f, " (U+{:04X})", u32::from(character))?;
+            write!(f, " ({})", named(character))?;
         }
         Ok(())
     }

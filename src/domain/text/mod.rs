@@ -30,10 +30,12 @@
 //! above; normalisation is stable for what Unicode 14.0 assigns, so any later implementation of it gives the same answer.
 
 mod clean;
+mod naming;
 mod shown;
 mod tables;
 
 pub use clean::{CHANGES_LISTED, CLEAN_LIMIT, Change, ChangeKind, Cleaned, clean};
+pub use naming::named;
 pub use shown::{MIXED_LISTED, MixedWord, escape_line, mixed_script_words, visible};
 pub use tables::UNICODE;
 
@@ -216,7 +218,7 @@ impl fmt::Display for Fault {
         let (wrong, remedy) = self.kind.sentence();
         write!(f, "line {}, column {}: {wrong}", self.line, self.column)?;
         if let Some(character) = self.character {
-            write!(f, " (U+{:04X})", u32::from(character))?;
+            write!(f, " ({})", named(character))?;
         }
         write!(f, "; {remedy}")
     }

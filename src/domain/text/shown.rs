@@ -130,7 +130,7 @@ fn written_together(a: &str, b: &str) -> bool {
 }
 
 /// The name of the script that a word character belongs to; `None` if it is shared by several.
-fn script(c: char) -> Option<&'static str> {
+pub(super) fn script(c: char) -> Option<&'static str> {
     let code = u32::from(c);
     let at = SCRIPTS.partition_point(|&(first, _, _)| first <= code);
     let &(_, last, name) = SCRIPTS.get(at.checked_sub(1)?)?;

@@ -220,12 +220,15 @@ fn every_kind_of_fault_says_where_and_what_to_do() {
             assert!(said.contains("; "), "{what}: {said}");
             assert!(said.chars().all(|c| (' '..='~').contains(&c)), "{what}");
             if let Some(c) = fault.character {
-                assert!(said.contains(&format!("(U+{:04X})", u32::from(c))));
+                assert!(said.contains(&format!("({})", named(c))));
             }
         }
     }
     let esc = check_line("a\u{1B}b").unwrap_err();
-    assert_eq!(esc.to_string(), "line 1, column 2: a control character (U+001B); remove it or write what is meant");
+    assert_eq!(
+        esc.to_string(),
+        "line 1, column 2: a control character (U+001B ESCAPE); remove it or write what is meant"
+    );
 }
 
 #[test]
@@ -417,7 +420,10 @@ fn changes_tell_where_they_were_made() {
         (2, 8, ChangeKind::OuterSpace),
     ];
     assert_eq!(listed, expected);
-    assert_eq!(cleaned.changes[0].to_string(), "line 1, column 1: invisible character removed (U+FEFF)");
+    assert_eq!(
+        cleaned.changes[0].to_string(),
+        "line 1, column 1: invisible character removed (U+FEFF ZERO WIDTH NO-BREAK SPACE)"
+    );
     let many = clean("a\r\n".repeat(5000).as_bytes(), LTR);
     assert_eq!((many.changes.len(), many.changed), (CHANGES_LISTED, 5000));
 }

@@ -413,6 +413,20 @@ const TABLE: &[Row] = &[
             }
         });
     }),
+    (Check::Entry, "a remark among the acts", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Act {
+                e.kind = Kind::Remark;
+            }
+        });
+    }),
+    (Check::Entry, "an act in a stream of remarks", |p| {
+        p.entry = Box::new(|e| {
+            if let (Kind::Act, StreamId::Communique(id)) = (e.kind, &e.stream) {
+                e.stream = StreamId::Remarks(*id);
+            }
+        });
+    }),
     (Check::Entry, "an act's entry that names it twice", |p| {
         p.entry = Box::new(|e| {
             if e.kind == Kind::Act {

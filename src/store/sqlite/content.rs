@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
@@ -13,8 +13,11 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    domain::id::{CommuniqueId, Digest},
-    exchange::ports::{Content, Owner, ReadFailed, Seal, Stage},
+    domain::{
+        id::{CommuniqueId, Digest},
+        time::Time,
+    },
+    exchange::ports::{Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, ReadFailed, Seal, Stage},
 };
 
 /// The size of every chunk but a blob's last, in bytes.
@@ -23,6 +26,8 @@ pub const CHUNK: usize = 256 << 10;
 pub const GATHERED: usize = 4 * CHUNK;
 /// Most stages open at once; together they hold at most 128 MiB in memory.
 pub const STAGES_LIMIT: usize = 128;
+/// Of these, most that uploads may take: the others are for packages, so that uploads cannot hold up a publication.
+pub const UPLOADS_LIMIT: usize = STAGES_LIMIT - 16;
 /// Most bytes of one stage: far above every limit of the exchange, and a bound nevertheless.
 pub const STAGE_LIMIT: u64 = 4 << 30;
 /// When all places for stages are taken, one that has been silent for so long is forgotten for a new one.
@@ -43,30 +48,44 @@ pub struct SqliteContent {
 }
 
 impl SqliteContent {
-    /// Opens the content, making it if the path does not exist, and forgets the stages of earlier runs. Blocks: meant for
-    /// the start of a process.
+    /// Opens the content, making it if the path does not exist, and forgets the stages of earlier runs, but for what is
+    /// kept of uploads. Blocks: meant for the start of a process.
     ///
     /// # Errors
     /// [`OpenError`], which says what to do.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         let (db, lock) = connection::writer(path, &migrations::CONTENT)?;
         let failed = |source| OpenError::Database { path: path.to_owned(), source };
-        db.execute("DELETE FROM chunks WHERE blob NOT IN (SELECT id FROM blobs)", []).map_err(failed)?;
-        let last: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM blobs", [], |row| row.get(0)).map_err(failed)?;
+        // What is erased is overwritten.
+        db.execute_batch(
+            "PRAGMA secure_delete = ON;
+             DELETE FROM chunks WHERE blob NOT IN (SELECT id FROM blobs UNION ALL SELECT blob FROM partials)",
+        )
+        .map_err(failed)?;
+        let last: i64 = db
+            .query_row(
+                "SELECT coalesce(max(id), 0) FROM (SELECT id FROM blobs UNION ALL SELECT blob FROM partials)",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(failed)?;
         let next = u64::try_from(last).unwrap_or(0) + 1;
-        let mut shelves = Shelves { db, stages: HashMap::new(), next, dropped: Vec::new() };
+        let mut shelves = Shelves::new(db, next);
         let writer = Writer::start("content writer", QUEUE_LIMIT, lock, move |batch| shelves.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
         Ok(Self { writer, readers: Readers::new(path, options) })
     }
 
     async fn ask(&self, what: What) -> Result<u64, ReadFailed> {
+        self.ask_to_begin(what).await.map_err(|_| ReadFailed)
+    }
+    async fn ask_to_begin(&self, what: What) -> Result<u64, NotBegun> {
         let (answer, outcome) = oneshot::channel();
         if self.writer.send(Request { what, answer }).await.is_err() {
             tracing::error!("the content's writing thread is gone; restart the exchange");
-            return Err(ReadFailed);
+            return Err(NotBegun::Failed);
         }
-        outcome.await.unwrap_or(Err(ReadFailed))
+        outcome.await.unwrap_or(Err(NotBegun::Failed))
     }
 }
 
@@ -74,6 +93,28 @@ impl SqliteContent {
 impl Content for SqliteContent {
     async fn stage(&self) -> Result<Stage, ReadFailed> {
         self.ask(What::Stage).await.map(Stage)
+    }
+
+    async fn begin(&self, begin: Begin) -> Result<Stage, NotBegun> {
+        self.ask_to_begin(What::Begin(Box::new(begin))).await.map(Stage)
+    }
+
+    async fn park(&self, stage: Stage) {
+        // What cannot be written now is kept as far as it was written before.
+        let _ = self.ask(What::Park(stage.0)).await;
+    }
+
+    async fn kept(&self, owner: &Owner, digest: Digest, now: Time) -> Result<u64, ReadFailed> {
+        self.ask(What::Kept(owner.clone(), digest, now)).await
+    }
+
+    async fn kept_bytes(&self, owner: &Owner, digest: Digest, offset: u64, most: usize) -> Result<Vec<u8>, ReadFailed> {
+        let owner = owner.clone();
+        let read = move |db: &Connection| match partial(db, &owner, digest)? {
+            Some(kept) => chunked(db, kept.blob, kept.held, offset, most),
+            None => Ok(Vec::new()),
+        };
+        self.readers.read("a kept upload", read).await
     }
 
     async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
@@ -87,6 +128,10 @@ impl Content for SqliteContent {
     async fn discard(&self, stage: Stage) {
         // A stage that cannot be forgotten now is forgotten at the next start.
         let _ = self.ask(What::Discard(stage.0)).await;
+    }
+
+    async fn purge(&self, communique: CommuniqueId) -> Result<(), ReadFailed> {
+        self.ask(What::Purge(communique)).await.map(drop)
     }
 
     async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed> {
@@ -142,7 +187,12 @@ fn piece(db: &Connection, digest: Digest, offset: u64, most: usize) -> Result<Op
         .query_row([digest.as_bytes()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
         .optional()?;
     let Some((blob, size)) = found else { return Ok(None) };
-    let left = count(size)?.saturating_sub(offset);
+    chunked(db, blob, count(size)?, offset, most).map(Some)
+}
+
+/// At most `most` bytes of a blob's or a stage's first `size`, from this offset on.
+fn chunked(db: &Connection, blob: i64, size: u64, offset: u64, most: usize) -> Result<Vec<u8>, Fault> {
+    let left = size.saturating_sub(offset);
     let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(most);
     let mut piece = Vec::with_capacity(wanted);
     let mut statement = db.prepare_cached("SELECT bytes FROM chunks WHERE blob = ?1 AND n = ?2")?;
@@ -156,39 +206,92 @@ fn piece(db: &Connection, digest: Digest, offset: u64, most: usize) -> Result<Op
         let rest = chunk.get(skip..).filter(|rest| !rest.is_empty()).ok_or(Fault::Damaged("a chunk is short"))?;
         piece.extend(rest.iter().take(wanted - piece.len()));
     }
-    Ok(Some(piece))
+    Ok(piece)
+}
+
+/// What is kept of an upload.
+struct Partial {
+    blob: i64,
+    size: u64,
+    held: u64,
+}
+
+fn partial(db: &Connection, owner: &Owner, digest: Digest) -> Result<Option<Partial>, Fault> {
+    let found = db
+        .prepare_cached("SELECT blob, size, held FROM partials WHERE party = ?1 AND communique = ?2 AND digest = ?3")?
+        .query_row(params![owner.party.as_str(), owner.communique.to_string(), digest.as_bytes()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    found.map(|(blob, size, held)| Ok(Partial { blob, size: count(size)?, held: count(held)? })).transpose()
 }
 
 struct Request {
     what: What,
-    answer: oneshot::Sender<Result<u64, ReadFailed>>,
+    answer: oneshot::Sender<Result<u64, NotBegun>>,
 }
 
 enum What {
     Stage,
+    Begin(Box<Begin>),
+    Park(u64),
+    Kept(Owner, Digest, Time),
     Push(u64, Vec<u8>),
     Seal(u64, Digest, u64, Seal),
     Discard(u64),
+    Purge(CommuniqueId),
 }
 
 /// A stage in memory: what is not yet written, and how much is.
 struct Pending {
+    /// Which chunks are its own.
+    blob: u64,
     chunks: u64,
     tail: Vec<u8>,
     size: u64,
     heard: Instant,
+    upload: Option<Coming>,
+}
+
+/// An upload under way.
+struct Coming {
+    begin: Begin,
+    /// Whether it is kept if it breaks off.
+    kept: bool,
+}
+
+impl Pending {
+    fn of_blob(blob: u64, upload: Option<Coming>) -> Self {
+        Self { blob, chunks: 0, tail: Vec::new(), size: 0, heard: Instant::now(), upload }
+    }
+    /// The upload, if it is kept.
+    fn kept(&self) -> Option<&Begin> {
+        self.upload.as_ref().filter(|upload| upload.kept).map(|upload| &upload.begin)
+    }
+    fn is_kept_of(&self, owner: &Owner, digest: Digest) -> bool {
+        self.kept().is_some_and(|begin| begin.owner == *owner && begin.digest == digest)
+    }
 }
 
 /// The writing thread's own.
 struct Shelves {
     db: Connection,
     stages: HashMap<u64, Pending>,
+    /// The next stage's name: never given twice, so that whoever was overtaken cannot touch what goes on without him.
+    next_stage: u64,
+    /// The next blob.
     next: u64,
-    /// Stages whose chunks are still to be deleted.
+    /// Blobs whose chunks are still to be deleted.
     dropped: Vec<u64>,
+    /// Whether the transaction under way erases what was content.
+    purged: bool,
 }
 
 impl Shelves {
+    fn new(db: Connection, next: u64) -> Self {
+        Self { db, stages: HashMap::new(), next_stage: 1, next, dropped: Vec::new(), purged: false }
+    }
+
     /// One transaction, begun when there is something to write. If it fails, every request of the batch fails, and every
     /// stage that it touched is forgotten: what memory says of them may no longer be what the file holds.
     fn take(&mut self, batch: Vec<Request>) {
@@ -199,15 +302,15 @@ impl Shelves {
             if let What::Push(stage, _) | What::Seal(stage, ..) = &what {
                 touched.push(*stage);
             }
-            let opens = matches!(what, What::Stage);
+            let opens = matches!(what, What::Stage | What::Begin(_));
             let outcome = match broken {
-                Some(_) => Err(ReadFailed),
-                None => self.answer(what).map_err(|fault| {
+                Some(_) => Err(NotBegun::Failed),
+                None => self.answer(what).unwrap_or_else(|fault| {
                     match fault {
                         Fault::Refused(reason) => tracing::error!(reason, "content is not taken"),
                         fault => broken = Some(fault),
                     }
-                    ReadFailed
+                    Err(NotBegun::Failed)
                 }),
             };
             answers.push((answer, outcome, opens));
@@ -224,55 +327,235 @@ impl Shelves {
             {
                 tracing::error!(%error, "cannot roll back");
             }
-            for stage in &touched {
-                self.stages.remove(stage);
-            }
-            self.dropped.append(&mut touched);
+            // Of an upload that is kept, the file still holds what was committed before, and its row says how much.
+            let gone = touched.iter().filter_map(|stage| self.stages.remove(stage)).map(|pending| pending.blob);
+            self.dropped.extend(gone);
         }
         for (answer, outcome, opens) in answers {
+            if let (Err(_), Ok(stage), true) = (&ended, &outcome, opens) {
+                self.stages.remove(stage);
+            }
             // A caller that has gone no longer asks. A stage that it never heard of is nobody's, and would keep its place.
-            if let Err(Ok(stage)) = answer.send(if ended.is_ok() { outcome } else { Err(ReadFailed) })
+            // Nothing was pushed to it: what is kept of its upload is in the file.
+            if let Err(Ok(stage)) = answer.send(if ended.is_ok() { outcome } else { Err(NotBegun::Failed) })
                 && opens
             {
-                self.forget(stage);
+                self.stages.remove(&stage);
             }
         }
     }
 
-    fn answer(&mut self, what: What) -> Result<u64, Fault> {
+    fn answer(&mut self, what: What) -> Result<Result<u64, NotBegun>, Fault> {
         match what {
-            What::Stage => self.open(),
-            What::Push(stage, bytes) => self.push(stage, &bytes),
-            What::Seal(stage, digest, size, seal) => self.seal(stage, digest, size, &seal),
+            What::Stage => {
+                if !self.room(STAGES_LIMIT, |_| true)? {
+                    return Err(Fault::Refused("too many stages are open"));
+                }
+                Ok(Ok(self.open(None)))
+            }
+            What::Begin(begin) => self.begin_upload(*begin),
+            What::Park(stage) => self.park(stage).map(Ok),
+            What::Kept(owner, digest, now) => self.kept(&owner, digest, now).map(Ok),
+            What::Push(stage, bytes) => self.push(stage, &bytes).map(Ok),
+            What::Seal(stage, digest, size, seal) => self.seal(stage, digest, size, &seal).map(Ok),
+            What::Purge(communique) => self.purge(communique).map(Ok),
             What::Discard(stage) => {
-                self.forget(stage);
+                self.forget(stage)?;
                 if !self.dropped.is_empty() {
                     self.begin()?;
                 }
-                Ok(0)
+                Ok(Ok(0))
             }
         }
     }
 
-    fn open(&mut self) -> Result<u64, Fault> {
-        if self.stages.len() >= STAGES_LIMIT {
-            let idlest = self.stages.iter().min_by_key(|(_, pending)| pending.heard);
-            match idlest.map(|(id, pending)| (*id, pending.heard.elapsed())) {
-                Some((id, idle)) if idle >= STAGE_IDLE => self.forget(id),
-                _ => return Err(Fault::Refused("too many stages are open")),
+    /// Whether there is a place among so many for such stages; the idlest gives way if it has been silent for long.
+    fn room(&mut self, limit: usize, counts: impl Fn(&Pending) -> bool) -> Result<bool, Fault> {
+        let counted = || self.stages.iter().filter(|(_, pending)| counts(pending));
+        if counted().count() < limit {
+            return Ok(true);
+        }
+        let idlest = counted().min_by_key(|(_, pending)| pending.heard).map(|(id, p)| (*id, p.heard.elapsed()));
+        match idlest {
+            Some((id, idle)) if idle >= STAGE_IDLE => self.park(id).map(|_| true),
+            _ => Ok(false),
+        }
+    }
+
+    fn open(&mut self, upload: Option<Coming>) -> u64 {
+        let blob = self.next;
+        self.next += 1;
+        self.name(Pending::of_blob(blob, upload))
+    }
+
+    fn name(&mut self, pending: Pending) -> u64 {
+        let stage = self.next_stage;
+        self.next_stage += 1;
+        self.stages.insert(stage, pending);
+        stage
+    }
+
+    fn begin_upload(&mut self, begin: Begin) -> Result<Result<u64, NotBegun>, Fault> {
+        self.expire(begin.now)?;
+        let rival = self.stages.iter().find(|(_, p)| p.is_kept_of(&begin.owner, begin.digest));
+        let rival = rival.map(|(id, pending)| (*id, pending.heard.elapsed()));
+        let kept = match rival {
+            Some((stage, silent)) if begin.offset > 0 => {
+                if silent < begin.silence {
+                    return Ok(Err(NotBegun::UnderWay));
+                }
+                self.park(stage)?;
+                partial(&self.db, &begin.owner, begin.digest)?
+            }
+            // Both streams bring it from its first byte; the first one is kept.
+            Some(_) => None,
+            None => partial(&self.db, &begin.owner, begin.digest)?,
+        };
+        if begin.offset > 0 {
+            let Some(kept) = &kept else { return Ok(Err(NotBegun::Offset { held: 0 })) };
+            if kept.size != begin.size {
+                return Ok(Err(NotBegun::Size { size: kept.size }));
+            }
+            if kept.held != begin.offset {
+                return Ok(Err(NotBegun::Offset { held: kept.held }));
             }
         }
-        let id = self.next;
-        self.next += 1;
-        self.stages.insert(id, Pending { chunks: 0, tail: Vec::new(), size: 0, heard: Instant::now() });
-        Ok(id)
+        if self.claimed(&begin)?.saturating_add(begin.size) > begin.quota {
+            return Ok(Err(NotBegun::Quota));
+        }
+        if !self.room(UPLOADS_LIMIT, |pending| pending.upload.is_some())? || !self.room(STAGES_LIMIT, |_| true)? {
+            return Ok(Err(NotBegun::Full));
+        }
+        if begin.offset == 0 {
+            if let Some(old) = kept {
+                self.forget_kept(old.blob)?;
+            }
+            let kept = rival.is_none() && self.thin_out(&begin)?;
+            return Ok(Ok(self.open(Some(Coming { begin, kept }))));
+        }
+        let Some(kept) = kept else { return Ok(Err(NotBegun::Offset { held: 0 })) };
+        self.begin()?;
+        self.db
+            .prepare_cached("UPDATE partials SET begun = ?2 WHERE blob = ?1")?
+            .execute([kept.blob, begin.now.unix()])?;
+        // A last chunk that is not whole stays in the file until it is written again, whole.
+        let chunks = kept.held / CHUNK as u64;
+        let tail = chunked(&self.db, kept.blob, kept.held, chunks * CHUNK as u64, CHUNK)?;
+        let blob = count(kept.blob)?;
+        let size = kept.held;
+        Ok(Ok(self.name(Pending { chunks, tail, size, ..Pending::of_blob(blob, Some(Coming { begin, kept: true })) })))
+    }
+
+    /// The bytes that an owner holds sealed, has kept, and has announced in uploads under way; this upload left out.
+    fn claimed(&self, begin: &Begin) -> Result<u64, Fault> {
+        let Begin { owner, digest, .. } = begin;
+        let (party, communique) = (owner.party.as_str(), owner.communique.to_string());
+        let filed: i64 = self
+            .db
+            .prepare_cached(
+                "SELECT (SELECT coalesce(sum(b.size), 0) FROM uploads u JOIN blobs b ON b.id = u.blob
+                         WHERE u.party = :party AND u.communique = :communique)
+                      + (SELECT coalesce(sum(held), 0) FROM partials
+                         WHERE party = :party AND communique = :communique AND digest <> :digest)",
+            )?
+            .query_row(
+                named_params! { ":party": party, ":communique": communique, ":digest": digest.as_bytes() },
+                |row| row.get(0),
+            )?;
+        let mut claimed = count(filed)?;
+        for pending in self.stages.values() {
+            let Some(Coming { begin: other, kept }) = &pending.upload else { continue };
+            if other.owner == *owner {
+                // What of it is among the kept was counted above.
+                let counted = if *kept && other.digest != *digest { self.filed(pending)? } else { 0 };
+                claimed = claimed.saturating_add(other.size.saturating_sub(counted));
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// How many bytes of a stage the file says that it holds.
+    fn filed(&self, pending: &Pending) -> Result<u64, Fault> {
+        let held: Option<i64> = self
+            .db
+            .prepare_cached("SELECT held FROM partials WHERE blob = ?1")?
+            .query_row([integer(pending.blob)], |row| row.get(0))
+            .optional()?;
+        held.map_or(Ok(0), count)
+    }
+
+    /// Makes room among what is kept for a party. Whether there is any.
+    fn thin_out(&mut self, begin: &Begin) -> Result<bool, Fault> {
+        let party = begin.owner.party.as_str();
+        let open =
+            self.stages.values().filter(|p| p.kept().is_some_and(|b| b.owner.party == begin.owner.party)).count();
+        let kept: Vec<i64> = self
+            .db
+            .prepare_cached("SELECT blob FROM partials WHERE party = ?1 ORDER BY begun, blob")?
+            .query_map([party], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let mut parked: std::collections::VecDeque<i64> =
+            kept.into_iter().filter(|blob| !self.is_open(*blob)).collect();
+        while open + parked.len() >= PARTIALS_LIMIT {
+            let Some(oldest) = parked.pop_front() else { return Ok(false) };
+            self.forget_kept(oldest)?;
+        }
+        Ok(true)
+    }
+
+    fn is_open(&self, blob: i64) -> bool {
+        self.stages.values().any(|pending| integer(pending.blob) == blob)
+    }
+
+    /// Forgets what has been kept for too long.
+    fn expire(&mut self, now: Time) -> Result<(), Fault> {
+        let stale: Vec<i64> = self
+            .db
+            .prepare_cached("SELECT blob FROM partials WHERE begun < ?1")?
+            .query_map([now.plus(-PARTIAL_SECONDS).unix()], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for blob in stale {
+            if !self.is_open(blob) {
+                self.forget_kept(blob)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_kept(&mut self, blob: i64) -> Result<(), Fault> {
+        self.begin()?;
+        self.db.prepare_cached("DELETE FROM partials WHERE blob = ?1")?.execute([blob])?;
+        self.dropped.push(count(blob)?);
+        Ok(())
+    }
+
+    fn kept(&mut self, owner: &Owner, digest: Digest, now: Time) -> Result<u64, Fault> {
+        self.expire(now)?;
+        let open = self.stages.iter().find(|(_, p)| p.is_kept_of(owner, digest)).map(|(id, _)| *id);
+        if let Some(stage) = open {
+            self.begin()?;
+            self.write(stage, true)?;
+        }
+        Ok(partial(&self.db, owner, digest)?.map_or(0, |kept| kept.held))
+    }
+
+    /// Writes what has come of an upload and closes its stage; forgets any other stage.
+    fn park(&mut self, stage: u64) -> Result<u64, Fault> {
+        if !self.stages.get(&stage).is_some_and(|pending| pending.kept().is_some() && pending.size > 0) {
+            self.forget(stage)?;
+            return Ok(0);
+        }
+        self.begin()?;
+        self.write(stage, true)?;
+        self.stages.remove(&stage);
+        Ok(0)
     }
 
     fn push(&mut self, stage: u64, bytes: &[u8]) -> Result<u64, Fault> {
         let pending = self.stages.get_mut(&stage).ok_or(Fault::Refused("there is no such stage"))?;
         let size = pending.size.saturating_add(bytes.len() as u64);
         if size > STAGE_LIMIT {
-            self.forget(stage);
+            self.forget(stage)?;
             return Err(Fault::Refused("the stage is too large"));
         }
         pending.size = size;
@@ -286,24 +569,48 @@ impl Shelves {
         Ok(0)
     }
 
-    /// Writes a stage's whole chunks, and its last one too when it ends.
-    fn write(&mut self, stage: u64, ends: bool) -> Result<(), Fault> {
+    /// Writes a stage's whole chunks, and with `all` the last one too, which stays to be written again once it is whole.
+    fn write(&mut self, stage: u64, all: bool) -> Result<(), Fault> {
         let pending = self.stages.get_mut(&stage).ok_or(Fault::Refused("there is no such stage"))?;
-        let mut insert = self.db.prepare_cached("INSERT INTO chunks (blob, n, bytes) VALUES (?1, ?2, ?3)")?;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO chunks (blob, n, bytes) VALUES (?1, ?2, ?3)
+             ON CONFLICT (blob, n) DO UPDATE SET bytes = excluded.bytes",
+        )?;
+        let blob = integer(pending.blob);
         let (whole, rest) = pending.tail.as_chunks::<CHUNK>();
-        let last = (ends && !rest.is_empty()).then_some(rest);
-        for chunk in whole.iter().map(<[u8; CHUNK]>::as_slice).chain(last) {
-            insert.execute(params![integer(stage), integer(pending.chunks), chunk])?;
+        for chunk in whole {
+            insert.execute(params![blob, integer(pending.chunks), chunk])?;
             pending.chunks += 1;
         }
-        pending.tail = if ends { Vec::new() } else { rest.to_vec() };
+        if all && !rest.is_empty() {
+            insert.execute(params![blob, integer(pending.chunks), rest])?;
+        }
+        pending.tail = rest.to_vec();
+        let Some(Begin { owner, digest, size, now, .. }) = pending.kept() else { return Ok(()) };
+        let held = if all { pending.size } else { pending.chunks * CHUNK as u64 };
+        self.db
+            .prepare_cached(
+                "INSERT INTO partials (party, communique, digest, blob, size, held, begun)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (blob) DO UPDATE SET held = excluded.held",
+            )?
+            .execute(params![
+                owner.party.as_str(),
+                owner.communique.to_string(),
+                digest.as_bytes(),
+                blob,
+                integer(*size),
+                integer(held),
+                now.unix()
+            ])?;
         Ok(())
     }
 
     fn seal(&mut self, stage: u64, digest: Digest, size: u64, seal: &Seal) -> Result<u64, Fault> {
         let pending = self.stages.get(&stage).ok_or(Fault::Refused("there is no such stage"))?;
+        let own = pending.blob;
         if pending.size != size {
-            self.forget(stage);
+            self.forget(stage)?;
             return Err(Fault::Refused("the stage has another size than its seal says"));
         }
         self.begin()?;
@@ -314,19 +621,24 @@ impl Shelves {
             .optional()?;
         let blob = match known {
             Some((blob, held)) => {
-                self.forget(stage);
+                self.forget(stage)?;
                 if held != integer(size) {
                     return Err(Fault::Refused("other bytes are held under this digest"));
                 }
                 blob
             }
             None => {
+                // It becomes content: nothing is left to be kept.
+                if let Some(pending) = self.stages.get_mut(&stage) {
+                    pending.upload = None;
+                }
                 self.write(stage, true)?;
                 self.db
                     .prepare_cached("INSERT INTO blobs (id, digest, size) VALUES (?1, ?2, ?3)")?
-                    .execute(params![integer(stage), digest.as_bytes(), integer(size)])?;
+                    .execute(params![integer(own), digest.as_bytes(), integer(size)])?;
+                self.db.prepare_cached("DELETE FROM partials WHERE blob = ?1")?.execute([integer(own)])?;
                 self.stages.remove(&stage);
-                integer(stage)
+                integer(own)
             }
         };
         match seal {
@@ -349,6 +661,34 @@ impl Shelves {
         Ok(0)
     }
 
+    /// Deleted bytes are overwritten: the file is opened with `secure_delete`.
+    fn purge(&mut self, communique: CommuniqueId) -> Result<u64, Fault> {
+        let of_it = |p: &Pending| p.upload.as_ref().is_some_and(|u| u.begin.owner.communique == communique);
+        let open: Vec<_> = self.stages.iter().filter(|(_, p)| of_it(p)).map(|(id, _)| *id).collect();
+        for stage in open {
+            self.forget(stage)?;
+        }
+        self.begin()?;
+        let id = communique.to_string();
+        let blobs = |sql| -> Result<Vec<i64>, Fault> {
+            Ok(self.db.prepare_cached(sql)?.query_map([&id], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        };
+        let sealed = blobs("SELECT DISTINCT blob FROM uploads WHERE communique = ?1")?;
+        let kept = blobs("SELECT blob FROM partials WHERE communique = ?1")?;
+        self.db.prepare_cached("DELETE FROM uploads WHERE communique = ?1")?.execute([&id])?;
+        for blob in sealed {
+            let unused = "DELETE FROM blobs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM uploads WHERE blob = ?1)
+                          AND NOT EXISTS (SELECT 1 FROM packages WHERE blob = ?1)";
+            self.db.prepare_cached(unused)?.execute([blob])?;
+            self.dropped.push(count(blob)?);
+        }
+        for blob in kept {
+            self.forget_kept(blob)?;
+        }
+        self.purged = true;
+        Ok(0)
+    }
+
     fn begin(&self) -> Result<(), Fault> {
         if self.db.is_autocommit() {
             self.db.execute_batch("BEGIN IMMEDIATE")?;
@@ -356,21 +696,31 @@ impl Shelves {
         Ok(())
     }
 
-    /// Forgets a stage now; its chunks go with the next transaction.
-    fn forget(&mut self, stage: u64) {
-        if self.stages.remove(&stage).is_some_and(|pending| pending.chunks > 0) {
-            self.dropped.push(stage);
+    /// Forgets a stage now, and that it was kept; its chunks go with the next transaction.
+    fn forget(&mut self, stage: u64) -> Result<(), Fault> {
+        match self.stages.remove(&stage) {
+            Some(pending) if pending.kept().is_some() => self.forget_kept(integer(pending.blob)),
+            Some(pending) if pending.chunks > 0 => {
+                self.dropped.push(pending.blob);
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
     fn commit(&mut self) -> Result<(), Fault> {
         // What a failed commit sealed after all, as recovery may find, is content and stays.
-        let sql = "DELETE FROM chunks WHERE blob = ?1 AND NOT EXISTS (SELECT 1 FROM blobs WHERE id = ?1)";
-        for stage in &self.dropped {
-            self.db.prepare_cached(sql)?.execute([integer(*stage)])?;
+        let sql = "DELETE FROM chunks WHERE blob = ?1 AND NOT EXISTS (SELECT 1 FROM blobs WHERE id = ?1)
+                   AND NOT EXISTS (SELECT 1 FROM partials WHERE blob = ?1)";
+        for blob in &self.dropped {
+            self.db.prepare_cached(sql)?.execute([integer(*blob)])?;
         }
         self.db.execute_batch("COMMIT")?;
         self.dropped.clear();
+        if std::mem::take(&mut self.purged) {
+            // So that nothing erased stays in the write-ahead log. A reader may hold it back; then the next one truncates it.
+            let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
         Ok(())
     }
 }
@@ -419,7 +769,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("content");
         let (db, _lock) = connection::writer(&path, &migrations::CONTENT).unwrap();
-        let mut shelves = Shelves { db, stages: HashMap::new(), next: 1, dropped: Vec::new() };
+        let mut shelves = Shelves::new(db, 1);
         let limit = |shelves: &Shelves, pages: u32| {
             shelves.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
         };
@@ -431,9 +781,9 @@ mod tests {
         let stage = ask(&mut shelves, What::Stage).unwrap();
         ask(&mut shelves, What::Push(stage, vec![1; GATHERED])).unwrap();
         limit(&shelves, 1);
-        assert_eq!(ask(&mut shelves, What::Push(stage, vec![1; GATHERED])), Err(ReadFailed));
+        assert_eq!(ask(&mut shelves, What::Push(stage, vec![1; GATHERED])), Err(NotBegun::Failed));
         limit(&shelves, 1_000_000);
-        assert_eq!(ask(&mut shelves, What::Push(stage, vec![1])), Err(ReadFailed), "a broken stage is gone");
+        assert_eq!(ask(&mut shelves, What::Push(stage, vec![1])), Err(NotBegun::Failed), "a broken stage is gone");
         let stage = ask(&mut shelves, What::Stage).unwrap();
         ask(&mut shelves, What::Push(stage, vec![1; GATHERED])).unwrap();
         let seal = Seal::Upload(owner(1, 1));
@@ -445,12 +795,35 @@ mod tests {
     fn a_stage_whose_caller_has_gone_keeps_no_place() {
         let dir = tempfile::tempdir().unwrap();
         let (db, _lock) = connection::writer(&dir.path().join("content"), &migrations::CONTENT).unwrap();
-        let mut shelves = Shelves { db, stages: HashMap::new(), next: 1, dropped: Vec::new() };
+        let mut shelves = Shelves::new(db, 1);
         let (gone, _) = oneshot::channel();
         let (here, mut outcome) = oneshot::channel();
         shelves.take(vec![Request { what: What::Stage, answer: gone }, Request { what: What::Stage, answer: here }]);
         let kept = outcome.try_recv().unwrap().unwrap();
         assert_eq!(shelves.stages.keys().collect::<Vec<_>>(), [&kept]);
+    }
+
+    #[tokio::test]
+    async fn uploads_leave_places_for_packages() {
+        let dir = tempfile::tempdir().unwrap();
+        let content = SqliteContent::open(&dir.path().join("content"), Options::default()).unwrap();
+        let begin = |n: usize| Begin {
+            owner: owner(1, 1),
+            digest: Digest::of(&n.to_be_bytes()),
+            size: 1,
+            offset: 0,
+            quota: u64::MAX,
+            silence: Duration::ZERO,
+            now: Time::from_unix(0),
+        };
+        for n in 0..UPLOADS_LIMIT {
+            content.begin(begin(n)).await.unwrap();
+        }
+        assert_eq!(content.begin(begin(UPLOADS_LIMIT)).await, Err(NotBegun::Full));
+        let package = content.stage().await.unwrap();
+        content.push(package, b"package".to_vec()).await.unwrap();
+        let seal = Seal::Package(owner(1, 1).communique);
+        content.seal(package, Digest::of(b"package"), 7, seal).await.unwrap();
     }
 
     #[tokio::test]

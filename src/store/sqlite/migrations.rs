@@ -55,11 +55,13 @@ pub(super) const LOG: Schema = Schema {
     "],
 };
 
-/// Content. A stage is chunks whose blob has no row yet: sealing adds the row and moves no bytes.
+/// Content. A stage is chunks whose blob has no row yet: sealing adds the row and moves no bytes. What is kept of a broken
+/// upload has a row among the `partials`, which says how many bytes of its chunks count, and of what size it was announced.
 pub(super) const CONTENT: Schema = Schema {
     name: "a content store of communiqué",
     application: 0x434d_5143,
-    steps: &["
+    steps: &[
+        "
         CREATE TABLE blobs (
             id INTEGER PRIMARY KEY,
             digest BLOB NOT NULL UNIQUE,
@@ -81,7 +83,20 @@ pub(super) const CONTENT: Schema = Schema {
             communique TEXT NOT NULL UNIQUE,
             blob INTEGER NOT NULL REFERENCES blobs (id)
         );
-    "],
+    ",
+        "
+        CREATE TABLE partials (
+            party TEXT NOT NULL,
+            communique TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            blob INTEGER NOT NULL UNIQUE,
+            size INTEGER NOT NULL,
+            held INTEGER NOT NULL,
+            begun INTEGER NOT NULL,
+            UNIQUE (party, communique, digest)
+        );
+    ",
+    ],
 };
 
 /// Refuses a file that is something else, or newer than this program. Only reads.

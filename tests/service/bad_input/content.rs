@@ -206,6 +206,22 @@ pub(super) fn content<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
         row("an upload with a digest in capitals", "MALFORMED", async move {
             s.upload(vec![s.header(bytes, |h| h.sha256 = h.sha256.to_uppercase()), chunk()]).await
         }),
+        row("an upload that goes on where nothing is held", "WRONG_OFFSET", async move {
+            s.upload(vec![s.header(bytes, |h| h.offset = 4), Part::Chunk(bytes[4..].to_vec())]).await
+        }),
+        row("an upload from beyond its end", "MALFORMED", async move {
+            s.upload(vec![s.header(bytes, |h| h.offset = h.size + 1), chunk()]).await
+        }),
+        row("an upload that goes on with other bytes than it began with", "WRONG_DIGEST", async move {
+            let other = vec![b'x'; GOOD.len() - 3];
+            s.upload(vec![s.header(GOOD.as_bytes(), |h| h.offset = 3), Part::Chunk(other)]).await
+        }),
+        row("the state of an upload for no communiqué", "MALFORMED", async move {
+            s.get_upload(|r| r.communique = "communiques/-".into()).await
+        }),
+        row("the state of an upload by a digest in capitals", "MALFORMED", async move {
+            s.get_upload(|r| r.sha256 = r.sha256.to_uppercase()).await
+        }),
         row("a download from beyond the end", "MALFORMED", async move {
             let mut client = ContentServiceClient::new(s.world.channel("north", Role::Official).await);
             let request = v1::DownloadContentRequest {

@@ -1,17 +1,18 @@
 //! What has one form, in another: headers, JSON, requests. And what is the same again.
 
 use super::{GOOD, Row, row, scene::Scene};
+use crate::watch::remark;
 use crate::world::{fresh, key, outcome, party, sign};
 use communique::{
     client::remote::RemoteError,
     domain::{
-        act::ActKind, document::Document, id::Role, key::Signer as _, manifest::Manifest, statement::STATEMENT_LIMIT,
-        view::Receipt,
+        act::ActKind, document::Document, id::Role, key::Signer as _, manifest::Manifest, remark::Audience,
+        statement::STATEMENT_LIMIT, view::Receipt,
     },
     wire::{
         names,
         status::Answer,
-        v1::{self, content_service_client::ContentServiceClient},
+        v1::{self, content_service_client::ContentServiceClient, event_service_client::EventServiceClient},
     },
 };
 use tonic::{Request, Status};
@@ -104,6 +105,8 @@ pub(super) fn forms<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
         row("a negative page", "MALFORMED", list(|r| r.page_size = -1)),
         row("a page token of nobody's", "MALFORMED", list(|r| r.page_token = "42".into())),
         row("a state that there is not", "MALFORMED", list(|r| r.state = 99)),
+        row("a filter by what is no party", "MALFORMED", list(|r| r.party = "north".into())),
+        row("a filter by too many words", "TOO_LARGE", list(|r| r.text = "x".repeat(257))),
         row(
             "an oversized statement",
             "TOO_LARGE",
@@ -135,6 +138,7 @@ pub(super) async fn alike(s: &Scene<'_>) -> String {
     let world = s.world;
     let mut client = s.communiques("north").await;
     let mut content = ContentServiceClient::new(world.channel("north", Role::Official).await);
+    let mut events = EventServiceClient::new(world.channel("north", Role::Official).await);
     let foreign = s.foreign.communique;
     let mut answers: Vec<Vec<(tonic::Code, String)>> = Vec::new();
     for id in [foreign, fresh()] {
@@ -144,6 +148,8 @@ pub(super) async fn alike(s: &Scene<'_>) -> String {
         let next = Manifest { communique: id, ..world.next(&s.foreign, GOOD) };
         let next = Document::of(&next).unwrap();
         let propose = sign(world.act(ActKind::Propose, "north.a", &next, None), &key("north.a"));
+        let said = Manifest { communique: id, ..Manifest::clone(&s.foreign) };
+        let said = remark(world, "north", &said, Audience::All, "Remarque.").bytes().to_vec();
         let refused: Vec<Status> = vec![
             client.get_communique(v1::GetCommuniqueRequest { name: name.clone() }).await.unwrap_err(),
             client.get_revision(v1::GetRevisionRequest { name: names::revision(id, 1) }).await.unwrap_err(),
@@ -151,7 +157,14 @@ pub(super) async fn alike(s: &Scene<'_>) -> String {
                 .list_revisions(v1::ListRevisionsRequest { parent: parent.clone(), ..Default::default() })
                 .await
                 .unwrap_err(),
-            client.list_acts(v1::ListActsRequest { parent, ..Default::default() }).await.unwrap_err(),
+            client.list_acts(v1::ListActsRequest { parent: parent.clone(), ..Default::default() }).await.unwrap_err(),
+            client
+                .list_remarks(v1::ListRemarksRequest { parent: parent.clone(), ..Default::default() })
+                .await
+                .unwrap_err(),
+            client.add_remark(v1::AddRemarkRequest { document: said }).await.unwrap_err(),
+            events.list_events(v1::ListEventsRequest { parent, ..Default::default() }).await.unwrap_err(),
+            events.watch(v1::WatchRequest { from_index: Some(0), communique: name.clone() }).await.unwrap_err(),
             client.publish_communique(v1::PublishCommuniqueRequest { name: name.clone() }).await.unwrap_err(),
             client.submit_act(v1::SubmitActRequest { statement: sign(act, &key("north.a")) }).await.unwrap_err(),
             client

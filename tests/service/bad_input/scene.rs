@@ -219,10 +219,18 @@ impl<'w> Scene<'w> {
         let parts = parts.into_iter().map(|part| v1::UploadContentRequest { part: Some(part) });
         outcome(&client.upload_content(tokio_stream::iter(parts.collect::<Vec<_>>())).await)
     }
+    /// Asks what is held of the good text, by a request that is changed.
+    pub(super) async fn get_upload(&self, change: impl FnOnce(&mut v1::GetUploadRequest)) -> String {
+        let mut client = ContentServiceClient::new(self.world.channel("north", Role::System).await);
+        let (communique, sha256) = (names::communique(self.blank), Digest::of(GOOD.as_bytes()).to_string());
+        let mut request = v1::GetUploadRequest { communique, sha256 };
+        change(&mut request);
+        outcome(&client.get_upload(request).await)
+    }
     pub(super) fn header(&self, bytes: &[u8], change: impl FnOnce(&mut v1::UploadHeader)) -> Part {
         let communique = names::communique(self.blank);
         let mut header =
-            v1::UploadHeader { communique, sha256: Digest::of(bytes).to_string(), size: bytes.len() as u64 };
+            v1::UploadHeader { communique, sha256: Digest::of(bytes).to_string(), size: bytes.len() as u64, offset: 0 };
         change(&mut header);
         Part::Header(header)
     }

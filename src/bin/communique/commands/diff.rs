@@ -1,10 +1,10 @@
-//! `diff`: what changed from one revision to another, per language, by line and by word.
+//! `diff`: what changed from one revision to another, per language, by paragraph and by word.
 
-use std::{collections::BTreeSet, time::Duration};
-
-use communique::domain::{id::Lang, manifest::Manifest};
+use communique::{
+    client::comparing::{self, Change, Fate, Piece, Summary, TextChange},
+    domain::id::Lang,
+};
 use serde_json::{Value, json};
-use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::Context;
 use crate::{
@@ -12,9 +12,6 @@ use crate::{
     errors::Failure,
     render::{Look, Out},
 };
-
-/// How long one comparison looks for the shortest answer before it takes a longer one.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
     let profile = ctx.profile()?;
@@ -29,23 +26,13 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
     }
     let from = ctx.wait(session.revision(args.id, number))?;
     let (old, new) = (ctx.wait(session.texts(&from.manifest))?, ctx.wait(session.texts(&to.manifest))?);
-    let languages: BTreeSet<&Lang> = old.keys().chain(new.keys()).collect();
-    let none = String::new();
-
-    let around = around(&from.manifest, &to.manifest);
-    let texts: Vec<_> = languages
-        .into_iter()
-        .map(|lang| (lang, changes(old.get(lang).unwrap_or(&none), new.get(lang).unwrap_or(&none))))
-        .collect();
+    let comparison = comparing::revisions((&from.manifest, &old), (&to.manifest, &new));
     if ctx.json {
-        let texts: serde_json::Map<_, _> = texts
-            .iter()
-            .map(|(lang, changes)| (lang.to_string(), changes.iter().map(Change::value).collect()))
-            .collect();
+        let texts: serde_json::Map<_, _> =
+            comparison.texts.iter().map(|(lang, text)| (lang.to_string(), value_of(lang, text))).collect();
         ctx.out.json(&json!({
             "communique": args.id, "from": number, "to": to.manifest.revision,
-            "members": around.iter().map(|(member, old, new)| json!({ "member": member, "old": old, "new": new })).collect::<Vec<_>>(),
-            "texts": texts,
+            "summary": comparison.summary(), "members": comparison.members, "texts": texts,
         }));
         return Ok(());
     }
@@ -55,129 +42,162 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
         to.manifest.revision,
         to.propose.body().party
     ));
-    for (member, old, new) in &around {
-        out.line(member);
-        out.pieces(&[(Look::Plain, "  - "), (Look::Removed, &old.to_string())]);
-        out.pieces(&[(Look::Plain, "  + "), (Look::Added, &new.to_string())]);
+    for line in comparison.summary() {
+        out.paragraph("  ", &line);
     }
-    for (lang, changes) in &texts {
+    if comparison.is_empty() {
+        out.line("  Nothing that is read changed.");
+    }
+    for member in &comparison.members {
         out.gap();
-        say(out, lang, changes);
+        out.heading(&capital(member.member));
+        let (old, new) = (in_words(&member.old, &member.new), in_words(&member.new, &member.old));
+        out.marked("  - ", &[(Look::Removed, &old)]);
+        out.marked("  + ", &[(Look::Added, &new)]);
+    }
+    for (lang, change) in &comparison.texts {
+        match change {
+            TextChange::Compared(changes) if changes.is_empty() => {}
+            TextChange::Compared(changes) => {
+                out.gap();
+                out.heading(&format!("Text {lang}"));
+                say(out, changes);
+            }
+            TextChange::Added(_) | TextChange::Removed(_) => {
+                out.gap();
+                out.heading(&format!("Text {lang}"));
+                let (texts, sign, look) = match change {
+                    TextChange::Added(_) => (&new, "  + ", Look::Added),
+                    _ => (&old, "  - ", Look::Removed),
+                };
+                let words = texts.get(lang).map_or("", String::as_str);
+                out.marked(sign, &[(look, words.trim_end_matches('\n'))]);
+            }
+        }
     }
     Ok(())
 }
 
 /// Shows what changed in one text.
 pub fn text(out: &mut Out, lang: &Lang, old: &str, new: &str) {
-    say(out, lang, &changes(old, new));
+    let changes = comparing::compare(old, new);
+    out.paragraph("", &format!("Text {lang}: {}", Summary::of(&changes, lang)));
+    say(out, &changes);
 }
 
-fn say(out: &mut Out, lang: &Lang, changes: &[Change<'_>]) {
-    out.heading(&format!("Text {lang}: {}", if changes.is_empty() { "unchanged" } else { "changed" }));
+fn say(out: &mut Out, changes: &[Change]) {
     for change in changes {
-        change.show(out);
+        match change {
+            Change::Added { new, text } => {
+                out.line(&format!("  paragraph {new} is new"));
+                out.marked("  + ", &[(Look::Added, text)]);
+            }
+            Change::Removed { old, text } => {
+                out.line(&format!("  paragraph {old} is gone"));
+                out.marked("  - ", &[(Look::Removed, text)]);
+            }
+            Change::Moved { old, new, text } => {
+                out.line(&format!("  paragraph {old} moved to {new}"));
+                out.marked("  > ", &[(Look::Plain, text)]);
+            }
+            Change::Changed { old, new, moved, words } => {
+                let place = match (*moved, old == new) {
+                    (true, _) => format!("paragraph {old} moved to {new} and changed"),
+                    (false, true) => format!("paragraph {old} changed"),
+                    (false, false) => format!("paragraph {old} changed, now {new}"),
+                };
+                out.line(&format!("  {place}"));
+                out.marked("  - ", &side(words, Fate::Removed, Look::Removed));
+                out.marked("  + ", &side(words, Fate::Added, Look::Added));
+                if !out.has_colour() {
+                    out.paragraph("  ", &format!("words: {}", replaced(words)));
+                }
+            }
+        }
     }
 }
 
-/// What changed in the manifest besides the texts: member, old, new.
-fn around(old: &Manifest, new: &Manifest) -> Vec<(&'static str, Value, Value)> {
-    let pair = |member, old: Value, new: Value| (old != new).then_some((member, old, new));
-    [
-        pair("titles", json!(old.titles), json!(new.titles)),
-        pair("annexes", json!(old.annexes), json!(new.annexes)),
-        pair("meeting", json!(old.meeting), json!(new.meeting)),
-        pair("legal effect", json!(old.legal_effect), json!(new.legal_effect)),
-        pair("procedure", json!(old.procedure), json!(new.procedure)),
-        pair("status of texts", json!(statuses(old)), json!(statuses(new))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn statuses(m: &Manifest) -> Vec<String> {
-    m.texts.iter().map(|t| format!("{} {}", t.lang, t.status)).collect()
-}
-
-/// A run of lines that was replaced, removed or added.
-struct Change<'a> {
-    /// The first line in the old text, from 1.
-    line: usize,
-    old: Vec<&'a str>,
-    new: Vec<&'a str>,
-}
-
-fn changes<'a>(old: &'a str, new: &'a str) -> Vec<Change<'a>> {
-    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old, new);
-    let (olds, news): (Vec<_>, Vec<_>) = (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
-    let lines = |lines: &[&'a str], range: std::ops::Range<usize>| -> Vec<&'a str> {
-        lines.get(range).unwrap_or_default().iter().map(|line| line.strip_suffix('\n').unwrap_or(line)).collect()
-    };
-    diff.ops()
+fn side(words: &[Piece], fate: Fate, look: Look) -> Vec<(Look, &str)> {
+    words
         .iter()
-        .filter(|op| op.tag() != DiffTag::Equal)
-        .map(|op| Change {
-            line: op.old_range().start + 1,
-            old: lines(&olds, op.old_range()),
-            new: lines(&news, op.new_range()),
-        })
+        .filter(|piece| piece.fate == Fate::Same || piece.fate == fate)
+        .map(|piece| (if piece.fate == Fate::Same { Look::Plain } else { look }, piece.text.as_str()))
         .collect()
 }
 
-impl Change<'_> {
-    fn show(&self, out: &mut Out) {
-        out.line(&format!("  line {}", self.line));
-        // Lines that stand against one another are compared by word.
-        let paired = if self.old.len() == self.new.len() { self.old.len() } else { 0 };
-        for (old, new) in self.old.iter().zip(&self.new).take(paired) {
-            let words = TextDiff::configure().timeout(PATIENCE).diff_words(*old, *new);
-            let side = |tag: ChangeTag, look: Look| -> Vec<(Look, String)> {
-                words
-                    .iter_all_changes()
-                    .filter(|c| c.tag() == ChangeTag::Equal || c.tag() == tag)
-                    .map(|c| (if c.tag() == tag { look } else { Look::Plain }, c.value().to_owned()))
-                    .collect()
-            };
-            let (removed, added) = (side(ChangeTag::Delete, Look::Removed), side(ChangeTag::Insert, Look::Added));
-            line(out, "- ", &removed);
-            line(out, "+ ", &added);
-            if !out.has_colour() {
-                out.line(&format!("  words: {} → {}", marked(&removed), marked(&added)));
-            }
+/// The changed words alone, old and new, for where colour cannot show them.
+fn replaced(words: &[Piece]) -> String {
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    let mut before = Fate::Same;
+    for piece in words {
+        match (piece.fate, pairs.last_mut()) {
+            (Fate::Same, _) => {}
+            (Fate::Added, Some((_, new))) if before == Fate::Removed => *new = &piece.text,
+            (Fate::Removed, _) => pairs.push((&piece.text, "")),
+            (Fate::Added, _) => pairs.push(("", &piece.text)),
         }
-        for old in self.old.iter().skip(paired) {
-            line(out, "- ", &[(Look::Removed, (*old).to_owned())]);
-        }
-        for new in self.new.iter().skip(paired) {
-            line(out, "+ ", &[(Look::Added, (*new).to_owned())]);
-        }
+        before = piece.fate;
     }
-    fn value(&self) -> Value {
-        json!({ "line": self.line, "old": self.old, "new": self.new })
+    let quoted = |words: &str| match words.trim() {
+        "" if words.is_empty() => "nothing".to_owned(),
+        "" => "a space".to_owned(),
+        words => format!("“{words}”"),
+    };
+    let pairs: Vec<_> = pairs.iter().map(|(old, new)| format!("{} → {}", quoted(old), quoted(new))).collect();
+    pairs.join(", ")
+}
+
+fn value_of(lang: &Lang, text: &TextChange) -> Value {
+    match text {
+        TextChange::Added(n) => json!({ "what": "added", "paragraphs": n }),
+        TextChange::Removed(n) => json!({ "what": "removed", "paragraphs": n }),
+        TextChange::Compared(changes) => json!({
+            "what": if changes.is_empty() { "unchanged" } else { "changed" },
+            "summary": Summary::of(changes, lang),
+            "changes": changes.iter().map(change).collect::<Vec<_>>(),
+        }),
     }
 }
 
-fn line(out: &mut Out, sign: &str, pieces: &[(Look, String)]) {
-    let mut all = vec![(Look::Plain, sign)];
-    all.extend(pieces.iter().map(|(look, words)| (*look, words.as_str())));
-    out.pieces(&all);
+fn change(change: &Change) -> Value {
+    let (what, moved, words) = match change {
+        Change::Added { .. } => ("added", false, None),
+        Change::Removed { .. } => ("removed", false, None),
+        Change::Moved { .. } => ("moved", true, None),
+        Change::Changed { moved, words, .. } => ("changed", *moved, Some(words)),
+    };
+    let side =
+        |side: Option<(usize, String)>| side.map(|(paragraph, text)| json!({ "paragraph": paragraph, "text": text }));
+    json!({ "what": what, "moved": moved, "old": side(change.before()), "new": side(change.after()), "words": words })
 }
 
-/// The changed words alone, for where colour cannot show them.
-fn marked(pieces: &[(Look, String)]) -> String {
-    let mut words = Vec::<String>::new();
-    let mut before = Look::Plain;
-    for (look, piece) in pieces {
-        if *look != Look::Plain {
-            match words.last_mut() {
-                Some(last) if before == *look => last.push_str(piece),
-                _ => words.push(piece.clone()),
-            }
+/// A member's value for people, in lines; of an object, what the other one has not.
+fn in_words(value: &Value, other: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::String(words) => words.clone(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| in_words(item, &Value::Null)).collect();
+            if items.is_empty() { "none".into() } else { items.join("\n") }
         }
-        before = *look;
+        Value::Object(members) => {
+            let differ = members.iter().filter(|(name, value)| other.get(name) != Some(value));
+            let lines: Vec<_> = differ
+                .map(|(name, value)| match value {
+                    // Inside of another member, a line is enough.
+                    Value::Object(_) | Value::Array(_) => format!("{name}: {value}"),
+                    value => format!("{name}: {}", in_words(value, &Value::Null)),
+                })
+                .collect();
+            if lines.is_empty() { "nothing more".into() } else { lines.join("\n") }
+        }
+        value => value.to_string(),
     }
-    let words: Vec<_> = words.iter().map(|w| w.trim()).filter(|w| !w.is_empty()).map(|w| format!("“{w}”")).collect();
-    if words.is_empty() { "nothing".into() } else { words.join(", ") }
+}
+
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -185,24 +205,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_found_by_line() {
-        let (old, new) = ("one\n\ntwo\n\nthree\n", "one\n\ndeux\n\nthree\n\nfour\n");
-        let found: Vec<_> = changes(old, new).iter().map(|c| (c.line, c.old.join("|"), c.new.join("|"))).collect();
-        assert_eq!(found, [(3, "two".into(), "deux".into()), (6, String::new(), "|four".into())]);
-        assert!(changes(old, old).is_empty());
-        assert_eq!(changes("", old).len(), 1);
+    fn members_are_told_in_words() {
+        let (old, new) = (json!({ "fr": "a", "ru": "b" }), json!({ "fr": "c", "ru": "b" }));
+        assert_eq!((in_words(&old, &new), in_words(&new, &old)), ("fr: a".into(), "fr: c".into()));
+        assert_eq!(in_words(&json!({}), &new), "nothing more");
+        assert_eq!(in_words(&Value::Null, &new), "none");
+        assert_eq!(in_words(&json!(["fr authentic", "ru translation"]), &new), "fr authentic\nru translation");
+        assert_eq!(
+            in_words(&json!({ "places": { "fr": "x" }, "host": null }), &Value::Null),
+            "host: none\nplaces: {\"fr\":\"x\"}"
+        );
     }
 
     #[test]
     fn words_that_changed_are_named() {
-        let pieces = [
-            (Look::Plain, "a ".to_owned()),
-            (Look::Removed, "b ".to_owned()),
-            (Look::Removed, "c".to_owned()),
-            (Look::Plain, " d ".to_owned()),
-            (Look::Removed, "e".to_owned()),
-        ];
-        assert_eq!(marked(&pieces), "“b c”, “e”");
-        assert_eq!(marked(&pieces[..1]), "nothing");
+        for (old, new, expected) in [
+            ("a b c d e", "a x y d", "“b c” → “x y”, “e” → nothing"),
+            ("a d", "a b d", "nothing → “b”"),
+            ("a d", "ad", "“a d” → “ad”"),
+            ("a, d", "a,d", "a space → nothing"),
+            ("a", "a", ""),
+        ] {
+            assert_eq!(replaced(&comparing::by_word(old, new)), expected, "{old} {new}");
+        }
     }
 }

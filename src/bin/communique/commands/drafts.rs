@@ -11,19 +11,24 @@ use communique::{
     },
     domain::{
         act::ActKind,
+        document::Document,
         id::{CommuniqueId, PartyId, Salt},
+        manifest::Manifest,
+        statement::Statement,
         text::TEXT_LIMIT,
+        view::Receipt,
     },
 };
 use serde_json::json;
 
-use super::{Context, acts, millis, now, random, show};
+use super::{Context, acts, millis, now, random, show, text};
 use crate::{
     args::{Consent, New, Revise},
     confirm::{self, Announced},
     errors::Failure,
     profile::{self, Profile},
     render,
+    unanswered::Unanswered,
 };
 
 pub fn new(ctx: &mut Context, args: &New) -> Result<(), Failure> {
@@ -57,6 +62,14 @@ fn propose(
     };
     let base = draft.parent().unwrap_or(Path::new(""));
     let (manifest, uploads) = drafting::manifest(base, description, session.pinned(), id, place, Salt::new(random()))?;
+    let digests: Vec<_> = grants.iter().map(Statement::digest).collect();
+    let unanswered = Unanswered::under(session.pinned().founding());
+    if let Some(kept) = unanswered.proposal(&manifest, &digests) {
+        let receipt = acts::again(ctx, &session, &kept)?;
+        let manifest = kept.manifest.as_ref().unwrap_or(&manifest);
+        done(ctx, manifest, &receipt);
+        return Ok(());
+    }
     let grant = acting::choose(session.pinned(), &grants, &announced, ActKind::Propose, &manifest, now())?;
     let party = grant.body().party.clone();
 
@@ -67,6 +80,7 @@ fn propose(
         bytes.insert(text.lang.clone(), profile::read(&upload.file, TEXT_LIMIT)?);
     }
     let texts: acts::Texts = reading::texts(&manifest, bytes)?;
+    let misaligned = text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str())));
     let out = ctx.scene();
     for (lang, words) in &texts {
         show::text(out, &manifest, lang, words);
@@ -79,23 +93,32 @@ fn propose(
     }
     out.gap();
     out.heading(&acts::proposal(&party, grant, &manifest));
+    // Last before it is asked, and apart from the scene, so that scripts see it too.
+    out.flush();
+    text::warn(&mut ctx.err, &misaligned);
     confirm::typed(ctx, consent, "propose it", &party)?;
     let key = announced.unlock(&consent.passphrase)?;
 
     upload(ctx, &session, id, &uploads)?;
     let circumstances = Circumstances { time: now(), place: None, reason: None, declaration: None, confirms: None };
-    let receipt = ctx
-        .wait(session.propose(&manifest, grant, &key, circumstances))
+    let act = acting::sign(acting::proposal(&manifest, grant, circumstances), grant, &key)?;
+    let receipt = unanswered
+        .send(ctx, &session, &act, Some(&manifest))
         .map_err(|e| Failure::from(e).of(format!("communiqué {id}")))?;
+    done(ctx, &manifest, &receipt);
+    Ok(())
+}
+
+fn done(ctx: &mut Context, manifest: &Document<Manifest>, receipt: &Receipt) {
+    let id = manifest.communique;
     if ctx.json {
         ctx.out.json(&json!({ "communique": id, "revision": manifest.revision, "manifest_digest": manifest.digest(),
-            "receipt": render::receipt(&receipt) }));
+            "receipt": render::receipt(receipt) }));
     } else {
         ctx.out.field("communiqué", &id.to_string());
         ctx.out.field("revision", &format!("{}, entry {} of the log", manifest.revision, receipt.index));
         ctx.out.line(&format!("Next: the other parties read it (communique show {id} --texts)."));
     }
-    Ok(())
 }
 
 /// For which party: the profile's, or the one of the full powers.

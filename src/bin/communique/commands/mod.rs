@@ -4,14 +4,18 @@ mod acts;
 mod certs;
 mod charter;
 pub mod diff;
+mod doctor;
 mod drafts;
+mod history;
 mod key;
 mod powers;
 mod publication;
+mod remark;
 mod show;
 mod text;
 mod trust;
 pub mod verify;
+mod watch;
 
 use communique::{app::machine::ThisMachine, client::session::Session, domain::time::Time};
 
@@ -58,7 +62,11 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::New(args) => drafts::new(&mut ctx, &args),
         Command::Revise(args) => drafts::revise(&mut ctx, &args),
         Command::Show(args) => show::show(&mut ctx, &args),
-        Command::List { state } => show::list(&mut ctx, state),
+        Command::List(args) => show::list(&mut ctx, args),
+        Command::Inbox => show::inbox(&mut ctx),
+        Command::History { id } => history::run(&mut ctx, id),
+        Command::Remark(command) => remark::run(&mut ctx, command),
+        Command::Watch(args) => watch::run(&mut ctx, &args),
         Command::Diff(args) => diff::run(&mut ctx, &args),
         Command::Initial(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Initial, &args, None),
         Command::Open(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Open, &args, None),
@@ -67,6 +75,7 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::Publish { id } => publication::publish(&mut ctx, id),
         Command::Fetch { id, out } => publication::fetch(&mut ctx, id, &out),
         Command::Text(command) => text::run(&mut ctx, command),
+        Command::Doctor => doctor::run(&mut ctx),
         Command::Verify(args) => verify::run(&mut ctx, &args),
         Command::Demo(args) => {
             let network = ctx.network.clone();
@@ -92,7 +101,7 @@ impl Context {
     pub fn session(&self, profile: &Profile) -> Result<Session, Failure> {
         let pinned = profile.pinned()?;
         let (certificate, key) = profile.identity()?;
-        Ok(self.wait(Session::open(pinned, &profile.address, certificate, key, now()))?)
+        Ok(self.wait(Session::open_by(pinned, profile.road()?, certificate, key, now()))?)
     }
     /// Waits for the network.
     pub fn wait<F: Future>(&self, answer: F) -> F::Output {

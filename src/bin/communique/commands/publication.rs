@@ -1,12 +1,22 @@
 //! `publish` and `fetch`: the end of the work, and its package.
 
-use std::path::Path;
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
-use communique::domain::{id::CommuniqueId, view::PublicationView};
+use communique::{
+    client::{remote::RemoteError, transfer::Held},
+    domain::{id::CommuniqueId, view::PublicationView},
+};
 use serde_json::{Value, json};
 
 use super::Context;
 use crate::{errors::Failure, profile, render};
+
+/// How much of a file is read at a time, in bytes.
+const PIECE: usize = 256 << 10;
 
 pub fn publish(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
     let profile = ctx.profile()?;
@@ -31,28 +41,43 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
     let publication = ctx.wait(session.publication(id))?;
     let (digest, size) = publication.package;
 
-    // Beside the target, so that the rename is one step; removed on every way out but that.
     let failed = |e| Failure::file(to, &e);
-    let directory = to.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new().prefix(".communique-").tempfile_in(directory).map_err(failed)?;
-    let mut sink = tokio::fs::File::from_std(temporary.as_file().try_clone().map_err(failed)?);
+    let (part, held) = partial(to, size)?;
+    let mut sink = tokio::fs::File::from_std(part.file.try_clone().map_err(failed)?);
     let bar = ctx.progress("package", size);
     let got = ctx.wait(async {
-        let got = session.remote().download_package(id, &mut sink, &|n| bar.at(n)).await;
+        let announced = (digest, size);
+        let mut got = session.remote().rest_of_package(id, announced, held.clone(), &mut sink, &|n| bar.at(n)).await;
+        // What lay there was of something else: once more, from the start.
+        if matches!(got, Err(RemoteError::Local(_))) && held.size() > 0 {
+            tokio::io::AsyncWriteExt::flush(&mut sink).await?;
+            sink.set_len(0).await?;
+            tokio::io::AsyncSeekExt::rewind(&mut sink).await?;
+            got = session.remote().rest_of_package(id, announced, Held::default(), &mut sink, &|n| bar.at(n)).await;
+        }
         tokio::io::AsyncWriteExt::flush(&mut sink).await?;
         sink.sync_all().await?;
         got
     });
     bar.end();
-    let got = got?;
-    if got != (digest, size) {
-        return Err(Failure::refused(format!(
-            "the package that came has digest {}, not {digest} as announced; nothing was kept, fetch it again",
-            got.0
-        )));
+    match got {
+        Ok(()) => {}
+        Err(RemoteError::Local(refusal)) => {
+            part.remove();
+            return Err(Failure::from(refusal).of("the package that came is not the one announced; nothing was kept"));
+        }
+        Err(error) => {
+            let kept = part.file.metadata().map_or(0, |m| m.len());
+            if kept == 0 {
+                part.remove();
+                return Err(error.into());
+            }
+            let kept = format!("{} of {} are kept in {}", render::size(kept), render::size(size), part.path.display());
+            return Err(Failure::from(error).of(format!("{kept}; the same command goes on from there")));
+        }
     }
-    publishable(temporary.path())?;
-    temporary.persist_noclobber(to).map_err(|e| failed(e.error))?;
+    publishable(&part.path)?;
+    part.becomes(to)?;
     if ctx.json {
         ctx.out.json(&json!({ "file": to, "publication": value(&publication) }));
     } else {
@@ -63,11 +88,63 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
     Ok(())
 }
 
-/// Temporary files are their owner's alone; what is published need not be.
+/// What came of a package so far, beside where it goes. One process at a time works on it.
+struct Partial {
+    path: PathBuf,
+    file: File,
+}
+
+impl Partial {
+    fn remove(&self) {
+        // If it stays, the next run finds it and begins again.
+        let _ = fs::remove_file(&self.path);
+    }
+    /// Puts the file in its place, in one step, unless something has come to be there.
+    fn becomes(self, to: &Path) -> Result<(), Failure> {
+        let failed = |e| Failure::file(to, &e);
+        let path = tempfile::TempPath::try_from_path(&self.path).map_err(failed)?;
+        path.persist_noclobber(to).map_err(|e| {
+            // Whole and verified: it is kept for another name.
+            let _ = e.path.keep();
+            failed(e.error)
+        })
+    }
+}
+
+/// FILE.part of FILE, with what it holds hashed again.
+fn partial(to: &Path, size: u64) -> Result<(Partial, Held), Failure> {
+    let mut name = to.as_os_str().to_owned();
+    name.push(".part");
+    let path = PathBuf::from(name);
+    let failed = |e| Failure::file(&path, &e);
+    if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+        return Err(Failure::refused(format!("{}: not a file of its own; take it away, then repeat", path.display())));
+    }
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&path).map_err(failed)?;
+    if file.try_lock().is_err() {
+        return Err(Failure::refused(format!("{}: another fetch is at work on it; wait for it", path.display())));
+    }
+    if file.metadata().map_err(failed)?.len() > size {
+        file.set_len(0).map_err(failed)?;
+    }
+    let (mut held, mut piece) = (Held::default(), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece).map_err(failed)? {
+            0 => return Ok((Partial { path, file }, held)),
+            n => held.take(piece.get(..n).unwrap_or_default()),
+        }
+    }
+}
+
+/// Files under way are their owner's alone; what is published need not be.
 #[cfg(unix)]
 fn publishable(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).map_err(|e| Failure::file(path, &e))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).map_err(|e| Failure::file(path, &e))
 }
 
 #[cfg(not(unix))]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use communique::{
-    client::session::{History, Session},
+    client::session::{History, Row, Session},
     domain::{
         act::{Act, ActKind},
         charter::Charter,
@@ -13,6 +13,7 @@ use communique::{
         manifest::{Initialling, Manifest},
         statement::Statement,
         text::Direction,
+        view::ListFilter,
     },
 };
 use serde_json::{Value, json};
@@ -64,6 +65,7 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     for (lang, words) in &texts {
         text(out, &manifest, lang, words);
     }
+    super::text::warn(out, &super::text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str()))));
     if number == newest {
         out.gap();
         out.line(&next(reading.state, reading.declined, &manifest));
@@ -71,21 +73,18 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn list(ctx: &mut Context, state: Option<State>) -> Result<(), Failure> {
+pub fn list(ctx: &mut Context, args: args::List) -> Result<(), Failure> {
     let profile = ctx.profile()?;
     let session = ctx.session(&profile)?;
-    let rows = ctx.wait(session.list(state))?;
+    let args::List { state, party, awaiting, text } = args;
+    let filter = ListFilter { state, party, awaiting, text };
+    let rows = ctx.wait(session.list(&filter))?;
     if ctx.json {
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|r| {
-                json!({ "communique": r.manifest.communique, "state": r.state.as_str(), "revision": r.manifest.revision,
-                    "titles": r.manifest.titles, "parties": r.manifest.parties, "manifest_digest": r.manifest.digest() })
-            })
-            .collect();
-        ctx.out.json(&json!({ "communiques": rows }));
-    } else if rows.is_empty() {
+        ctx.out.json(&json!({ "communiques": rows.iter().map(row).collect::<Vec<_>>() }));
+    } else if rows.is_empty() && filter == ListFilter::default() {
         ctx.out.line("None yet. `communique new DRAFT.toml` proposes one.");
+    } else if rows.is_empty() {
+        ctx.out.line("None that these filters leave.");
     } else {
         let rows = rows.iter().map(|r| {
             vec![
@@ -99,6 +98,45 @@ pub fn list(ctx: &mut Context, state: Option<State>) -> Result<(), Failure> {
         ctx.out.table(&["communiqué", "state", "revision", "parties", "title"], rows.collect());
     }
     Ok(())
+}
+
+/// What waits for an act of the caller's party: what ends first comes first, what has no end last.
+pub fn inbox(ctx: &mut Context) -> Result<(), Failure> {
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let mut rows = ctx.wait(session.list(&ListFilter { awaiting: true, ..ListFilter::default() }))?;
+    rows.sort_by_key(|r| {
+        let deadline = r.manifest.procedure.deadline;
+        (deadline.is_none(), deadline, r.manifest.communique)
+    });
+    if ctx.json {
+        ctx.out.json(&json!({ "inbox": rows.iter().map(row).collect::<Vec<_>>() }));
+    } else if rows.is_empty() {
+        ctx.out.line("Nothing waits for your party.");
+    } else {
+        let rows = rows.iter().map(|r| {
+            vec![
+                awaited(r).join(", "),
+                r.manifest.procedure.deadline.map_or_else(|| "none".into(), |deadline| deadline.to_string()),
+                r.manifest.communique.to_string(),
+                r.manifest.revision.to_string(),
+                render::name(&r.manifest.titles).to_owned(),
+            ]
+        });
+        ctx.out.table(&["to do", "deadline", "communiqué", "revision", "title"], rows.collect());
+        ctx.out.line("What waits is the exchange's word; `communique show ID` verifies it.");
+    }
+    Ok(())
+}
+
+fn awaited(row: &Row) -> Vec<&'static str> {
+    row.awaited.iter().map(|act| act.as_str()).collect()
+}
+
+fn row(r: &Row) -> Value {
+    json!({ "communique": r.manifest.communique, "state": r.state.as_str(), "revision": r.manifest.revision,
+        "titles": r.manifest.titles, "parties": r.manifest.parties, "manifest_digest": r.manifest.digest(),
+        "deadline": r.manifest.procedure.deadline, "awaited": awaited(r) })
 }
 
 /// What a manifest says.
@@ -179,7 +217,7 @@ pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
     out.verbatim(words);
 }
 
-fn past(act: ActKind) -> &'static str {
+pub fn past(act: ActKind) -> &'static str {
     match act {
         ActKind::Confirm => "confirmed",
         ActKind::Declare => "declared",

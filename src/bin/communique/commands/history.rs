@@ -1,0 +1,102 @@
+//! `history`: who did what to a communiqué, when, with reasons.
+
+use communique::{
+    client::{
+        session::Session,
+        timeline::{Happened, What},
+    },
+    domain::{
+        act::Act,
+        entry::Kind,
+        id::{CommuniqueId, Digest},
+        statement::Statement,
+    },
+};
+use serde_json::{Value, json};
+
+use super::{Context, show::past};
+use crate::{
+    errors::Failure,
+    render::{self, Out},
+};
+
+pub fn run(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let timeline = ctx.wait(session.timeline(id))?;
+    if ctx.json {
+        let rows: Vec<_> = timeline.iter().map(|happened| value(&session, happened)).collect();
+        ctx.out.json(&json!({ "communique": id, "history": rows }));
+        return Ok(());
+    }
+    for happened in &timeline {
+        line(&mut ctx.out, &session, happened);
+    }
+    ctx.out.gap();
+    ctx.out.line("Acts and manifests were verified on this machine; the times are those of the exchange's log.");
+    Ok(())
+}
+
+fn line(out: &mut Out, session: &Session, happened: &Happened) {
+    let when = happened.time.map_or_else(|| "sealed".into(), |time| time.to_string());
+    let head = |what: &str| format!("{:>6}  {when:<20}  {what}", happened.index);
+    match &happened.what {
+        What::Revision(revision) => {
+            let number = revision.manifest.revision;
+            out.line(&head(&format!("{} proposed revision {number}", who(session, &revision.propose))));
+        }
+        What::Act(act) => {
+            let body = act.body();
+            let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
+            let what = format!("{} {} revision {}{place}", who(session, act), past(body.act), body.revision);
+            out.line(&head(&what));
+            if let Some(reason) = &body.reason {
+                out.verbatim(reason.as_str());
+            }
+        }
+        What::Escrowed { party, revision, .. } => {
+            out.line(&head(&format!("{party} signed revision {revision}, in escrow: the exchange's word")));
+        }
+        What::Noted(kind) => out.line(&head(&format!("the exchange noted: {}", noted(*kind)))),
+    }
+}
+
+fn who(session: &Session, act: &Statement<Act>) -> String {
+    let party = &act.body().party;
+    session.grant(&act.body().grant).map_or_else(
+        || party.to_string(),
+        |grant| {
+            let holder = &grant.body().holder;
+            format!("{party}, {}, {},", render::name(&holder.names), render::name(&holder.titles))
+        },
+    )
+}
+
+fn noted(kind: Kind) -> String {
+    match kind {
+        Kind::Opened => "open for signature".into(),
+        Kind::Completed => "complete: every party has signed".into(),
+        // The others' names say it.
+        kind => serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
+    }
+}
+
+fn value(session: &Session, happened: &Happened) -> Value {
+    let act = |what: &str, act: &Statement<Act>, manifest: Digest| {
+        let body = act.body();
+        json!({ "index": happened.index, "time": happened.time, "what": what, "party": body.party,
+            "holder": session.grant(&body.grant).map(|g| g.body().holder.clone()), "revision": body.revision,
+            "manifest_digest": manifest, "act_digest": act.digest(), "place": body.place, "reason": body.reason,
+            "escrowed": false })
+    };
+    match &happened.what {
+        What::Revision(revision) => act("propose", &revision.propose, revision.manifest.digest()),
+        What::Act(done) => act(done.body().act.as_str(), done, done.body().manifest),
+        What::Escrowed { party, act, revision } => json!({ "index": happened.index, "time": null,
+            "what": act.as_str(), "party": party, "holder": null, "revision": revision, "manifest_digest": null,
+            "act_digest": null, "place": null, "reason": null, "escrowed": true }),
+        What::Noted(kind) => json!({ "index": happened.index, "time": happened.time, "what": kind, "party": null,
+            "holder": null, "revision": null, "manifest_digest": null, "act_digest": null, "place": null,
+            "reason": null, "escrowed": false }),
+    }
+}

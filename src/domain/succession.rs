@@ -174,7 +174,7 @@ impl Charters {
     ///
     /// # Errors
     /// [`Refusal::Disagrees`], [`Refusal::Succession`], [`Refusal::KeyRefused`], [`Refusal::LimitReached`],
-    /// [`Refusal::SignatureInvalid`].
+    /// [`Refusal::SignatureInvalid`], [`Refusal::AlreadyExists`] for one that was put forward before: adopt it.
     pub fn propose(
         &self,
         charter: &Document<Charter>,
@@ -274,6 +274,9 @@ impl Charters {
         taken: impl Fn(&PublicKey) -> bool,
         now: Time,
     ) -> Result<Step, Refusal> {
+        if self.versions().any(|(c, _)| c.digest() == charter.digest()) {
+            return Err(Refusal::AlreadyExists { what: format!("the charter {}", charter.digest()) });
+        }
         same("charter.exchange", standing.exchange(), &charter.exchange)?;
         same("charter.version", standing.charter.version + 1, charter.version)?;
         let previous = charter.previous.map(|d| d.to_string()).unwrap_or_default();

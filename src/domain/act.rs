@@ -251,10 +251,10 @@ mod tests {
     #[derive(Clone, Copy, PartialEq, Debug)]
     enum May {
         Must,
-        MayOrNot,
+        Free,
         Never,
     }
-    use May::{MayOrNot, Must, Never};
+    use May::{Free, Must, Never};
 
     /// Which members each act has: opening, reason, texts of a declaration, digest of a declaration, what it confirms.
     #[rustfmt::skip]
@@ -268,9 +268,9 @@ mod tests {
         (ActKind::Propose,          Never,    Never,    Never, Never,    Never),
         (ActKind::Purge,            Never,    Never,    Never, Never,    Never),
         (ActKind::Release,          Must,     Never,    Never, Never,    Never),
-        (ActKind::Sign,             Must,     Never,    Never, MayOrNot, Never),
-        (ActKind::SignAdReferendum, Must,     Never,    Never, MayOrNot, Never),
-        (ActKind::Withdraw,         MayOrNot, MayOrNot, Never, Never,    Never),
+        (ActKind::Sign,             Must,     Never,    Never, Free, Never),
+        (ActKind::SignAdReferendum, Must,     Never,    Never, Free, Never),
+        (ActKind::Withdraw,         Free, Free, Never, Never,    Never),
     ];
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
                     ..act_once()
                 };
                 let members = [opening, reason, texts, made, confirms];
-                let right = (0..).zip(members).all(|(bit, may)| may == MayOrNot || (may == Must) == has(bit));
+                let right = (0..).zip(members).all(|(bit, may)| may == Free || (may == Must) == has(bit));
                 let outcome = parses(&changed);
                 assert_eq!(outcome.is_ok(), right, "{kind} {n:05b}: {outcome:?}");
                 if let Ok(parsed) = outcome {

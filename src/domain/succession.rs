@@ -136,7 +136,8 @@ impl Charters {
     pub fn in_force(&self, now: Time) -> Option<Arc<Standing>> {
         self.chain(now).pop()
     }
-    /// Every charter that came into force until this log time, oldest first.
+    /// Every charter that came into force until this log time, oldest first. Charter 1 is at every time, once all have adopted
+    /// it: whether a clock is behind the log is not asked here.
     #[must_use]
     pub fn chain(&self, now: Time) -> Vec<Arc<Standing>> {
         let mut chain: Vec<_> = self.standing.iter().filter(|s| s.since <= now).cloned().collect();
@@ -398,7 +399,7 @@ impl Charters {
             absent,
             since,
         };
-        for adoption in self.adoptions_of(charter.digest()).filter(|a| a.place.time <= now) {
+        for adoption in self.adoptions_of(charter.digest()).filter(|a| current.is_none() || a.place.time <= now) {
             let by = |key| is_by::<Adoption>(&adoption.compact, key);
             let id = &adoption.body.party;
             if current.and_then(|c| c.party(id).ok()).is_some_and(|p| by(&p.authority)) {

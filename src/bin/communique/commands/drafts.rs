@@ -5,13 +5,17 @@ use std::{path::Path, sync::Arc};
 use communique::{
     client::{
         acting::{self, Circumstances},
-        drafting::{self, Place},
+        comparing,
+        drafting::{self, Description, Place},
+        granted::Granted,
         reading::{self, Reading},
         session::{Session, Watch},
     },
     domain::{
         act::ActKind,
+        document::Document,
         id::{CommuniqueId, PartyId, Salt},
+        manifest::{Manifest, Rectifies},
         text::TEXT_LIMIT,
     },
 };
@@ -29,12 +33,22 @@ use crate::{
 pub fn new(ctx: &mut Context, args: &New) -> Result<(), Failure> {
     let id = CommuniqueId::new(millis(), &random());
     let profile = ctx.profile()?;
-    propose(ctx, &profile, id, &args.draft, &args.consent, true)
+    let corrects = args.rectifies.map(|id| (id, args.anyway));
+    propose(ctx, &profile, id, &args.draft, &args.consent, &Stage::First { corrects })
 }
 
 pub fn revise(ctx: &mut Context, args: &Revise) -> Result<(), Failure> {
     let profile = ctx.profile()?;
-    propose(ctx, &profile, args.id, &args.draft, &args.consent, false)
+    propose(ctx, &profile, args.id, &args.draft, &args.consent, &Stage::Later)
+}
+
+/// Which revision it is.
+enum Stage {
+    /// The first; what it corrects, and whether also if something newer does.
+    First {
+        corrects: Option<(CommuniqueId, bool)>,
+    },
+    Later,
 }
 
 fn propose(
@@ -43,16 +57,27 @@ fn propose(
     id: CommuniqueId,
     draft: &Path,
     consent: &Consent,
-    first: bool,
+    stage: &Stage,
 ) -> Result<(), Failure> {
     // What is wrong with the draft is said before the exchange is asked for anything.
     let description = drafting::read(draft)?;
     let announced = Announced::beside(profile.signing_key()?)?;
     let session = ctx.session(profile)?;
     let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
-    let reading = if first { None } else { Some(ctx.wait(session.read(id))?) };
+    let (reading, original) = match stage {
+        Stage::First { corrects: None } => (None, None),
+        Stage::First { corrects: Some((original, anyway)) } => {
+            (None, Some(rectified(ctx, &session, *original, *anyway, &description)?))
+        }
+        Stage::Later => {
+            let reading = ctx.wait(session.read(id))?;
+            let party = speaker(profile, &grants)?;
+            acting::allowed(session.pinned(), &reading, ActKind::Propose, &party, now())?;
+            (Some(reading), None)
+        }
+    };
     let place = match &reading {
-        None => Place::First(speaker(profile, &grants)?, None),
+        None => Place::First(speaker(profile, &grants)?, original.as_ref().map(|(rectifies, _)| *rectifies)),
         Some(reading) => Place::After(&reading.newest.manifest),
     };
     let base = draft.parent().unwrap_or(Path::new(""));
@@ -67,6 +92,13 @@ fn propose(
         bytes.insert(text.lang.clone(), profile::read(&upload.file, TEXT_LIMIT)?);
     }
     let texts: acts::Texts = reading::texts(&manifest, bytes)?;
+    let corrected = match &original {
+        Some((_, original)) => {
+            let before = ctx.wait(session.texts(original))?;
+            comparing::revisions((original, &before), (&manifest, &texts)).summary()
+        }
+        None => vec![],
+    };
     let misaligned = text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str())));
     let out = ctx.scene();
     for (lang, words) in &texts {
@@ -75,6 +107,13 @@ fn propose(
     out.gap();
     show::facts(out, session.pinned().charter(), &manifest);
     acts::operator(out);
+    if let Some((_, original)) = &original {
+        out.gap();
+        out.heading(&format!("What it corrects in {}", original.communique));
+        for line in &corrected {
+            out.paragraph("  ", line);
+        }
+    }
     if let Some(reading) = &reading {
         overtakes(out, reading);
     }
@@ -102,12 +141,39 @@ fn propose(
     Ok(())
 }
 
+/// What a rectification of this publication names, and the manifest that was signed: the same parties sign again, as far as they are
+/// still there.
+fn rectified(
+    ctx: &Context,
+    session: &Session,
+    id: CommuniqueId,
+    anyway: bool,
+    description: &Description,
+) -> Result<(Rectifies, Document<Manifest>), Failure> {
+    let (rectifies, original, newer) = ctx.wait(session.rectifiable(id))?;
+    if let Some(newer) = newer.filter(|_| !anyway) {
+        return Err(Failure::refused(format!(
+            "{id} is rectified already; the newest rectification is {newer}: correct that one (--rectifies {newer}), or give --anyway"
+        )));
+    }
+    let mut there: Vec<_> =
+        original.parties.iter().filter(|p| session.pinned().standing().party(p).is_ok()).cloned().collect();
+    let mut named = description.parties.clone();
+    there.sort();
+    named.sort();
+    if there != named {
+        let there: Vec<_> = there.iter().map(PartyId::as_str).collect();
+        return Err(Failure::refused(format!(
+            "a rectification is signed by the parties of what it corrects: parties must name exactly {}",
+            there.join(", ")
+        )));
+    }
+    Ok((rectifies, original))
+}
+
 /// For which party: the profile's, or the one of the full powers.
-fn speaker(
-    profile: &Profile,
-    grants: &[communique::domain::statement::Statement<communique::domain::powers::Powers>],
-) -> Result<PartyId, Failure> {
-    let named = profile.party.clone().or_else(|| grants.last().map(|g| g.body().party.clone()));
+fn speaker(profile: &Profile, grants: &[Granted]) -> Result<PartyId, Failure> {
+    let named = profile.party.clone().or_else(|| grants.last().map(|g| g.powers.body().party.clone()));
     named.ok_or_else(|| {
         Failure::refused(
             "no full powers in the log name this key; ask your authority for a grant (communique powers grant)",

@@ -424,6 +424,72 @@ async fn an_exchange_that_cannot_append_is_not_ready() {
     assert_eq!(house.exchange.ready().await, Ok(()));
 }
 
+/// A filter that passes over much reads a bounded number of rows for each page, and loses none.
+#[tokio::test]
+async fn a_page_looks_at_so_many_communiques_and_no_more() {
+    let mut house = House::of(&[("north", 1), ("south", 1), ("east", 1)]).await;
+    // Older than the real one, and of no interest to the filter.
+    for n in 0..2 * SCAN_LIMIT as u64 + 7 {
+        let communique = CommuniqueId::new(1_600_000_000_000 + n, &[0; 10]);
+        let parties = vec![party("north"), party("south")];
+        let row = Listing { communique, state: State::Drafting, revision: 1, manifest: Digest::of(b""), parties };
+        house.memory.rows.lock().unwrap().insert(communique, row);
+    }
+    let manifest = house.world.manifest();
+    house.upload(manifest.proposer.as_str(), house.world.id, TEXT).await;
+    house.propose(&manifest).await.unwrap();
+    let filter = ListFilter { party: Some(party("east")), ..ListFilter::default() };
+    let (mut after, mut pages) = (None, vec![]);
+    loop {
+        let permit = House::permit::<ListCommuniques>("south");
+        let page = house.exchange.communiques(permit, &filter, after, 10).await.unwrap();
+        pages.push(page.rows.len());
+        if page.next.is_empty() {
+            break;
+        }
+        after = Some(page.next.parse().unwrap());
+    }
+    assert_eq!(pages, [0, 0, 1]);
+}
+
+/// What one watcher has read serves the others; whoever is far behind reads on its own; nothing is lost between the two.
+#[tokio::test]
+async fn watchers_share_what_they_read() {
+    let house = House::complete().await;
+    let end = house.memory.log.lock().unwrap().len() as u64;
+    let watch = |of: &str, from| house.exchange.watch(House::permit::<access::Watch>(of), Some(from), None);
+    let read = async |of: &str, from| {
+        let mut watching = watch(of, from).await.unwrap();
+        let mut all = vec![];
+        while watching.next_index() < end {
+            all.extend(watching.events().await.unwrap().into_iter().map(|e| e.index));
+        }
+        (all, watching)
+    };
+    assert_eq!(read("north", end - 2).await.0, [end - 2, end - 1]);
+    let before = house.memory.reads.load(Ordering::Relaxed);
+    assert_eq!(read("south", end - 2).await.0, [end - 2, end - 1], "kept from the first");
+    assert_eq!(house.memory.reads.load(Ordering::Relaxed), before, "read once");
+    assert_eq!(read("south", 0).await.0, (0..end).collect::<Vec<_>>(), "behind what is kept");
+    assert_eq!(read("east", 0).await.0, (0..end).filter(|n| !house.of_life(*n)).collect::<Vec<_>>(), "a stranger");
+
+    // An append wakes who waits; one whose caller hung up is found all the same, when the log is looked at.
+    let (_, mut waiting) = read("south", end).await;
+    let publish = house.exchange.publish(House::permit::<PublishCommunique>("north"), house.world.id);
+    let (woken, published) = tokio::join!(waiting.events(), publish);
+    published.unwrap();
+    assert_eq!(woken.unwrap().len(), 1);
+    let next = waiting.next_index();
+    let quiet = house.memory.log.lock().unwrap().last().unwrap().clone();
+    let unheard = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.memory.log.lock().unwrap().push(Stored { index: next, ..quiet });
+    };
+    let found = async { tokio::time::timeout(Duration::from_secs(30), waiting.events()).await.expect("looked at") };
+    let (found, ()) = tokio::join!(found, unheard);
+    assert_eq!(found.unwrap()[0].index, next);
+}
+
 /// The verdict on a package under the sample world's charter.
 async fn verified(house: &House, id: CommuniqueId) -> serde_json::Value {
     let permit = House::permit::<GetPublication>("south");
@@ -520,70 +586,4 @@ async fn a_rectification_carries_its_original_and_is_told_of_it() {
     let packages = std::mem::take(&mut *house.memory.packages.lock().unwrap());
     assert_eq!(verified(&house, corrected).await, verdict);
     assert_eq!(packages, *house.memory.packages.lock().unwrap(), "the same bytes");
-}
-
-/// A filter that passes over much reads a bounded number of rows for each page, and loses none.
-#[tokio::test]
-async fn a_page_looks_at_so_many_communiques_and_no_more() {
-    let mut house = House::of(&[("north", 1), ("south", 1), ("east", 1)]).await;
-    // Older than the real one, and of no interest to the filter.
-    for n in 0..2 * SCAN_LIMIT as u64 + 7 {
-        let communique = CommuniqueId::new(1_600_000_000_000 + n, &[0; 10]);
-        let parties = vec![party("north"), party("south")];
-        let row = Listing { communique, state: State::Drafting, revision: 1, manifest: Digest::of(b""), parties };
-        house.memory.rows.lock().unwrap().insert(communique, row);
-    }
-    let manifest = house.world.manifest();
-    house.upload(manifest.proposer.as_str(), house.world.id, TEXT).await;
-    house.propose(&manifest).await.unwrap();
-    let filter = ListFilter { party: Some(party("east")), ..ListFilter::default() };
-    let (mut after, mut pages) = (None, vec![]);
-    loop {
-        let permit = House::permit::<ListCommuniques>("south");
-        let page = house.exchange.communiques(permit, &filter, after, 10).await.unwrap();
-        pages.push(page.rows.len());
-        if page.next.is_empty() {
-            break;
-        }
-        after = Some(page.next.parse().unwrap());
-    }
-    assert_eq!(pages, [0, 0, 1]);
-}
-
-/// What one watcher has read serves the others; whoever is far behind reads on its own; nothing is lost between the two.
-#[tokio::test]
-async fn watchers_share_what_they_read() {
-    let house = House::complete().await;
-    let end = house.memory.log.lock().unwrap().len() as u64;
-    let watch = |of: &str, from| house.exchange.watch(House::permit::<access::Watch>(of), Some(from), None);
-    let read = async |of: &str, from| {
-        let mut watching = watch(of, from).await.unwrap();
-        let mut all = vec![];
-        while watching.next_index() < end {
-            all.extend(watching.events().await.unwrap().into_iter().map(|e| e.index));
-        }
-        (all, watching)
-    };
-    assert_eq!(read("north", end - 2).await.0, [end - 2, end - 1]);
-    let before = house.memory.reads.load(Ordering::Relaxed);
-    assert_eq!(read("south", end - 2).await.0, [end - 2, end - 1], "kept from the first");
-    assert_eq!(house.memory.reads.load(Ordering::Relaxed), before, "read once");
-    assert_eq!(read("south", 0).await.0, (0..end).collect::<Vec<_>>(), "behind what is kept");
-    assert_eq!(read("east", 0).await.0, (0..end).filter(|n| !house.of_life(*n)).collect::<Vec<_>>(), "a stranger");
-
-    // An append wakes who waits; one whose caller hung up is found all the same, when the log is looked at.
-    let (_, mut waiting) = read("south", end).await;
-    let publish = house.exchange.publish(House::permit::<PublishCommunique>("north"), house.world.id);
-    let (woken, published) = tokio::join!(waiting.events(), publish);
-    published.unwrap();
-    assert_eq!(woken.unwrap().len(), 1);
-    let next = waiting.next_index();
-    let quiet = house.memory.log.lock().unwrap().last().unwrap().clone();
-    let unheard = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        house.memory.log.lock().unwrap().push(Stored { index: next, ..quiet });
-    };
-    let found = async { tokio::time::timeout(Duration::from_secs(30), waiting.events()).await.expect("looked at") };
-    let (found, ()) = tokio::join!(found, unheard);
-    assert_eq!(found.unwrap()[0].index, next);
 }

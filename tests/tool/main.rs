@@ -15,3 +15,5 @@ mod desk;
 mod doctor;
 mod job;
 mod offline;
+mod stories;
+mod succession;

@@ -113,8 +113,6 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     let grant = acting::choose(session.pinned(), &grants, &announced, kind, manifest, now())?;
     let party = grant.body().party.clone();
     // What cannot be done is said before anybody reads and types.
-    let plain = Circumstances { time: now(), place: None, reason: None, declaration: None, confirms: None };
-    acting::act(session.pinned(), &reading, kind, grant, plain)?;
     acting::allowed(session.pinned(), &reading, kind, &party, now())?;
     let confirmed = match kind {
         ActKind::Confirm => Some(unconfirmed(ctx, &session, &reading, &party, intent.confirms)?),

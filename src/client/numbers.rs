@@ -200,7 +200,7 @@ fn number(chars: &[char], at: usize, custom: Custom) -> (usize, Option<Reading>)
         let mut parts = groups(end);
         let spaces = match sign {
             '\u{A0}' | '\u{202F}' | '\u{2009}' | '\'' | '’' | '\u{66C}' => true,
-            ' ' => custom == Custom::Comma,
+            ' ' => custom != Custom::Point,
             _ => false,
         };
         let signs = match sign {

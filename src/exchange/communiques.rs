@@ -27,6 +27,7 @@ use crate::domain::{
     text,
     view::{ActView, CommuniqueView, ListFilter, Page, Receipt, RevisionView, Summary},
 };
+use crate::package::write::within;
 
 /// A communiqué whose manifests and statements have more bytes than this takes no further revision. Every call on it folds
 /// them all; ordinary ones, revised as often as may be, stay far below.
@@ -170,12 +171,12 @@ impl Exchange {
             return Err(Refusal::malformed("act.act", "propose comes with its manifest, by ProposeRevision"));
         }
         let (act, permit) = (&act, &permit);
-        self.decide(|now| {
+        let id = act.claims().communique;
+        let deciding = self.decide(|now| {
             Box::pin(async move {
                 if let Some(receipt) = self.repeat(act.digest()).await? {
                     return Ok(Decision::Repeat(receipt));
                 }
-                let id = act.claims().communique;
                 let life = self.folds.life(&*self.store, id).await?;
                 visible(&life, permit.party(), id)?;
                 let charters = self.folds.charters(&*self.store).await?;
@@ -188,6 +189,9 @@ impl Exchange {
                 let verified = verify_act(act.clone(), &records)?;
                 let context = Context { standing: &standing, grants: &records, original: None, now };
                 let steps = life.act(&verified, context)?;
+                if let Some(record) = records.get(&verified.body().party) {
+                    within(&life, record, &verified)?;
+                }
 
                 let stream = StreamId::Communique(id);
                 let mut plan = Plan::new(
@@ -199,8 +203,20 @@ impl Exchange {
                 plan.list(id, &life)?;
                 Ok(Decision::Append(plan))
             })
-        })
-        .await
+        });
+        let receipt = deciding.await?;
+        if act.claims().act == ActKind::Purge {
+            self.purge(id).await?;
+        }
+        Ok(receipt)
+    }
+
+    /// Erases the texts and annexes of what all its parties asked to erase. Again if a crash came between.
+    pub(super) async fn purge(&self, id: CommuniqueId) -> Result<(), Refusal> {
+        if self.folds.life(&*self.store, id).await?.purged().is_some() {
+            self.content.purge(id).await?;
+        }
+        Ok(())
     }
 
     /// A communiqué as it stands.

@@ -13,6 +13,7 @@
 mod daily;
 mod desk;
 mod doctor;
+mod drafters;
 mod job;
 mod offline;
 mod stories;

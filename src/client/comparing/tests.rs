@@ -1,5 +1,7 @@
 //! What moved is told as moved, what changed by its words.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn told(old: &str, new: &str) -> Vec<String> {
@@ -107,11 +109,46 @@ fn tokens_joined_are_the_text() {
     assert_eq!(tokens("l’an 2\u{a0}035."), ["l", "’", "an", " ", "2\u{a0}035", "."]);
 }
 
-/// Texts that differ everywhere end in bounded time.
+/// Texts that differ everywhere end in bounded time: what is too much to compare is one replacement.
 #[test]
 fn hostile_texts_are_compared_coarsely() {
     let (old, new): (Vec<_>, Vec<_>) = (0..60_000).map(|n| (format!("a{n}"), format!("b{n}"))).unzip();
     assert_eq!(compare(&old.join("\n\n"), &new.join("\n\n")).len(), 60_000);
-    let pieces = by_word(&old.join(" "), &new.join(" "));
-    assert_eq!(pieces.len(), 2);
+    let words = |first: &str, factor: usize| {
+        let words: Vec<_> = (1..4000_usize).map(|n| format!("w{}", (n * n * factor) % 61)).collect();
+        format!("{first} {} {first}", words.join(" "))
+    };
+    let (old, new) = (words("début", 7), words("fin", 11));
+    let pieces = by_word(&old, &new);
+    assert_eq!(pieces.iter().map(|piece| piece.fate).collect::<Vec<_>>(), [Fate::Removed, Fate::Added]);
+}
+
+proptest! {
+    /// Every paragraph is accounted for once; those that are not told are the same, in the same order.
+    #[test]
+    fn nothing_is_lost(
+        old in proptest::collection::vec("[a-c]( [a-c]){0,5}", 0..8),
+        new in proptest::collection::vec("[a-c]( [a-c]){0,5}", 0..8),
+    ) {
+        let changes = compare(&old.join("\n\n"), &new.join("\n\n"));
+        let (mut olds, mut news) = (old.iter().map(Some).collect::<Vec<_>>(), new.iter().map(Some).collect::<Vec<_>>());
+        for change in &changes {
+            if let Some((at, text)) = change.before() {
+                prop_assert_eq!(olds[at - 1].take(), Some(&text));
+            }
+            if let Some((at, text)) = change.after() {
+                prop_assert_eq!(news[at - 1].take(), Some(&text));
+            }
+        }
+        let left = |side: Vec<Option<&String>>| side.into_iter().flatten().cloned().collect::<Vec<_>>();
+        prop_assert_eq!(left(olds), left(news));
+    }
+
+    /// The words of a changed paragraph are both paragraphs.
+    #[test]
+    fn words_are_both_paragraphs(old in "[ab1., \u{a0}é]{0,20}", new in "[ab1., \u{a0}é]{0,20}") {
+        let pieces = by_word(&old, &new);
+        prop_assert_eq!(side(&pieces, Fate::Removed), old);
+        prop_assert_eq!(side(&pieces, Fate::Added), new);
+    }
 }

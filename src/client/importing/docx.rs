@@ -9,6 +9,8 @@ use super::{
 
 pub(super) const CONTENT_TYPES: &str = "[Content_Types].xml";
 const RELATIONSHIPS: &str = "_rels/.rels";
+/// How much of what a file calls something is said of it, in characters.
+const SAID: usize = 100;
 const MAIN: &str = "word/document.xml";
 /// Stands for the look that a document gives to everything, in the list of styles; no style id begins with a space.
 const DEFAULTS: &str = " defaults";
@@ -37,7 +39,7 @@ fn refuse_programs(container: &mut Container<'_>) -> Result<(), ImportFault> {
         name.ends_with("vbaproject.bin") || name.ends_with("vbadata.xml") || name.contains("/activex/")
     };
     if let Some(name) = container.names().find(program) {
-        return Err(ImportFault::Programs(name.to_owned()));
+        return Err(ImportFault::Programs(name.chars().take(SAID).collect()));
     }
     let text = container.read(CONTENT_TYPES)?;
     let mut markup = Markup::new(CONTENT_TYPES, &text);
@@ -46,7 +48,7 @@ fn refuse_programs(container: &mut Container<'_>) -> Result<(), ImportFault> {
             Step::Open(element) => {
                 let kind = element.attribute(Space::None, "ContentType").unwrap_or_default().to_ascii_lowercase();
                 if kind.contains("macroenabled") || kind.contains("vbaproject") || kind.contains("activex") {
-                    return Err(ImportFault::Programs(kind));
+                    return Err(ImportFault::Programs(kind.chars().take(SAID).collect()));
                 }
             }
             Step::End => return Ok(()),

@@ -31,6 +31,8 @@ pub const RATIO_LIMIT: u64 = 200;
 pub const RATIO_FREE: u64 = 1 << 20;
 /// Deepest nesting of markup. Word processors stay below 60.
 pub const DEPTH_LIMIT: usize = 256;
+/// Most attributes of one element. Word processors stay below 60.
+pub const ATTRIBUTES_LIMIT: usize = 512;
 /// Most styles of one document.
 pub const STYLES_LIMIT: usize = 20_000;
 /// How many styles may stand one upon another.
@@ -232,6 +234,6 @@ pub enum ImportFault {
     TooDeep(String),
     #[error("{0}: damaged, or not made by a word processor: {1}")]
     Damaged(String, String),
-    #[error("there is no text in it outside of what is not taken over{}", if .0.is_empty() { String::new() } else { format!(" ({})", .0) })]
+    #[error("it holds no text besides what is not taken over{}", if .0.is_empty() { String::new() } else { format!(" ({})", .0) })]
     NoText(String),
 }

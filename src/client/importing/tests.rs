@@ -267,6 +267,9 @@ fn hostile_files_end_soon_and_well() {
     let many: String = (0..1000).map(|n| format!(" xmlns:n{n}=\"u{n}\"")).collect();
     assert!(matches!(whole(&format!("<a{many}/>")), ImportFault::Damaged(..)));
 
+    let many = " a=\"\"".repeat(ATTRIBUTES_LIMIT + 1);
+    assert!(matches!(whole(&format!("<a{many}/>")), ImportFault::Damaged(_, why) if why.contains("too many")));
+
     // A bomb: a few kilobytes that come to megabytes.
     let bomb = " ".repeat(40 << 20);
     assert!(matches!(refused(&bomb), ImportFault::Bomb(_)));

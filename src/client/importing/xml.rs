@@ -6,7 +6,7 @@ use quick_xml::{
     name::{Namespace, ResolveResult},
 };
 
-use super::{DEPTH_LIMIT, ImportFault};
+use super::{ATTRIBUTES_LIMIT, DEPTH_LIMIT, ImportFault};
 
 /// The vocabularies that are told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,6 +174,9 @@ impl<'a> Markup<'a> {
             let attribute = attribute.map_err(|e| self.damaged(e))?;
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
+            }
+            if attributes.len() == ATTRIBUTES_LIMIT {
+                return Err(self.damaged("an element with too many attributes"));
             }
             let (space, local) = resolver.resolve_attribute(attribute.key);
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|e| self.damaged(e))?;

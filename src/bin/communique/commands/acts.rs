@@ -17,6 +17,7 @@ use communique::{
         manifest::Manifest,
         powers::Powers,
         statement::Statement,
+        view::Receipt,
         words::{PROSE_LIMIT, Prose},
     },
 };
@@ -29,6 +30,7 @@ use crate::{
     errors::Failure,
     profile,
     render::{self, Out},
+    unanswered::{Kept, Unanswered},
 };
 
 /// The texts of a manifest, by language.
@@ -110,6 +112,18 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     let reading = ctx.wait(session.read(args.id))?;
     let manifest = &reading.newest.manifest;
     let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
+    let digests: Vec<_> = grants.iter().map(|g| g.powers.digest()).collect();
+    let unanswered = Unanswered::under(session.pinned().founding());
+    if let Some(kept) = unanswered.act(kind, args.id, &digests) {
+        if (&kept.act.place, &kept.act.reason) != (&args.place, &intent.reason) {
+            return Err(Failure::refused(format!(
+                "an earlier `{kind}` of {}, signed {}, has no answer yet, and says another place or reason; repeat that one first",
+                args.id, kept.act.time
+            )));
+        }
+        let receipt = again(ctx, &session, &kept)?;
+        return done(ctx, &session, args.id, &kept.act, &receipt);
+    }
     let grant = acting::choose(session.pinned(), &grants, &announced, kind, manifest, now())?;
     let party = grant.body().party.clone();
     // What cannot be done is said before anybody reads and types.
@@ -172,28 +186,47 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     out.heading(&format!("{who}, {what} (revision {} of {}).", manifest.revision, manifest.communique));
     confirm::typed(ctx, &args.consent, wording::infinitive(kind), &party)?;
     let key = announced.unlock(&args.consent.passphrase)?;
-    let receipt = ctx.wait(session.act(&reading, kind, grant, &key, circumstances()))?;
+    let act = acting::sign(acting::act(session.pinned(), &reading, kind, grant, circumstances())?, grant, &key)?;
+    let receipt = unanswered.send(ctx, &session, &act, None)?;
+    done(ctx, &session, args.id, act.body(), &receipt)
+}
 
+/// Sends what had no answer, as it was.
+///
+/// # Errors
+/// What the exchange refuses; it was not stored the first time then either.
+pub fn again(ctx: &mut Context, session: &Session, kept: &Kept) -> Result<Receipt, Failure> {
+    let (act, id) = (&kept.act, kept.act.communique);
+    ctx.err.line(&format!(
+        "The same `{}` of {id}, signed {}, had no answer: it is sent again as it was.",
+        act.act, act.time
+    ));
+    let answer = ctx.wait(session.carry(&kept.compact, kept.manifest.as_ref()));
+    kept.settle(answer, true).map_err(|e| match Failure::from(e) {
+        refused if !kept.is_there() => {
+            refused.of("what was signed before and had no answer is not stored; repeat the command to sign anew")
+        }
+        unanswered => unanswered,
+    })
+}
+
+fn done(ctx: &mut Context, session: &Session, id: CommuniqueId, act: &Act, receipt: &Receipt) -> Result<(), Failure> {
     let entry: Entry = json::parse(&receipt.entry)?;
-    let after = ctx.wait(session.read(args.id)).ok();
+    let after = ctx.wait(session.read(id)).ok();
     if ctx.json {
-        ctx.out.json(
-            &json!({ "communique": args.id, "act": kind.as_str(), "party": party, "revision": manifest.revision,
-            "digest": entry.statements.first(), "receipt": render::receipt(&receipt),
-            "state": after.map(|r| r.state.as_str()) }),
-        );
+        ctx.out.json(&json!({ "communique": id, "act": act.act.as_str(), "party": act.party, "revision": act.revision,
+            "digest": entry.statements.first(), "receipt": render::receipt(receipt),
+            "state": after.map(|r| r.state.as_str()) }));
         return Ok(());
     }
     ctx.out.line(&format!("Done, entry {} of the log.", receipt.index));
     if let Some(after) = after {
         ctx.out.field("state", after.state.as_str());
-        if kind == ActKind::Declare {
-            ctx.out.paragraph(
-                "",
-                &format!("Its signature may be given with it: communique sign {} --declaration last", args.id),
-            );
+        if act.act == ActKind::Declare {
+            ctx.out
+                .paragraph("", &format!("Its signature may be given with it: communique sign {id} --declaration last"));
         }
-        ctx.out.paragraph("", &wording::next(&after, session.pinned(), Some(&party), None, now()));
+        ctx.out.paragraph("", &wording::next(&after, session.pinned(), Some(&act.party), None, now()));
     }
     Ok(())
 }

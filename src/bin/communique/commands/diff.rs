@@ -51,19 +51,21 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
     for member in &comparison.members {
         out.gap();
         out.heading(&capital(member.member));
-        out.marked("  - ", &[(Look::Removed, &member.old.to_string())]);
-        out.marked("  + ", &[(Look::Added, &member.new.to_string())]);
+        let (old, new) = (in_words(&member.old, &member.new), in_words(&member.new, &member.old));
+        out.marked("  - ", &[(Look::Removed, &old)]);
+        out.marked("  + ", &[(Look::Added, &new)]);
     }
     for (lang, change) in &comparison.texts {
         match change {
             TextChange::Compared(changes) if changes.is_empty() => {}
             TextChange::Compared(changes) => {
                 out.gap();
-                say(out, lang, changes);
+                out.heading(&format!("Text {lang}"));
+                say(out, changes);
             }
             TextChange::Added(_) | TextChange::Removed(_) => {
                 out.gap();
-                out.heading(&format!("Text {lang}: {}", change.summary(lang)));
+                out.heading(&format!("Text {lang}"));
                 let (texts, sign, look) = match change {
                     TextChange::Added(_) => (&new, "  + ", Look::Added),
                     _ => (&old, "  - ", Look::Removed),
@@ -78,11 +80,12 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
 
 /// Shows what changed in one text.
 pub fn text(out: &mut Out, lang: &Lang, old: &str, new: &str) {
-    say(out, lang, &comparing::compare(old, new));
+    let changes = comparing::compare(old, new);
+    out.paragraph("", &format!("Text {lang}: {}", Summary::of(&changes, lang)));
+    say(out, &changes);
 }
 
-fn say(out: &mut Out, lang: &Lang, changes: &[Change]) {
-    out.heading(&format!("Text {lang}: {}", Summary::of(changes, lang)));
+fn say(out: &mut Out, changes: &[Change]) {
     for change in changes {
         match change {
             Change::Added { new, text } => {
@@ -168,6 +171,30 @@ fn change(change: &Change) -> Value {
     json!({ "what": what, "moved": moved, "old": side(change.before()), "new": side(change.after()), "words": words })
 }
 
+/// A member's value for people, in lines; of an object, what the other one has not.
+fn in_words(value: &Value, other: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::String(words) => words.clone(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| in_words(item, &Value::Null)).collect();
+            if items.is_empty() { "none".into() } else { items.join("\n") }
+        }
+        Value::Object(members) => {
+            let differ = members.iter().filter(|(name, value)| other.get(name) != Some(value));
+            let lines: Vec<_> = differ
+                .map(|(name, value)| match value {
+                    // Inside of another member, a line is enough.
+                    Value::Object(_) | Value::Array(_) => format!("{name}: {value}"),
+                    value => format!("{name}: {}", in_words(value, &Value::Null)),
+                })
+                .collect();
+            if lines.is_empty() { "nothing more".into() } else { lines.join("\n") }
+        }
+        value => value.to_string(),
+    }
+}
+
 fn capital(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
@@ -176,6 +203,19 @@ fn capital(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_are_told_in_words() {
+        let (old, new) = (json!({ "fr": "a", "ru": "b" }), json!({ "fr": "c", "ru": "b" }));
+        assert_eq!((in_words(&old, &new), in_words(&new, &old)), ("fr: a".into(), "fr: c".into()));
+        assert_eq!(in_words(&json!({}), &new), "nothing more");
+        assert_eq!(in_words(&Value::Null, &new), "none");
+        assert_eq!(in_words(&json!(["fr authentic", "ru translation"]), &new), "fr authentic\nru translation");
+        assert_eq!(
+            in_words(&json!({ "places": { "fr": "x" }, "host": null }), &Value::Null),
+            "host: none\nplaces: {\"fr\":\"x\"}"
+        );
+    }
 
     #[test]
     fn words_that_changed_are_named() {

@@ -118,9 +118,9 @@ pub fn warn(out: &mut Out, found: &[Misalignment]) {
     if found.is_empty() {
         return;
     }
-    out.line("Worth a look: the languages differ (a warning; numbers in words are not read):");
+    out.paragraph("", "Worth a look: the languages differ (a warning; numbers in words are not read):");
     for misalignment in found.iter().take(SHOWN) {
-        out.line(&format!("  {misalignment}"));
+        out.paragraph("  ", &misalignment.to_string());
     }
     if found.len() > SHOWN {
         out.line(&format!("  … and {} more", found.len() - SHOWN));

@@ -104,8 +104,7 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     history.prints("signed ad referendum").prints("confirmed").prints("Le sud l’entend ainsi.").prints("objected");
     reader(&desk, "north", &format!("publish {id}")).ends(0);
     reader(&desk, "north", &format!("fetch {id} --out package.zip")).ends(0);
-    let pin = desk.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
-    desk.run(&format!("verify package.zip --charter-pin {pin}")).ends(0).prints("PROVEN");
+    verified(&desk, "package.zip").prints("Le sud l’entend ainsi.");
 }
 
 #[test]
@@ -192,6 +191,30 @@ fn a_rectification_names_what_it_corrects_and_is_signed_by_the_same() {
     }
     assert_eq!(shown(&desk, "south", &id)["state"], "complete");
     assert_eq!(shown(&desk, "south", &original)["rectified_by"], Value::Null, "it is not published yet");
+
+    // Published, it is named wherever the original is: the newest one, and the one to correct from then on.
+    reader(&desk, "south", &format!("publish {id}")).ends(0);
+    assert_eq!(shown(&desk, "north", &original)["rectified_by"], id.as_str());
+    let named = format!("It was rectified by {id}");
+    reader(&desk, "north", &format!("show {original}")).ends(0).prints(&named);
+    reader(&desk, "north", &format!("history {original}"))
+        .ends(0)
+        .prints("a communiqué that corrects it was published");
+    reader(&desk, "north", &format!("publish {original}")).ends(0).prints("rectified by").prints(&id);
+    reader(&desk, "north", &format!("fetch {original} --out original.zip")).ends(0).prints("rectified by").prints(&id);
+    reader(&desk, "north", &format!("fetch {id} --out package.zip")).ends(0);
+    verified(&desk, "original.zip");
+    verified(&desk, "package.zip").prints(&original);
+    official(&desk, "north", &correct).ends(1).tells(&format!("--rectifies {id}"));
+    official(&desk, "north", &format!("{correct} --anyway")).ends(0);
+    official(&desk, "north", &format!("new draft.toml --rectifies {id}"))
+        .ends(0)
+        .prints("Nothing that is read changed.");
+}
+
+fn verified(desk: &Desk, package: &str) -> Ran {
+    let pin = desk.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
+    desk.run(&format!("verify {package} --charter-pin {pin}")).ends(0).prints("PROVEN")
 }
 
 #[test]
@@ -221,6 +244,7 @@ fn a_signatory_is_replaced_in_the_middle_without_a_new_revision() {
     let digest = listed["powers"][0]["digest"].as_str().unwrap().to_owned();
     reader(&desk, "south", &format!("powers show {digest}")).ends(0).prints("revoked 2").prints("Fin de mission.");
     let again = ["powers", "revoke", &digest, "--out", "again.jws"];
+    let reason = ["--reason", "Deux fois."];
     let again = desk.run_with(&[&again[..], &revoke, &reason, &["--yes"]].concat(), WORDS).ends(0);
     again.prints("only the digest was given");
     desk.run("powers submit again.jws --profile north-authority.toml").ends(1).tells("exists already");
@@ -237,4 +261,8 @@ fn a_signatory_is_replaced_in_the_middle_without_a_new_revision() {
         desk.read("north-official.toml").replace("north-holder.pem", "north-b.sample.pem"),
     );
     official(&desk, "north", &format!("sign {id}")).ends(0).prints("B. Essai").prints("complete");
+    reader(&desk, "south", &format!("publish {id}")).ends(0);
+    reader(&desk, "south", &format!("fetch {id} --out package.zip")).ends(0);
+    let proven = verified(&desk, "package.zip").prints("signed by B. Essai");
+    assert!(!proven.out.contains("signed by A. Essai (fr), Ministre d’essai (fr), north"), "{}", proven.out);
 }

@@ -117,6 +117,11 @@ fn a_party_joins_a_key_changes_one_leaves_and_what_was_open_comes_back() {
     }
     assert_eq!(reader(&desk, "south", &format!("show {id} --json")).ends(0).json()["state"], "complete");
 
+    // What was signed under charter 2 is proven from charter 1.
+    reader(&desk, "north", &format!("publish {id}")).ends(0);
+    reader(&desk, "north", &format!("fetch {id} --out package.zip")).ends(0);
+    desk.run(&format!("verify package.zip --charter-pin {pin}")).ends(0).prints("PROVEN");
+
     // The newcomer: its trust is carried by another; then it comes by itself, with the charters or with charter 1.
     ministry(&desk, "east", "two.jsonl");
     profiles(&desk, "east", &served.address, &pin);

@@ -123,6 +123,9 @@ fn propose(
         for line in &corrected {
             out.paragraph("  ", line);
         }
+        if corrected.is_empty() {
+            out.line("  Nothing that is read changed.");
+        }
     }
     if let Some(reading) = &reading {
         overtakes(out, reading);

@@ -53,6 +53,16 @@ impl Intent {
     pub fn plain(kind: ActKind) -> Self {
         Self { kind, reason: None, texts: None, with: None, confirms: None }
     }
+    /// Whether this act says what is meant, as far as that can be told without asking the exchange.
+    fn is_of(&self, act: &Act) -> bool {
+        let declares = match (&act.declaration, &self.texts, self.with) {
+            (None, None, None) | (Some(Declaration::Made(_)), None, Some(args::Which::Last)) => true,
+            (Some(Declaration::Texts(said)), Some(meant), None) => said == meant,
+            (Some(Declaration::Made(said)), None, Some(args::Which::Of(meant))) => *said == meant,
+            _ => false,
+        };
+        declares && act.reason == self.reason && self.confirms.is_none_or(|meant| act.confirms == Some(meant))
+    }
 }
 
 /// Acts that have reasons.
@@ -115,9 +125,9 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     let digests: Vec<_> = grants.iter().map(|g| g.powers.digest()).collect();
     let unanswered = Unanswered::under(session.pinned().founding());
     if let Some(kept) = unanswered.act(kind, args.id, &digests) {
-        if (&kept.act.place, &kept.act.reason) != (&args.place, &intent.reason) {
+        if kept.act.place != args.place || !intent.is_of(&kept.act) {
             return Err(Failure::refused(format!(
-                "an earlier `{kind}` of {}, signed {}, has no answer yet, and says another place or reason; repeat that one first",
+                "an earlier `{kind}` of {}, signed {}, has no answer yet, and says something else (place, reason, declaration or what it confirms); repeat that one first",
                 args.id, kept.act.time
             )));
         }
@@ -127,8 +137,6 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     let grant = acting::choose(session.pinned(), &grants, &announced, kind, manifest, now())?;
     let party = grant.body().party.clone();
     // What cannot be done is said before anybody reads and types.
-    let plain = Circumstances { time: now(), place: None, reason: None, declaration: None, confirms: None };
-    acting::act(session.pinned(), &reading, kind, grant, plain)?;
     acting::allowed(session.pinned(), &reading, kind, &party, now())?;
     let confirmed = match kind {
         ActKind::Confirm => Some(unconfirmed(ctx, &session, &reading, &party, intent.confirms)?),

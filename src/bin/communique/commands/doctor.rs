@@ -8,6 +8,7 @@ use communique::{
         session::Session,
     },
     domain::{
+        act::ActKind,
         charter::Charter,
         document::Document,
         id::{PartyId, Role},
@@ -402,6 +403,9 @@ fn powers(ctx: &Context, session: &Session, party: Option<&PartyId>, key: &Annou
 }
 
 fn acts(powers: &Powers) -> String {
+    if powers.acts.len() == ActKind::ALL.len() {
+        return "do every act".into();
+    }
     powers.acts.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(", ")
 }
 

@@ -105,7 +105,9 @@ fn propose(
     let corrected = match &original {
         Some((_, original)) => {
             let before = ctx.wait(session.texts(original))?;
-            comparing::revisions((original, &before), (&manifest, &texts)).summary()
+            let changes = comparing::revisions((original, &before), (&manifest, &texts));
+            let nothing = changes.is_empty().then(|| "Nothing that is read changed.".to_owned());
+            changes.summary().into_iter().chain(nothing).collect()
         }
         None => vec![],
     };

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod door;
+mod examples;
 mod foreign;
 mod load;
 mod negotiation;

@@ -60,7 +60,25 @@ struct Inner {
     dialler: Arc<Dialler>,
     /// The connection in use, and how many there were before it.
     current: Mutex<(u64, Channel)>,
-    budget: Mutex<u32>,
+    budget: Mutex<Budget>,
+}
+
+/// What may be spent on sending again: answers fill it, so that calls that fail one and all are soon sent once each.
+struct Budget(u32);
+
+impl Budget {
+    fn full() -> Self {
+        Self(BUDGET)
+    }
+    /// Takes the cost of sending once more, if it is there.
+    fn spend(&mut self) -> bool {
+        let rest = self.0.checked_sub(RESEND_COST);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+    fn earn(&mut self) {
+        self.0 = (self.0 + 1).min(BUDGET);
+    }
 }
 
 impl std::fmt::Debug for Line {
@@ -94,7 +112,7 @@ impl Line {
         let connecting = endpoint.connect_with_connector(connector(dialler.clone()));
         match timeout(patience, connecting).await {
             Ok(Ok(channel)) => {
-                let (current, budget) = (Mutex::new((0, channel)), Mutex::new(BUDGET));
+                let (current, budget) = (Mutex::new((0, channel)), Mutex::new(Budget::full()));
                 Ok(Self { inner: Arc::new(Inner { endpoint, dialler, current, budget }) })
             }
             Ok(Err(e)) => Err(RemoteError::Unreachable(Answer::unconnected(&e).sentence)),
@@ -127,14 +145,10 @@ impl Line {
     }
 
     fn may_resend(&self) -> bool {
-        let mut budget = self.inner.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let rest = budget.checked_sub(RESEND_COST);
-        *budget = rest.unwrap_or(*budget);
-        rest.is_some()
+        self.inner.budget.lock().unwrap_or_else(PoisonError::into_inner).spend()
     }
     fn answered(&self) {
-        let mut budget = self.inner.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        *budget = (*budget + 1).min(BUDGET);
+        self.inner.budget.lock().unwrap_or_else(PoisonError::into_inner).earn();
     }
 
     async fn carry(self, request: Request<Body>) -> Outcome {
@@ -266,5 +280,38 @@ impl http_body::Body for Whole {
     }
     fn size_hint(&self) -> http_body::SizeHint {
         http_body::SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_ends_and_answers_fill_it() {
+        let mut budget = Budget::full();
+        budget.earn();
+        let spent = (0..1000).filter(|_| budget.spend()).count();
+        assert_eq!(spent, (BUDGET / RESEND_COST) as usize);
+        for _ in 1..RESEND_COST {
+            budget.earn();
+            assert!(!budget.spend());
+        }
+        budget.earn();
+        assert!(budget.spend());
+    }
+
+    #[test]
+    fn waits_differ_and_stay_below_their_bound() {
+        let waits: std::collections::BTreeSet<_> = (0..100).map(|_| jittered(FIRST_WAIT)).collect();
+        assert!(waits.len() > 50 && waits.iter().all(|wait| *wait <= FIRST_WAIT));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_taken_whole_and_not_without_end() {
+        let once = |size: usize| Body::new(Whole(Some(Bytes::from(vec![1; size]))));
+        assert_eq!(whole(once(1000)).await.unwrap().len(), 1000);
+        assert!(whole(once(REQUEST_LIMIT + FRAMING)).await.is_ok());
+        assert!(whole(once(REQUEST_LIMIT + FRAMING + 1)).await.is_err());
     }
 }

@@ -317,8 +317,19 @@ impl Session {
         circumstances: Circumstances,
     ) -> Result<Receipt, RemoteError> {
         let act = acting::sign(acting::proposal(manifest, grant, circumstances), grant, signer)?;
-        let receipt = self.remote.propose(manifest.bytes(), act.compact()).await?;
-        acknowledges(&receipt, Kind::Revision, act.digest())?;
+        self.carry(act.compact(), Some(manifest)).await
+    }
+    /// Sends an act that is signed, and the manifest if it proposes one. Sent again, the same bytes get the same receipt.
+    ///
+    /// # Errors
+    /// What the exchange refuses.
+    pub async fn carry(&self, act: &str, proposed: Option<&Document<Manifest>>) -> Result<Receipt, RemoteError> {
+        let digest = Digest::of(act.as_bytes());
+        let (kind, receipt) = match proposed {
+            Some(manifest) => (Kind::Revision, self.remote.propose(manifest.bytes(), act).await?),
+            None => (Kind::Act, self.remote.act(act).await?),
+        };
+        acknowledges(&receipt, kind, digest)?;
         Ok(receipt)
     }
     /// Signs any other act on what was read, and sends it.
@@ -334,9 +345,7 @@ impl Session {
         circumstances: Circumstances,
     ) -> Result<Receipt, RemoteError> {
         let act = acting::sign(acting::act(&self.pinned, reading, kind, grant, circumstances)?, grant, signer)?;
-        let receipt = self.remote.act(act.compact()).await?;
-        acknowledges(&receipt, Kind::Act, act.digest())?;
-        Ok(receipt)
+        self.carry(act.compact(), None).await
     }
     /// Adds a remark.
     ///

@@ -95,7 +95,9 @@ impl Timeline {
                 let mut position = Position { length: self.length, last: self.last.unwrap_or(entry.previous) };
                 position.advance(&entry, digest)?;
                 named(&entry, &logged.objects)?;
-                if entry.kind != Kind::Revision && !entry.documents.iter().all(|d| self.manifests.contains(d)) {
+                // What else is noted may speak of another communiqué's manifest.
+                let of_ours = matches!(entry.kind, Kind::Opened | Kind::Completed | Kind::Published);
+                if of_ours && !entry.documents.iter().all(|d| self.manifests.contains(d)) {
                     return Err(Refusal::disagrees("entry.documents", "a manifest that was shown", "another"));
                 }
                 (self.length, self.last, self.time) = (position.length, Some(position.last), Some(entry.time));
@@ -133,4 +135,88 @@ pub fn named(entry: &Entry, objects: &[Vec<u8>]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{id::Salt, view::Logged};
+
+    fn id(n: u8) -> CommuniqueId {
+        CommuniqueId::new(1_750_000_000_000, &[n; 10])
+    }
+    fn party() -> PartyId {
+        PartyId::parse("north").unwrap()
+    }
+    /// An entry of communiqué 1 that names these documents, as an event.
+    fn event(index: u64, kind: Kind, seq: u64, previous: Option<Digest>, documents: &[&[u8]]) -> EventView {
+        let entry = Entry {
+            documents: documents.iter().map(|d| Digest::of(d)).collect(),
+            files: None,
+            kind,
+            previous,
+            salt: Salt::new([0; 32]),
+            seq,
+            statements: vec![],
+            stream: StreamId::Communique(id(1)),
+            time: Time::from_unix(1_750_000_000 + i64::try_from(seq).unwrap()),
+        };
+        let objects = documents.iter().map(|d| d.to_vec()).collect();
+        EventView { index, happening: Happening::Shown(Arc::new(Logged { entry: json::encode(&entry), objects })) }
+    }
+    fn escrowed(index: u64, of: u8) -> EventView {
+        let happening = Happening::Escrowed { communique: id(of), party: party(), act: ActKind::Sign, revision: 1 };
+        EventView { index, happening }
+    }
+    fn digest(event: &EventView) -> Option<Digest> {
+        match &event.happening {
+            Happening::Shown(logged) => Some(Digest::of(&logged.entry)),
+            Happening::Escrowed { .. } => None,
+        }
+    }
+    /// What becomes of these events, one after another.
+    fn read(events: &[EventView]) -> Vec<&'static str> {
+        let mut timeline = Timeline::of(id(1));
+        timeline.manifests.insert(Digest::of(b"manifest"));
+        events.iter().map(|event| timeline.next(event).map_or_else(|refusal| refusal.reason(), |_| "OK")).collect()
+    }
+
+    #[test]
+    fn each_entry_follows_the_one_before() {
+        let first = event(3, Kind::Revision, 0, None, &[b"manifest"]);
+        let second = event(5, Kind::Opened, 1, digest(&first), &[b"manifest"]);
+        let fourth = event(9, Kind::Completed, 3, Some(Digest::of(b"unseen")), &[b"manifest"]);
+        let fifth = event(10, Kind::Opened, 4, digest(&fourth), &[b"manifest"]);
+        assert_eq!(read(&[first.clone(), second.clone(), escrowed(7, 1), fourth.clone(), fifth]), ["OK"; 5]);
+        // One left out, one for another, out of order, of another communiqué.
+        assert_eq!(read(std::slice::from_ref(&second)), ["INCONSISTENT"]);
+        assert_eq!(read(&[first.clone(), second.clone(), fourth]), ["OK", "OK", "INCONSISTENT"]);
+        let other = event(5, Kind::Opened, 1, Some(Digest::of(b"another")), &[b"manifest"]);
+        assert_eq!(read(&[first.clone(), other]), ["OK", "INCONSISTENT"]);
+        let early = event(2, Kind::Opened, 1, digest(&first), &[b"manifest"]);
+        assert_eq!(read(&[first.clone(), early]), ["OK", "DISAGREES"]);
+        assert_eq!(read(&[first.clone(), escrowed(3, 1)]), ["OK", "DISAGREES"], "an index twice");
+        assert_eq!(read(&[first.clone(), escrowed(7, 2)]), ["OK", "DISAGREES"]);
+        let mut foreign = Timeline::of(id(2));
+        assert_eq!(foreign.next(&first).map_err(|r| r.reason()).err(), Some("DISAGREES"));
+    }
+
+    #[test]
+    fn an_entry_comes_with_what_it_names_and_speaks_of_what_was_shown() {
+        let first = event(3, Kind::Revision, 0, None, &[b"manifest"]);
+        let unknown = event(5, Kind::Opened, 1, digest(&first), &[b"another manifest"]);
+        assert_eq!(read(&[first.clone(), unknown]), ["OK", "DISAGREES"]);
+        for (objects, reason) in [
+            (vec![], "DISAGREES"),
+            (vec![b"manifest".to_vec(), vec![]], "DISAGREES"),
+            (vec![b"Manifest".to_vec()], "WRONG_DIGEST"),
+        ] {
+            let Happening::Shown(logged) = &first.happening else { panic!() };
+            let logged = Logged { objects, ..Logged::clone(logged) };
+            let changed = EventView { happening: Happening::Shown(Arc::new(logged)), ..first.clone() };
+            assert_eq!(read(&[changed]), [reason]);
+        }
+    }
 }

@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Of a smaller upload nobody asks whether some of it is there already, in bytes.
 const ASKED_FROM: u64 = CHUNK_LIMIT as u64;
 /// Breaks in a row, without a byte more in between, after which a transfer is given up.
-const BARREN_BREAKS: u32 = 5;
+const BARREN_BREAKS: u32 = 6;
 /// Breaks in all after which it is given up.
 const BREAKS: u32 = 40;
 

@@ -381,11 +381,15 @@ impl Life {
                 None
             }
             ActKind::Purge => {
-                once(newest, body)?;
                 // Who has left can no longer ask.
-                let here = newest.manifest.parties.iter().filter(|p| ctx.standing.party(p).is_ok());
+                let mut here = newest.manifest.parties.iter().filter(|p| ctx.standing.party(p).is_ok());
                 let asked = |p: &PartyId| *p == body.party || newest.by(ActKind::Purge, p).next().is_some();
-                here.clone().all(asked).then(|| {
+                let all = here.all(asked);
+                // Where the one that had not asked has left since, another asks again.
+                if !all || self.purged.is_some() {
+                    once(newest, body)?;
+                }
+                all.then(|| {
                     let asked = newest.of_kind(ActKind::Purge).map(|a| a.digest).chain([act.digest()]).collect();
                     Step { kind: Kind::Purged, documents: vec![], statements: asked }
                 })
@@ -473,8 +477,11 @@ impl Life {
     #[must_use]
     pub fn due(&self, standing: &Standing, now: Time) -> Option<Step> {
         let newest = self.newest().filter(|_| self.state() == State::Open)?;
-        let lapses = newest.manifest.procedure.deadline.is_some_and(|deadline| now > deadline);
         let returns = newest.manifest.charter != standing.digest();
+        // What came first, however late it is logged.
+        let before = |deadline| returns && standing.since() <= deadline;
+        let deadline = newest.manifest.procedure.deadline;
+        let lapses = deadline.is_some_and(|deadline| now > deadline && !before(deadline));
         let kind = if lapses { Kind::Lapsed } else { Kind::Returned };
         (lapses || returns).then(|| Step { kind, documents: vec![newest.manifest.digest()], statements: vec![] })
     }
@@ -646,6 +653,7 @@ fn rectifiable(manifest: &Manifest, ctx: Context<'_>) -> Result<(), Refusal> {
     let published = ctx.original.and_then(|life| Some((life.published()?, life.newest()?)));
     let (published, signed) =
         published.ok_or_else(|| Refusal::not_found("published communiqué", rectifies.communique))?;
+    same("manifest.rectifies.communique", signed.manifest.communique, rectifies.communique)?;
     same("manifest.rectifies.manifest", signed.manifest.digest(), rectifies.manifest)?;
     same("manifest.rectifies.entry", published.entry, rectifies.entry)?;
     let mut there: Vec<_> = signed.manifest.parties.iter().filter(|p| ctx.standing.party(p).is_ok()).cloned().collect();

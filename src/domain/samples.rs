@@ -20,6 +20,7 @@ use super::{
     succession::{Charters, Standing},
     text::{Direction, RULES},
     time::Time,
+    trust::Trust,
     words::{Line, Names, Prose},
 };
 
@@ -75,7 +76,23 @@ pub fn charter(parties: &[(&str, u64)]) -> Charter {
     }
 }
 
+/// An entry of the log in memory, with the bytes of what it names.
+#[derive(Clone)]
+pub struct Logged {
+    pub index: u64,
+    pub digest: Digest,
+    pub entry: Entry,
+    pub objects: Vec<Vec<u8>>,
+}
+
+impl Logged {
+    pub fn recorded(&self) -> Recorded<'_> {
+        Recorded { index: self.index, digest: self.digest, entry: &self.entry, objects: &self.objects }
+    }
+}
+
 /// A log in memory over one communiqué.
+#[derive(Clone)]
 pub struct World {
     /// Charter 1; [`World::standing`] is the one in force.
     pub charter: Document<Charter>,
@@ -86,7 +103,8 @@ pub struct World {
     pub original: Option<Life>,
     pub now: Time,
     pub id: CommuniqueId,
-    index: u64,
+    /// All that was logged.
+    pub log: Vec<Logged>,
     salt: u8,
 }
 
@@ -103,7 +121,7 @@ impl World {
             original: None,
             now: noon(),
             id,
-            index: 0,
+            log: Vec::new(),
             salt: 0,
         };
         let first = Step { kind: Kind::Charter, documents: vec![world.charter.digest()], statements: vec![] };
@@ -170,27 +188,61 @@ impl World {
         for step in steps {
             let (entry, digest) = self.entry(StreamId::Exchange, self.charters.position(), step);
             let named: Vec<_> = objects.next().into_iter().collect();
-            let recorded = Recorded { index: self.next(), digest, entry: &entry, objects: &named };
-            self.charters.apply(recorded).unwrap();
+            let logged = self.keep(digest, entry, &named);
+            self.charters.apply(logged.recorded()).unwrap();
         }
     }
     /// Revokes a grant.
     pub fn revoke(&mut self, of: &str, grant: Digest) -> Result<(), Refusal> {
-        let body = Revocation {
+        self.submit_revocation(&Statement::sign(self.revocation(of, grant), &key(&self.authority(of)))?)
+    }
+    /// The end of a grant.
+    pub fn revocation(&self, of: &str, grant: Digest) -> Revocation {
+        Revocation {
             founding: self.founding(),
             exchange: self.charter.exchange.clone(),
             party: party(of),
             grant,
             reason: Prose::new("Fin de mission (exemple).").unwrap(),
             time: self.now,
-        };
-        let signed = Statement::sign(body, &key(&format!("authority of {of}")))?;
-        let record = self.records.get(&party(of)).cloned().unwrap_or_default();
+        }
+    }
+    /// Submits a revocation.
+    pub fn submit_revocation(&mut self, signed: &Statement<Revocation>) -> Result<(), Refusal> {
+        let of = signed.body().party.clone();
+        let record = self.records.get(&of).cloned().unwrap_or_default();
         let (verified, step) = record.revoke(Unverified::parse(signed.compact())?, &self.standing())?;
-        let (entry, digest) = self.entry(StreamId::Party(party(of)), record.position(), step);
-        let objects = [verified.compact().as_bytes().to_vec()];
-        let recorded = Recorded { index: self.next(), digest, entry: &entry, objects: &objects };
-        self.records.entry(party(of)).or_default().apply(recorded)
+        self.record_party(&of, step, verified.compact())
+    }
+    fn record_party(&mut self, of: &PartyId, step: Step, compact: &str) -> Result<(), Refusal> {
+        let position = self.records.get(of).map(PartyRecord::position).unwrap_or_default();
+        let (entry, digest) = self.entry(StreamId::Party(of.clone()), position, step);
+        let logged = self.keep(digest, entry, &[compact.as_bytes().to_vec()]);
+        self.records.entry(of.clone()).or_default().apply(logged.recorded())
+    }
+    /// Submits a trust statement of this serial, signed with this key.
+    pub fn trust(&mut self, of: &str, serial: u64, with: &str) -> Result<(), Refusal> {
+        let body = Trust {
+            founding: self.founding(),
+            exchange: self.charter.exchange.clone(),
+            party: party(of),
+            serial,
+            certificates: vec![Der::new(vec![0x30, 0]).unwrap()],
+            revoked: vec![],
+            time: self.now,
+        };
+        let signed = Statement::sign(body, &key(with))?;
+        let record = self.records.get(&party(of)).cloned().unwrap_or_default();
+        let (verified, step) = record.trust(Unverified::parse(signed.compact())?, &self.standing())?;
+        self.record_party(&party(of), step, verified.compact())
+    }
+    /// The name of the key that is the party's authority now: `authority of <party>`, or that with a number from 2 on.
+    pub fn authority(&self, of: &str) -> String {
+        let first = format!("authority of {of}");
+        let standing = self.standing();
+        let Ok(listed) = standing.party(&party(of)) else { return first };
+        let later = (2..9).map(|n| format!("{first} {n}"));
+        [first.clone()].into_iter().chain(later).find(|name| public(name) == listed.authority).unwrap_or(first)
     }
     /// Logs what has become due of the communiqué.
     pub fn settle(&mut self) {
@@ -218,15 +270,12 @@ impl World {
     /// Logs full powers.
     pub fn grant(&mut self, powers: Powers) -> Result<Digest, Refusal> {
         let of = powers.party.clone();
-        let signed = Statement::sign(powers, &key(&format!("authority of {of}")))?;
+        let signed = Statement::sign(powers, &key(&self.authority(of.as_str())))?;
         let others = self.records.iter().filter(|(id, _)| **id != of).map(|(_, r)| r);
         let record = self.records.get(&of).cloned().unwrap_or_default();
         let unverified = Unverified::parse(signed.compact())?;
         let (verified, step) = record.grant(unverified, &self.charters, &self.standing(), others)?;
-        let (entry, digest) = self.entry(StreamId::Party(of.clone()), record.position(), step);
-        let objects = [verified.compact().as_bytes().to_vec()];
-        let recorded = Recorded { index: self.next(), digest, entry: &entry, objects: &objects };
-        self.records.entry(of).or_default().apply(recorded)?;
+        self.record_party(&of, step, verified.compact())?;
         Ok(verified.digest())
     }
     pub fn grant_of(&self, of: &str, holder: &str) -> Digest {
@@ -347,8 +396,8 @@ impl World {
     fn log(&mut self, steps: Vec<Step>, objects: &[Vec<u8>]) {
         for step in steps {
             let (entry, digest) = self.entry(StreamId::Communique(self.id), self.life.position(), step);
-            let recorded = Recorded { index: self.next(), digest, entry: &entry, objects };
-            self.life.apply(recorded).unwrap();
+            let logged = self.keep(digest, entry, objects);
+            self.life.apply(logged.recorded()).unwrap();
         }
     }
     fn entry(&mut self, stream: StreamId, position: Position, step: Step) -> (Entry, Digest) {
@@ -368,9 +417,27 @@ impl World {
         let digest = Digest::of(&json::encode(&entry));
         (entry, digest)
     }
-    fn next(&mut self) -> u64 {
-        self.index += 1;
-        self.index - 1
+    fn keep(&mut self, digest: Digest, entry: Entry, objects: &[Vec<u8>]) -> Logged {
+        let logged = Logged { index: self.log.len() as u64, digest, entry, objects: objects.to_vec() };
+        self.log.push(logged.clone());
+        logged
+    }
+    /// What the log says, read from its first entry.
+    pub fn replayed(&self) -> (Life, Charters, BTreeMap<PartyId, PartyRecord>) {
+        let (mut life, mut charters, mut records) = (Life::default(), Charters::default(), BTreeMap::new());
+        for logged in &self.log {
+            match &logged.entry.stream {
+                StreamId::Exchange => charters.apply(logged.recorded()),
+                StreamId::Party(id) => {
+                    records.entry(id.clone()).or_insert_with(PartyRecord::default).apply(logged.recorded())
+                }
+                StreamId::Communique(_) => life.apply(logged.recorded()),
+                // Nothing folds what is said beside the acts.
+                StreamId::Remarks(_) => Ok(()),
+            }
+            .unwrap();
+        }
+        (life, charters, records)
     }
     /// Initials by every party: the revision opens.
     pub fn open(&mut self) {

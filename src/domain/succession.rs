@@ -11,6 +11,7 @@ use super::{
     document::Document,
     entry::{Kind, Place, Position, Recorded, Step},
     id::{Digest, ExchangeName, PartyId},
+    json::Form as _,
     key::PublicKey,
     refusal::{Refusal, same},
     register::{Held, PartyRecord, held, misplaced},
@@ -21,7 +22,7 @@ use super::{
 
 /// Longest time that a proposed charter may be open for adoption, in seconds: 366 days.
 pub const ADOPTION_PERIOD: i64 = 366 * 86_400;
-/// Most adoptions of one party over one charter: of what it proposes, and of what others do.
+/// Most adoptions by one key of a party over one charter: of what it proposes, and of what others do.
 pub const ADOPTIONS_LIMIT: usize = 16;
 /// Most entries of the stream `exchange` before no further charter may be proposed: what every later package carries.
 pub const SUCCESSION_ENTRIES_LIMIT: u64 = 4096;
@@ -108,7 +109,8 @@ impl Standing {
         let missing = self.parties().filter(|p| !adopted.contains(&p.id)).count();
         match self.charter.succession {
             Succession::Unanimous => missing == 0,
-            Succession::AllButOne => missing <= 1,
+            // Of two, one would decide alone.
+            Succession::AllButOne => missing == 0 || missing == 1 && self.parties().count() > 2,
         }
     }
 }
@@ -167,11 +169,12 @@ impl Charters {
         self.versions.iter().map(|(c, _)| c.bytes().len()).chain(self.adoptions.iter().map(|a| a.compact.len())).sum()
     }
 
-    /// Decides on a charter that is to succeed the one in force, with the adoption of the party that proposes it. `taken`
-    /// says whether a key is a holder's of full powers.
+    /// Decides on a charter that is to succeed the one in force, with the adoption of the party that proposes it, by its key
+    /// in the one in force. `taken` says whether a key is a holder's of full powers.
     ///
     /// # Errors
-    /// [`Refusal::Disagrees`], [`Refusal::Succession`], [`Refusal::KeyRefused`], [`Refusal::LimitReached`].
+    /// [`Refusal::Disagrees`], [`Refusal::Succession`], [`Refusal::KeyRefused`], [`Refusal::LimitReached`],
+    /// [`Refusal::SignatureInvalid`].
     pub fn propose(
         &self,
         charter: &Document<Charter>,
@@ -181,7 +184,10 @@ impl Charters {
     ) -> Result<(Statement<Adoption>, Vec<Step>), Refusal> {
         let standing = self.required(now)?;
         let step = self.succeeds(charter, &standing, taken, now)?;
-        standing.party(&adoption.claims().party)?;
+        // By the key that is the party's now: anybody could list it with another.
+        if !adoption.is_by(&standing.party(&adoption.claims().party)?.authority) {
+            return Err(Refusal::SignatureInvalid { statement: Adoption::NAME.into() });
+        }
         let full = Refusal::LimitReached { what: "entries of charters".into(), limit: SUCCESSION_ENTRIES_LIMIT };
         if self.position.length >= SUCCESSION_ENTRIES_LIMIT || self.bytes() >= SUCCESSION_BYTES_LIMIT {
             return Err(full);
@@ -282,17 +288,25 @@ impl Charters {
                 format!("{adopt_by} is not within 366 days from now ({now})"),
             ));
         }
+        let chain = self.chain(now);
+        let was_party = |id: &PartyId| chain.iter().any(|s| s.party(id).is_ok());
         for party in &charter.parties {
-            if standing.party(&party.id).is_err() && self.was_party(&party.id) {
+            if standing.party(&party.id).is_err() && was_party(&party.id) {
                 return Err(refused(format!("{} was a party before and left; its id is never used again", party.id)));
             }
         }
-        let now_roles: BTreeMap<_, _> = charter.roles().collect();
-        let before = self.standing.iter().flat_map(|s| s.charter.roles());
-        for (key, role) in before {
-            if now_roles.get(key).is_some_and(|now| *now != role) {
+        let new_roles: BTreeMap<_, _> = charter.roles().collect();
+        for (key, role) in chain.iter().flat_map(|s| s.charter.roles()) {
+            let Some(new) = new_roles.get(key) else { continue };
+            if *new != role {
                 return Err(Refusal::KeyRefused {
                     problem: format!("{key:?} had another role in an earlier charter; one key has one role"),
+                });
+            }
+            // What a dead key signed would live again.
+            if !standing.charter.keys().any(|current| current == key) {
+                return Err(Refusal::KeyRefused {
+                    problem: format!("{key:?} ended with an earlier charter; it is never used again"),
                 });
             }
         }
@@ -300,10 +314,6 @@ impl Charters {
             return Err(Refusal::KeyRefused { problem: "a holder of full powers has it; one key has one role".into() });
         }
         Ok(proposed(charter))
-    }
-
-    fn was_party(&self, id: &PartyId) -> bool {
-        self.standing.iter().any(|s| s.party(id).is_ok())
     }
 
     /// Verifies an adoption of a successor: by the party's key in the charter in force, or by its key in the new one.
@@ -334,8 +344,10 @@ impl Charters {
         };
         let party = claims.party.clone();
         let verified = adoption.verify(&key)?;
-        let earlier = || self.adoptions.iter().filter(|a| a.body.party == party);
-        if earlier().any(|a| a.body.charter == charter.digest() && is_by::<Adoption>(&a.compact, &key)) {
+        // By the same key: a charter may list a party with a key that it knows nothing of, and what that one adopts must not
+        // bind or exhaust it.
+        let earlier = || self.adoptions.iter().filter(|a| a.body.party == party && is_by::<Adoption>(&a.compact, &key));
+        if earlier().any(|a| a.body.charter == charter.digest()) {
             return Err(Refusal::AlreadyExists { what: format!("an adoption of this charter by {party}") });
         }
         let mut over = 0;
@@ -383,7 +395,7 @@ impl Charters {
             absent,
             since,
         };
-        for adoption in self.adoptions_of(charter.digest()) {
+        for adoption in self.adoptions_of(charter.digest()).filter(|a| a.place.time <= now) {
             let by = |key| is_by::<Adoption>(&adoption.compact, key);
             let id = &adoption.body.party;
             if current.and_then(|c| c.party(id).ok()).is_some_and(|p| by(&p.authority)) {
@@ -478,3 +490,6 @@ pub struct Founding {
     /// One trust statement of each party.
     pub trusts: BTreeMap<PartyId, Statement<Trust>>,
 }
+
+#[cfg(test)]
+mod tests;

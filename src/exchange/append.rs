@@ -72,7 +72,8 @@ impl Plan {
     /// Sets the communiqué's row as it will be: the same fold that reads the log reads the new entries.
     pub fn list(&mut self, id: CommuniqueId, life: &Life) -> Result<(), Refusal> {
         let mut life = life.clone();
-        for new in &self.append.entries {
+        let stream = StreamId::Communique(id);
+        for new in self.append.entries.iter().filter(|new| new.entry.stream == stream) {
             let objects: Vec<Vec<u8>> = new.objects.iter().map(|o| o.bytes.clone()).collect();
             let digest = Digest::of(&new.bytes);
             life.apply(Recorded { index: u64::MAX, digest, entry: &new.entry, objects: &objects })?;

@@ -170,12 +170,12 @@ impl Exchange {
             return Err(Refusal::malformed("act.act", "propose comes with its manifest, by ProposeRevision"));
         }
         let (act, permit) = (&act, &permit);
-        self.decide(|now| {
+        let id = act.claims().communique;
+        let deciding = self.decide(|now| {
             Box::pin(async move {
                 if let Some(receipt) = self.repeat(act.digest()).await? {
                     return Ok(Decision::Repeat(receipt));
                 }
-                let id = act.claims().communique;
                 let life = self.folds.life(&*self.store, id).await?;
                 visible(&life, permit.party(), id)?;
                 let charters = self.folds.charters(&*self.store).await?;
@@ -199,8 +199,20 @@ impl Exchange {
                 plan.list(id, &life)?;
                 Ok(Decision::Append(plan))
             })
-        })
-        .await
+        });
+        let receipt = deciding.await?;
+        if act.claims().act == ActKind::Purge {
+            self.purge(id).await?;
+        }
+        Ok(receipt)
+    }
+
+    /// Erases the texts and annexes of what all its parties asked to erase. Again if a crash came between.
+    pub(super) async fn purge(&self, id: CommuniqueId) -> Result<(), Refusal> {
+        if self.folds.life(&*self.store, id).await?.purged().is_some() {
+            self.content.purge(id).await?;
+        }
+        Ok(())
     }
 
     /// A communiqué as it stands.

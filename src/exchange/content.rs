@@ -188,7 +188,7 @@ impl Exchange {
     /// The size of content that the caller may read: of a communiqué that names the party and the digest, or its own upload.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] for unknown and foreign alike.
+    /// [`Refusal::NotFound`] for unknown and foreign alike; [`Refusal::Purged`].
     pub async fn download(
         &self,
         permit: Permit<DownloadContent>,
@@ -197,6 +197,9 @@ impl Exchange {
     ) -> Result<Download, Refusal> {
         let life = self.folds.life(&*self.store, communique).await?;
         let named = life.parties().contains(permit.party()).then(|| life.part(digest)).flatten();
+        if named.is_some() && life.purged().is_some() {
+            return Err(Refusal::Purged { communique });
+        }
         let size = match named {
             Some(part) => Some(part.size),
             None => self.content.uploaded(&Owner { party: permit.party().clone(), communique }, digest).await?,

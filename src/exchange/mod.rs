@@ -32,6 +32,7 @@ use tokio::sync::watch;
 use crate::{
     domain::{
         charter::Charter,
+        id::CommuniqueId,
         key::{PublicKey, Signer},
         life::State,
         refusal::Refusal,
@@ -62,7 +63,7 @@ pub struct Exchange {
     refused: AtomicI64,
 }
 
-/// How many open communiqués are looked at in one page of [`Exchange::settle`].
+/// How many communiqués are read at a time by [`Exchange::settle`].
 const SETTLED_AT_ONCE: usize = 256;
 
 /// How long the exchange is unready after the store refused an append and has taken none since, in seconds: long enough to
@@ -118,23 +119,34 @@ impl Exchange {
     /// What keeps the log from growing; what was not done is due the next time.
     pub async fn settle(&self) -> Result<(), Refusal> {
         let version = self.charter_in_force().await?.charter().version;
-        if self.settled_under.load(Ordering::Relaxed) != version {
+        let before = self.settled_under.load(Ordering::Relaxed);
+        if before != version {
             self.trust_changed.send_modify(|epoch| *epoch += 1);
         }
-        let mut after = None;
-        loop {
-            let query = ListingQuery { state: Some(State::Open), after, limit: SETTLED_AT_ONCE, ..Default::default() };
-            let open = self.store.listings(query).await?;
-            for listing in &open {
-                self.settle_one(listing.communique).await?;
-            }
-            match open.last() {
-                Some(last) if open.len() == SETTLED_AT_ONCE => after = Some(last.communique),
-                _ => break,
+        for id in self.all_in(State::Open).await? {
+            self.settle_one(id).await?;
+        }
+        if before == 0 {
+            for id in self.all_in(State::Withdrawn).await?.into_iter().chain(self.all_in(State::Lapsed).await?) {
+                self.purge(id).await?;
             }
         }
         self.settled_under.store(version, Ordering::Relaxed);
         Ok(())
+    }
+    /// Every communiqué that is in this state now.
+    async fn all_in(&self, state: State) -> Result<Vec<CommuniqueId>, Refusal> {
+        let mut all: Vec<CommuniqueId> = Vec::new();
+        loop {
+            let after = all.last().copied();
+            let query = ListingQuery { state: Some(state), after, limit: SETTLED_AT_ONCE, ..Default::default() };
+            let page = self.store.listings(query).await?;
+            let last = page.len() < SETTLED_AT_ONCE;
+            all.extend(page.into_iter().map(|listing| listing.communique));
+            if last {
+                return Ok(all);
+            }
+        }
     }
     /// The service's key of this public half.
     fn key(&self, role: &str, public: &PublicKey) -> Result<&Arc<dyn Signer>, Refusal> {

@@ -249,6 +249,9 @@ pub trait Content: Send + Sync + 'static {
     async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed>;
     /// The bytes that all seals of this owner hold together.
     async fn held(&self, owner: &Owner) -> Result<u64, ReadFailed>;
+    /// Erases everything that anybody uploaded for this communiqué, sealed or kept, but for what another communiqué holds too.
+    /// Durable on return; nothing left is no error.
+    async fn purge(&self, communique: CommuniqueId) -> Result<(), ReadFailed>;
     /// Digest and size of a communiqué's package, once sealed.
     async fn package(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed>;
     /// At most `most` bytes from this offset on; empty at the end, `None` if there is no such content.

@@ -1,6 +1,6 @@
 //! Publication: the `published` entry, and the package, which is one function of log and content.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use super::{
     CHUNK_LIMIT, Download, Exchange,
@@ -8,28 +8,30 @@ use super::{
     append::{Decision, Plan},
     content::Staged,
     filling::Filling,
-    load::in_force,
     ports::{ListingQuery, ReadFailed, Seal, Stored},
 };
 use crate::{
     domain::{
         certified::CertifiedCopy,
-        entry::StreamId,
+        entry::{Kind, Step, StreamId},
         id::{CommuniqueId, Digest},
         life::{Life, State},
-        manifest::{Part, RECTIFICATIONS_LIMIT},
+        manifest::{Manifest, Part, RECTIFICATIONS_LIMIT},
         refusal::Refusal,
         statement::Statement,
         view::{Page, PublicationView},
     },
     package::{
         bag::{PartDigests, PartHasher},
-        write::{Contents, Gathering, Logged, PackageWriter},
+        write::{Contents, Gathering, Logged, PackageWriter, Until},
     },
 };
 
 /// How many entries of a stream are read at a time.
 const BATCH: usize = 512;
+
+/// A package under way. Boxed, since what it corrects is built by the same.
+type Building<'a> = Pin<Box<dyn Future<Output = Result<(Digest, u64), Refusal>> + Send + 'a>>;
 
 impl Exchange {
     /// Publishes a complete communiqué. Asked again, answers the same.
@@ -48,18 +50,31 @@ impl Exchange {
                 if let Some(published) = life.published() {
                     return Ok(Decision::Repeat(self.receipt_at(published.index).await?));
                 }
-                life.publish(now)?;
-                let contents = self.contents(id).await?;
+                let manifest = life.publish(now)?.manifest.clone();
+                // Where the streams stand is read before what they hold: what is logged in between makes it decide again.
+                let charters = self.folds.charters(&*self.store).await?;
+                let records = self.folds.parties(&*self.store, manifest.parties.clone()).await?;
                 let stream = StreamId::Communique(id);
-                let mut plan = Plan::new(now, [(stream.clone(), life.position())]);
-                plan.steps(
-                    &*self.machine,
-                    &stream,
-                    life.position(),
-                    vec![contents.step()],
-                    vec![],
-                    Some(contents.files()),
-                )?;
+                let mut read = vec![(StreamId::Exchange, charters.position()), (stream.clone(), life.position())];
+                read.extend(records.iter().map(|(id, r)| (StreamId::Party(id.clone()), r.position())));
+                let corrected = match manifest.rectifies {
+                    Some(rectifies) => {
+                        let original = self.folds.life(&*self.store, rectifies.communique).await?;
+                        let stream = StreamId::Communique(rectifies.communique);
+                        read.push((stream.clone(), original.position()));
+                        Some((stream, original))
+                    }
+                    None => None,
+                };
+                let original = self.original(&manifest).await?;
+                let contents = self.contents(id, Until { index: u64::MAX, time: now }, original).await?;
+                let (steps, files) = (vec![contents.step()], Some(contents.files()));
+                let mut plan = Plan::new(now, read);
+                plan.steps(&*self.machine, &stream, life.position(), steps, vec![], files)?;
+                if let Some((stream, original)) = corrected {
+                    let step = Step { kind: Kind::Rectified, documents: vec![manifest.digest()], statements: vec![] };
+                    plan.steps(&*self.machine, &stream, original.position(), vec![step], vec![], None)?;
+                }
                 plan.list(id, &life)?;
                 Ok(Decision::Append(plan))
             })
@@ -153,25 +168,32 @@ impl Exchange {
         Ok(newest)
     }
 
-    /// Digest and size of the package; built when it is first asked for.
-    pub(super) async fn built(&self, id: CommuniqueId, life: &Life) -> Result<(Digest, u64), Refusal> {
+    /// Digest and size of the package; built when it is first asked for, what it corrects first.
+    pub(super) fn built<'a>(&'a self, id: CommuniqueId, life: &'a Life) -> Building<'a> {
+        Box::pin(self.build(id, life))
+    }
+    async fn build(&self, id: CommuniqueId, life: &Life) -> Result<(Digest, u64), Refusal> {
         let published = life.published().ok_or_else(|| Refusal::not_found("publication", id))?;
         if let Some(package) = self.content.package(id).await? {
             return Ok(package);
         }
+        let original = match life.newest() {
+            Some(newest) => self.original(&newest.manifest).await?,
+            None => None,
+        };
         // One at a time: a package costs a pass over all its files, and whoever waited for the same one finds it built.
         let _building = self.building.lock().await;
         if let Some(package) = self.content.package(id).await? {
             return Ok(package);
         }
-        let contents = self.contents(id).await?;
+        let until = Until { index: published.index, time: published.time };
+        let contents = self.contents(id, until, original).await?;
         let entry = self.receipt_at(published.index).await?;
-        let charters = self.folds.charters(&*self.store).await?;
-        let standing = in_force(&charters, published.time)?;
+        let standing = self.standing(published.time).await?;
         let certified = Statement::sign(
             CertifiedCopy {
-                founding: standing.founding(),
-                exchange: standing.exchange().clone(),
+                founding: contents.manifest().founding,
+                exchange: contents.manifest().exchange.clone(),
                 communique: id,
                 manifest: contents.manifest().digest(),
                 published: published.entry,
@@ -211,10 +233,10 @@ impl Exchange {
         Ok((done.sha256, done.size))
     }
 
-    /// One pass over every text and annex: what the archive must say before it holds them.
+    /// One pass over every text, annex and original: what the archive must say before it holds them.
     async fn examined(&self, contents: &Contents) -> Result<BTreeMap<String, PartDigests>, Refusal> {
         let mut examined = BTreeMap::new();
-        for part in contents.manifest().parts() {
+        for part in contents.parts() {
             let (mut hash, mut offset) = (PartHasher::default(), 0);
             loop {
                 let piece = self.content.read(part.sha256, offset, CHUNK_LIMIT).await?.ok_or(Refusal::StoreFailed)?;
@@ -233,13 +255,34 @@ impl Exchange {
         Ok(examined)
     }
 
-    async fn contents(&self, id: CommuniqueId) -> Result<Contents, Refusal> {
+    /// Digest and size of the package of what a manifest corrects.
+    async fn original(&self, manifest: &Manifest) -> Result<Option<(Digest, u64)>, Refusal> {
+        let Some(rectifies) = manifest.rectifies else { return Ok(None) };
+        let original = self.folds.life(&*self.store, rectifies.communique).await?;
+        self.built(rectifies.communique, &original).await.map(Some)
+    }
+
+    /// What belongs into the package, of all that was logged until then, with digest and size of the original's.
+    async fn contents(
+        &self,
+        id: CommuniqueId,
+        until: Until,
+        original: Option<(Digest, u64)>,
+    ) -> Result<Contents, Refusal> {
         let communique = self.logged(&StreamId::Communique(id)).await?;
-        let mut gathering = Gathering::new(communique, self.logged(&StreamId::Exchange).await?)?;
-        let wanted: Vec<Digest> = gathering.wanted().map(|(_, grant)| *grant).collect();
-        for grant in wanted {
-            let stored = self.store.first_naming(grant).await?;
-            gathering.grant(logged(stored.ok_or(Refusal::UnknownGrant { grant })?))?;
+        let mut gathering = Gathering::new(communique, self.logged(&StreamId::Exchange).await?, until)?;
+        let wanted: Vec<_> = gathering.wanted().map(|(party, grant)| (party.clone(), *grant)).collect();
+        for (party, grant) in wanted {
+            let stored = self.store.first_naming(grant).await?.ok_or(Refusal::UnknownGrant { grant })?;
+            let record = self.folds.party(&*self.store, &party).await?;
+            let revocation = match record.revocation(grant) {
+                Some(held) => self.store.log(held.place.index, 1).await?.pop(),
+                None => None,
+            };
+            gathering.grant(logged(stored), revocation.map(logged))?;
+        }
+        if let Some((digest, size)) = original {
+            gathering.original(digest, size);
         }
         gathering.finish()
     }

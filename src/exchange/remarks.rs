@@ -6,7 +6,7 @@ use super::{
     append::{Decision, Plan},
     filling::Filling,
     load::in_force,
-    sight::{Sight, visible},
+    sight::{Scope, Sight},
 };
 use crate::domain::{
     document::Document,
@@ -29,8 +29,8 @@ impl Exchange {
     /// [`Refusal::NotYourParty`]; what [`Remarks::remark`] refuses.
     pub async fn remark(&self, permit: Permit<AddRemark>, remark: Vec<u8>) -> Result<Receipt, Refusal> {
         let remark = &Document::<Remark>::parse(remark)?;
+        // So that who is named, which the decision asks of the remark's party, is asked of the caller's.
         permit.own(&remark.party)?;
-        let permit = &permit;
         self.decide(|now| {
             Box::pin(async move {
                 if let Some(receipt) = self.repeat(remark.digest()).await? {
@@ -39,7 +39,6 @@ impl Exchange {
                 let id = remark.communique;
                 // Read, and not compared at the append: its parties are fixed, and no revision goes away.
                 let life = self.folds.life(&*self.store, id).await?;
-                visible(&life, permit.party(), id)?;
                 let charters = self.folds.charters(&*self.store).await?;
                 let standing = in_force(&charters, now)?;
                 let remarks: &Remarks = &*self.folds.remarks(&*self.store, id).await?;
@@ -81,7 +80,7 @@ impl Exchange {
                 next += 1;
                 let scope = self.scope(&stored).await?;
                 let of_revision = match &scope {
-                    super::sight::Scope::Remark(_, remark) => revision.is_none_or(|n| n == remark.revision),
+                    Scope::Remark(_, remark) => revision.is_none_or(|n| n == remark.revision),
                     _ => false,
                 };
                 if !of_revision || self.sight(permit.party(), &stored, &scope).await? != Sight::Shown {

@@ -153,6 +153,9 @@ impl Content for Memory {
     async fn discard(&self, stage: Stage) {
         self.stages.lock().unwrap().remove(&stage.0);
     }
+    async fn purge(&self, _: CommuniqueId) -> Result<(), ReadFailed> {
+        Err(ReadFailed)
+    }
     async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed> {
         Ok(self.uploads.lock().unwrap().get(&(owner.clone(), digest)).copied())
     }
@@ -467,6 +470,11 @@ async fn watchers_share_what_they_read() {
     assert_eq!(woken.unwrap().len(), 1);
     let next = waiting.next_index();
     let quiet = house.memory.log.lock().unwrap().last().unwrap().clone();
-    house.memory.log.lock().unwrap().push(Stored { index: next, ..quiet });
-    assert_eq!(waiting.events().await.unwrap()[0].index, next);
+    let unheard = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        house.memory.log.lock().unwrap().push(Stored { index: next, ..quiet });
+    };
+    let found = async { tokio::time::timeout(Duration::from_secs(30), waiting.events()).await.expect("looked at") };
+    let (found, ()) = tokio::join!(found, unheard);
+    assert_eq!(found.unwrap()[0].index, next);
 }

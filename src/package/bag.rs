@@ -55,6 +55,11 @@ pub fn entry_path(index: u64) -> String {
 pub fn statement_path(digest: Digest) -> String {
     format!("data/statements/{digest}.jws")
 }
+/// Path of the package of what a rectification corrects.
+#[must_use]
+pub fn original_path(communique: CommuniqueId) -> String {
+    format!("data/rectifies/communique-{communique}.zip")
+}
 /// The one time that all files of the archive bear: log time of the `published` entry, as far as zip can write it.
 #[must_use]
 pub fn archive_time(published: Time) -> DosTime {

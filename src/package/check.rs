@@ -41,13 +41,16 @@ checks! {
         "`data/communique.json` is a manifest in canonical form, within all bounds";
     /// Nothing else is there.
     FileExtra = "FILE-EXTRA"
-        "there is no file beyond the layout, no document or statement that no entry names, and no grant that no act names";
+        "there is no file beyond the layout, no document or statement that no entry names, no full powers that no act names, no revocation of others, no earlier declaration that no signature names, no charter that did not come into force";
+    /// The original.
+    Rectifies = "RECTIFIES"
+        "where the manifest corrects another document, the package of that one is whole, verifies by itself, is the one that the manifest names, and is of the same log and charters";
     /// The charters.
     Charter = "CHARTER"
         "each `data/charters/<version>.json` is a charter of that version in canonical form, within all bounds";
     /// Their succession.
     CharterChain = "CHARTER-CHAIN"
-        "the charters begin with version 1, and each names the one before; this version of the format knows version 1 alone";
+        "the charters begin with version 1, which founds the manifest, and go on without a gap; each could succeed the one before when it was put forward";
     /// The fingerprint.
     Pin = "PIN"
         "the fingerprint that the reader brought is that of one of the charters";
@@ -59,13 +62,13 @@ checks! {
         "each `data/entries/<index>.json` is a log entry in canonical form, of a stream and kind that belong to this package, and records exactly what the rules log";
     /// Order and linking.
     EntryChain = "ENTRY-CHAIN"
-        "log times never go back; each stream's entries are linked without a gap (a party's: in order); what was logged in one step lies side by side";
+        "log times never go back; the communiqué's entries from the signed revision on are linked without a gap, all others in order; what was logged in one step lies side by side";
     /// Adoption.
     Adoption = "ADOPTION"
-        "every party of the charter adopted it with its authority key before the revision was logged";
+        "each adoption is of a charter here, by the party's authority key, and in time; one charter was in force before anything but charters was logged";
     /// Full powers.
     Grant = "GRANT"
-        "the full powers that each act names were signed by the party's authority key, logged before, and cover the act";
+        "the full powers that each act names were signed by the party's authority key, logged before, not revoked, and cover the act; what revokes them is signed by that key";
     /// Acts.
     Act = "ACT"
         "each act is signed by the key of its full powers, agrees with manifest and charter, and was allowed when it was logged";
@@ -77,16 +80,16 @@ checks! {
         "the `opened` entry stands where the initials or the act of opening make it due, and lists them";
     /// Seats.
     Seats = "SEATS"
-        "no holder signs twice, and at completion every party's quorum of different holders has signed";
+        "no holder signs twice, and at completion every party's quorum of different holders has signed, definitively or with a confirmation";
     /// Completion.
     Completion = "COMPLETION"
-        "the `completed` entry follows the last signature that was missing, and lists the signatures";
+        "the `completed` entry follows the last signature that was missing, and lists the signatures that count";
     /// Publication.
     Published = "PUBLISHED"
         "the last entry is `published`; it follows completion and records the manifest";
     /// The embargo.
     Embargo = "EMBARGO"
-        "it was not published before the manifest's embargo";
+        "it was not published before the manifest's embargo, unless every party had released it";
     /// What was published.
     PublishedList = "PUBLISHED-LIST"
         "`published` lists path and digest of every file in `data/` but `README.txt` and itself, and nothing else";
@@ -119,7 +122,7 @@ checks! {
         "`tagmanifest-sha256.txt` and `tagmanifest-sha512.txt` list exactly the other tag files, by path, with their digests";
     /// One form of the container.
     ZipForm = "ZIP-FORM"
-        "the archive's time is that of `published`; texts and annexes are stored, all else is deflated where that is smaller";
+        "the archive's time is that of `published`; texts, annexes and an original are stored, all else is deflated where that is smaller";
 }
 
 impl fmt::Display for Check {

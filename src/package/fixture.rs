@@ -14,7 +14,7 @@ use super::{
     zip::{DosTime, Writer},
 };
 use crate::domain::{
-    act::{Act, ActKind},
+    act::{Act, ActKind, Declaration},
     certified::CertifiedCopy,
     charter::{Adoption, Charter, Der, LogKey, Party, Succession},
     document::Document,
@@ -22,9 +22,11 @@ use crate::domain::{
     id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId, Salt, TrustDomain},
     json,
     key::{SUITE, SecretKey, Signer as _},
-    manifest::{Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Status, Text},
-    powers::{Holder, Powers},
-    statement::{Body, Statement, Type},
+    manifest::{
+        Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Rectifies, Status, Text,
+    },
+    powers::{Holder, Powers, Revocation},
+    statement::{Body, Statement, Type, Unverified},
     text::{Direction, RULES},
     time::Time,
     words::{Line, Names, Prose},
@@ -34,16 +36,29 @@ use crate::domain::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
     Charter,
-    /// A second version, as a succession would bring it.
+    /// Another version is put forward and adopted by this party alone, which no package carries.
+    Failed(usize),
+    /// The next version is put forward, see [`Plan::successors`].
     Succession,
+    /// A party adopts the version put forward last, with the key that it has now.
     Adopt(usize),
+    /// A party has another authority key from now on; its number says which.
+    Rekey(usize, u8),
     /// A trust statement, which no package carries.
     Trust(usize),
     Grant(usize, usize),
+    /// The holder's full powers end.
+    Revoke(usize, usize),
+    /// A declaration on the revision before the signed one.
+    Earlier(usize, usize),
+    /// So many entries of the communiqué before the signed revision.
+    Gap(u64),
     Propose(usize, usize),
     Act(ActKind, usize, usize),
     Opened,
     Completed,
+    /// An entry of this kind on the manifest.
+    Mark(Kind),
     /// So many entries of others.
     Others(u64),
     /// So many seconds pass.
@@ -61,9 +76,16 @@ pub struct Plan {
     /// What is logged after `published`, and listed by it all the same.
     pub late: Vec<Turn>,
     pub charter: Hook<Charter>,
+    /// How each later version differs from the one before.
+    pub successors: Vec<Hook<Charter>>,
+    /// The version that manifest and acts are under.
+    pub under: usize,
+    /// What this one corrects; its log goes on.
+    pub original: Option<Played>,
     pub adoption: Hook<Adoption>,
     pub manifest: Hook<Manifest>,
     pub powers: Hook<Powers>,
+    pub revocation: Hook<Revocation>,
     pub act: Hook<Act>,
     pub signer: Choice,
     pub compact: Hook<String>,
@@ -88,8 +110,22 @@ pub struct Plan {
     pub pin: Option<Digest>,
 }
 
+/// Where a log stands, so that another package can be of the same.
+#[derive(Clone)]
+struct Log {
+    index: u64,
+    now: Time,
+    streams: BTreeMap<StreamId, Position>,
+    charters: Vec<Document<Charter>>,
+    grants: BTreeMap<(usize, usize), String>,
+}
+
 /// A package and what it was made of.
+#[derive(Clone)]
 pub struct Played {
+    log: Log,
+    /// How many documents it corrects, one below another.
+    depth: u8,
     pub zip: Vec<u8>,
     pub files: Files,
     pub logged: Vec<(StreamId, Logged)>,
@@ -104,6 +140,15 @@ impl Played {
     pub fn verify(&self) -> Verdict {
         verify(Cursor::new(&self.zip), Some(self.pin.unwrap_or(self.charter.digest())))
     }
+    /// The same package, for something that corrects it in another log.
+    pub fn under_the_log_of(self, other: Self) -> Self {
+        Self { log: other.log, logged: other.logged, ..self }
+    }
+    /// The same package, for something that corrects it before it is published.
+    pub fn before_publication(mut self) -> Self {
+        self.log.index = self.published.0 - 1;
+        self
+    }
     pub fn stream(&self, stream: &StreamId) -> Vec<Logged> {
         self.logged.iter().filter(|(s, _)| s == stream).map(|(_, l)| l.clone()).collect()
     }
@@ -112,8 +157,9 @@ impl Played {
 pub fn party(p: usize) -> PartyId {
     PartyId::parse(format!("sample-{p}")).unwrap()
 }
-pub fn id() -> CommuniqueId {
-    CommuniqueId::new(1_795_424_400_000, &[7; 10])
+/// The communiqué that corrects so many others.
+pub fn id(depth: u8) -> CommuniqueId {
+    CommuniqueId::new(1_795_424_400_000, &[7 + depth; 10])
 }
 pub fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
@@ -175,6 +221,9 @@ impl Plan {
                 c.parties.truncate(parties);
                 c.parties.iter_mut().for_each(|p| p.quorum = quorum as u64);
             }),
+            successors: vec![],
+            under: 1,
+            original: None,
             adoption: none(),
             manifest: Box::new(move |m| {
                 m.parties.truncate(parties);
@@ -182,6 +231,7 @@ impl Plan {
                 m.procedure.initialling = initialling;
             }),
             powers: none(),
+            revocation: none(),
             act: none(),
             signer: Box::new(|_, _, _| None),
             compact: none(),
@@ -202,6 +252,14 @@ impl Plan {
     /// Two parties of two holders each, initialling required.
     pub fn plain() -> Self {
         Self::new(2, 2, Initialling::Required)
+    }
+    /// The course of what corrects this, in the same log, with the same full powers.
+    pub fn correcting(original: Played) -> Self {
+        let mut plan = Self::plain();
+        let logged = |t: &Turn| !matches!(t, Turn::Charter | Turn::Adopt(_) | Turn::Grant(..));
+        plan.script.retain(logged);
+        plan.original = Some(original);
+        plan
     }
     /// Where in the script this turn is.
     pub fn position(&self, turn: Turn) -> usize {
@@ -232,7 +290,10 @@ impl Plan {
 
 struct Play<'a> {
     plan: &'a Plan,
-    charter: Document<Charter>,
+    depth: u8,
+    charters: Vec<Document<Charter>>,
+    /// How many versions were put forward.
+    proposed: usize,
     manifest: Document<Manifest>,
     index: u64,
     now: Time,
@@ -240,7 +301,12 @@ struct Play<'a> {
     files: Files,
     logged: Vec<(StreamId, Logged)>,
     initials: Vec<String>,
-    signatures: Vec<String>,
+    /// Signatures and confirmations, with party and holder.
+    signatures: Vec<(ActKind, usize, usize, String)>,
+    revoked: Vec<(usize, usize)>,
+    authorities: BTreeMap<usize, u8>,
+    grants: BTreeMap<(usize, usize), String>,
+    declared: BTreeMap<usize, Digest>,
     opening: Option<Digest>,
 }
 
@@ -270,16 +336,30 @@ impl<'a> Play<'a> {
             suites: vec![SUITE.into()],
         };
         (plan.charter)(&mut charter);
-        let charter = Document::of(&charter).unwrap();
+        let mut charters = vec![Document::of(&charter).unwrap()];
+        if let Some(original) = &plan.original {
+            charters = original.log.charters.clone();
+        }
+        for change in &plan.successors {
+            let last = charters.last().unwrap();
+            let mut next = (**last).clone();
+            next.version += 1;
+            next.previous = Some(last.digest());
+            next.adopt_by = Some(start().plus(86_400));
+            change(&mut next);
+            charters.push(Document::of(&next).unwrap());
+        }
+        let (founding, charter) = (charters[0].digest(), charters[plan.under - 1].clone());
+        let depth = plan.original.as_ref().map_or(0, |o| o.depth + 1);
         let mut texts = [("ar", ARABIC.to_owned()), ("fr", FRENCH.to_owned())];
         (plan.text)(&mut texts[1].1);
         let mut manifest = Manifest {
             r#type: Type::of::<Manifest>(),
             salt: salt("manifest"),
-            founding: charter.digest(),
+            founding,
             exchange: exchange(),
             charter: charter.digest(),
-            communique: id(),
+            communique: id(depth),
             revision: 2,
             previous: Some(Digest::of(b"revision 1")),
             proposer: party(0),
@@ -309,7 +389,11 @@ impl<'a> Play<'a> {
             }),
             legal_effect: LegalEffect::Political,
             procedure: Procedure { initialling: Initialling::Required, deadline: None, embargo: None },
-            rectifies: None,
+            rectifies: plan.original.as_ref().map(|o| Rectifies {
+                communique: o.manifest.communique,
+                manifest: o.manifest.digest(),
+                entry: Digest::of(&o.published.1),
+            }),
         };
         (plan.manifest)(&mut manifest);
         let manifest = Document::of(&manifest).unwrap();
@@ -322,20 +406,42 @@ impl<'a> Play<'a> {
         // What came before the package begins: trust in the parties' streams, revision 1 in the communiqué's.
         let earlier = |length| Position { length, last: Some(Digest::of(b"earlier")) };
         let mut streams: BTreeMap<_, _> = (0..6).map(|p| (StreamId::Party(party(p)), earlier(1))).collect();
+        let (mut index, mut now, mut grants, mut logged) = (0, start(), BTreeMap::new(), vec![]);
+        if let Some(original) = &plan.original {
+            Log { index, now, streams, grants, .. } = original.log.clone();
+            logged.clone_from(&original.logged);
+            files.insert(bag::original_path(original.manifest.communique), original.zip.clone());
+            for charter in &original.log.charters {
+                files.insert(bag::charter_path(charter.version), charter.bytes().to_vec());
+            }
+            for (_, l) in logged.iter().filter(|(s, _)| !matches!(s, StreamId::Communique(_))) {
+                files.insert(bag::entry_path(l.index), l.bytes.clone());
+                let entry: Entry = json::parse(&l.bytes).unwrap();
+                for (digest, object) in entry.statements.iter().zip(&l.objects[entry.documents.len()..]) {
+                    files.insert(bag::statement_path(*digest), object.clone());
+                }
+            }
+        }
         if manifest.revision > 1 {
             streams.insert(StreamId::Communique(manifest.communique), earlier(3));
         }
         Self {
             plan,
-            charter,
+            depth,
+            charters,
+            proposed: plan.original.as_ref().map_or(0, |o| o.log.charters.len()),
             manifest,
-            index: 0,
-            now: start(),
+            index,
+            now,
             streams,
             files,
-            logged: vec![],
+            logged,
             initials: vec![],
             signatures: vec![],
+            revoked: vec![],
+            authorities: BTreeMap::new(),
+            grants,
+            declared: BTreeMap::new(),
             opening: None,
         }
     }
@@ -383,7 +489,7 @@ impl<'a> Play<'a> {
 
     fn grant(&self, p: usize, h: usize) -> String {
         let mut powers = Powers {
-            founding: self.charter.digest(),
+            founding: self.founding(),
             exchange: exchange(),
             party: party(p),
             holder: Holder {
@@ -398,74 +504,140 @@ impl<'a> Play<'a> {
             not_after: start().plus(30 * 86_400),
         };
         (self.plan.powers)(&mut powers);
-        self.sign(powers, authority(p), p, h)
+        self.sign(powers, self.authority(p), p, h)
+    }
+    fn founding(&self) -> Digest {
+        self.charters[0].digest()
+    }
+    /// The seed of the party's authority key.
+    fn authority(&self, p: usize) -> u8 {
+        self.authorities.get(&p).copied().unwrap_or(authority(p))
     }
 
     fn act(&mut self, kind: ActKind, p: usize, h: usize) -> String {
-        let mut act = Act {
+        let ad_referendum =
+            || self.signatures.iter().rfind(|(k, of, ..)| (*k, *of) == (ActKind::SignAdReferendum, p)).map(|s| &s.3);
+        let texts =
+            || Declaration::Texts([(lang("fr"), Prose::new("Nous l’entendons ainsi (exemple).").unwrap())].into());
+        let declaration = match kind {
+            ActKind::Declare => Some(texts()),
+            ActKind::Sign | ActKind::SignAdReferendum => self.declared.get(&p).copied().map(Declaration::Made),
+            _ => None,
+        };
+        let grant = self.grants.get(&(p, h)).cloned().unwrap_or_else(|| self.grant(p, h));
+        let act = Act {
             act: kind,
-            founding: self.charter.digest(),
+            founding: self.founding(),
             exchange: exchange(),
             party: party(p),
-            charter: self.charter.digest(),
+            charter: self.charters[self.plan.under - 1].digest(),
             communique: self.manifest.communique,
             revision: self.manifest.revision,
             manifest: self.manifest.digest(),
-            opening: self.opening.filter(|_| kind.needs_opening()),
-            grant: Digest::of(self.grant(p, h).as_bytes()),
+            opening: self.opening.filter(|_| kind.needs_opening() || kind == ActKind::Withdraw),
+            grant: Digest::of(grant.as_bytes()),
             time: self.now,
             place: Some(line("Ville d’exemple")),
-            reason: (kind == ActKind::Decline).then(|| Prose::new("Motif d’exemple").unwrap()),
-            declaration: None,
-            confirms: None,
+            reason: matches!(kind, ActKind::Decline | ActKind::Object).then(|| Prose::new("Motif d’exemple").unwrap()),
+            declaration,
+            confirms: (kind == ActKind::Confirm)
+                .then(|| Digest::of(ad_referendum().map_or("no signature", String::as_str).as_bytes())),
         };
-        (self.plan.act)(&mut act);
-        let compact = self.sign(act, official(p, h), p, h);
+        let compact = self.sign_act(act, p, h);
         match kind {
             ActKind::Initial | ActKind::Open => self.initials.push(compact.clone()),
-            ActKind::Sign => self.signatures.push(compact.clone()),
+            ActKind::Declare => drop(self.declared.insert(p, Digest::of(compact.as_bytes()))),
+            _ if kind.is_signature() => self.signatures.push((kind, p, h, compact.clone())),
             _ => {}
         }
         compact
+    }
+    fn sign_act(&self, mut act: Act, p: usize, h: usize) -> String {
+        (self.plan.act)(&mut act);
+        self.sign(act, official(p, h), p, h)
+    }
+    /// The signatures that count, in log order.
+    fn counting(&self) -> Vec<String> {
+        let confirms = |kind, p| kind == ActKind::Confirm && self.signatures.iter().any(|s| (s.0, s.1) == (kind, p));
+        let counts = |(kind, p, h, _): &&(ActKind, usize, usize, String)| {
+            !self.revoked.contains(&(*p, *h)) && (*kind != ActKind::SignAdReferendum || confirms(ActKind::Confirm, *p))
+        };
+        self.signatures.iter().filter(counts).map(|s| s.3.clone()).collect()
     }
 
     fn turn(&mut self, turn: Turn) {
         let communique = StreamId::Communique(self.manifest.communique);
         let manifest = [self.manifest.bytes().to_vec()];
         match turn {
-            Turn::Charter => {
-                let bytes = self.charter.bytes().to_vec();
-                self.files.insert(bag::charter_path(1), bytes.clone());
-                self.log(Kind::Charter, StreamId::Exchange, &[bytes], &[]);
-            }
-            Turn::Succession => {
-                let mut next = (*self.charter).clone();
-                next.version = 2;
-                next.previous = Some(self.charter.digest());
-                next.adopt_by = Some(start().plus(86_400));
-                let bytes = json::encode(&next);
-                self.files.insert(bag::charter_path(2), bytes.clone());
-                self.log(Kind::Charter, StreamId::Exchange, &[bytes], &[]);
+            Turn::Charter | Turn::Succession => {
+                let Some(charter) = self.charters.get(self.proposed).cloned() else { panic!("no such version") };
+                self.proposed += 1;
+                self.files.insert(bag::charter_path(charter.version), charter.bytes().to_vec());
+                self.log(Kind::Charter, StreamId::Exchange, &[charter.bytes().to_vec()], &[]);
             }
             Turn::Adopt(p) => {
+                let charter = self.charters[self.proposed.max(1) - 1].clone();
                 let mut adoption = Adoption {
-                    founding: self.charter.digest(),
+                    founding: self.founding(),
                     exchange: exchange(),
                     party: party(p),
-                    charter: self.charter.digest(),
-                    version: 1,
+                    charter: charter.digest(),
+                    version: charter.version,
                     time: self.now,
                 };
                 (self.plan.adoption)(&mut adoption);
-                let compact = self.sign(adoption, authority(p), p, 0);
+                let compact = self.sign(adoption, self.authority(p), p, 0);
                 self.log(Kind::Adoption, StreamId::Exchange, &[], &[compact]);
             }
+            Turn::Failed(p) => {
+                let (charters, proposed, files) = (self.charters.clone(), self.proposed, self.files.clone());
+                let mut next = (*self.charters[proposed - 1]).clone();
+                next.version += 1;
+                next.previous = Some(self.charters[proposed - 1].digest());
+                next.adopt_by = Some(start().plus(600));
+                next.witnesses = 1;
+                self.charters.insert(proposed, Document::of(&next).unwrap());
+                self.turn(Turn::Succession);
+                self.turn(Turn::Adopt(p));
+                (self.charters, self.proposed, self.files) = (charters, proposed, files);
+            }
+            Turn::Rekey(p, seed) => drop(self.authorities.insert(p, seed)),
             Turn::Trust(p) => {
                 self.log(Kind::Trust, StreamId::Party(party(p)), &[], &[]);
             }
             Turn::Grant(p, h) => {
                 let compact = self.grant(p, h);
+                self.grants.insert((p, h), compact.clone());
                 self.log(Kind::Powers, StreamId::Party(party(p)), &[], &[compact]);
+            }
+            Turn::Revoke(p, h) => {
+                let grant = self.grants.get(&(p, h)).cloned().unwrap_or_else(|| self.grant(p, h));
+                let mut revocation = Revocation {
+                    founding: self.founding(),
+                    exchange: exchange(),
+                    party: party(p),
+                    grant: Digest::of(grant.as_bytes()),
+                    reason: Prose::new("Fin de mission (exemple).").unwrap(),
+                    time: self.now,
+                };
+                (self.plan.revocation)(&mut revocation);
+                let compact = self.sign(revocation, self.authority(p), p, h);
+                self.revoked.push((p, h));
+                self.log(Kind::Revocation, StreamId::Party(party(p)), &[], &[compact]);
+            }
+            Turn::Earlier(p, h) => {
+                let declared = self.declared.get(&p).copied();
+                let compact = self.act(ActKind::Declare, p, h);
+                let mut act = Unverified::<Act>::parse(&compact).unwrap().claims().clone();
+                act.revision -= 1;
+                act.manifest = self.manifest.previous.unwrap();
+                let compact = self.sign_act(act, p, h);
+                self.declared.insert(p, declared.unwrap_or(Digest::of(compact.as_bytes())));
+                self.log(Kind::Act, communique, &[], &[compact]);
+            }
+            Turn::Gap(n) => {
+                let at = self.streams.entry(communique).or_default();
+                *at = Position { length: at.length + n, last: Some(Digest::of(b"earlier")) };
             }
             Turn::Propose(p, h) => {
                 let compact = self.act(ActKind::Propose, p, h);
@@ -481,14 +653,15 @@ impl<'a> Play<'a> {
                 self.opening = Some(Digest::of(&bytes));
             }
             Turn::Completed => {
-                let acts = self.signatures.clone();
+                let acts = self.counting();
                 self.log(Kind::Completed, communique, &manifest, &acts);
             }
+            Turn::Mark(kind) => drop(self.log(kind, communique, &manifest, &[])),
             Turn::Others(n) => self.index += n,
             Turn::Wait(seconds) => self.now = self.now.plus(seconds),
         }
         // What is logged in one step has one time.
-        if !matches!(turn, Turn::Act(..) | Turn::Propose(..)) {
+        if !matches!(turn, Turn::Act(..) | Turn::Propose(..) | Turn::Rekey(..) | Turn::Gap(_)) {
             self.now = self.now.plus(60);
         }
     }
@@ -508,7 +681,7 @@ impl<'a> Play<'a> {
         let communique = StreamId::Communique(self.manifest.communique);
         let (entry, bytes) = self.log(Kind::Published, communique, &manifest, &[]);
         let mut copy = CertifiedCopy {
-            founding: self.charter.digest(),
+            founding: self.founding(),
             exchange: exchange(),
             communique: self.manifest.communique,
             manifest: self.manifest.digest(),
@@ -539,11 +712,12 @@ impl<'a> Play<'a> {
         archive.iter_mut().for_each(|(path, _)| *path = format!("{folder}/{path}"));
         (self.plan.archive)(&mut archive);
 
+        let original = |path: &str| path.starts_with("data/rectifies/");
         let parts: BTreeSet<_> = self.manifest.parts().map(|p| p.path).collect();
         let mut writer = Writer::new(vec![], self.plan.time.unwrap_or(bag::archive_time(entry.time)));
         for (name, bytes) in &archive {
             let path = name.split_once('/').map_or(name.as_str(), |(_, path)| path);
-            if parts.contains(path) || self.plan.stored.contains(&path) {
+            if parts.contains(path) || original(path) || self.plan.stored.contains(&path) {
                 writer.stored(name, bytes.len() as u64, crc32fast::hash(bytes)).unwrap();
                 writer.piece(bytes).unwrap();
                 writer.end().unwrap();
@@ -554,12 +728,20 @@ impl<'a> Play<'a> {
         let mut zip = writer.finish().unwrap();
         (self.plan.zip)(&mut zip);
         Played {
+            log: Log {
+                index: self.index,
+                now: self.now,
+                streams: self.streams,
+                charters: self.charters[..self.proposed.max(1)].to_vec(),
+                grants: self.grants,
+            },
+            depth: self.depth,
             zip,
             files: all,
             logged: self.logged,
             published: (index, bytes),
             certified,
-            charter: self.charter,
+            charter: self.charters.swap_remove(0),
             manifest: self.manifest,
             pin: self.plan.pin,
         }

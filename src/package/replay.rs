@@ -10,13 +10,15 @@ use super::{
     write::Contents,
 };
 use crate::domain::{
+    act::{Act, ActKind, Declaration},
     entry::{Entry, Kind, Position, Recorded, Step, StreamId},
     id::{Digest, PartyId},
     key::PublicKey,
-    life::{Context, Life, Past},
-    powers::Powers,
+    life::{CLOCK_TOLERANCE, Context, Life, LoggedAct, Past},
+    powers::{Powers, Revocation},
     refusal::Refusal,
     register::{self, PartyRecord},
+    seats::Grants as _,
     statement::{Body, Unverified},
     succession::{Charters, Standing},
     time::Time,
@@ -57,44 +59,35 @@ pub(super) struct Replay {
     pub charters: Charters,
     pub parties: BTreeMap<PartyId, PartyRecord>,
     pub life: Life,
+    /// The declarations made on earlier revisions, with where the communiqué's stream then stood.
+    pub declarations: BTreeMap<Digest, LoggedAct>,
+    earlier: Position,
+    /// The signatures and confirmations that count, as `completed` lists them.
+    pub counted: BTreeSet<Digest>,
     /// What the last act made due and the log has not shown yet.
     due: VecDeque<Step>,
     /// Index and time of the entry before.
     before: Option<(u64, Time)>,
 }
 
-/// Replays every entry, in log order, up to `published`.
-pub(super) fn replay(contents: &Contents, records: &[Record]) -> Result<Replay, Failure> {
-    let mut replay = Replay { life: Life::after(past(contents, records)?), ..Replay::default() };
+/// Replays every entry, in log order, up to `published`. `original` is the life of what the manifest corrects.
+pub(super) fn replay(contents: &Contents, records: &[Record], original: Option<&Life>) -> Result<Replay, Failure> {
+    if !records.iter().any(|r| matches!(r.entry.stream, StreamId::Communique(_))) {
+        return Err(Check::Published.fails("there is no entry of it"));
+    }
+    let mut replay = Replay::default();
     for record in records {
-        replay.next(contents, record)?;
+        replay.next(contents, record, original)?;
         replay.before = Some((record.index, record.entry.time));
     }
-    if replay.life.published().is_none() {
+    let Some(published) = replay.life.published() else {
         return Err(Check::Published.fails("the entries do not end with published"));
-    }
-    replay.unused_grant().map_or(Ok(replay), Err)
-}
-
-/// Where the communiqué's stream stood before the signed revision.
-fn past(contents: &Contents, records: &[Record]) -> Result<Past, Failure> {
-    let of_communique = |r: &&Record| matches!(r.entry.stream, StreamId::Communique(_));
-    let first = records.iter().find(of_communique).ok_or_else(|| Check::Published.fails("there is no entry of it"))?;
-    let revisions = contents.manifest().revision.saturating_sub(1);
-    let Entry { seq, previous, .. } = first.entry;
-    if seq < revisions || (seq == 0) != (revisions == 0) {
-        return Err(first.fails(Check::EntryChain, "it is too early in its stream for this revision"));
-    }
-    Ok(Past {
-        revisions,
-        manifest: contents.manifest().previous,
-        position: Position { length: seq, last: previous },
-        ..Past::default()
-    })
+    };
+    replay.unused(published.time).map_or(Ok(replay), Err)
 }
 
 impl Replay {
-    fn next(&mut self, contents: &Contents, record: &Record) -> Result<(), Failure> {
+    fn next(&mut self, contents: &Contents, record: &Record, original: Option<&Life>) -> Result<(), Failure> {
         let chain = |e: Refusal| record.fails(Check::EntryChain, e);
         if self.before.is_some_and(|(_, time)| record.entry.time < time) {
             return Err(record.fails(Check::EntryChain, "log time goes back"));
@@ -102,20 +95,19 @@ impl Replay {
         if self.life.published().is_some() {
             return Err(record.fails(Check::Published, "published is not the last entry"));
         }
-        let of_communique = matches!(record.entry.stream, StreamId::Communique(_));
         if let Some(step) = self.due.pop_front() {
             let check = if step.kind == Kind::Opened { Check::Opening } else { Check::Completion };
             record.is(&step, check)?;
-            if !of_communique {
+            if !matches!(record.entry.stream, StreamId::Communique(_)) {
                 return Err(record.fails(Check::Entry, "it stands in another stream"));
             }
             if self.before.is_some_and(|(index, _)| index + 1 != record.index) {
                 return Err(record.fails(Check::EntryChain, "it does not follow the act that made it due"));
             }
+            if step.kind == Kind::Completed {
+                self.counted = step.statements.into_iter().collect();
+            }
             return self.life.apply(record.recorded()).map_err(chain);
-        }
-        if self.life.completed().is_some() && !of_communique {
-            return Err(record.fails(Check::FileExtra, "what was logged after completion does not belong here"));
         }
         match (&record.entry.stream, record.entry.kind) {
             (StreamId::Exchange, kind @ (Kind::Charter | Kind::Adoption)) => {
@@ -123,10 +115,16 @@ impl Replay {
                 let taken = |key: &PublicKey| self.parties.values().any(|r| r.holds_key(key));
                 let step = self.charters.decide_again(record.recorded(), taken);
                 record.is(&step.map_err(|e| record.fails(check, e))?, Check::Entry)?;
-                self.charters.apply_after_gap(record.recorded()).map_err(chain)
+                // Before the first is in force, there is no proposal that could have failed.
+                match self.charters.in_force(record.entry.time) {
+                    Some(_) => self.charters.apply_after_gap(record.recorded()),
+                    None => self.charters.apply(record.recorded()),
+                }
+                .map_err(chain)
             }
-            (StreamId::Party(party), Kind::Powers) => {
-                self.grant(party, record)?;
+            (StreamId::Party(party), kind @ (Kind::Powers | Kind::Revocation)) => {
+                let step = if kind == Kind::Powers { self.grant(party, record) } else { self.revoke(party, record) };
+                record.is(&step?, Check::Entry)?;
                 let of_party = self.parties.entry(party.clone()).or_default();
                 of_party.apply_after_gap(record.recorded()).map_err(chain)
             }
@@ -138,8 +136,12 @@ impl Replay {
                 record.is(&contents.step(), Check::Published)?;
                 self.life.apply(record.recorded()).map_err(chain)
             }
-            (StreamId::Communique(_), Kind::Revision | Kind::Act) => {
-                let mut steps = VecDeque::from(self.decide(contents, record)?);
+            (StreamId::Communique(_), Kind::Act) if !self.life.exists() => self.declared(contents, record),
+            (StreamId::Communique(_), kind @ (Kind::Revision | Kind::Act)) => {
+                if kind == Kind::Revision && !self.life.exists() {
+                    self.life = Life::after(self.past(contents, record)?);
+                }
+                let mut steps = VecDeque::from(self.decide(contents, record, original)?);
                 if let Some(step) = steps.pop_front() {
                     record.is(&step, Check::Entry)?;
                 }
@@ -154,33 +156,105 @@ impl Replay {
         }
     }
 
+    /// Where the communiqué's stream stood before the signed revision, and what had been declared.
+    fn past(&mut self, contents: &Contents, record: &Record) -> Result<Past, Failure> {
+        let revisions = contents.manifest().revision.saturating_sub(1);
+        let Entry { seq, previous, .. } = record.entry;
+        if seq < revisions || (seq == 0) != (revisions == 0) {
+            return Err(record.fails(Check::EntryChain, "it is too early in its stream for this revision"));
+        }
+        self.earlier.pass_gap(&record.entry);
+        if self.earlier != (Position { length: seq, last: previous }) {
+            return Err(record.fails(Check::EntryChain, "it does not continue the declarations before it"));
+        }
+        let declared = self.declarations.iter().map(|(digest, made)| (*digest, made.act.party.clone()));
+        Ok(Past {
+            revisions,
+            manifest: contents.manifest().previous,
+            position: self.earlier,
+            declarations: declared.collect(),
+        })
+    }
+
+    /// Judges an act before the signed revision: a declaration on an earlier one. Of its revision no more is known than that
+    /// it was this communiqué's, and for the last one its manifest.
+    fn declared(&mut self, contents: &Contents, record: &Record) -> Result<(), Failure> {
+        let fails = |why: &str| record.fails(Check::Act, why);
+        let standing = self.in_force(record)?;
+        let act = register::verify_act(record.statement(Check::Act)?, &self.parties).map_err(|e| refused(record, e))?;
+        let (body, manifest) = (act.body(), contents.manifest());
+        if body.act != ActKind::Declare {
+            return Err(fails("nothing but declarations stands before the signed revision"));
+        }
+        let ours = (manifest.communique, manifest.founding, &manifest.exchange);
+        if (body.communique, body.founding, &body.exchange) != ours || !manifest.parties.contains(&body.party) {
+            return Err(fails("it is not a declaration of one of the parties on this communiqué"));
+        }
+        let last = body.revision + 1 == manifest.revision;
+        if body.revision >= manifest.revision || last && manifest.previous != Some(body.manifest) {
+            return Err(fails("it is not on an earlier revision"));
+        }
+        if body.charter != standing.digest() {
+            return Err(fails("it is under another charter than the one in force"));
+        }
+        if body.time > record.entry.time.plus(CLOCK_TOLERANCE) {
+            return Err(fails("its time is in the future"));
+        }
+        let grant = self.parties.grant(&body.party, &body.grant);
+        let covering = grant.ok_or(Refusal::UnknownGrant { grant: body.grant });
+        covering.and_then(|grant| grant.covering(body, &standing)).map_err(|e| refused(record, e))?;
+        let step = Step { kind: Kind::Act, documents: vec![], statements: vec![act.digest()] };
+        record.is(&step, Check::Entry)?;
+        if record.entry.seq < body.revision {
+            return Err(record.fails(Check::EntryChain, "it is too early in its stream for its revision"));
+        }
+        self.earlier.pass_gap(&record.entry);
+        let advanced = self.earlier.advance(&record.entry, record.digest);
+        advanced.map_err(|e| record.fails(Check::EntryChain, e))?;
+        let made = LoggedAct {
+            act: body.clone(),
+            compact: act.compact().to_owned(),
+            digest: act.digest(),
+            place: record.recorded().place(),
+        };
+        self.declarations.insert(act.digest(), made);
+        Ok(())
+    }
+
     /// Verifies full powers.
-    fn grant(&self, party: &PartyId, record: &Record) -> Result<(), Failure> {
+    fn grant(&self, party: &PartyId, record: &Record) -> Result<Step, Failure> {
         let standing = self.in_force(record)?;
         let powers: Unverified<Powers> = record.statement(Check::Grant)?;
         // In another party's stream they are nobody's: a grant is looked up by party, and must be of that party.
         let empty = PartyRecord::default();
         let own = self.parties.get(party).unwrap_or(&empty);
         let others = self.parties.iter().filter(|(id, _)| *id != party).map(|(_, r)| r);
-        let (_, step) =
-            own.grant(powers, &self.charters, &standing, others).map_err(|e| record.fails(Check::Grant, e))?;
-        record.is(&step, Check::Entry)
+        let granted = own.grant(powers, &self.charters, &standing, others);
+        granted.map(|(_, step)| step).map_err(|e| record.fails(Check::Grant, e))
+    }
+
+    /// Verifies the end of full powers that are here.
+    fn revoke(&self, party: &PartyId, record: &Record) -> Result<Step, Failure> {
+        let standing = self.in_force(record)?;
+        let revocation: Unverified<Revocation> = record.statement(Check::Grant)?;
+        if revocation.claims().party != *party {
+            return Err(record.fails(Check::Grant, "it stands in another party's stream"));
+        }
+        let revoked = self.parties.get(party).map(|own| own.revoke(revocation, &standing));
+        let unknown = || record.fails(Check::FileExtra, "it revokes full powers that are not here");
+        revoked.ok_or_else(unknown)?.map(|(_, step)| step).map_err(|e| match e {
+            Refusal::UnknownGrant { .. } => unknown(),
+            e => record.fails(Check::Grant, e),
+        })
     }
 
     /// Decides again on an act: what must be logged.
-    fn decide(&self, contents: &Contents, record: &Record) -> Result<Vec<Step>, Failure> {
+    fn decide(&self, contents: &Contents, record: &Record, original: Option<&Life>) -> Result<Vec<Step>, Failure> {
         let standing = self.in_force(record)?;
-        let refused = |e: Refusal| {
-            let check = match e {
-                Refusal::SeatTaken { .. } => Check::Seats,
-                Refusal::DeadlinePassed { .. } => Check::Deadline,
-                Refusal::UnknownGrant { .. } | Refusal::GrantForbids { .. } => Check::Grant,
-                _ => Check::Act,
-            };
-            record.fails(check, e)
-        };
+        let refused = |e: Refusal| refused(record, e);
         let act = register::verify_act(record.statement(Check::Act)?, &self.parties).map_err(refused)?;
-        let context = Context { standing: &standing, grants: &self.parties, original: None, now: record.entry.time };
+        let original = original.filter(|life| life.published().is_some_and(|p| p.index < record.index));
+        let context = Context { standing: &standing, grants: &self.parties, original, now: record.entry.time };
         match record.entry.kind {
             Kind::Revision => self.life.propose(contents.manifest(), &act, context),
             _ => self.life.act(&act, context),
@@ -193,13 +267,45 @@ impl Replay {
         standing.ok_or_else(|| record.fails(Check::Adoption, "no charter was in force: not every party had adopted it"))
     }
 
-    /// A grant that no act names.
-    fn unused_grant(&self) -> Option<Failure> {
+    /// What is here for nothing: a grant that no act names, a declaration that no signature names, a charter that did not come
+    /// into force.
+    fn unused(&self, published: Time) -> Option<Failure> {
         let signed = self.life.newest()?;
+        let acts = || signed.acts.iter().chain([&signed.propose]);
         let used: BTreeSet<_> =
-            signed.acts.iter().chain([&signed.propose]).map(|a| (&a.act.party, &a.act.grant)).collect();
+            acts().chain(self.declarations.values()).map(|a| (&a.act.party, &a.act.grant)).collect();
         let logged = self.parties.iter().flat_map(|(party, r)| r.grants().keys().map(move |grant| (party, grant)));
-        let unused = logged.into_iter().find(|grant| !used.contains(grant));
-        unused.map(|(party, grant)| Check::FileExtra.fails(format!("no act names the full powers {grant} of {party}")))
+        if let Some((party, grant)) = logged.into_iter().find(|grant| !used.contains(grant)) {
+            return Some(Check::FileExtra.fails(format!("no act names the full powers {grant} of {party}")));
+        }
+        let named: BTreeSet<_> = acts().filter_map(|a| given_with(&a.act)).collect();
+        if let Some(digest) = self.declarations.keys().find(|digest| !named.contains(digest)) {
+            return Some(Check::FileExtra.fails(format!("no signature names the earlier declaration {digest}")));
+        }
+        let chain: BTreeSet<_> = self.charters.chain(published).iter().map(|s| s.digest()).collect();
+        let failed = self.charters.versions().find(|(charter, _)| !chain.contains(&charter.digest()));
+        failed.map(|(charter, _)| {
+            let why = format!("charter {} did not come into force before publication", charter.version);
+            Check::FileExtra.fails(why)
+        })
     }
+}
+
+/// The declaration that a signature is given with.
+pub(super) fn given_with(act: &Act) -> Option<Digest> {
+    match act.declaration {
+        Some(Declaration::Made(digest)) => Some(digest),
+        _ => None,
+    }
+}
+
+/// The check that a refused act fails.
+fn refused(record: &Record, refusal: Refusal) -> Failure {
+    let check = match refusal {
+        Refusal::SeatTaken { .. } => Check::Seats,
+        Refusal::DeadlinePassed { .. } => Check::Deadline,
+        Refusal::UnknownGrant { .. } | Refusal::GrantForbids { .. } => Check::Grant,
+        _ => Check::Act,
+    };
+    record.fails(check, refusal)
 }

@@ -1,5 +1,6 @@
 //! Whole packages, good and bad.
 
+mod courses;
 mod foreign;
 mod format;
 mod table;
@@ -14,12 +15,15 @@ use super::{
     fixture::{self, Plan, Played, Turn},
     verdict::Verdict,
     verify::{text, verify},
-    write::{Contents, Gathering, PackageWriter},
+    write::{Contents, Gathering, Logged, PackageWriter, Until},
 };
 use crate::domain::{
-    entry::StreamId,
+    entry::{Entry, StreamId},
     id::{Digest, Lang},
+    json,
     manifest::Initialling,
+    powers::Revocation,
+    statement::Unverified,
 };
 
 fn outcome(played: &Played) -> String {
@@ -32,19 +36,39 @@ fn outcome(played: &Played) -> String {
 /// What the exchange does: gather, then write in pieces, emptying the buffer all the while.
 fn gathered(played: &Played) -> Contents {
     let communique = played.stream(&StreamId::Communique(played.manifest.communique));
-    let mut gathering = Gathering::new(communique, played.stream(&StreamId::Exchange)).unwrap();
+    let published: Entry = json::parse(&played.published.1).unwrap();
+    let until = Until { index: played.published.0, time: published.time };
+    let before = gather(played, communique.clone(), Until { index: u64::MAX, ..until }, played.published.0);
+    let after = gather(played, communique, until, u64::MAX);
+    assert!(before == after, "the same is chosen when it is decided and when it is built");
+    after
+}
+
+/// Gathers from the log as it was before this index.
+fn gather(played: &Played, communique: Vec<Logged>, until: Until, before: u64) -> Contents {
+    let held = |logged: Vec<Logged>| logged.into_iter().filter(move |l| l.index < before);
+    let exchange = held(played.stream(&StreamId::Exchange));
+    let mut gathering = Gathering::new(held(communique), exchange, until).unwrap();
     let wanted: Vec<_> = gathering.wanted().map(|(p, g)| (p.clone(), *g)).collect();
     for (party, grant) in wanted {
-        let named = |l: &super::write::Logged| l.objects.iter().any(|o| Digest::of(o) == grant);
-        let entry = played.stream(&StreamId::Party(party)).into_iter().find(named).unwrap();
-        gathering.grant(entry).unwrap();
+        let stream: Vec<_> = held(played.stream(&StreamId::Party(party))).collect();
+        let named = |l: &&Logged| l.objects.iter().any(|o| Digest::of(o) == grant);
+        let revokes = |l: &&Logged| {
+            let revocation = |o: &Vec<u8>| Unverified::<Revocation>::parse(std::str::from_utf8(o).unwrap());
+            l.objects.iter().filter_map(|o| revocation(o).ok()).any(|r| r.claims().grant == grant)
+        };
+        gathering.grant(stream.iter().find(named).unwrap().clone(), stream.iter().find(revokes).cloned()).unwrap();
+    }
+    if let Some(rectifies) = gathering.rectifies() {
+        let zip = &played.files[&bag::original_path(rectifies.communique)];
+        gathering.original(Digest::of(zip), zip.len() as u64);
     }
     gathering.finish().unwrap()
 }
 
 fn written(played: &Played, contents: &Contents) -> Vec<u8> {
     let mut parts = BTreeMap::new();
-    for part in contents.manifest().parts() {
+    for part in contents.parts() {
         let mut hasher = PartHasher::default();
         played.files[&part.path].chunks(7).for_each(|piece| hasher.update(piece));
         parts.insert(part.path, hasher.finish());
@@ -77,7 +101,7 @@ fn good_packages_are_proven_under_a_pin_and_only_consistent_without() {
                 assert_eq!((unpinned.name(), unpinned.exit_code()), ("unpinned", 3));
                 let contents = gathered(&played);
                 assert!(written(&played, &contents) == played.zip, "the writer makes the same bytes");
-                let published: crate::domain::entry::Entry = crate::domain::json::parse(&played.published.1).unwrap();
+                let published: Entry = json::parse(&played.published.1).unwrap();
                 assert_eq!(published.files, Some(contents.files()));
                 assert_eq!(contents.step().documents, published.documents);
                 let findings = played.verify();
@@ -220,12 +244,13 @@ fn a_package_is_gathered_only_from_a_completed_revision() {
     let communique = StreamId::Communique(played.manifest.communique);
     let exchange = || played.stream(&StreamId::Exchange);
     let unfinished = played.stream(&communique).into_iter().filter(|l| l.index != played.published.0);
-    assert!(Gathering::new(unfinished, exchange()).is_err());
-    assert!(Gathering::new([], exchange()).is_err());
+    let until = Until { index: u64::MAX, time: fixture::start().plus(86_400) };
+    assert!(Gathering::new(unfinished, exchange(), until).is_err());
+    assert!(Gathering::new([], exchange(), until).is_err());
     let whole = Plan::plain().play();
-    let mut gathering = Gathering::new(whole.stream(&communique), whole.stream(&StreamId::Exchange)).unwrap();
+    let mut gathering = Gathering::new(whole.stream(&communique), whole.stream(&StreamId::Exchange), until).unwrap();
     assert_eq!(gathering.wanted().count(), 4);
-    assert!(gathering.grant(whole.stream(&StreamId::Exchange)[0].clone()).is_err(), "no grant");
+    assert!(gathering.grant(whole.stream(&StreamId::Exchange)[0].clone(), None).is_err(), "no grant");
     assert!(gathering.finish().is_err(), "grants are missing");
 }
 

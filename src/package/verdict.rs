@@ -1,21 +1,30 @@
 //! What a verification found: for programs as JSON, for people as data that a tool renders.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::{check::Check, replay::Replay, write::Contents};
+use super::{
+    check::Check,
+    replay::{Replay, given_with},
+    write::Contents,
+};
 use crate::domain::{
-    act::ActKind,
-    id::{CommuniqueId, Digest, ExchangeName, HolderId, PartyId},
+    act::{ActKind, Declaration},
+    charter::Party,
+    id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId},
+    life::LoggedAct,
     manifest::{Annex, LegalEffect, Manifest, Meeting, Procedure, Status, Text},
     seats::Grants as _,
+    succession::Standing,
     time::Time,
-    words::Names,
+    words::{Names, Prose},
 };
 
 /// What no package proves, whatever the verdict.
 pub const NOT_PROVEN: [&str; 3] = [
     "later charters, revocations and rectifications are unknown to a package",
-    "that no other acts were made is the exchange's word",
+    "that nothing else was logged until then, such as other acts, adoptions and revocations, is the exchange's word",
     "escrow and embargo are promises of the depositary",
 ];
 
@@ -114,6 +123,8 @@ pub struct Findings {
     pub charter: Digest,
     /// Its version.
     pub charter_version: u64,
+    /// Every charter that came into force before publication, from version 1.
+    pub charters: Vec<CharterFound>,
     /// The version that the reader's fingerprint is of; without one, every name here is only claimed.
     pub pinned: Option<u64>,
     /// The parties in protocol order.
@@ -136,8 +147,25 @@ pub struct Findings {
     pub published_index: u64,
     /// Digest of the `published` entry.
     pub published_entry: Digest,
+    /// Who released it for publication before the embargo's end, in log order.
+    pub releases: Vec<Release>,
+    /// What it corrects, verified from its own package.
+    pub original: Option<Box<Findings>>,
     /// How many witnesses the charter wants. This version of the package carries none.
     pub witnesses_wanted: u64,
+}
+
+/// A charter that came into force.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CharterFound {
+    /// Its version.
+    pub version: u64,
+    /// Its fingerprint.
+    pub fingerprint: Digest,
+    /// From when on it was in force.
+    pub since: Time,
+    /// Whom it lists and who did not adopt it in time: no parties.
+    pub absent: Vec<PartyId>,
 }
 
 /// A party and who signed for it.
@@ -151,20 +179,24 @@ pub struct PartyFound {
     pub quorum: u64,
     /// Who did, in log order.
     pub signatories: Vec<Signatory>,
+    /// Signatures that were given and do not count.
+    pub uncounted: Vec<Uncounted>,
+    /// Declarations on the signed revision that no signature was given with.
+    pub declarations: Vec<DeclarationFound>,
 }
 
-/// A holder of full powers who signed.
+/// A person who acted, and when.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Signatory {
+pub struct Deed {
     /// His or her id within the party.
     pub holder: HolderId,
     /// Names, as the full powers give them.
     pub names: Names,
     /// Titles, as the full powers give them.
     pub titles: Names,
-    /// When, as the signatory says.
+    /// When, as he or she says.
     pub time: Time,
-    /// Where, as the signatory says.
+    /// Where, as he or she says.
     pub place: Option<String>,
     /// Log time.
     pub logged: Time,
@@ -172,35 +204,147 @@ pub struct Signatory {
     pub index: u64,
 }
 
+/// A holder of full powers who signed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Signatory {
+    /// Who and when.
+    pub deed: Deed,
+    /// How it was signed.
+    pub capacity: Capacity,
+    /// The declaration that the signature was given with.
+    pub declaration: Option<DeclarationFound>,
+    /// The end of the full powers after completion, which changes nothing.
+    pub revoked: Option<Ended>,
+}
+
+/// How a signature binds (VCLT, article 12).
+#[derive(Clone, PartialEq, Debug)]
+pub enum Capacity {
+    /// At once.
+    Definitive,
+    /// Subject to this confirmation.
+    AdReferendum(Deed),
+}
+
+/// A signature that was given and does not count.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Uncounted {
+    /// Who and when.
+    pub deed: Deed,
+    /// Whether it was given ad referendum.
+    pub ad_referendum: bool,
+    /// The end of the full powers before completion; without one, it was never confirmed.
+    pub revoked: Option<Ended>,
+}
+
+/// A declaration.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeclarationFound {
+    /// Who made it and when.
+    pub deed: Deed,
+    /// On which revision.
+    pub revision: u64,
+    /// What it says, by language.
+    pub texts: BTreeMap<Lang, Prose>,
+}
+
+/// The end of full powers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ended {
+    /// Log time.
+    pub logged: Time,
+    /// Why.
+    pub reason: String,
+}
+
+/// A party's consent to publication before the embargo's end.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Release {
+    /// The party.
+    pub party: PartyId,
+    /// Who and when.
+    pub deed: Deed,
+}
+
+impl Replay {
+    fn deed(&self, a: &LoggedAct) -> Option<Deed> {
+        let holder = &self.parties.grant(&a.act.party, &a.act.grant)?.powers.holder;
+        Some(Deed {
+            holder: holder.id.clone(),
+            names: holder.names.clone(),
+            titles: holder.titles.clone(),
+            time: a.act.time,
+            place: a.act.place.as_ref().map(|p| p.as_str().to_owned()),
+            logged: a.place.time,
+            index: a.place.index,
+        })
+    }
+    fn declaration(&self, a: &LoggedAct) -> Option<DeclarationFound> {
+        match &a.act.declaration {
+            Some(Declaration::Texts(texts)) => {
+                Some(DeclarationFound { deed: self.deed(a)?, revision: a.act.revision, texts: texts.clone() })
+            }
+            _ => None,
+        }
+    }
+    /// The end of the powers under which it was done, with its log index.
+    fn ended(&self, a: &LoggedAct) -> Option<(u64, Ended)> {
+        let held = self.parties.get(&a.act.party)?.revocation(a.act.grant)?;
+        let reason = held.body.reason.as_str().to_owned();
+        Some((held.place.index, Ended { logged: held.place.time, reason }))
+    }
+    fn party(&self, id: &PartyId, listed: &Party, completed: u64) -> Option<PartyFound> {
+        let acts = || self.life.newest().into_iter().flat_map(|r| &r.acts).filter(|a| a.act.party == *id);
+        let of_kind = |kind| acts().filter(move |a| a.act.act == kind);
+        let (mut signatories, mut uncounted) = (vec![], vec![]);
+        for a in acts().filter(|a| matches!(a.act.act, ActKind::Sign | ActKind::SignAdReferendum)) {
+            let (deed, ad_referendum) = (self.deed(a)?, a.act.act == ActKind::SignAdReferendum);
+            let ended = self.ended(a);
+            if !self.counted.contains(&a.digest) {
+                let revoked = ended.filter(|(index, _)| *index < completed).map(|(_, ended)| ended);
+                uncounted.push(Uncounted { deed, ad_referendum, revoked });
+                continue;
+            }
+            let capacity = if ad_referendum {
+                let confirms = |c: &&LoggedAct| c.act.confirms == Some(a.digest) && self.counted.contains(&c.digest);
+                Capacity::AdReferendum(self.deed(of_kind(ActKind::Confirm).find(confirms)?)?)
+            } else {
+                Capacity::Definitive
+            };
+            let given_with = |digest| acts().find(|d| d.digest == digest).or_else(|| self.declarations.get(&digest));
+            let declaration = given_with_of(a).and_then(given_with).and_then(|made| self.declaration(made));
+            signatories.push(Signatory { deed, capacity, declaration, revoked: ended.map(|(_, ended)| ended) });
+        }
+        let named: Vec<_> = acts().filter_map(given_with_of).collect();
+        let alone = of_kind(ActKind::Declare).filter(|d| !named.contains(&d.digest));
+        Some(PartyFound {
+            id: id.clone(),
+            names: listed.names.clone(),
+            quorum: listed.quorum,
+            signatories,
+            uncounted,
+            declarations: alone.filter_map(|d| self.declaration(d)).collect(),
+        })
+    }
+}
+
+fn given_with_of(a: &LoggedAct) -> Option<Digest> {
+    given_with(&a.act)
+}
+
 impl Findings {
     /// Gathers them from a package that passed every check.
-    pub(super) fn of(contents: &Contents, replay: &Replay, pinned: Option<u64>) -> Option<Self> {
+    pub(super) fn of(contents: &Contents, replay: &Replay, original: Option<Self>) -> Option<Self> {
         let (completed, published) = replay.life.completed().zip(replay.life.published())?;
-        let charter = replay.charters.in_force(completed.time)?;
+        let chain = replay.charters.chain(published.time);
+        // Not the one of that second: another may have come into force in it, after completion.
+        let charter = chain.iter().find(|s| s.digest() == contents.manifest().charter)?;
         let signed = replay.life.newest()?;
         let Manifest { parties, titles, texts, annexes, meeting, legal_effect, procedure, .. } = &**contents.manifest();
-        let parties = parties.iter().map(|id| {
-            let listed = charter.party(id).ok()?;
-            let of_party = signed.acts.iter().filter(|a| a.act.act == ActKind::Sign && a.act.party == *id);
-            let signatories = of_party.map(|a| {
-                let powers = replay.parties.grant(id, &a.act.grant)?.powers;
-                Some(Signatory {
-                    holder: powers.holder.id.clone(),
-                    names: powers.holder.names.clone(),
-                    titles: powers.holder.titles.clone(),
-                    time: a.act.time,
-                    place: a.act.place.as_ref().map(|p| p.as_str().to_owned()),
-                    logged: a.place.time,
-                    index: a.place.index,
-                })
-            });
-            Some(PartyFound {
-                id: id.clone(),
-                names: listed.names.clone(),
-                quorum: listed.quorum,
-                signatories: signatories.collect::<Option<_>>()?,
-            })
-        });
+        let parties = parties.iter().map(|id| replay.party(id, charter.party(id).ok()?, completed.index));
+        let early = procedure.embargo.is_some_and(|until| published.time < until);
+        let releases = signed.acts.iter().filter(|a| early && a.act.act == ActKind::Release);
+        let releases = releases.map(|a| Some(Release { party: a.act.party.clone(), deed: replay.deed(a)? }));
         Some(Self {
             communique: contents.manifest().communique,
             exchange: contents.manifest().exchange.clone(),
@@ -210,7 +354,8 @@ impl Findings {
             founding: replay.charters.founding()?,
             charter: charter.digest(),
             charter_version: charter.charter().version,
-            pinned,
+            charters: chain.iter().map(|s| CharterFound::of(s)).collect(),
+            pinned: None,
             parties: parties.collect::<Option<_>>()?,
             texts: texts.clone(),
             annexes: annexes.clone(),
@@ -221,8 +366,17 @@ impl Findings {
             published: published.time,
             published_index: published.index,
             published_entry: published.entry,
+            releases: releases.collect::<Option<_>>()?,
+            original: original.map(Box::new),
             witnesses_wanted: charter.charter().witnesses,
         })
+    }
+    /// Says which version the reader's fingerprint is of; the originals are of the same charters.
+    pub(super) fn pin(&mut self, version: Option<u64>) {
+        self.pinned = version;
+        if let Some(original) = &mut self.original {
+            original.pin(version);
+        }
     }
     /// Whether any text here is authentic, and so equally so with the others that are.
     pub fn authentic(&self) -> impl Iterator<Item = &Text> {
@@ -231,24 +385,48 @@ impl Findings {
 
     /// Without a pin, names are claims, and nobody is said to have put a name to anything.
     fn to_json(&self) -> Value {
-        let (names, who) = if self.pinned.is_some() { ("names", "signatories") } else { ("claims_to_be", "claimants") };
-        let parties: Vec<_> = self
-            .parties
-            .iter()
-            .map(|p| {
-                let signatories: Vec<_> = p
-                    .signatories
-                    .iter()
-                    .map(|s| {
-                        json!({
-                            "holder": s.holder, names: s.names, "titles": s.titles, "time": s.time, "place": s.place,
-                            "logged": s.logged, "index": s.index,
-                        })
-                    })
-                    .collect();
-                json!({ "id": p.id, names: p.names, "quorum": p.quorum, who: signatories })
+        let pinned = self.pinned.is_some();
+        let (names, who) = if pinned { ("names", "signatories") } else { ("claims_to_be", "claimants") };
+        let deed = |d: &Deed| {
+            json!({
+                "holder": d.holder, names: d.names, "titles": d.titles, "time": d.time, "place": d.place,
+                "logged": d.logged, "index": d.index,
             })
-            .collect();
+        };
+        let with = |mut value: Value, members: Value| {
+            if let (Some(value), Value::Object(members)) = (value.as_object_mut(), members) {
+                value.extend(members);
+            }
+            value
+        };
+        let ended = |e: &Ended| json!({ "logged": e.logged, "reason": e.reason });
+        let declaration =
+            |d: &DeclarationFound| with(deed(&d.deed), json!({ "revision": d.revision, "texts": d.texts }));
+        let signatory = |s: &Signatory| {
+            let (capacity, confirmed) = match &s.capacity {
+                Capacity::Definitive => ("definitive", None),
+                Capacity::AdReferendum(confirmed) => ("ad_referendum", Some(deed(confirmed))),
+            };
+            let members = json!({
+                "capacity": capacity, "confirmed": confirmed, "declaration": s.declaration.as_ref().map(declaration),
+                "revoked": s.revoked.as_ref().map(ended),
+            });
+            with(deed(&s.deed), members)
+        };
+        let uncounted = |u: &Uncounted| {
+            let capacity = if u.ad_referendum { "ad_referendum" } else { "definitive" };
+            with(deed(&u.deed), json!({ "capacity": capacity, "revoked": u.revoked.as_ref().map(ended) }))
+        };
+        let party = |p: &PartyFound| {
+            json!({
+                "id": p.id, names: p.names, "quorum": p.quorum,
+                who: p.signatories.iter().map(signatory).collect::<Vec<_>>(),
+                "uncounted": p.uncounted.iter().map(uncounted).collect::<Vec<_>>(),
+                "declarations": p.declarations.iter().map(declaration).collect::<Vec<_>>(),
+            })
+        };
+        let charter = |c: &CharterFound| json!({ "version": c.version, "fingerprint": c.fingerprint, "since": c.since, "absent": c.absent });
+        let release = |r: &Release| with(deed(&r.deed), json!({ "party": r.party }));
         json!({
             "communique": self.communique,
             "exchange": self.exchange,
@@ -258,8 +436,9 @@ impl Findings {
             "founding": self.founding,
             "charter": self.charter,
             "charter_version": self.charter_version,
+            "charters": self.charters.iter().map(charter).collect::<Vec<_>>(),
             "pinned_version": self.pinned,
-            "parties": parties,
+            "parties": self.parties.iter().map(party).collect::<Vec<_>>(),
             "texts": self.texts,
             "annexes": self.annexes,
             "meeting": self.meeting,
@@ -269,7 +448,20 @@ impl Findings {
             "published": self.published,
             "published_index": self.published_index,
             "published_entry": self.published_entry,
+            "releases": self.releases.iter().map(release).collect::<Vec<_>>(),
+            "rectifies": self.original.as_ref().map(|o| o.to_json()),
             "witnesses": { "wanted": self.witnesses_wanted, "found": 0 },
         })
+    }
+}
+
+impl CharterFound {
+    fn of(standing: &Standing) -> Self {
+        Self {
+            version: standing.charter().version,
+            fingerprint: standing.digest(),
+            since: standing.since(),
+            absent: standing.absent().iter().cloned().collect(),
+        }
     }
 }

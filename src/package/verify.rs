@@ -24,17 +24,18 @@ use crate::domain::{
     id::{CommuniqueId, Digest, Lang},
     json::{self, Form},
     key::SUITE,
-    manifest::{Manifest, Text},
+    life::Life,
+    manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
     statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
     text::{self, RULES, TEXT_LIMIT},
 };
 
-/// Verifies a package. `pin` is the fingerprint of any version of the charter, got by another way than the package; without
-/// it nothing is proven, only found consistent.
-pub fn verify<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Verdict {
-    match run(reader, pin) {
-        Ok(findings) if pin.is_some() => Verdict::Proven(Box::new(findings)),
-        Ok(findings) => Verdict::Unpinned(Box::new(findings)),
+/// Verifies a package, and the packages of what it corrects. `pin` is the fingerprint of any version of the charter, got by
+/// another way than the package; without it nothing is proven, only found consistent.
+pub fn verify<R: Read + Seek>(mut reader: R, pin: Option<Digest>) -> Verdict {
+    match run(&mut reader, pin, 0).map(|whole| Box::new(whole.findings)) {
+        Ok(findings) if pin.is_some() => Verdict::Proven(findings),
+        Ok(findings) => Verdict::Unpinned(findings),
         // Details may quote the file: nothing of it reaches a terminal raw.
         Err(Stop::Read(detail)) => Verdict::CannotRead { detail: text::escape_line(&detail) },
         Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: text::escape_line(&detail) },
@@ -80,10 +81,29 @@ impl From<ZipFault> for Stop {
     }
 }
 
-fn run<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Result<Findings, Stop> {
+/// What a package is read from. Behind a pointer, since a package may lie in a package.
+trait Source: Read + Seek {}
+impl<T: Read + Seek> Source for T {}
+
+/// A package that passed every check, and what one that corrects it is compared with.
+struct Whole {
+    findings: Findings,
+    life: Life,
+    /// Digests of the charters, from version 1.
+    charters: Vec<Digest>,
+    /// Digests of the entries by log index.
+    entries: BTreeMap<u64, Digest>,
+}
+
+fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Whole, Stop> {
     let mut bag = Bag::open(reader)?;
     let manifest = bag.manifest()?;
     bag.only_known(&manifest)?;
+    // The original first, before anything else of this package is held in memory.
+    let original = match &manifest.rectifies {
+        Some(rectifies) => Some(bag.original(rectifies, depth)?),
+        None => None,
+    };
     let charters = bag.charters(&manifest)?;
     let pinned = match pin {
         None => None,
@@ -93,11 +113,18 @@ fn run<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Result<Findings, Stop>
         }
     };
     let statements = bag.statements()?;
-    let mut contents = Contents { manifest, charters, statements, entries: BTreeMap::new() };
+    let (part, digests, original) = match original {
+        Some((part, digests, whole)) => (Some(part), Some(digests), Some(whole)),
+        None => (None, None, None),
+    };
+    let mut contents = Contents { manifest, charters, statements, entries: BTreeMap::new(), original: part };
     let records = bag.entries(&mut contents)?;
+    if let Some(original) = &original {
+        of_one_log(original, &contents, &records)?;
+    }
     all_named(&contents, &records)?;
 
-    let replay = replay::replay(&contents, &records)?;
+    let replay = replay::replay(&contents, &records, original.as_ref().map(|whole| &whole.life))?;
     let published = records.last().filter(|r| r.entry.kind == Kind::Published);
     let published = published.ok_or_else(|| Check::Published.fails("the entries do not end with published"))?;
     let published_bytes = contents.entries.remove(&published.index).unwrap_or_default();
@@ -106,12 +133,21 @@ fn run<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Result<Findings, Stop>
     }
     let certified = bag.certified(&contents, &replay, published)?;
 
-    let parts = bag.parts(&contents.manifest)?;
+    let mut parts = bag.parts(&contents.manifest)?;
+    parts.extend(contents.original.iter().map(|part| part.path.clone()).zip(digests));
     let whole = (published.index, published.entry.time, published_bytes.as_slice());
     let items = write::layout(&contents, whole, &certified, &parts)
         .map_err(|path| Check::FileMissing.fails(format!("there is no {path}")))?;
     bag.regenerated(&items, published)?;
-    Findings::of(&contents, &replay, pinned).ok_or_else(|| Check::Published.fails("there is nothing published").into())
+    let findings = Findings::of(&contents, &replay, original.map(|whole| whole.findings));
+    let mut findings = findings.ok_or_else(|| Check::Published.fails("there is nothing published"))?;
+    findings.pin(pinned);
+    Ok(Whole {
+        findings,
+        charters: contents.charters.iter().map(Document::digest).collect(),
+        entries: records.iter().map(|r| (r.index, r.digest)).collect(),
+        life: replay.life,
+    })
 }
 
 /// A package's archive with its files by path below the one folder.
@@ -178,7 +214,8 @@ impl<R: Read + Seek> Bag<R> {
 
     /// Demands that every file is of the layout and every fixed one is there, and bounds what will be held in memory.
     fn only_known(&self, manifest: &Manifest) -> Result<(), Failure> {
-        let parts: BTreeSet<_> = manifest.parts().map(|p| p.path).collect();
+        let original = manifest.rectifies.map(|r| bag::original_path(r.communique));
+        let parts: BTreeSet<_> = manifest.parts().map(|p| p.path).chain(original).collect();
         let fixed = [bag::MANIFEST_PATH, bag::README_PATH, bag::CERTIFIED_PATH];
         let fixed: BTreeSet<&str> = bag::TAG_FILES.into_iter().chain(fixed).collect();
         for path in fixed.iter().copied().chain(parts.iter().map(String::as_str)) {
@@ -203,6 +240,33 @@ impl<R: Read + Seek> Bag<R> {
         Ok(())
     }
 
+    /// Verifies the package of what the manifest corrects where it lies, and that it is the one that the manifest names.
+    fn original(&mut self, rectifies: &Rectifies, depth: usize) -> Result<(Part, PartDigests, Whole), Stop> {
+        if depth >= RECTIFICATIONS_LIMIT {
+            let why = format!("more than {RECTIFICATIONS_LIMIT} documents are corrected one below another");
+            return Err(Check::Rectifies.fails(why).into());
+        }
+        let path = bag::original_path(rectifies.communique);
+        let index = self.index(&path)?;
+        if self.archive.entries().get(index).is_none_or(|file| file.method != Method::Stored) {
+            return Err(Check::ZipForm.fails(format!("{path} is not held as it must be")).into());
+        }
+        let mut hasher = PartHasher::default();
+        self.archive.read(index, &mut |piece| hasher.update(piece))?;
+        let digests = hasher.finish();
+        let whole = run(&mut self.archive.window(index)?, None, depth + 1).map_err(|stop| match stop {
+            Stop::Fail(Failure { check, detail }) => {
+                Check::Rectifies.fails(format!("the original fails at {check}: {detail}")).into()
+            }
+            stop => stop,
+        })?;
+        let Findings { communique, manifest, published_entry: entry, .. } = whole.findings;
+        if (Rectifies { communique, manifest, entry }) != *rectifies {
+            return Err(Check::Rectifies.fails(format!("{path} is not the original that the manifest names")).into());
+        }
+        Ok((Part { path, size: digests.size, sha256: digests.sha256 }, digests, whole))
+    }
+
     fn charters(&mut self, manifest: &Manifest) -> Result<Vec<Document<Charter>>, Stop> {
         let mut charters: Vec<Document<Charter>> = vec![];
         for (version, path) in self.named(charter_version) {
@@ -219,11 +283,19 @@ impl<R: Read + Seek> Bag<R> {
             }
             charters.push(charter);
         }
-        match charters.as_slice() {
-            [first] if first.version == 1 && first.digest() == manifest.founding => Ok(charters),
-            [] => Err(Check::FileMissing.fails("there is no charter").into()),
-            _ => Err(Check::CharterChain.fails("charter 1 and no other must be here, and found the manifest").into()),
+        let Some(first) = charters.first() else {
+            return Err(Check::FileMissing.fails("there is no charter").into());
+        };
+        if first.version != 1 || first.digest() != manifest.founding {
+            return Err(Check::CharterChain.fails("the first must be version 1, and found the manifest").into());
         }
+        for (before, next) in charters.iter().zip(charters.iter().skip(1)) {
+            if (next.version, next.previous) != (before.version + 1, Some(before.digest())) {
+                let why = format!("version {} does not follow version {}", next.version, before.version);
+                return Err(Check::CharterChain.fails(why).into());
+            }
+        }
+        Ok(charters)
     }
 
     fn statements(&mut self) -> Result<BTreeMap<Digest, String>, Stop> {
@@ -365,6 +437,24 @@ impl<R: Read + Seek> Bag<R> {
         }
         Ok(())
     }
+}
+
+/// Demands that the original's charters are the first of these, and that its entries are of the same log as these and before
+/// what corrects it.
+fn of_one_log(original: &Whole, contents: &Contents, records: &[Record]) -> Result<(), Failure> {
+    let fails = |why: &str| Err(Check::Rectifies.fails(why));
+    let ours = contents.charters.iter().map(|charter| Some(charter.digest())).chain(std::iter::repeat(None));
+    if original.charters.iter().zip(ours).any(|(theirs, ours)| Some(*theirs) != ours) {
+        return fails("the original is of other charters");
+    }
+    if records.iter().any(|r| original.entries.get(&r.index).is_some_and(|digest| *digest != r.digest)) {
+        return fails("the original is of another log");
+    }
+    let first = records.iter().find(|r| matches!(r.entry.stream, StreamId::Communique(_)));
+    if first.is_some_and(|r| r.index <= original.findings.published_index) {
+        return fails("the original was not published before it was corrected");
+    }
+    Ok(())
 }
 
 /// Demands that no document and no statement is there that no entry names.

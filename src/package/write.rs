@@ -10,21 +10,25 @@ use super::{
     zip::Writer,
 };
 use crate::domain::{
-    act::Act,
+    act::{Act, Declaration},
     certified::CertifiedCopy,
-    charter::Charter,
+    charter::{Adoption, Charter},
     document::Document,
-    entry::{Entry, FILES_LIMIT, FileDigest, Kind, Step, StreamId},
+    entry::{Entry, FILES_LIMIT, FileDigest, Kind, Recorded, Step, StreamId},
     id::{Digest, PartyId},
     json,
-    manifest::{Manifest, Part},
+    manifest::{Manifest, Part, Rectifies},
     refusal::Refusal,
-    statement::{Statement, Unverified},
+    statement::{STATEMENT_LIMIT, Statement, Unverified},
+    succession::Charters,
     time::Time,
 };
 
-/// Most bytes of a package's documents, statements and entries together: what a verifier holds in memory.
+/// Most bytes of a package's documents, statements, entries and tag files together: what a verifier holds in memory.
 pub const RECORDS_LIMIT: usize = 128 << 20;
+/// What one file adds at most to the `published` entry and to the bag's two manifests, in bytes: its path, which has at most
+/// 84, and a digest in each, with what stands between.
+const LISTING_BYTES: usize = (84 + 64 + 32) + (84 + 64 + 3) + (84 + 128 + 3);
 
 /// An entry as the log holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +41,15 @@ pub struct Logged {
     pub objects: Vec<Vec<u8>>,
 }
 
+/// Up to where the log is gathered: all before this index, as it stood at this time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Until {
+    /// The `published` entry's index; above every other while there is none yet.
+    pub index: u64,
+    /// The `published` entry's time; the decision's while there is none yet.
+    pub time: Time,
+}
+
 /// Everything of a package but its texts, annexes and `published` entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Contents {
@@ -47,6 +60,8 @@ pub struct Contents {
     pub(super) statements: BTreeMap<Digest, String>,
     /// Bytes by log index.
     pub(super) entries: BTreeMap<u64, Vec<u8>>,
+    /// The package of what it corrects.
+    pub(super) original: Option<Part>,
 }
 
 impl Contents {
@@ -54,6 +69,15 @@ impl Contents {
     #[must_use]
     pub fn manifest(&self) -> &Document<Manifest> {
         &self.manifest
+    }
+    /// The charter in force at publication, whose depositary certifies.
+    #[must_use]
+    pub fn charter(&self) -> Option<&Document<Charter>> {
+        self.charters.last()
+    }
+    /// The files that are not held in memory: texts, annexes, and the package of what is corrected.
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
+        self.manifest.parts().chain(self.original.clone())
     }
     /// What the `published` entry records, beside [`Contents::files`].
     #[must_use]
@@ -64,7 +88,7 @@ impl Contents {
     #[must_use]
     pub fn files(&self) -> Vec<FileDigest> {
         let records = self.records().map(|(path, bytes)| FileDigest { path, sha256: Digest::of(bytes) });
-        let parts = self.manifest.parts().map(|p| FileDigest { path: p.path, sha256: p.sha256 });
+        let parts = self.parts().map(|p| FileDigest { path: p.path, sha256: p.sha256 });
         let mut files: Vec<_> = records.chain(parts).collect();
         files.sort();
         files
@@ -79,17 +103,20 @@ impl Contents {
     }
 }
 
-/// Chooses what of the log belongs into a package: of the communiqué, the entries from the signed revision's to
-/// `completed`; the full powers that its acts name; the charters and adoptions logged before completion. The caller hands
-/// in both streams, then the entry of each grant in [`Gathering::wanted`].
+/// Chooses what of the log belongs into a package, of all that was logged before `published`: of the communiqué, the entries
+/// from the signed revision's on, and earlier declarations that a signature names; the charters that came into force, with
+/// every adoption of them; the full powers that the acts name, and their revocations; and the package of what is corrected.
+/// The caller hands in both streams, then what is wanted.
 #[derive(Debug)]
 pub struct Gathering {
     contents: Contents,
+    until: Until,
     wanted: BTreeSet<(PartyId, Digest)>,
 }
 
 impl Gathering {
-    /// Begins with the whole streams of the communiqué and of the exchange, in order.
+    /// Begins with the whole streams of the communiqué and of the exchange, in order. What they hold from `until` on is left
+    /// out.
     ///
     /// # Errors
     /// [`Refusal::Inconsistent`] if the streams hold no signed and completed revision, or what their bytes fail to parse
@@ -97,21 +124,26 @@ impl Gathering {
     pub fn new(
         communique: impl IntoIterator<Item = Logged>,
         exchange: impl IntoIterator<Item = Logged>,
+        until: Until,
     ) -> Result<Self, Refusal> {
-        let mut signed = vec![];
-        for logged in communique {
+        let (mut signed, mut declared) = (vec![], BTreeMap::new());
+        let mut complete = false;
+        for logged in communique.into_iter().filter(|l| l.index < until.index) {
             let entry: Entry = json::parse(&logged.bytes)?;
             match entry.kind {
-                Kind::Revision => signed = vec![(logged, entry)],
-                Kind::Published => {}
-                _ => signed.push((logged, entry)),
+                Kind::Revision => {
+                    let earlier = std::mem::replace(&mut signed, vec![(logged, entry)]);
+                    declared.extend(earlier.into_iter().filter_map(|(l, e)| Some((*e.statements.first()?, (l, e)))));
+                }
+                kind => {
+                    complete |= kind == Kind::Completed;
+                    signed.push((logged, entry));
+                }
             }
         }
-        let (Some((first, _)), Some((last, Entry { kind: Kind::Completed, .. }))) = (signed.first(), signed.last())
-        else {
+        let (Some((first, _)), true) = (signed.first(), complete) else {
             return Err(lacks("completed revision"));
         };
-        let completed = last.index;
         let manifest = first.objects.first().ok_or_else(|| lacks("manifest"))?.clone();
         let mut gathering = Self {
             contents: Contents {
@@ -119,60 +151,81 @@ impl Gathering {
                 charters: vec![],
                 statements: BTreeMap::new(),
                 entries: BTreeMap::new(),
+                original: None,
             },
+            until,
             wanted: BTreeSet::new(),
         };
         for (logged, entry) in signed {
-            let statements = gathering.take(logged, &entry)?;
-            if matches!(entry.kind, Kind::Revision | Kind::Act) {
-                for compact in statements {
-                    let act = Unverified::<Act>::parse(&compact)?;
-                    gathering.wanted.insert((act.claims().party.clone(), act.claims().grant));
-                }
+            let acts = gathering.acts(logged, &entry)?;
+            let named = acts.iter().filter_map(|act| match act.declaration {
+                Some(Declaration::Made(digest)) => declared.remove(&digest),
+                _ => None,
+            });
+            for (logged, entry) in named.collect::<Vec<_>>() {
+                gathering.acts(logged, &entry)?;
             }
         }
-        for logged in exchange.into_iter().filter(|l| l.index < completed) {
-            let entry: Entry = json::parse(&logged.bytes)?;
-            if entry.kind == Kind::Charter {
-                let charter = logged.objects.first().ok_or_else(|| lacks("charter"))?.clone();
-                gathering.contents.charters.push(Document::parse(charter)?);
-            }
-            gathering.take(logged, &entry)?;
-        }
+        gathering.charters(exchange)?;
         Ok(gathering)
     }
     /// The grants whose entries are still to be handed in: by party and digest.
     pub fn wanted(&self) -> impl Iterator<Item = (&PartyId, &Digest)> {
         self.wanted.iter().map(|(party, grant)| (party, grant))
     }
-    /// Takes the entry that records a wanted grant.
+    /// Takes the entry that records a wanted grant, and the entry of its revocation, if there is one by now.
     ///
     /// # Errors
-    /// [`Refusal::Inconsistent`] if it records none, or what its bytes fail to parse with.
-    pub fn grant(&mut self, logged: Logged) -> Result<(), Refusal> {
+    /// [`Refusal::Inconsistent`] if they record none, or what their bytes fail to parse with.
+    pub fn grant(&mut self, logged: Logged, revocation: Option<Logged>) -> Result<(), Refusal> {
         let entry: Entry = json::parse(&logged.bytes)?;
-        let (StreamId::Party(party), Some(digest)) = (&entry.stream, entry.statements.first()) else {
+        let (Kind::Powers, StreamId::Party(party), Some(digest)) =
+            (entry.kind, &entry.stream, entry.statements.first())
+        else {
             return Err(lacks("grant"));
         };
         if !self.wanted.remove(&(party.clone(), *digest)) {
             return Err(lacks("grant that is wanted"));
         }
-        self.take(logged, &entry).map(drop)
+        let stream = entry.stream.clone();
+        self.take(logged, &entry)?;
+        let Some(revocation) = revocation.filter(|r| r.index < self.until.index) else { return Ok(()) };
+        let entry: Entry = json::parse(&revocation.bytes)?;
+        if (entry.kind, &entry.stream) != (Kind::Revocation, &stream) {
+            return Err(lacks("revocation of the grant"));
+        }
+        self.take(revocation, &entry).map(drop)
+    }
+    /// What the manifest corrects: its package is wanted.
+    #[must_use]
+    pub fn rectifies(&self) -> Option<Rectifies> {
+        self.contents.manifest.rectifies
+    }
+    /// Takes digest and size of the package of what is corrected.
+    pub fn original(&mut self, sha256: Digest, size: u64) {
+        let part = |r: Rectifies| Part { path: bag::original_path(r.communique), size, sha256 };
+        self.contents.original = self.rectifies().map(part);
     }
     /// The contents.
     ///
     /// # Errors
-    /// [`Refusal::Inconsistent`] while a grant is wanted; [`Refusal::LimitReached`] for more than a package holds.
+    /// [`Refusal::Inconsistent`] while a grant or the original is wanted; [`Refusal::LimitReached`] for more than a package
+    /// holds.
     pub fn finish(self) -> Result<Contents, Refusal> {
         if let Some((party, grant)) = self.wanted.first() {
             return Err(lacks(&format!("grant {grant} of {party}")));
         }
-        let files = self.contents.records().count() + self.contents.manifest.parts().count();
+        if self.contents.original.is_none() && self.rectifies().is_some() {
+            return Err(lacks("package of what is corrected"));
+        }
+        let files = self.contents.records().count() + self.contents.parts().count();
         // Beside these lie the `published` entry, the README, six tag files and the certified copy.
         if files + 9 > FILES_LIMIT {
             return Err(Refusal::LimitReached { what: "files of a package".into(), limit: FILES_LIMIT as u64 });
         }
-        if self.contents.records().map(|(_, bytes)| bytes.len()).sum::<usize>() > RECORDS_LIMIT {
+        let fixed = bag::README.len() + STATEMENT_LIMIT;
+        let records = self.contents.records().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        if records + (files + 9) * LISTING_BYTES + fixed > RECORDS_LIMIT {
             return Err(Refusal::LimitReached {
                 what: "bytes of a package's records".into(),
                 limit: RECORDS_LIMIT as u64,
@@ -181,6 +234,46 @@ impl Gathering {
         Ok(self.contents)
     }
 
+    /// Keeps an entry of the communiqué; answers the acts that it records for the first time, whose grants are wanted.
+    fn acts(&mut self, logged: Logged, entry: &Entry) -> Result<Vec<Act>, Refusal> {
+        let mut acts = vec![];
+        let statements = self.take(logged, entry)?;
+        if matches!(entry.kind, Kind::Revision | Kind::Act) {
+            for compact in statements {
+                let act = Unverified::<Act>::parse(&compact)?.claims().clone();
+                self.wanted.insert((act.party.clone(), act.grant));
+                acts.push(act);
+            }
+        }
+        Ok(acts)
+    }
+    /// Keeps the charters that came into force, and every adoption of them.
+    fn charters(&mut self, exchange: impl IntoIterator<Item = Logged>) -> Result<(), Refusal> {
+        let (mut charters, mut stream) = (Charters::default(), vec![]);
+        for logged in exchange.into_iter().filter(|l| l.index < self.until.index) {
+            let entry: Entry = json::parse(&logged.bytes)?;
+            let digest = Digest::of(&logged.bytes);
+            charters.apply(Recorded { index: logged.index, digest, entry: &entry, objects: &logged.objects })?;
+            stream.push((logged, entry));
+        }
+        let chain = charters.chain(self.until.time);
+        let in_force: BTreeSet<_> = chain.iter().map(|s| s.digest()).collect();
+        self.contents.charters = chain.iter().map(|s| s.charter().clone()).collect();
+        for (logged, entry) in stream {
+            let of = match (entry.kind, logged.objects.first()) {
+                (Kind::Charter, _) => entry.documents.first().copied(),
+                (_, Some(adoption)) => {
+                    let compact = std::str::from_utf8(adoption).map_err(|_| lacks("adoption in UTF-8"))?;
+                    Some(Unverified::<Adoption>::parse(compact)?.claims().charter)
+                }
+                _ => None,
+            };
+            if of.is_some_and(|of| in_force.contains(&of)) {
+                self.take(logged, &entry)?;
+            }
+        }
+        Ok(())
+    }
     /// Keeps an entry and its statements; answers these.
     fn take(&mut self, logged: Logged, entry: &Entry) -> Result<Vec<String>, Refusal> {
         let mut statements = vec![];
@@ -202,12 +295,12 @@ fn lacks(what: &str) -> Refusal {
 pub(super) enum Item {
     /// Made of log and constants.
     Made(Vec<u8>),
-    /// A text or an annex.
+    /// A text, an annex, or the package of what is corrected.
     Part(Part, PartDigests),
 }
 
-/// Every file of a package, in the order in which they lie in the archive. `parts` says what each text and annex was found
-/// to be, by path.
+/// Every file of a package, in the order in which they lie in the archive. `parts` says what each text, annex and original
+/// was found to be, by path.
 ///
 /// # Errors
 /// The path of a part that `parts` lacks.
@@ -222,7 +315,7 @@ pub(super) fn layout(
         contents.records().map(|(path, bytes)| (path, Item::Made(bytes.to_vec()))).collect();
     items.insert(bag::entry_path(index), Item::Made(bytes.to_vec()));
     items.insert(bag::README_PATH.to_owned(), Item::Made(bag::README.as_bytes().to_vec()));
-    for part in contents.manifest.parts() {
+    for part in contents.parts() {
         let digests = *parts.get(&part.path).ok_or_else(|| part.path.clone())?;
         items.insert(part.path.clone(), Item::Part(part, digests));
     }
@@ -240,8 +333,8 @@ pub(super) fn layout(
     Ok(all)
 }
 
-/// Writes a package from front to back, without waiting: texts and annexes are pushed in when it asks for them, and what it
-/// wrote can be taken from [`PackageWriter::target`] between any two calls.
+/// Writes a package from front to back, without waiting: texts, annexes and an original are pushed in when it asks for them, and
+/// what it wrote can be taken from [`PackageWriter::target`] between any two calls.
 ///
 /// ```text
 /// while let Some(part) = writer.next_part() { …; writer.part_bytes(piece)?; …; writer.end_part()?; }
@@ -254,8 +347,8 @@ pub struct PackageWriter<W: Write> {
 }
 
 impl<W: Write> PackageWriter<W> {
-    /// Begins a package. `published` is index and bytes of the `published` entry; `parts` holds the digests of every text
-    /// and annex by path, from a first pass over them.
+    /// Begins a package. `published` is index and bytes of the `published` entry; `parts` holds the digests of every one of
+    /// [`Contents::parts`] by path, from a first pass over them.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] if the entry does not parse, a part is missing or is not what the manifest names;
@@ -269,7 +362,7 @@ impl<W: Write> PackageWriter<W> {
     ) -> io::Result<Self> {
         let (index, bytes) = published;
         let entry: Entry = json::parse(bytes).map_err(|e| invalid(e.to_string()))?;
-        for part in contents.manifest.parts() {
+        for part in contents.parts() {
             if parts.get(&part.path).is_none_or(|d| (d.size, d.sha256) != (part.size, part.sha256)) {
                 return Err(invalid(format!("{} is not there or not what the manifest names", part.path)));
             }
@@ -283,7 +376,7 @@ impl<W: Write> PackageWriter<W> {
         writer.advance()?;
         Ok(writer)
     }
-    /// The text or annex whose bytes come next; `None` when all are in.
+    /// The text, annex or original whose bytes come next; `None` when all are in.
     pub fn next_part(&self) -> Option<&Part> {
         match self.items.front() {
             Some((_, Item::Part(part, _))) => Some(part),

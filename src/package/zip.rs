@@ -24,6 +24,7 @@ pub mod deflate;
 mod layout;
 mod names;
 mod reader;
+mod window;
 mod writer;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod tests;
 use std::io;
 
 pub use reader::Archive;
+pub use window::Window;
 pub use writer::{WriteFault, Writer};
 
 /// Greatest length of an archive, bytes. One less than 2^32 − 1, which zip64 reserves as its marker.
@@ -61,16 +63,16 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of a package: 4096 entries, names of 255 bytes (what common file systems take), 64 MiB a
-    /// file. The total leaves room for all headers at their longest, so that whatever is within the other
-    /// limits also fits below [`ARCHIVE_MAX`] when stored. The ratio is above the greatest that the
+    /// The limits of a package: 32,768 entries, names of 255 bytes (what common file systems take), 1 GiB a file, which
+    /// only the package of what a rectification corrects comes near. The total leaves room for all headers at their
+    /// longest, so that whatever is within the other limits also fits below [`ARCHIVE_MAX`] when stored. The ratio is above the greatest that the
     /// canonical form can reach (258 bytes in 13 bits: 158.8) and far below DEFLATE's own (1032), so only
     /// bombs meet it.
     pub const PACKAGE: Limits = Limits {
-        entries: 4096,
+        entries: 32 * 1024,
         name: 255,
-        file: 64 * 1024 * 1024,
-        total: ARCHIVE_MAX - 4096 * (layout::LOCAL as u64 + layout::CENTRAL as u64 + 2 * 255) - layout::END as u64,
+        file: 1024 * 1024 * 1024,
+        total: ARCHIVE_MAX - 32 * 1024 * (layout::LOCAL as u64 + layout::CENTRAL as u64 + 2 * 255) - layout::END as u64,
         ratio: 160,
     };
 }

@@ -47,6 +47,7 @@ macro_rules! store_contract {
 macro_rules! content_contract {
     ($open:expr) => {
         $crate::store::contract::rules!($open; pieces_of_any_size_are_put_together one_digest_is_one_content
+            a_purge_erases_what_one_communique_alone_holds
             uploads_are_their_owners packages_are_found a_stage_is_not_content stages_end_with_the_process
             a_parked_upload_goes_on_where_it_ended a_parked_upload_survives_a_restart only_its_own_upload_goes_on
             who_begins_anew_forgets_what_was_kept two_streams_never_mix the_quota_counts_what_is_announced_and_kept
@@ -542,6 +543,32 @@ pub(super) async fn stages_end_with_the_process<C: Content>(open: impl Fn() -> C
     content.push(stage, b"new".to_vec()).await.unwrap();
     content.seal(stage, Digest::of(b"new"), 3, Seal::Upload(owner(1, 1))).await.unwrap();
     assert_eq!(content.read(Digest::of(b"new"), 0, 9).await, Ok(Some(b"new".to_vec())));
+}
+
+pub(super) async fn a_purge_erases_what_one_communique_alone_holds<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let (mine, shared, packed) = (sample(300_000), sample(70_001), sample(1000));
+    let of_mine = put(&content, &mine, 65_536, Seal::Upload(owner(1, 1))).await;
+    let of_shared = put(&content, &shared, 65_536, Seal::Upload(owner(2, 1))).await;
+    put(&content, &shared, 65_536, Seal::Upload(owner(2, 2))).await;
+    let of_packed = put(&content, &packed, 1000, Seal::Upload(owner(2, 1))).await;
+    put(&content, &packed, 1000, Seal::Package(owner(1, 9).communique)).await;
+    let begun = sample(200_000);
+    broken(&content, &begun, 150_000).await;
+    let of_it = owner(1, 1).communique;
+    content.purge(of_it).await.unwrap();
+    content.purge(of_it).await.unwrap();
+    drop(content);
+    let content = open();
+    assert_eq!(content.read(of_mine, 0, 9).await, Ok(None));
+    assert_eq!(kept(&content, &begun).await, 0);
+    for owner in [owner(1, 1), owner(2, 1)] {
+        assert_eq!(content.held(&owner).await, Ok(0));
+    }
+    for (digest, bytes) in [(of_shared, &shared), (of_packed, &packed)] {
+        assert_eq!(content.read(digest, 0, usize::MAX).await.unwrap().as_ref(), Some(bytes), "others hold it");
+    }
+    assert_eq!(content.uploaded(&owner(2, 2), of_shared).await, Ok(Some(70_001)));
 }
 
 /// An upload of these bytes from this offset on, by the first owner, without a narrow quota.

@@ -267,7 +267,7 @@ async fn published(world: &World, manifest: &Document<Manifest>) {
     let signed: Vec<_> = findings
         .parties
         .iter()
-        .map(|p| (p.id.as_str(), p.signatories.iter().map(|s| s.holder.as_str()).collect::<Vec<_>>()))
+        .map(|p| (p.id.as_str(), p.signatories.iter().map(|s| s.deed.holder.as_str()).collect::<Vec<_>>()))
         .collect();
     let (a, b) = ("holder.a", "holder.b");
     assert_eq!(signed, [("north", vec![a, b]), ("south", vec![a]), ("east", vec![a])]);

@@ -31,6 +31,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::world::{NAMED, PATIENCE, World, fresh, key, leaf, now, outcome, party, reason, sign, until};
 
+/// Far less than a heartbeat's pause: what is logged, or passed over, is told at once.
+const SOON: Duration = Duration::from_secs(15);
+
 /// A remark as a party's system would make it now; no two are the same.
 pub fn remark(world: &World, of: &str, manifest: &Manifest, audience: Audience, text: &str) -> Document<Remark> {
     Document::of(&Remark {
@@ -72,7 +75,7 @@ impl Reader {
         Self { stream, next: from, heard: vec![] }
     }
     async fn item(&mut self) -> Result<(), RemoteError> {
-        match timeout(PATIENCE, self.stream.next()).await.expect("an event or a heartbeat")? {
+        match timeout(SOON, self.stream.next()).await.expect("an event or a heartbeat, at once")? {
             WatchItem::Event(event) => {
                 assert!(event.index >= self.next, "{} after {}", event.index, self.next);
                 self.next = event.index + 1;

@@ -28,7 +28,7 @@ use communique::{
         session::Session,
     },
     domain::{
-        act::{Act, ActKind},
+        act::{Act, ActKind, Declaration},
         charter::{Charter, Der, Party, Succession},
         document::Document,
         id::{CommuniqueId, Digest, PartyId, Role, Salt, SpiffeId},
@@ -379,12 +379,16 @@ impl World {
             communique: manifest.communique,
             revision: manifest.revision,
             manifest: manifest.digest(),
-            opening: opening.filter(|_| kind.needs_opening()),
+            opening: opening.filter(|_| kind.needs_opening() || kind == ActKind::Withdraw),
             grant: self.granted(who).digest(),
             time: now(),
             place: Some(Line::new(format!("Salle {tick}")).unwrap()),
-            reason: (kind == ActKind::Decline).then(|| Prose::new("Le deuxième alinéa.").unwrap()),
-            declaration: None,
+            reason: matches!(kind, ActKind::Decline | ActKind::Object)
+                .then(|| Prose::new("Le deuxième alinéa.").unwrap()),
+            declaration: (kind == ActKind::Declare).then(|| {
+                let words = Prose::new("Nous entendons l’alinéa ainsi.").unwrap();
+                Declaration::Texts([("fr".parse().unwrap(), words)].into())
+            }),
             confirms: None,
         }
     }

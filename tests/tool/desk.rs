@@ -27,7 +27,7 @@ impl Desk {
     pub fn program(&self, program: &str) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin(program));
         command.current_dir(self.0.path()).env_remove("COMMUNIQUE_PROFILE").env_remove("COLUMNS");
-        for name in ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+        for name in ["XDG_STATE_HOME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
             command.env_remove(name);
         }
         command.env("HOME", self.0.path()).env("XDG_CONFIG_HOME", self.0.path().join("config"));

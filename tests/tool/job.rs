@@ -257,3 +257,65 @@ fn a_wrong_key_press_commits_nothing() {
     assert!(done.contains("code 0"), "{done}");
     assert_eq!(initials(), 1);
 }
+
+/// Cut off between signing and the answer, the same command sends the same bytes again; with other words it asks first.
+#[test]
+fn an_act_without_an_answer_is_sent_again_as_it_was() {
+    let (desk, served) = exchange();
+    draft(&desk, "draft.toml", "Texte d’essai.\n");
+    let id =
+        official(&desk, "north", "new draft.toml --json").ends(0).json()["communique"].as_str().unwrap().to_owned();
+    let kept = || -> Vec<std::path::PathBuf> {
+        let charters = fs::read_dir(desk.path(".local/state/communique/unanswered")).into_iter().flatten();
+        let files = charters.flat_map(|charter| fs::read_dir(charter.unwrap().path()).unwrap());
+        files.map(|file| file.unwrap().path()).collect()
+    };
+    assert_eq!(kept(), [] as [std::path::PathBuf; 0], "what was answered is kept");
+    let signal = |name: &str, id: u32| {
+        assert!(std::process::Command::new("kill").args([name, &id.to_string()]).status().unwrap().success());
+    };
+
+    // Everything was read and shown; now the exchange stands still.
+    let line = format!("initial {id} --place Essai --yes --json --passphrase-fd 0 --profile north-official.toml");
+    let mut tool = std::process::Command::new(assert_cmd::cargo::cargo_bin("communique"))
+        .args(line.split_whitespace())
+        .current_dir(desk.0.path())
+        .env("HOME", desk.0.path())
+        .env_remove("XDG_STATE_HOME")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut scene = BufReader::new(tool.stderr.take().unwrap()).lines();
+    assert!(scene.any(|line| line.unwrap().contains("initials this text")));
+    signal("-STOP", served.child.id());
+    std::io::Write::write_all(&mut tool.stdin.take().unwrap(), WORDS.as_bytes()).unwrap();
+    let begun = std::time::Instant::now();
+    while !kept().iter().any(|path| path.extension().is_some_and(|ending| ending == "json")) {
+        assert!(begun.elapsed().as_secs() < 60, "nothing was kept before it was sent");
+    }
+    let sheet = kept().remove(0);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&sheet).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let signed = fs::read_to_string(&sheet).unwrap();
+    signal("-INT", tool.id());
+    assert_eq!(tool.wait().unwrap().code(), Some(130));
+    signal("-CONT", served.child.id());
+
+    official(&desk, "north", &format!("initial {id} --place Autre")).ends(1).tells("has no answer yet");
+    let again = official(&desk, "north", &format!("initial {id} --place Essai --json")).ends(0);
+    assert!(again.err.contains("it is sent again as it was"), "{}", again.err);
+    assert_eq!(again.json()["act"], "initial");
+    assert_eq!(kept(), [] as [std::path::PathBuf; 0]);
+    let acts = reader(&desk, "south", &format!("show {id} --json")).ends(0).json();
+    let digest = acts["acts"].as_array().unwrap().iter().find(|a| a["statement"]["act"] == "initial").unwrap();
+    let sheet: Value = serde_json::from_str(&signed).unwrap();
+    let sent = communique::domain::id::Digest::of(sheet["act"].as_str().unwrap().as_bytes()).to_string();
+    assert_eq!(digest["digest"], sent, "another signature was stored");
+
+    // Where nothing can be kept, it is said, and sent all the same.
+    fs::remove_dir_all(desk.path(".local")).unwrap();
+    desk.write(".local", "in the way");
+    official(&desk, "south", &format!("initial {id}")).ends(0).tells("for want of a place");
+}

@@ -125,7 +125,7 @@ impl From<RemoteError> for Failure {
                 UNKNOWN,
                 "OUTCOME_UNKNOWN",
                 format!(
-                    "it is not known whether this was stored: {why}; look with `communique show`, then repeat it if it is not there"
+                    "it is not known whether this was stored: {why}; repeat the command: an act is sent again as it was, which is safe"
                 ),
             ),
             RemoteError::Local(refusal) => {

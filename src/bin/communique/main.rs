@@ -8,6 +8,7 @@ mod errors;
 mod profile;
 mod progress;
 mod render;
+mod unanswered;
 
 use std::{process::ExitCode, time::Duration};
 

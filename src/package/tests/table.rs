@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::outcome;
+use super::{courses, outcome};
 use crate::{
     domain::{
-        act::{Act, ActKind},
+        act::{Act, ActKind, Declaration},
         entry::{FileDigest, Kind, StreamId},
         id::{CommuniqueId, Digest},
         key::Signer,
+        manifest::Initialling,
         statement::Unverified,
     },
     package::{
@@ -119,14 +120,278 @@ const TABLE: &[Row] = &[
     (Check::FileExtra, "full powers that no act names", |p| {
         p.insert_before(Turn::Propose(0, 0), Turn::Grant(1, 5));
     }),
-    (Check::FileExtra, "an adoption after completion", |p| p.insert_after(Turn::Completed, Turn::Adopt(0))),
+    (Check::FileExtra, "full powers after completion that no act names", |p| {
+        p.insert_after(Turn::Completed, Turn::Grant(1, 5));
+    }),
+    (Check::FileExtra, "the end of full powers that are not here", |p| {
+        p.insert_before(Turn::Propose(0, 0), Turn::Revoke(1, 5));
+    }),
+    (Check::FileExtra, "the end of full powers of a party that has none here", |p| {
+        p.insert_before(Turn::Grant(0, 0), Turn::Revoke(1, 0));
+    }),
+    (Check::FileExtra, "an earlier declaration that no signature names", |p| {
+        *p = courses::declarations();
+        p.act = Box::new(|a| a.declaration = a.declaration.take().filter(|_| !a.act.is_signature()));
+    }),
+    (Check::FileExtra, "a charter that did not come into force", |p| {
+        p.successors = vec![Box::new(|_| ())];
+        p.insert_before(Turn::Propose(0, 0), Turn::Succession);
+        p.insert_before(Turn::Propose(0, 0), Turn::Adopt(0));
+    }),
+    (Check::FileExtra, "an original of nothing", |p| {
+        let zip = Plan::plain().play().zip;
+        p.before = Box::new(move |f| drop(f.insert(bag::original_path(fixture::id(5)), zip.clone())));
+    }),
+    (Check::FileExtra, "a second original", |p| {
+        let original = Plan::plain().play();
+        *p = Plan::correcting(original.clone());
+        p.before = Box::new(move |f| drop(f.insert(bag::original_path(fixture::id(5)), original.zip.clone())));
+    }),
+    (Check::FileMissing, "no original", |p| {
+        *p = Plan::correcting(Plan::plain().play());
+        p.before = Box::new(|f| drop(f.remove(&bag::original_path(fixture::id(0)))));
+    }),
+    (Check::Rectifies, "an altered original", |p| {
+        let mut original = Plan::plain().play();
+        let middle = original.zip.len() / 2;
+        original.zip[middle] ^= 1;
+        *p = Plan::correcting(original);
+    }),
+    (Check::Rectifies, "an original that breaks a rule", |p| {
+        let mut broken = Plan::plain();
+        broken.without(Turn::Adopt(1));
+        *p = Plan::correcting(broken.play());
+    }),
+    (Check::Rectifies, "an original of the original that is altered", |p| {
+        let mut first = Plan::plain().play();
+        let middle = first.zip.len() / 2;
+        first.zip[middle] ^= 1;
+        *p = Plan::correcting(Plan::correcting(first).play());
+    }),
+    (Check::Rectifies, "another original than the one that is named", |p| {
+        let mut original = Plan::plain().play();
+        let mut other = Plan::plain();
+        other.text = Box::new(|t| t.push_str("\nAutrement.\n"));
+        original.zip = other.play().zip;
+        *p = Plan::correcting(original);
+    }),
+    (Check::Rectifies, "another communiqué under the original's name", |p| {
+        let mut original = Plan::plain().play();
+        original.zip = Plan::correcting(original.clone()).play().zip;
+        *p = Plan::correcting(original);
+    }),
+    (Check::Rectifies, "an original of another founding", |p| {
+        let mut other = Plan::plain();
+        other.charter = Box::new(|c| {
+            c.parties.truncate(2);
+            c.parties.iter_mut().for_each(|p| p.quorum = 2);
+            c.witnesses = 1;
+        });
+        *p = Plan::correcting(other.play().under_the_log_of(Plan::plain().play()));
+    }),
+    (Check::Rectifies, "an original of another log", |p| {
+        let mut other = Plan::plain();
+        other.script.insert(0, Turn::Wait(1));
+        *p = Plan::correcting(other.play().under_the_log_of(Plan::plain().play()));
+    }),
+    (Check::Rectifies, "an original that was published later", |p| {
+        *p = Plan::correcting(Plan::plain().play().before_publication());
+        p.insert_after(Turn::Propose(0, 0), Turn::Others(9));
+    }),
+    (Check::Act, "a correction by some of the parties alone", |p| {
+        *p = Plan::correcting(Plan::new(3, 2, Initialling::Required).play());
+    }),
     (Check::Charter, "a charter not in canonical form", |p| {
         p.before = Box::new(|f| append(f, &bag::charter_path(1), b" "));
     }),
     (Check::Charter, "a charter under another version", |p| {
         p.before = Box::new(|f| rename(f, &bag::charter_path(1), &bag::charter_path(3)));
     }),
-    (Check::CharterChain, "a second charter", |p| p.insert_before(Turn::Propose(0, 0), Turn::Succession)),
+    (Check::CharterChain, "a version is left out", |p| {
+        p.successors = vec![Box::new(|c| c.version = 3)];
+        p.insert_before(Turn::Propose(0, 0), Turn::Succession);
+    }),
+    (Check::CharterChain, "a version that names another before it", |p| {
+        p.successors = vec![Box::new(|c| c.previous = Some(Digest::of(b"another")))];
+        p.insert_before(Turn::Propose(0, 0), Turn::Succession);
+    }),
+    (Check::CharterChain, "a version that was late when it was put forward", |p| {
+        p.successors = vec![Box::new(|c| c.adopt_by = Some(fixture::start()))];
+        p.insert_before(Turn::Propose(0, 0), Turn::Succession);
+    }),
+    (Check::CharterChain, "a party that left comes back under its id", |p| {
+        *p = courses::succession();
+        p.successors[1] = Box::new(|c| c.parties[2].id = fixture::party(2));
+    }),
+    (Check::CharterChain, "an authority becomes the depositary", |p| {
+        p.successors = vec![Box::new(|c| {
+            c.depositary = c.parties[0].authority;
+            c.parties[0].authority = Signer::public(&fixture::key(95));
+        })];
+        p.insert_before(Turn::Propose(0, 0), Turn::Succession);
+    }),
+    (Check::CharterChain, "a holder of full powers becomes an authority", |p| {
+        p.successors = vec![Box::new(|c| c.parties[0].authority = Signer::public(&fixture::key(official(0, 0))))];
+        p.insert_before(Turn::Propose(0, 0), Turn::Succession);
+    }),
+    (Check::FileExtra, "who leaves does not consent", |p| {
+        *p = courses::succession();
+        let at = p.script.iter().rposition(|t| *t == Turn::Adopt(2)).unwrap();
+        p.script.truncate(at);
+        p.under = 1;
+        p.manifest = Plan::new(3, 1, Initialling::Required).manifest;
+        p.script.extend(Plan::new(3, 1, Initialling::Required).script.split_off(4));
+        p.script.retain(|t| *t != Turn::Rekey(1, 90));
+        let first = p.position(Turn::Grant(0, 0));
+        p.script.remove(first);
+    }),
+    (Check::Adoption, "an adoption by a key that is neither old nor new", |p| {
+        *p = courses::succession();
+        p.adoption = Box::new(|_| ());
+        p.signer = Box::new(|kind, party, _| (kind == "adoption" && party == 3).then_some(77));
+    }),
+    (Check::Adoption, "an adoption that comes too late", |p| {
+        *p = courses::succession();
+        let at = p.script.iter().rposition(|t| *t == Turn::Adopt(3)).unwrap();
+        p.script.insert(at, Turn::Wait(7200));
+    }),
+    (Check::Adoption, "an adoption once more", |p| p.insert_after(Turn::Completed, Turn::Adopt(0))),
+    (Check::Grant, "full powers by an authority key that was replaced", |p| {
+        *p = courses::succession();
+        p.without(Turn::Rekey(1, 90));
+        p.without(Turn::Adopt(1));
+        let at = p.script.iter().rposition(|t| *t == Turn::Adopt(0)).unwrap();
+        let grant = p.script.remove(p.position(Turn::Grant(1, 0)));
+        p.script.insert(at, Turn::Rekey(1, 90));
+        p.script.insert(p.position(Turn::Grant(0, 0)), Turn::Adopt(1));
+        p.script.swap(2, 3);
+        p.script.insert(p.position(Turn::Grant(0, 0)), grant);
+        let second = p.script.iter().position(|t| *t == Turn::Succession).unwrap();
+        p.script.insert(second + 2, Turn::Adopt(1));
+        p.script.insert(second + 3, Turn::Rekey(1, 90));
+    }),
+    (Check::Grant, "signed under full powers that had ended", |p| {
+        p.insert_before(Turn::Act(SIGN, 1, 1), Turn::Revoke(1, 1));
+    }),
+    (Check::Grant, "full powers ended by another party's key", |p| {
+        *p = courses::substitution();
+        p.signer = Box::new(|kind, _, _| (kind == "revocation").then_some(77));
+    }),
+    (Check::Grant, "full powers ended in another party's stream", |p| {
+        *p = courses::substitution();
+        p.revocation = Box::new(|r| r.party = fixture::party(usize::from(r.party == fixture::party(0))));
+    }),
+    (Check::Grant, "full powers ended twice", |p| {
+        *p = courses::substitution();
+        p.insert_after(Turn::Completed, Turn::Revoke(1, 1));
+    }),
+    (Check::Grant, "an end of full powers of a rehearsal", |p| {
+        *p = courses::substitution();
+        p.revocation = Box::new(|r| r.founding = Digest::of(b"rehearsal"));
+    }),
+    (Check::Act, "another act than a declaration before the signed revision", |p| {
+        p.insert_before(Turn::Propose(0, 0), Turn::Act(ActKind::Initial, 0, 0));
+    }),
+    (Check::Act, "an earlier declaration on another communiqué", |p| {
+        *p = courses::declarations();
+        p.act = earlier(|a| a.communique = CommuniqueId::new(1, &[1; 10]));
+    }),
+    (Check::Act, "an earlier declaration of a rehearsal", |p| {
+        *p = courses::declarations();
+        p.act = earlier(|a| a.founding = Digest::of(b"rehearsal"));
+    }),
+    (Check::Act, "an earlier declaration under another charter", |p| {
+        *p = courses::declarations();
+        p.act = earlier(|a| a.charter = Digest::of(b"another"));
+    }),
+    (Check::Act, "an earlier declaration on another manifest of the revision before", |p| {
+        *p = courses::declarations();
+        p.act = earlier(|a| a.manifest = Digest::of(b"another"));
+    }),
+    (Check::Act, "an earlier declaration from the future", |p| {
+        *p = courses::declarations();
+        p.act = earlier(|a| a.time = a.time.plus(301));
+    }),
+    (Check::Act, "an earlier declaration by another key", |p| {
+        *p = courses::declarations();
+        p.signer = Box::new(|kind, party, holder| (kind == "act" && (party, holder) == (0, 0)).then_some(77));
+    }),
+    (Check::Grant, "an earlier declaration that the full powers do not cover", |p| {
+        *p = courses::declarations();
+        p.powers = Box::new(|g| g.acts.retain(|a| *a != ActKind::Declare));
+    }),
+    (Check::EntryChain, "an earlier declaration too early in the stream", |p| {
+        *p = courses::declarations();
+        p.also_manifest(|m| m.revision = 8);
+    }),
+    (Check::EntryChain, "a revision that does not follow the declaration before it", |p| {
+        *p = courses::declarations();
+        p.without(Turn::Gap(2));
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Revision {
+                e.previous = Some(Digest::of(b"another"));
+            }
+        });
+    }),
+    (Check::Act, "a signature given with another party's declaration", |p| {
+        *p = courses::declarations();
+        let made: std::cell::RefCell<Option<Declaration>> = None.into();
+        p.act = Box::new(move |a| {
+            let mut made = made.borrow_mut();
+            if a.act == SIGN && a.party == fixture::party(0) {
+                made.clone_from(&a.declaration);
+            } else if a.act == SIGN {
+                a.declaration.clone_from(&made);
+            }
+        });
+    }),
+    (Check::Act, "a confirmation of what was signed definitively", |p| {
+        p.insert_before(Turn::Act(SIGN, 1, 1), Turn::Act(ActKind::Confirm, 1, 0));
+    }),
+    (Check::Act, "a confirmation of what was confirmed", |p| {
+        *p = courses::ad_referendum();
+        let at = p.position(Turn::Act(ActKind::Confirm, 0, 1));
+        p.without(Turn::Act(SIGN, 0, 1));
+        p.script.insert(at, Turn::Act(ActKind::Confirm, 0, 1));
+    }),
+    (Check::Act, "a release from no embargo", |p| p.insert_after(Turn::Opened, Turn::Act(ActKind::Release, 0, 0))),
+    (Check::Act, "taken back by every party, and signed all the same", |p| {
+        p.insert_after(Turn::Opened, Turn::Act(ActKind::Withdraw, 1, 0));
+        p.insert_after(Turn::Opened, Turn::Act(ActKind::Withdraw, 0, 0));
+    }),
+    (Check::Opening, "opened though a party objects", |p| {
+        p.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Object, 1, 1));
+    }),
+    (Check::Entry, "it lapsed", |p| p.insert_after(Turn::Opened, Turn::Mark(Kind::Lapsed))),
+    (Check::Entry, "it returned to drafting", |p| p.insert_after(Turn::Opened, Turn::Mark(Kind::Returned))),
+    (Check::Entry, "it was rectified before it was published", |p| {
+        p.insert_after(Turn::Completed, Turn::Mark(Kind::Rectified));
+    }),
+    (Check::Entry, "its texts were erased", |p| p.insert_after(Turn::Completed, Turn::Mark(Kind::Purged))),
+    (Check::Seats, "completed with a signature under full powers that had ended", |p| {
+        p.insert_after(Turn::Act(SIGN, 1, 0), Turn::Revoke(1, 0));
+    }),
+    (Check::Seats, "completed with a signature that was not confirmed", |p| {
+        let at = p.position(Turn::Act(SIGN, 1, 1));
+        p.script[at] = Turn::Act(ActKind::SignAdReferendum, 1, 1);
+    }),
+    (Check::Seats, "more sign than the quorum asks", |p| {
+        p.insert_before(Turn::Propose(0, 0), Turn::Grant(0, 2));
+        p.insert_after(Turn::Act(SIGN, 0, 1), Turn::Act(SIGN, 0, 2));
+    }),
+    (Check::Completion, "completion lists a signature that does not count", |p| {
+        *p = courses::substitution();
+        let made: std::cell::RefCell<Option<Digest>> = None.into();
+        p.entry = Box::new(move |e| match e.kind {
+            Kind::Act => *made.borrow_mut() = (*made.borrow()).filter(|_| e.seq != 9).or(e.statements.first().copied()),
+            Kind::Completed => e.statements.insert(0, made.borrow().unwrap()),
+            _ => {}
+        });
+    }),
+    (Check::Embargo, "not every party released it", |p| {
+        *p = courses::released();
+        p.without(Turn::Act(ActKind::Release, 1, 1));
+    }),
     (Check::CharterChain, "a manifest of another founding", |p| {
         p.also_manifest(|m| m.founding = Digest::of(b"a rehearsal"));
     }),
@@ -156,6 +421,20 @@ const TABLE: &[Row] = &[
         p.entry = Box::new(|e| {
             if e.kind == Kind::Opened {
                 e.stream = StreamId::Exchange;
+            }
+        });
+    }),
+    (Check::Entry, "a remark among the acts", |p| {
+        p.entry = Box::new(|e| {
+            if e.kind == Kind::Act {
+                e.kind = Kind::Remark;
+            }
+        });
+    }),
+    (Check::Entry, "an act in a stream of remarks", |p| {
+        p.entry = Box::new(|e| {
+            if let (Kind::Act, StreamId::Communique(id)) = (e.kind, &e.stream) {
+                e.stream = StreamId::Remarks(*id);
             }
         });
     }),
@@ -445,6 +724,15 @@ const TABLE: &[Row] = &[
     (Check::ZipForm, "another time", |p| p.time = Some(DosTime::new(2026, 1, 1, 0, 0, 0))),
     (Check::ZipForm, "a record that is not deflated", |p| p.stored = vec![bag::MANIFEST_PATH]),
 ];
+
+/// Changes the declaration on the earlier revision alone.
+fn earlier(change: fn(&mut Act)) -> Box<dyn Fn(&mut Act)> {
+    Box::new(move |a| {
+        if a.act == ActKind::Declare && a.revision == 1 {
+            change(a);
+        }
+    })
+}
 
 /// Makes the tag manifests again for tag files that were changed.
 fn retag(files: &mut fixture::Files) {

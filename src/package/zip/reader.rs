@@ -6,7 +6,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::layout::{self, Central, End, LOCAL};
 use super::names::{self, Census};
-use super::{ARCHIVE_MAX, Entry, Limits, Method, PIECE, ZipFault, deflate};
+use super::{ARCHIVE_MAX, Entry, Limits, Method, PIECE, Window, ZipFault, deflate};
 
 /// An archive whose frame has passed every rule of this module. Contents are checked as they are read.
 #[derive(Debug)]
@@ -90,6 +90,22 @@ impl<R: Read + Seek> Archive<R> {
                 inflate(&mut self.reader, entry)?.chunks(PIECE).for_each(sink);
                 Ok(())
             }
+        }
+    }
+
+    /// The contents of a stored entry as a file of its own, read where they lie. Its checksum is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`ZipFault::Io`] if the reader fails, [`ZipFault::NoEntry`] if there is no such entry, [`ZipFault::Sizes`] if it is
+    /// not stored.
+    pub fn window(&mut self, index: usize) -> Result<Window<'_, R>, ZipFault> {
+        match (self.entries.get(index), self.starts.get(index)) {
+            (Some(Entry { method: Method::Stored, size, .. }), Some(start)) => {
+                Ok(Window::new(&mut self.reader, *start, *size)?)
+            }
+            (Some(entry), _) => Err(ZipFault::Sizes { name: entry.name.clone() }),
+            (None, _) => Err(ZipFault::NoEntry { index }),
         }
     }
 

@@ -216,13 +216,13 @@ fn limits_are_asked() {
 #[test]
 fn most_entries_and_longest_content_pass() {
     let mut writer = Writer::new(Vec::new(), moment());
-    for index in 0..4096 {
+    for index in 0..Limits::PACKAGE.entries {
         writer.small(&format!("f/{index}"), b"").unwrap();
     }
-    let refused = writer.small("f/4096", b"").unwrap_err();
-    assert!(refused.to_string().contains("4097 entries"), "{refused}");
+    let refused = writer.small("f/32768", b"").unwrap_err();
+    assert!(refused.to_string().contains("32769 entries"), "{refused}");
     let bytes = writer.finish().unwrap();
-    assert_eq!(unpack(&bytes).unwrap().len(), 4096);
+    assert_eq!(unpack(&bytes).unwrap().len(), Limits::PACKAGE.entries);
 
     // What swells most in the canonical form is within the ratio.
     for length in [deflate::PLAIN_MAX, deflate::PLAIN_MAX + 1] {
@@ -267,7 +267,7 @@ fn writer_refuses_what_the_reader_would() {
         let fault = write_fault(writer.small(name, b"2"));
         assert!(matches!(fault, WriteFault::Refused(_)), "{name}: {fault}");
     }
-    let fault = write_fault(writer.stored("large", 64 * 1024 * 1024 + 1, 0).map(drop));
+    let fault = write_fault(writer.stored("large", Limits::PACKAGE.file + 1, 0).map(drop));
     assert!(matches!(fault, WriteFault::Refused(ZipFault::TooLarge { .. })));
     // None of it left a trace.
     assert_eq!(writer.finish().unwrap(), pack(&good));

@@ -56,8 +56,10 @@ impl SqliteContent {
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         let (db, lock) = connection::writer(path, &migrations::CONTENT)?;
         let failed = |source| OpenError::Database { path: path.to_owned(), source };
+        // What is erased is overwritten.
         db.execute_batch(
-            "DELETE FROM chunks WHERE blob NOT IN (SELECT id FROM blobs UNION ALL SELECT blob FROM partials)",
+            "PRAGMA secure_delete = ON;
+             DELETE FROM chunks WHERE blob NOT IN (SELECT id FROM blobs UNION ALL SELECT blob FROM partials)",
         )
         .map_err(failed)?;
         let last: i64 = db
@@ -126,6 +128,10 @@ impl Content for SqliteContent {
     async fn discard(&self, stage: Stage) {
         // A stage that cannot be forgotten now is forgotten at the next start.
         let _ = self.ask(What::Discard(stage.0)).await;
+    }
+
+    async fn purge(&self, communique: CommuniqueId) -> Result<(), ReadFailed> {
+        self.ask(What::Purge(communique)).await.map(drop)
     }
 
     async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed> {
@@ -233,6 +239,7 @@ enum What {
     Push(u64, Vec<u8>),
     Seal(u64, Digest, u64, Seal),
     Discard(u64),
+    Purge(CommuniqueId),
 }
 
 /// A stage in memory: what is not yet written, and how much is.
@@ -276,11 +283,13 @@ struct Shelves {
     next: u64,
     /// Blobs whose chunks are still to be deleted.
     dropped: Vec<u64>,
+    /// Whether the transaction under way erases what was content.
+    purged: bool,
 }
 
 impl Shelves {
     fn new(db: Connection, next: u64) -> Self {
-        Self { db, stages: HashMap::new(), next_stage: 1, next, dropped: Vec::new() }
+        Self { db, stages: HashMap::new(), next_stage: 1, next, dropped: Vec::new(), purged: false }
     }
 
     /// One transaction, begun when there is something to write. If it fails, every request of the batch fails, and every
@@ -349,6 +358,7 @@ impl Shelves {
             What::Kept(owner, digest, now) => self.kept(&owner, digest, now).map(Ok),
             What::Push(stage, bytes) => self.push(stage, &bytes).map(Ok),
             What::Seal(stage, digest, size, seal) => self.seal(stage, digest, size, &seal).map(Ok),
+            What::Purge(communique) => self.purge(communique).map(Ok),
             What::Discard(stage) => {
                 self.forget(stage)?;
                 if !self.dropped.is_empty() {
@@ -651,6 +661,34 @@ impl Shelves {
         Ok(0)
     }
 
+    /// Deleted bytes are overwritten: the file is opened with `secure_delete`.
+    fn purge(&mut self, communique: CommuniqueId) -> Result<u64, Fault> {
+        let of_it = |p: &Pending| p.upload.as_ref().is_some_and(|u| u.begin.owner.communique == communique);
+        let open: Vec<_> = self.stages.iter().filter(|(_, p)| of_it(p)).map(|(id, _)| *id).collect();
+        for stage in open {
+            self.forget(stage)?;
+        }
+        self.begin()?;
+        let id = communique.to_string();
+        let blobs = |sql| -> Result<Vec<i64>, Fault> {
+            Ok(self.db.prepare_cached(sql)?.query_map([&id], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        };
+        let sealed = blobs("SELECT DISTINCT blob FROM uploads WHERE communique = ?1")?;
+        let kept = blobs("SELECT blob FROM partials WHERE communique = ?1")?;
+        self.db.prepare_cached("DELETE FROM uploads WHERE communique = ?1")?.execute([&id])?;
+        for blob in sealed {
+            let unused = "DELETE FROM blobs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM uploads WHERE blob = ?1)
+                          AND NOT EXISTS (SELECT 1 FROM packages WHERE blob = ?1)";
+            self.db.prepare_cached(unused)?.execute([blob])?;
+            self.dropped.push(count(blob)?);
+        }
+        for blob in kept {
+            self.forget_kept(blob)?;
+        }
+        self.purged = true;
+        Ok(0)
+    }
+
     fn begin(&self) -> Result<(), Fault> {
         if self.db.is_autocommit() {
             self.db.execute_batch("BEGIN IMMEDIATE")?;
@@ -679,6 +717,10 @@ impl Shelves {
         }
         self.db.execute_batch("COMMIT")?;
         self.dropped.clear();
+        if std::mem::take(&mut self.purged) {
+            // So that nothing erased stays in the write-ahead log. A reader may hold it back; then the next one truncates it.
+            let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
         Ok(())
     }
 }

@@ -10,11 +10,12 @@ use communique::{
         session::Session,
     },
     domain::{
-        act::ActKind,
-        id::{Lang, PartyId},
+        act::{Act as ActBody, ActKind},
+        id::{CommuniqueId, Lang, PartyId},
         manifest::Manifest,
         powers::Powers,
         statement::Statement,
+        view::Receipt,
         words::{PROSE_LIMIT, Prose},
     },
 };
@@ -27,6 +28,7 @@ use crate::{
     errors::Failure,
     profile,
     render::{self, Out},
+    unanswered::{Kept, Unanswered},
 };
 
 pub fn decline(ctx: &mut Context, args: &Decline) -> Result<(), Failure> {
@@ -45,6 +47,18 @@ pub fn run(ctx: &mut Context, kind: ActKind, args: &Act, reason: Option<Prose>) 
     let reading = ctx.wait(session.read(args.id))?;
     let manifest = &reading.newest.manifest;
     let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
+    let digests: Vec<_> = grants.iter().map(Statement::digest).collect();
+    let unanswered = Unanswered::under(session.pinned().founding());
+    if let Some(kept) = unanswered.act(kind, args.id, &digests) {
+        if (&kept.act.place, &kept.act.reason) != (&args.place, &reason) {
+            return Err(Failure::refused(format!(
+                "an earlier `{kind}` of {}, signed {}, has no answer yet, and says another place or reason; repeat that one first",
+                args.id, kept.act.time
+            )));
+        }
+        let receipt = again(ctx, &session, &kept)?;
+        return done(ctx, &session, args.id, &kept.act, &receipt);
+    }
     let grant = acting::choose(session.pinned(), &grants, &announced, kind, manifest, now())?;
     // What cannot be done is said before anybody reads and types.
     let circumstances = || Circumstances {
@@ -74,13 +88,41 @@ pub fn run(ctx: &mut Context, kind: ActKind, args: &Act, reason: Option<Prose>) 
     out.heading(&meaning(kind, &party, grant, manifest));
     confirm::typed(ctx, &args.consent, kind.as_str(), &party)?;
     let key = announced.unlock(&args.consent.passphrase)?;
-    let receipt = ctx.wait(session.act(&reading, kind, grant, &key, circumstances()))?;
+    let act = acting::sign(acting::act(session.pinned(), &reading, kind, grant, circumstances())?, grant, &key)?;
+    let receipt = unanswered.send(ctx, &session, &act, None)?;
+    done(ctx, &session, args.id, act.body(), &receipt)
+}
 
-    let state = ctx.wait(session.read(args.id)).ok().map(|r| r.state);
+/// Sends what had no answer, as it was.
+///
+/// # Errors
+/// What the exchange refuses; it was not stored the first time then either.
+pub fn again(ctx: &mut Context, session: &Session, kept: &Kept) -> Result<Receipt, Failure> {
+    let (act, id) = (&kept.act, kept.act.communique);
+    ctx.err.line(&format!(
+        "The same `{}` of {id}, signed {}, had no answer: it is sent again as it was.",
+        act.act, act.time
+    ));
+    let answer = ctx.wait(session.carry(&kept.compact, kept.manifest.as_ref()));
+    kept.settle(answer, true).map_err(|e| match Failure::from(e) {
+        refused if !kept.is_there() => {
+            refused.of("what was signed before and had no answer is not stored; repeat the command to sign anew")
+        }
+        unanswered => unanswered,
+    })
+}
+
+fn done(
+    ctx: &mut Context,
+    session: &Session,
+    id: CommuniqueId,
+    act: &ActBody,
+    receipt: &Receipt,
+) -> Result<(), Failure> {
+    let state = ctx.wait(session.read(id)).ok().map(|r| r.state);
     if ctx.json {
-        ctx.out
-            .json(&json!({ "communique": args.id, "act": kind.as_str(), "party": party, "revision": manifest.revision,
-            "receipt": render::receipt(&receipt), "state": state.map(|s| s.as_str()) }));
+        ctx.out.json(&json!({ "communique": id, "act": act.act.as_str(), "party": act.party, "revision": act.revision,
+            "receipt": render::receipt(receipt), "state": state.map(|s| s.as_str()) }));
     } else {
         ctx.out.line(&format!("Done, entry {} of the log.", receipt.index));
         if let Some(state) = state {

@@ -11,8 +11,12 @@ use communique::{
     },
     domain::{
         act::ActKind,
+        document::Document,
         id::{CommuniqueId, PartyId, Salt},
+        manifest::Manifest,
+        statement::Statement,
         text::TEXT_LIMIT,
+        view::Receipt,
     },
 };
 use serde_json::json;
@@ -24,6 +28,7 @@ use crate::{
     errors::Failure,
     profile::{self, Profile},
     render,
+    unanswered::Unanswered,
 };
 
 pub fn new(ctx: &mut Context, args: &New) -> Result<(), Failure> {
@@ -57,6 +62,14 @@ fn propose(
     };
     let base = draft.parent().unwrap_or(Path::new(""));
     let (manifest, uploads) = drafting::manifest(base, description, session.pinned(), id, place, Salt::new(random()))?;
+    let digests: Vec<_> = grants.iter().map(Statement::digest).collect();
+    let unanswered = Unanswered::under(session.pinned().founding());
+    if let Some(kept) = unanswered.proposal(&manifest, &digests) {
+        let receipt = acts::again(ctx, &session, &kept)?;
+        let manifest = kept.manifest.as_ref().unwrap_or(&manifest);
+        done(ctx, manifest, &receipt);
+        return Ok(());
+    }
     let grant = acting::choose(session.pinned(), &grants, &announced, ActKind::Propose, &manifest, now())?;
     let party = grant.body().party.clone();
 
@@ -88,18 +101,24 @@ fn propose(
 
     upload(ctx, &session, id, &uploads)?;
     let circumstances = Circumstances { time: now(), place: None, reason: None, declaration: None, confirms: None };
-    let receipt = ctx
-        .wait(session.propose(&manifest, grant, &key, circumstances))
+    let act = acting::sign(acting::proposal(&manifest, grant, circumstances), grant, &key)?;
+    let receipt = unanswered
+        .send(ctx, &session, &act, Some(&manifest))
         .map_err(|e| Failure::from(e).of(format!("communiqué {id}")))?;
+    done(ctx, &manifest, &receipt);
+    Ok(())
+}
+
+fn done(ctx: &mut Context, manifest: &Document<Manifest>, receipt: &Receipt) {
+    let id = manifest.communique;
     if ctx.json {
         ctx.out.json(&json!({ "communique": id, "revision": manifest.revision, "manifest_digest": manifest.digest(),
-            "receipt": render::receipt(&receipt) }));
+            "receipt": render::receipt(receipt) }));
     } else {
         ctx.out.field("communiqué", &id.to_string());
         ctx.out.field("revision", &format!("{}, entry {} of the log", manifest.revision, receipt.index));
         ctx.out.line(&format!("Next: the other parties read it (communique show {id} --texts)."));
     }
-    Ok(())
 }
 
 /// For which party: the profile's, or the one of the full powers.

@@ -72,12 +72,12 @@ fn who(session: &Session, act: &Statement<Act>) -> String {
     )
 }
 
-fn noted(kind: Kind) -> &'static str {
+fn noted(kind: Kind) -> String {
     match kind {
-        Kind::Opened => "open for signature",
-        Kind::Completed => "complete: every party has signed",
-        Kind::Published => "published",
-        _ => "another entry",
+        Kind::Opened => "open for signature".into(),
+        Kind::Completed => "complete: every party has signed".into(),
+        // The others' names say it.
+        kind => serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
     }
 }
 

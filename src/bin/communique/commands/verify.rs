@@ -5,7 +5,7 @@ use std::{fs::File, io::BufReader, path::Path};
 use communique::{
     domain::{id::Digest, manifest::Status, text},
     package::{
-        verdict::{Findings, NOT_PROVEN, Verdict},
+        verdict::{Capacity, DeclarationFound, Deed, Findings, NOT_PROVEN, PartyFound, Verdict},
         verify,
     },
 };
@@ -128,6 +128,27 @@ pub fn say(out: &mut Out, path: &Path, verdict: &Verdict, pin: Option<Digest>) {
 }
 
 fn found(out: &mut Out, f: &Findings, proven: bool) {
+    document(out, f, proven);
+    let (mut corrected, mut before) = (f.original.as_deref(), f);
+    while let Some(original) = corrected {
+        out.gap();
+        out.heading(&format!(
+            "{} corrects {}, whose own package is in this one:",
+            before.communique, original.communique
+        ));
+        document(out, original, proven);
+        (corrected, before) = (original.original.as_deref(), original);
+    }
+    out.line("Not proven:");
+    if !proven {
+        out.line("  who the parties are, and that they had any part in this");
+    }
+    for line in NOT_PROVEN {
+        out.line(&format!("  {line}"));
+    }
+}
+
+fn document(out: &mut Out, f: &Findings, proven: bool) {
     for (lang, title) in f.titles.iter() {
         out.field(&format!("title {lang}"), title.as_str());
     }
@@ -136,24 +157,20 @@ fn found(out: &mut Out, f: &Findings, proven: bool) {
         if proven { "exchange" } else { "claims" },
         &format!("{} at {}", if proven { "kept" } else { "to be kept" }, f.exchange),
     );
-    out.field("charter", &f.charter.to_string());
+    for c in &f.charters {
+        let judged = if c.version == f.charter_version { "; judged by this one" } else { "" };
+        out.field("charter", &format!("{} {}, in force since {}{judged}", c.version, c.fingerprint, c.since));
+        for party in &c.absent {
+            out.field("", &format!("{party} did not adopt it in time, and was no party"));
+        }
+    }
     if let Some(meeting) = &f.meeting {
         let host = meeting.host.as_ref().map(|h| format!(", host {h}")).unwrap_or_default();
         out.field("meeting", &format!("{}, {}{host}", render::names(&meeting.places), meeting.date));
     }
     out.field("effect", &f.legal_effect.to_string());
     for party in &f.parties {
-        let names = render::names(&party.names);
-        out.line(&if proven { format!("{}: {names}", party.id) } else { format!("{} claims to be {names}", party.id) });
-        for s in &party.signatories {
-            let place = s.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
-            let who = format!("{}, {}", render::names(&s.names), render::names(&s.titles));
-            out.line(&if proven {
-                format!("  signed by {who}, {}{place} (logged {})", s.time, s.logged)
-            } else {
-                format!("  for it, somebody who claims to be {who}, {}{place}", s.time)
-            });
-        }
+        self::party(out, party, proven);
     }
     for t in &f.texts {
         out.field(&format!("text {}", t.lang), &format!("{}, {}, {}", t.status, render::size(t.size), t.sha256));
@@ -169,13 +186,62 @@ fn found(out: &mut Out, f: &Findings, proven: bool) {
     }
     out.field("completed", &f.completed.to_string());
     out.field("published", &format!("{}, entry {} of the log", f.published, f.published_index));
-    out.field("witnesses", &format!("0 of {} that the charter wants", f.witnesses_wanted));
-    out.line("Not proven:");
-    if !proven {
-        out.line("  who the parties are, and that they had any part in this");
+    if let Some(embargo) = f.procedure.embargo.filter(|_| !f.releases.is_empty()) {
+        out.field("", &format!("before the end of the embargo, {embargo}, which each party lifted:"));
+        for r in &f.releases {
+            out.field("", &format!("{}, for it {}", r.party, who(&r.deed, proven)));
+        }
     }
-    for line in NOT_PROVEN {
-        out.line(&format!("  {line}"));
+    out.field("witnesses", &format!("0 of {} that the charter wants", f.witnesses_wanted));
+}
+
+/// A party, who signed for it and how.
+fn party(out: &mut Out, party: &PartyFound, proven: bool) {
+    let names = render::names(&party.names);
+    out.line(&if proven { format!("{}: {names}", party.id) } else { format!("{} claims to be {names}", party.id) });
+    for s in &party.signatories {
+        let who = who(&s.deed, proven);
+        out.line(&match (&s.capacity, proven) {
+            (Capacity::Definitive, true) => format!("  signed by {who}"),
+            (Capacity::AdReferendum(_), true) => format!("  signed ad referendum by {who}"),
+            (Capacity::Definitive, false) => format!("  for it, {who}"),
+            (Capacity::AdReferendum(_), false) => format!("  for it, ad referendum, {who}"),
+        });
+        if let Capacity::AdReferendum(confirmed) = &s.capacity {
+            out.line(&format!("    confirmed by {}", self::who(confirmed, proven)));
+        }
+        if let Some(d) = &s.declaration {
+            declared(out, "    with this declaration", d);
+        }
+        if let Some(ended) = &s.revoked {
+            out.line(&format!("    full powers revoked after completion, on {}: {}", ended.logged, ended.reason));
+        }
+    }
+    for u in &party.uncounted {
+        let how = if u.ad_referendum { ", ad referendum" } else { "" };
+        let why = match &u.revoked {
+            Some(ended) => format!("full powers revoked before completion, on {}: {}", ended.logged, ended.reason),
+            None => "never confirmed".into(),
+        };
+        out.line(&format!("  does not count{how}: {}; {why}", who(&u.deed, proven)));
+    }
+    for d in &party.declarations {
+        declared(out, &format!("  declared by {}", who(&d.deed, proven)), d);
+    }
+}
+
+fn who(d: &Deed, proven: bool) -> String {
+    let place = d.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
+    let named = format!("{}, {}, {}{place}", render::names(&d.names), render::names(&d.titles), d.time);
+    if proven { format!("{named} (logged {})", d.logged) } else { format!("somebody who claims to be {named}") }
+}
+
+/// What was declared, in every language: one is not shown for another.
+fn declared(out: &mut Out, how: &str, d: &DeclarationFound) {
+    out.line(&format!("{how}, on revision {}:", d.revision));
+    for (lang, words) in &d.texts {
+        out.line(&format!("      {lang}:"));
+        out.verbatim(words.as_str());
     }
 }
 

@@ -249,7 +249,7 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
         "empty",
     ),
     ("more entries than the directory has room for", |s| put(&mut s.end, 8, [0, 0x10, 0, 0x10]), "central directory"),
-    ("too many entries", |s| put(&mut s.end, 8, [1, 0x10, 1, 0x10]), "4097 entries"),
+    ("too many entries", |s| put(&mut s.end, 8, [1, 0x80, 1, 0x80]), "32769 entries"),
     ("bad checksum", |s| s.both(1, 14, [0; 4]), "checksum"),
     ("bad checksum of a deflated entry", |s| s.both(0, 14, [0; 4]), "checksum"),
     ("other contents", |s| s.parts[1].data = b"xyy".to_vec(), "checksum"),
@@ -316,10 +316,10 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
     (
         "too large",
         |s| {
-            s.both(1, 18, [1, 0, 0, 4]);
-            s.both(1, 22, [1, 0, 0, 4]);
+            s.both(1, 18, [1, 0, 0, 0x40]);
+            s.both(1, 22, [1, 0, 0, 0x40]);
         },
-        "67108865 bytes, more than 67108864",
+        "1073741825 bytes, more than 1073741824",
     ),
     ("doubled name", |s| s.rename(1, b"bag/a.txt"), "collide"),
     ("case", |s| s.rename(1, b"bag/A.TXT"), "collide"),

@@ -365,9 +365,10 @@ class Negotiation {
           await this.react(event);
           // Only now: what was not reacted to is heard again.
           index = event.index + 1;
-          if (this.published) break;
+          if (this.published) return;
         }
-        // The other side may end the stream without an error, when it goes down.
+        // An end without an error is no end of the negotiation.
+        await pause(1000);
       } catch (error) {
         if (error instanceof Failed || error.code === undefined) throw error;
         const { reason, wait } = refusal(error);

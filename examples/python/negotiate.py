@@ -364,8 +364,9 @@ class Negotiation:
                     # Only now: what was not reacted to is heard again.
                     index = response.event.index + 1
                     if self.published:
-                        break
-                # The other side may end the stream without an error, when it goes down.
+                        return
+                # An end without an error is no end of the negotiation.
+                pause(1)
             except grpc.RpcError as error:
                 reason, _, wait = refusal(error)
                 if reason != "SLOW_READER" and wait is None:

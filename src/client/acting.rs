@@ -1,13 +1,16 @@
 //! Acting: statements made from what was read and verified, and from nothing else.
 
-use super::reading::{Pinned, Reading};
+use super::{
+    granted::{Force, Granted},
+    reading::{Pinned, Reading},
+};
 use crate::domain::{
     act::{Act, ActKind, Declaration},
     document::Document,
-    id::Digest,
+    id::{Digest, PartyId},
     key::Signer,
-    life::State,
-    manifest::Manifest,
+    life::{ACTS, Relation, State},
+    manifest::{Initialling, Manifest},
     powers::Powers,
     refusal::Refusal,
     statement::Statement,
@@ -102,33 +105,101 @@ pub fn sign(act: Act, grant: &Statement<Powers>, signer: &dyn Signer) -> Result<
     Statement::sign(act, signer)
 }
 
-/// The newest grant of this key that covers the act, among a party's.
+/// Whether the life of a communiqué allows this party the act, as far as what was read tells. The exchange decides; this says
+/// what is plain before anybody reads and types.
+///
+/// # Errors
+/// [`Refusal::NotNow`], [`Refusal::NotYourAct`], [`Refusal::DeadlinePassed`].
+pub fn allowed(pinned: &Pinned, reading: &Reading, kind: ActKind, party: &PartyId, now: Time) -> Result<(), Refusal> {
+    let (manifest, state) = (&reading.newest.manifest, reading.state);
+    let not_now =
+        |advice: &str| Err(Refusal::NotNow { act: kind.to_string(), state: state.to_string(), advice: advice.into() });
+    let rows = || ACTS.iter().filter(|(act, ..)| *act == kind);
+    let Some((_, _, relation, _)) = rows().find(|(_, when, ..)| *when == state) else {
+        return not_now(rows().next().map_or("no rule allows it", |(.., advice)| advice));
+    };
+    let there = |party: &PartyId| pinned.standing().party(party).is_ok();
+    if *relation == Relation::Proposer && there(&manifest.proposer) && manifest.proposer != *party {
+        let whose = format!("the proposer, {}", manifest.proposer);
+        return Err(Refusal::NotYourAct { act: kind.to_string(), whose });
+    }
+    let heals = matches!(kind, ActKind::Propose | ActKind::Withdraw | ActKind::Purge);
+    if state == State::Drafting && !heals {
+        if reading.declined {
+            return not_now("this revision was declined: a new revision is needed");
+        }
+        if reading.returned || manifest.charter != pinned.charter().digest() {
+            return not_now("another charter is in force: a new revision is needed");
+        }
+    }
+    let waived = manifest.procedure.initialling == Initialling::Waived;
+    let objected = reading.acts.iter().any(|a| a.body().act == ActKind::Object);
+    match kind {
+        ActKind::Open if !waived => not_now("it opens by itself once every party has initialled it"),
+        ActKind::Open if objected => not_now("an objection stands: a new revision is needed"),
+        ActKind::Initial if waived => not_now("initialling is waived: its proposer opens it"),
+        ActKind::Release if manifest.procedure.embargo.is_none() => not_now("there is no embargo to release it from"),
+        ActKind::Purge if reading.purged => not_now("the texts were erased already"),
+        ActKind::Initial | ActKind::Open | ActKind::Sign | ActKind::SignAdReferendum | ActKind::Confirm => {
+            match manifest.procedure.deadline.filter(|deadline| now > *deadline) {
+                Some(deadline) => Err(Refusal::DeadlinePassed { deadline }),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The parties that have done this to the newest revision, under the opening that stands.
+#[must_use]
+pub fn done_by(reading: &Reading, kind: ActKind) -> Vec<&PartyId> {
+    let opening = reading.opening.filter(|_| reading.state == State::Open || kind.needs_opening());
+    let counts = |a: &&Statement<Act>| {
+        a.body().act == kind && (kind != ActKind::Withdraw && !kind.needs_opening() || a.body().opening == opening)
+    };
+    reading.acts.iter().filter(counts).map(|a| &a.body().party).collect()
+}
+
+/// The signatures ad referendum of a party, under the opening that stands, that nobody has confirmed. Only the party itself sees
+/// them while it is open.
+#[must_use]
+pub fn unconfirmed<'a>(reading: &'a Reading, party: &PartyId) -> Vec<&'a Statement<Act>> {
+    let of = |kind| {
+        let mine = move |a: &&Statement<Act>| a.body().act == kind && a.body().party == *party;
+        reading.acts.iter().filter(mine)
+    };
+    let confirmed = |digest| of(ActKind::Confirm).any(|a| a.body().confirms == Some(digest));
+    let pending = |a: &&Statement<Act>| a.body().opening == reading.opening && !confirmed(a.digest());
+    of(ActKind::SignAdReferendum).filter(pending).collect()
+}
+
+/// The newest standing grant of this key that covers the act, among a party's.
 ///
 /// # Errors
 /// [`Refusal::GrantForbids`] saying what is missing.
 pub fn choose<'a>(
     pinned: &Pinned,
-    grants: &'a [Statement<Powers>],
+    grants: &'a [Granted],
     signer: &dyn Signer,
     kind: ActKind,
     manifest: &Manifest,
     time: Time,
 ) -> Result<&'a Statement<Powers>, Refusal> {
-    let forbid = |problem: &str| Refusal::GrantForbids { problem: problem.into() };
-    let mine: Vec<_> = grants.iter().filter(|g| g.body().key == signer.public()).collect();
-    if mine.is_empty() {
-        return Err(forbid("no full powers in the log name this key"));
-    }
-    pinned.standing().party(&mine[0].body().party)?;
-    let covers = |g: &&&Statement<Powers>| {
-        let p = g.body();
-        p.acts.contains(&kind)
-            && p.scope.as_ref().is_none_or(|s| s.contains(&manifest.communique))
-            && (p.not_before..=p.not_after).contains(&time)
+    let forbid = |problem: String| Refusal::GrantForbids { problem };
+    let mine: Vec<_> = grants.iter().filter(|g| g.powers.body().key == signer.public()).collect();
+    let Some(newest) = mine.last() else {
+        return Err(forbid("no full powers in the log name this key".into()));
     };
-    mine.iter()
-        .rev()
-        .find(covers)
-        .copied()
-        .ok_or_else(|| forbid(&format!("none that name this key allow to {kind} in this communiqué at {time}")))
+    pinned.standing().party(&newest.powers.body().party)?;
+    let covers = |g: &&&Granted| {
+        let p = g.powers.body();
+        p.acts.contains(&kind) && p.scope.as_ref().is_none_or(|s| s.contains(&manifest.communique))
+    };
+    if let Some(found) = mine.iter().rev().filter(covers).find(|g| g.force(pinned, time) == Force::Stands) {
+        return Ok(&found.powers);
+    }
+    Err(match mine.iter().rev().find(covers).map(|g| g.force(pinned, time)) {
+        Some(force) => forbid(format!("those that allow to {kind} here are not in force ({force})")),
+        None => forbid(format!("none that name this key allow to {kind} in this communiqué at {time}")),
+    })
 }

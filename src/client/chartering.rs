@@ -12,12 +12,13 @@ use crate::domain::{
     id::{CommuniqueId, Digest, ExchangeName, PartyId},
     json::{self, Form},
     key::{PublicKey, SUITE, Signer},
-    powers::{Holder, Powers},
+    powers::{Holder, Powers, Revocation},
     refusal::Refusal,
     statement::{Statement, Type, Unverified},
     succession,
     time::Time,
     trust::Trust,
+    words::Prose,
 };
 
 /// What the operator of the exchange puts into the charter: `host.json`, written by `communiqued init`.
@@ -90,7 +91,7 @@ pub fn authority_of<'a>(charter: &'a Charter, signer: &dyn Signer) -> Result<&'a
         .ok_or_else(|| Refusal::KeyRefused { problem: "it is no party's authority key in this charter".into() })
 }
 
-/// Adopts charter 1 for the party whose authority key this is.
+/// Adopts charter 1 for the party whose authority key this is. For later ones see [`super::succeeding`].
 ///
 /// # Errors
 /// [`Refusal::KeyRefused`]; what the signer fails with.
@@ -114,7 +115,7 @@ pub fn adopt(charter: &Document<Charter>, signer: &dyn Signer, time: Time) -> Re
 /// # Errors
 /// [`Refusal::KeyRefused`]; the statement's own bounds.
 pub fn trust(
-    charter: &Document<Charter>,
+    pinned: &Pinned,
     signer: &dyn Signer,
     serial: u64,
     certificates: impl IntoIterator<Item = Der>,
@@ -122,9 +123,9 @@ pub fn trust(
     time: Time,
 ) -> Result<Statement<Trust>, Refusal> {
     let body = Trust {
-        founding: charter.digest(),
-        exchange: charter.exchange.clone(),
-        party: authority_of(charter, signer)?.id.clone(),
+        founding: pinned.founding(),
+        exchange: pinned.exchange().clone(),
+        party: authority_of(pinned.charter(), signer)?.id.clone(),
         serial,
         certificates: certificates.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
         revoked: revoked.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
@@ -166,6 +167,28 @@ pub fn grant(pinned: &Pinned, signer: &dyn Signer, terms: Terms) -> Result<State
         scope: terms.scope.map(|s| s.into_iter().collect()),
         not_before: terms.not_before,
         not_after: terms.not_after,
+    };
+    Statement::sign(body, signer)
+}
+
+/// Ends a grant for the party whose authority key this is.
+///
+/// # Errors
+/// [`Refusal::KeyRefused`]; the statement's own bounds.
+pub fn revoke(
+    pinned: &Pinned,
+    signer: &dyn Signer,
+    grant: Digest,
+    reason: Prose,
+    time: Time,
+) -> Result<Statement<Revocation>, Refusal> {
+    let body = Revocation {
+        founding: pinned.founding(),
+        exchange: pinned.exchange().clone(),
+        party: authority_of(pinned.charter(), signer)?.id.clone(),
+        grant,
+        reason,
+        time,
     };
     Statement::sign(body, signer)
 }

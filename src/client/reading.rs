@@ -99,26 +99,7 @@ impl Pinned {
     /// # Errors
     /// What does not verify; [`Refusal::Disagrees`] if the pinned charter is not in the chain.
     pub fn follow(&mut self, views: &[CharterView], now: Time) -> Result<(), Refusal> {
-        let mut records: Vec<(&Receipt, &[u8])> = Vec::new();
-        for view in views {
-            records.push((&view.receipt, &view.charter));
-            records.extend(view.adoptions.iter().map(|a| (&a.receipt, a.statement.as_bytes())));
-        }
-        records.sort_by_key(|(receipt, _)| receipt.index);
-        let mut charters = Charters::default();
-        let mut newest = now;
-        for (Receipt { index, entry: bytes }, object) in records {
-            let entry: Entry = json::parse(bytes)?;
-            let named = entry.documents.iter().chain(&entry.statements);
-            if entry.stream != StreamId::Exchange || !named.eq([&Digest::of(object)]) {
-                return Err(Refusal::disagrees("charter", "an entry that names it", "an entry of something else"));
-            }
-            newest = newest.max(entry.time);
-            let objects = [object.to_vec()];
-            let recorded = Recorded { index: *index, digest: Digest::of(bytes), entry: &entry, objects: &objects };
-            charters.decide_again(recorded, |_| false)?;
-            charters.apply(recorded)?;
-        }
+        let (charters, newest) = succession(views, now)?;
         let chain = charters.chain(newest);
         if chain.iter().all(|s| s.digest() != self.pin) {
             return Err(Refusal::disagrees("charter", format!("a chain with the pinned {}", self.pin), "another"));
@@ -165,6 +146,35 @@ impl Pinned {
         let unknown = || Refusal::UnknownParty { party: party.clone() };
         keys().find(by).or_else(|| keys().next()).ok_or_else(unknown)
     }
+}
+
+/// Folds the charters and adoptions that the exchange shows, each decided on again; and the time of the newest, or now. That the
+/// succession is the pinned one is not asked.
+///
+/// # Errors
+/// What does not verify, or follow from what was before it.
+pub fn succession(views: &[CharterView], now: Time) -> Result<(Charters, Time), Refusal> {
+    let mut records: Vec<(&Receipt, &[u8])> = Vec::new();
+    for view in views {
+        records.push((&view.receipt, &view.charter));
+        records.extend(view.adoptions.iter().map(|a| (&a.receipt, a.statement.as_bytes())));
+    }
+    records.sort_by_key(|(receipt, _)| receipt.index);
+    let mut charters = Charters::default();
+    let mut newest = now;
+    for (Receipt { index, entry: bytes }, object) in records {
+        let entry: Entry = json::parse(bytes)?;
+        let named = entry.documents.iter().chain(&entry.statements);
+        if entry.stream != StreamId::Exchange || !named.eq([&Digest::of(object)]) {
+            return Err(Refusal::disagrees("charter", "an entry that names it", "an entry of something else"));
+        }
+        newest = newest.max(entry.time);
+        let objects = [object.to_vec()];
+        let recorded = Recorded { index: *index, digest: Digest::of(bytes), entry: &entry, objects: &objects };
+        charters.decide_again(recorded, |_| false)?;
+        charters.apply(recorded)?;
+    }
+    Ok((charters, newest))
 }
 
 /// The charters of a file: canonical documents, one per line, from version 1, each naming the one before.

@@ -14,21 +14,24 @@ use tokio::io::AsyncWrite;
 use super::{
     acting::{self, Circumstances},
     drafting::Upload,
+    granted::Granted,
     reading::{self, GrantBook, Pinned, Reading, Revision},
     remote::{Connection, Remote, RemoteError},
     road::{Proxies, Road},
+    succeeding::{self, Version},
     timeline::{Happened, Step, Timeline, What},
 };
 use crate::domain::{
     act::{Act, ActKind},
+    charter::{Adoption, Charter},
     document::Document,
-    entry::{Entry, Kind},
+    entry::{Entry, Kind, StreamId},
     id::{CommuniqueId, Digest, Lang, PartyId},
     json,
     key::Signer,
     life::State,
-    manifest::{Manifest, Part},
-    powers::Powers,
+    manifest::{Manifest, Part, Rectifies},
+    powers::{Powers, Revocation},
     refusal::{Refusal, same},
     remark::Remark,
     statement::{Statement, Unverified},
@@ -229,15 +232,15 @@ impl Session {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn grants(&self, party: Option<&PartyId>) -> Result<Vec<Statement<Powers>>, RemoteError> {
+    pub async fn grants(&self, party: Option<&PartyId>) -> Result<Vec<Granted>, RemoteError> {
         let mut grants = Vec::new();
         for view in self.remote.powers_list(party).await? {
-            let grant = self.pinned.powers(&view.statement)?;
+            let granted = Granted::check(&self.pinned, &view)?;
             if let Some(party) = party {
-                same("powers.party", party, &grant.body().party)?;
+                same("powers.party", party, &granted.powers.body().party)?;
             }
-            self.book.lock().unwrap_or_else(PoisonError::into_inner).add(grant.clone());
-            grants.push(grant);
+            self.book.lock().unwrap_or_else(PoisonError::into_inner).add(granted.powers.clone());
+            grants.push(granted);
         }
         Ok(grants)
     }
@@ -245,22 +248,19 @@ impl Session {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn my_grants(
-        &self,
-        signer: &dyn Signer,
-        party: Option<&PartyId>,
-    ) -> Result<Vec<Statement<Powers>>, RemoteError> {
+    pub async fn my_grants(&self, signer: &dyn Signer, party: Option<&PartyId>) -> Result<Vec<Granted>, RemoteError> {
         let mut grants = self.grants(party).await?;
-        grants.retain(|grant| grant.body().key == signer.public());
+        grants.retain(|granted| granted.powers.body().key == signer.public());
         Ok(grants)
     }
     /// The full powers of this digest, verified.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn powers(&self, digest: Digest) -> Result<Statement<Powers>, RemoteError> {
-        self.gather([digest]).await?;
-        self.grant(&digest).ok_or_else(|| Refusal::UnknownGrant { grant: digest }.into())
+    pub async fn powers(&self, digest: Digest) -> Result<Granted, RemoteError> {
+        let granted = Granted::check(&self.pinned, &self.remote.powers(digest).await?)?;
+        same("powers", digest, granted.powers.digest())?;
+        Ok(granted)
     }
     /// Hands in full powers that verify under the pinned charter.
     ///
@@ -271,6 +271,49 @@ impl Session {
         let receipt = self.remote.submit_powers(compact).await?;
         acknowledges(&receipt, Kind::Powers, grant.digest())?;
         Ok((grant, receipt))
+    }
+    /// Hands in the end of a grant, if it verifies under the pinned charter.
+    ///
+    /// # Errors
+    /// What does not verify; what the exchange refuses.
+    pub async fn submit_revocation(&self, compact: &str) -> Result<(Statement<Revocation>, Receipt), RemoteError> {
+        let revocation = self.pinned.revocation(compact)?;
+        let receipt = self.remote.submit_revocation(compact).await?;
+        acknowledges(&receipt, Kind::Revocation, revocation.digest())?;
+        Ok((revocation, receipt))
+    }
+    /// Puts forward the charter that is to succeed the one in force, with an adoption of it.
+    ///
+    /// # Errors
+    /// What the exchange refuses.
+    pub async fn propose_charter(&self, next: &Document<Charter>, adoption: &str) -> Result<Receipt, RemoteError> {
+        let receipt = self.remote.propose_charter(next.bytes(), adoption).await?;
+        let entry: Entry = json::parse(&receipt.entry)?;
+        if entry.kind != Kind::Charter || entry.documents != [next.digest()] {
+            return Err(Refusal::disagrees("receipt", next.digest(), "an entry of something else").into());
+        }
+        Ok(receipt)
+    }
+    /// Hands in an adoption of a charter that was put forward, whoever made it.
+    ///
+    /// # Errors
+    /// What is no adoption; what the exchange refuses.
+    pub async fn submit_adoption(&self, compact: &str) -> Result<(Adoption, Receipt), RemoteError> {
+        let adoption = Unverified::<Adoption>::parse(compact)?;
+        let receipt = self.remote.submit_adoption(compact).await?;
+        acknowledges(&receipt, Kind::Adoption, adoption.digest())?;
+        Ok((adoption.claims().clone(), receipt))
+    }
+    /// Every charter that was put forward, with who has adopted it: the succession as the pinned charter proves it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn succession(&self, now: Time) -> Result<Vec<Version>, RemoteError> {
+        let (charters, newest) = reading::succession(&self.remote.charters().await?, now)?;
+        if charters.founding() != Some(self.pinned.founding()) {
+            return Err(Refusal::disagrees("charter", "the pinned succession", "another").into());
+        }
+        Ok(succeeding::versions(&charters, newest))
     }
     /// Each party's trust statement in force, verified.
     ///
@@ -444,6 +487,26 @@ impl Session {
         self.of_publication(id, &publication)?;
         Ok(publication)
     }
+    /// What a rectification of this publication says that it corrects, with the manifest that was signed and the newest
+    /// rectification of it.
+    ///
+    /// # Errors
+    /// What the exchange refuses; a `published` entry of something else.
+    pub async fn rectifiable(
+        &self,
+        id: CommuniqueId,
+    ) -> Result<(Rectifies, Document<Manifest>, Option<CommuniqueId>), RemoteError> {
+        let publication = self.publication(id).await?;
+        let manifest = self.of_this_exchange(publication.manifest)?;
+        let entry: Entry = json::parse(&publication.receipt.entry)?;
+        let published = entry.kind == Kind::Published && entry.documents == [manifest.digest()];
+        if !published || entry.stream != StreamId::Communique(id) {
+            return Err(Refusal::disagrees("published", manifest.digest(), "an entry of something else").into());
+        }
+        let entry = Digest::of(&publication.receipt.entry);
+        let rectifies = Rectifies { communique: id, manifest: manifest.digest(), entry };
+        Ok((rectifies, manifest, publication.rectified_by))
+    }
 
     /// The verified full powers of these digests, fetched as far as they are not known yet.
     async fn gather(&self, digests: impl IntoIterator<Item = Digest>) -> Result<GrantBook, RemoteError> {
@@ -508,7 +571,7 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
-    use crate::domain::{entry::StreamId, id::Salt};
+    use crate::domain::id::Salt;
 
     #[tokio::test]
     async fn no_more_is_taken_than_was_announced() {

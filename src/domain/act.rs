@@ -227,3 +227,172 @@ impl Form for Act {
     }
 }
 impl Body for Act {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        json::encode,
+        manifest::Rectifies,
+        powers::Revocation,
+        samples::{World, party},
+    };
+
+    /// An act of this kind as it must be.
+    fn act(kind: ActKind) -> Act {
+        let mut world = World::new(&[("aa", 1), ("bb", 1)]);
+        world.propose().unwrap();
+        world.act(kind, "aa", "a1")
+    }
+    fn parses(act: &Act) -> Result<Act, String> {
+        json::parse(&encode(act)).map_err(|refusal| refusal.to_string())
+    }
+
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    enum May {
+        Must,
+        Free,
+        Never,
+    }
+    use May::{Free, Must, Never};
+
+    /// Which members each act has: opening, reason, texts of a declaration, digest of a declaration, what it confirms.
+    #[rustfmt::skip]
+    const MEMBERS: [(ActKind, May, May, May, May, May); 12] = [
+        (ActKind::Confirm,          Must,     Never,    Never, Never,    Must),
+        (ActKind::Declare,          Never,    Never,    Must,  Never,    Never),
+        (ActKind::Decline,          Must,     Must,     Never, Never,    Never),
+        (ActKind::Initial,          Never,    Never,    Never, Never,    Never),
+        (ActKind::Object,           Never,    Must,     Never, Never,    Never),
+        (ActKind::Open,             Never,    Never,    Never, Never,    Never),
+        (ActKind::Propose,          Never,    Never,    Never, Never,    Never),
+        (ActKind::Purge,            Never,    Never,    Never, Never,    Never),
+        (ActKind::Release,          Must,     Never,    Never, Never,    Never),
+        (ActKind::Sign,             Must,     Never,    Never, Free, Never),
+        (ActKind::SignAdReferendum, Must,     Never,    Never, Free, Never),
+        (ActKind::Withdraw,         Free, Free, Never, Never,    Never),
+    ];
+
+    #[test]
+    fn each_act_has_its_members_and_no_others() {
+        assert_eq!(MEMBERS.map(|(kind, ..)| kind), ActKind::ALL);
+        let digest = Digest::of(b"some");
+        for (kind, opening, reason, texts, made, confirms) in MEMBERS {
+            for n in 0..32u8 {
+                let has = |bit: u8| n & (1 << bit) != 0;
+                // An act has one declaration at most.
+                if has(2) && has(3) {
+                    continue;
+                }
+                let declaration = match (has(2), has(3)) {
+                    (true, _) => act(ActKind::Declare).declaration,
+                    (_, true) => Some(Declaration::Made(digest)),
+                    _ => None,
+                };
+                let changed = Act {
+                    act: kind,
+                    opening: has(0).then_some(digest),
+                    reason: has(1).then(|| Prose::new("Le deuxième alinéa.").unwrap()),
+                    declaration,
+                    confirms: has(4).then_some(digest),
+                    ..act_once()
+                };
+                let members = [opening, reason, texts, made, confirms];
+                let right = (0..).zip(members).all(|(bit, may)| may == Free || (may == Must) == has(bit));
+                let outcome = parses(&changed);
+                assert_eq!(outcome.is_ok(), right, "{kind} {n:05b}: {outcome:?}");
+                if let Ok(parsed) = outcome {
+                    assert_eq!(parsed, changed);
+                }
+            }
+        }
+    }
+    fn act_once() -> Act {
+        static ACT: std::sync::OnceLock<Act> = std::sync::OnceLock::new();
+        ACT.get_or_init(|| act(ActKind::Propose)).clone()
+    }
+
+    #[test]
+    fn the_samples_of_all_kinds_are_well_formed_and_named_as_in_the_format() {
+        for kind in ActKind::ALL {
+            assert_eq!(parses(&act(kind)), Ok(act(kind)), "{kind}");
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert_eq!(encode(&kind), format!("\"{kind}\"").into_bytes());
+        }
+        assert!("Sign".parse::<ActKind>().is_err());
+        let zero = Act { revision: 0, ..act(ActKind::Propose) };
+        assert!(parses(&zero).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_declaration_is_said() {
+        let good = String::from_utf8(encode(&act(ActKind::Declare))).unwrap();
+        let from = good.find("\"declaration\":").unwrap() + "\"declaration\":".len();
+        let to = from + good[from..].find('}').unwrap() + 1;
+        let many: Vec<_> = (0..=LANGUAGES_LIMIT)
+            .map(|n| {
+                let (a, b) = (char::from(b'a' + (n / 26) as u8), char::from(b'a' + (n % 26) as u8));
+                format!("\"{a}{b}\":\"x\"")
+            })
+            .collect();
+        let rows = [
+            ("{}".to_owned(), "act.declaration"),
+            (format!("{{{}}}", many.join(",")), "act.declaration"),
+            ("\"abc\"".to_owned(), "digest"),
+            (format!("\"{}\"", "A".repeat(64)), "digest"),
+            (format!("\"{}\"", Digest::of(b"x")), "is texts in declare"),
+            ("null".to_owned(), "is texts in declare"),
+            ("7".to_owned(), "texts by language, or the digest of a declaring act"),
+            ("[]".to_owned(), "texts by language, or the digest of a declaring act"),
+            ("{\"fr\":7}".to_owned(), "expected a string"),
+            ("{\"not a language\":\"x\"}".to_owned(), "language"),
+            ("{\"fr\":\"\\u0007\"}".to_owned(), "U+0007"),
+            ("{\"fr\":\"x\",\"fr\":\"y\"}".to_owned(), "canonical"),
+            ("{\"fr\":\"x\",\"en\":\"y\"}".to_owned(), "canonical"),
+        ];
+        for (declaration, says) in rows {
+            let bytes = format!("{}{declaration}{}", &good[..from], &good[to..]);
+            let refusal = json::parse::<Act>(bytes.as_bytes()).unwrap_err();
+            assert!(refusal.to_string().contains(says), "{declaration}: {refusal}");
+            assert!(matches!(refusal, Refusal::Malformed { .. } | Refusal::TooLarge { .. }), "{refusal:?}");
+        }
+    }
+
+    /// Every member present, nothing else, in one order: as in every form, for those that came with these acts.
+    #[test]
+    fn revocations_and_rectifications_have_exactly_their_members() {
+        let world = World::new(&[("aa", 1), ("bb", 1)]);
+        let revocation = world.revocation("aa", world.grant_of("aa", "a1"));
+        let good = String::from_utf8(encode(&revocation)).unwrap();
+        assert_eq!(json::parse::<Revocation>(good.as_bytes()), Ok(revocation));
+        let mut manifest = world.manifest();
+        let rectifies = Rectifies {
+            communique: CommuniqueId::new(1, &[3; 10]),
+            manifest: Digest::of(b"manifest"),
+            entry: Digest::of(b"entry"),
+        };
+        manifest.rectifies = Some(rectifies);
+        let whole = String::from_utf8(encode(&manifest)).unwrap();
+        assert_eq!(json::parse::<crate::domain::manifest::Manifest>(whole.as_bytes()), Ok(manifest));
+        let inner = String::from_utf8(encode(&rectifies)).unwrap();
+        assert!(whole.contains(&inner));
+        let parses = |what: &str, bytes: &str| match what {
+            "revocation" => json::parse::<Revocation>(bytes.as_bytes()).map(drop),
+            _ => json::parse::<crate::domain::manifest::Manifest>(whole.replace(&inner, bytes).as_bytes()).map(drop),
+        };
+        for (what, good) in [("revocation", &good), ("rectifies", &inner)] {
+            parses(what, good).unwrap();
+            let value: serde_json::Value = serde_json::from_str(good).unwrap();
+            for member in value.as_object().unwrap().keys() {
+                let mut without = value.clone();
+                without.as_object_mut().unwrap().remove(member);
+                assert!(parses(what, &without.to_string()).is_err(), "{what} without {member}");
+                let mut null = value.clone();
+                null[member] = serde_json::Value::Null;
+                assert!(parses(what, &null.to_string()).is_err(), "{what} with {member} null");
+            }
+            assert!(parses(what, &good.replacen('{', "{\"a\":1,", 1)).is_err(), "{what} with one more");
+        }
+        assert!(parses("revocation", &good.replace(&party("aa").to_string(), "AA")).is_err());
+    }
+}

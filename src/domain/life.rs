@@ -234,6 +234,11 @@ impl Life {
     pub fn published(&self) -> Option<Place> {
         self.published
     }
+    /// The deadline that runs while it is open.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        self.newest().filter(|_| self.state() == State::Open)?.manifest.procedure.deadline
+    }
     /// Where the act stands that withdrew it.
     #[must_use]
     pub fn withdrawn(&self) -> Option<Place> {

@@ -111,7 +111,11 @@ pub struct World {
 impl World {
     /// Parties with quorums; each party has the holders `a`-`d` with the key `<party>.<holder>` and powers for every act.
     pub fn new(parties: &[(&str, u64)]) -> Self {
-        let charter = Document::of(&charter(parties)).unwrap();
+        Self::under(parties, Succession::Unanimous)
+    }
+    /// As [`World::new`], under this rule of succession.
+    pub fn under(parties: &[(&str, u64)], succession: Succession) -> Self {
+        let charter = Document::of(&Charter { succession, ..charter(parties) }).unwrap();
         let id = CommuniqueId::new(1_772_452_800_000, &[1; 10]);
         let mut world = Self {
             charter,

@@ -136,7 +136,8 @@ impl Charters {
     pub fn in_force(&self, now: Time) -> Option<Arc<Standing>> {
         self.chain(now).pop()
     }
-    /// Every charter that came into force until this log time, oldest first.
+    /// Every charter that came into force until this log time, oldest first. Charter 1 is at every time, once all have adopted
+    /// it: whether a clock is behind the log is not asked here.
     #[must_use]
     pub fn chain(&self, now: Time) -> Vec<Arc<Standing>> {
         let mut chain: Vec<_> = self.standing.iter().filter(|s| s.since <= now).cloned().collect();
@@ -174,7 +175,7 @@ impl Charters {
     ///
     /// # Errors
     /// [`Refusal::Disagrees`], [`Refusal::Succession`], [`Refusal::KeyRefused`], [`Refusal::LimitReached`],
-    /// [`Refusal::SignatureInvalid`].
+    /// [`Refusal::SignatureInvalid`], [`Refusal::AlreadyExists`] for one that was put forward before: adopt it.
     pub fn propose(
         &self,
         charter: &Document<Charter>,
@@ -274,6 +275,9 @@ impl Charters {
         taken: impl Fn(&PublicKey) -> bool,
         now: Time,
     ) -> Result<Step, Refusal> {
+        if self.versions().any(|(c, _)| c.digest() == charter.digest()) {
+            return Err(Refusal::AlreadyExists { what: format!("the charter {}", charter.digest()) });
+        }
         same("charter.exchange", standing.exchange(), &charter.exchange)?;
         same("charter.version", standing.charter.version + 1, charter.version)?;
         let previous = charter.previous.map(|d| d.to_string()).unwrap_or_default();
@@ -395,7 +399,7 @@ impl Charters {
             absent,
             since,
         };
-        for adoption in self.adoptions_of(charter.digest()).filter(|a| a.place.time <= now) {
+        for adoption in self.adoptions_of(charter.digest()).filter(|a| current.is_none() || a.place.time <= now) {
             let by = |key| is_by::<Adoption>(&adoption.compact, key);
             let id = &adoption.body.party;
             if current.and_then(|c| c.party(id).ok()).is_some_and(|p| by(&p.authority)) {

@@ -4,7 +4,6 @@ use std::{pin::Pin, sync::atomic::Ordering};
 
 use super::{
     Exchange,
-    load::in_force,
     ports::{Append, AppendError, Listing, Machine, NewEntry, Object},
 };
 use crate::domain::{
@@ -13,7 +12,6 @@ use crate::domain::{
     json::Form,
     life::Life,
     refusal::Refusal,
-    succession::Charters,
     time::Time,
     view::Receipt,
 };
@@ -25,13 +23,15 @@ const ATTEMPTS: usize = 24;
 pub struct Plan {
     now: Time,
     append: Append,
+    /// A deadline that runs once this is appended.
+    pub(super) deadline: Option<(Time, CommuniqueId)>,
 }
 
 impl Plan {
     /// A plan at this log time, which read these streams at these positions.
     pub fn new(now: Time, read: impl IntoIterator<Item = (StreamId, Position)>) -> Self {
         let expect = read.into_iter().map(|(stream, position)| (stream, position.length)).collect();
-        Self { now, append: Append { expect, entries: vec![], listing: None } }
+        Self { now, append: Append { expect, entries: vec![], listing: None }, deadline: None }
     }
     /// Adds an entry for each step to a stream that stands at this position. `objects` are the bytes that the first step
     /// names; later steps name only what is in the log, or what the first one brought. Answers where the stream then stands.
@@ -80,6 +80,7 @@ impl Plan {
         }
         let newest =
             life.newest().ok_or_else(|| Refusal::Inconsistent { what: "a communiqué without revision".into() })?;
+        self.deadline = life.deadline().map(|deadline| (deadline, id));
         self.append.listing = Some(Listing {
             communique: id,
             state: life.state(),
@@ -123,12 +124,13 @@ impl Exchange {
         Err(Refusal::Busy { what: "too many act on this at once".into() })
     }
     /// Appends; nothing if a stream has grown meanwhile, and it is to be decided again.
-    async fn land(&self, plan: Plan) -> Result<Option<Receipt>, Refusal> {
+    pub(super) async fn land(&self, plan: Plan) -> Result<Option<Receipt>, Refusal> {
         let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
-        let (now, count) = (plan.now, plan.append.entries.len() as u64);
+        let (now, deadline, count) = (plan.now, plan.deadline, plan.append.entries.len() as u64);
         match self.store.append(plan.into_append()).await {
             Ok(index) => {
                 self.metrics.entries_appended(count);
+                self.due.runs(deadline);
                 self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
                 Ok(Some(Receipt { index, entry }))
@@ -144,35 +146,6 @@ impl Exchange {
             }
             Err(AppendError::Unknown) => Err(Refusal::OutcomeUnknown),
         }
-    }
-    /// Logs what has become due of this communiqué, if anything has.
-    pub(super) async fn settle_one(&self, id: CommuniqueId) -> Result<(), Refusal> {
-        for _ in 0..ATTEMPTS {
-            let now = self.machine.now();
-            let charters = self.folds.charters(&*self.store).await?;
-            let life = self.folds.life(&*self.store, id).await?;
-            match self.due(id, &life, &charters, now)? {
-                Some(plan) => self.land(plan).await?,
-                None => return Ok(()),
-            };
-        }
-        Err(Refusal::Busy { what: "too many act on this at once".into() })
-    }
-    /// What has become due of this communiqué, to be appended before anything else.
-    pub(super) fn due(
-        &self,
-        id: CommuniqueId,
-        life: &Life,
-        charters: &Charters,
-        now: Time,
-    ) -> Result<Option<Plan>, Refusal> {
-        let Some(step) = life.due(&*in_force(charters, now)?, now) else { return Ok(None) };
-        let stream = StreamId::Communique(id);
-        let read = [(StreamId::Exchange, charters.position()), (stream.clone(), life.position())];
-        let mut plan = Plan::new(now, read);
-        plan.steps(&*self.machine, &stream, life.position(), vec![step], vec![], None)?;
-        plan.list(id, life)?;
-        Ok(Some(plan))
     }
     /// The first answer, if this statement was logged before.
     pub(super) async fn repeat(&self, statement: Digest) -> Result<Option<Receipt>, Refusal> {

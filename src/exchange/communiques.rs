@@ -27,6 +27,7 @@ use crate::domain::{
     text,
     view::{ActView, CommuniqueView, ListFilter, Page, Receipt, RevisionView, Summary},
 };
+use crate::package::write::within;
 
 /// A communiqué whose manifests and statements have more bytes than this takes no further revision. Every call on it folds
 /// them all; ordinary ones, revised as often as may be, stay far below.
@@ -188,6 +189,9 @@ impl Exchange {
                 let verified = verify_act(act.clone(), &records)?;
                 let context = Context { standing: &standing, grants: &records, original: None, now };
                 let steps = life.act(&verified, context)?;
+                if let Some(record) = records.get(&verified.body().party) {
+                    within(&life, record, &verified)?;
+                }
 
                 let stream = StreamId::Communique(id);
                 let mut plan = Plan::new(

@@ -5,6 +5,7 @@ mod append;
 mod charters;
 mod communiques;
 mod content;
+mod due;
 mod events;
 mod filling;
 mod founding;
@@ -17,7 +18,7 @@ mod sight;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicI64, Ordering},
 };
 
 pub use communiques::SCAN_LIMIT;
@@ -26,15 +27,13 @@ pub use events::Watching;
 pub use filling::PAGE_BYTES;
 pub use founding::found;
 use load::Folds;
-use ports::{Content, ListingQuery, Machine, Store};
+use ports::{Content, Machine, Store};
 use tokio::sync::watch;
 
 use crate::{
     domain::{
         charter::Charter,
-        id::CommuniqueId,
         key::{PublicKey, Signer},
-        life::State,
         refusal::Refusal,
         succession::Standing,
         time::Time,
@@ -54,17 +53,13 @@ pub struct Exchange {
     folds: Folds,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
-    /// The version of the charter that was in force when [`Exchange::settle`] last looked.
-    settled_under: AtomicU64,
+    due: due::Due,
     /// Where the log goes on, as far as this process has appended: what wakes watchers. The log is what they read.
     grown: watch::Sender<u64>,
     recent: events::Recent,
     /// When the store last refused an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
-
-/// How many communiqués are read at a time by [`Exchange::settle`].
-const SETTLED_AT_ONCE: usize = 256;
 
 /// How long the exchange is unready after the store refused an append and has taken none since, in seconds: long enough to
 /// be seen, and not for ever, since only another request finds out that it is over.
@@ -91,7 +86,7 @@ impl Exchange {
             folds: Folds::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,
-            settled_under: AtomicU64::new(0),
+            due: due::Due::default(),
             grown: watch::channel(0).0,
             recent: events::Recent::default(),
             refused: AtomicI64::new(0),
@@ -111,42 +106,6 @@ impl Exchange {
     }
     async fn standing(&self, now: Time) -> Result<Arc<Standing>, Refusal> {
         load::in_force(&*self.folds.charters(&*self.store).await?, now)
-    }
-    /// Logs what time and succession have made due: communiqués lapse after their deadlines, and return to drafting under a
-    /// new charter, also when nobody calls. To be asked again every second.
-    ///
-    /// # Errors
-    /// What keeps the log from growing; what was not done is due the next time.
-    pub async fn settle(&self) -> Result<(), Refusal> {
-        let version = self.charter_in_force().await?.charter().version;
-        let before = self.settled_under.load(Ordering::Relaxed);
-        if before != version {
-            self.trust_changed.send_modify(|epoch| *epoch += 1);
-        }
-        for id in self.all_in(State::Open).await? {
-            self.settle_one(id).await?;
-        }
-        if before == 0 {
-            for id in self.all_in(State::Withdrawn).await?.into_iter().chain(self.all_in(State::Lapsed).await?) {
-                self.purge(id).await?;
-            }
-        }
-        self.settled_under.store(version, Ordering::Relaxed);
-        Ok(())
-    }
-    /// Every communiqué that is in this state now.
-    async fn all_in(&self, state: State) -> Result<Vec<CommuniqueId>, Refusal> {
-        let mut all: Vec<CommuniqueId> = Vec::new();
-        loop {
-            let after = all.last().copied();
-            let query = ListingQuery { state: Some(state), after, limit: SETTLED_AT_ONCE, ..Default::default() };
-            let page = self.store.listings(query).await?;
-            let last = page.len() < SETTLED_AT_ONCE;
-            all.extend(page.into_iter().map(|listing| listing.communique));
-            if last {
-                return Ok(all);
-            }
-        }
     }
     /// The service's key of this public half.
     fn key(&self, role: &str, public: &PublicKey) -> Result<&Arc<dyn Signer>, Refusal> {

@@ -13,7 +13,10 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    access::{GetPublication, ListCommuniques, Permit, ProposeRevision, PublishCommunique, SubmitAct, UploadContent},
+    access::{
+        GetPublication, ListCommuniques, Permit, ProposeRevision, PublishCommunique, SubmitAct, SubmitRevocation,
+        UploadContent,
+    },
     ports::*,
     *,
 };
@@ -24,14 +27,16 @@ use crate::domain::{
     entry::{Entry, Kind, Position, StreamId},
     id::{CommuniqueId, Digest, Role, Salt},
     json,
-    life::State,
-    manifest::{ANNEXES_LIMIT, Annex, Manifest, MediaType},
+    life::{Life, State},
+    manifest::{ANNEXES_LIMIT, Annex, Manifest, MediaType, Rectifies},
+    powers::Revocation,
     samples::{World, key, noon, party},
     statement::Statement,
     time::Time,
     view::{ListFilter, Receipt},
-    words::{LINE_LIMIT, Line, Names},
+    words::{LINE_LIMIT, Line, Names, Prose},
 };
+use crate::package::verify::verify;
 
 /// A log and content in memory, which a test can make fail or stand still.
 #[derive(Default)]
@@ -51,6 +56,8 @@ pub(super) struct Memory {
     /// Pushes wait until they are told to go on.
     pub held_back: AtomicBool,
     go: Notify,
+    /// What another appends just before the next append.
+    quicker: Mutex<Option<NewEntry>>,
 }
 
 #[async_trait]
@@ -58,6 +65,10 @@ impl Store for Memory {
     async fn append(&self, append: Append) -> Result<u64, AppendError> {
         if self.full.load(Ordering::Relaxed) {
             return Err(AppendError::Failed);
+        }
+        let quicker = self.quicker.lock().unwrap().take();
+        if let Some(entry) = quicker {
+            self.append(Append { expect: vec![], entries: vec![entry], listing: None }).await?;
         }
         let mut log = self.log.lock().unwrap();
         let first = log.len() as u64;
@@ -477,4 +488,102 @@ async fn watchers_share_what_they_read() {
     let found = async { tokio::time::timeout(Duration::from_secs(30), waiting.events()).await.expect("looked at") };
     let (found, ()) = tokio::join!(found, unheard);
     assert_eq!(found.unwrap()[0].index, next);
+}
+
+/// The verdict on a package under the sample world's charter.
+async fn verified(house: &House, id: CommuniqueId) -> serde_json::Value {
+    let permit = House::permit::<GetPublication>("south");
+    let (digest, _) = house.exchange.publication(permit, id).await.unwrap().package;
+    let zip = house.memory.blobs.lock().unwrap()[&digest].clone();
+    verify(std::io::Cursor::new(zip), Some(house.world.charter.digest())).to_json()
+}
+
+/// What the exchange publishes, it has decided with all that was logged before: also with what is logged while it decides.
+#[tokio::test]
+async fn full_powers_that_end_while_it_is_published_are_told() {
+    let house = House::complete().await;
+    let revocation = |of: &str| {
+        let revocation = Revocation {
+            founding: house.world.charter.digest(),
+            exchange: house.world.charter.exchange.clone(),
+            party: party(of),
+            grant: house.world.grant_of(of, "a1"),
+            reason: Prose::new("Fin de mission (exemple).").unwrap(),
+            time: noon(),
+        };
+        Statement::sign(revocation, &key(&format!("authority of {of}"))).unwrap()
+    };
+    let (north, signed) = (party("north"), revocation("north"));
+    let record = house.exchange.folds.party(&*house.memory, &north).await.unwrap();
+    let entry = Entry {
+        documents: vec![],
+        files: None,
+        kind: Kind::Revocation,
+        previous: record.position().last,
+        salt: Salt::new([9; 32]),
+        seq: record.position().length,
+        statements: vec![signed.digest()],
+        stream: StreamId::Party(north),
+        time: noon(),
+    };
+    let (bytes, objects) = (json::encode(&entry), vec![Object::new(signed.compact().into())]);
+    *house.memory.quicker.lock().unwrap() = Some(NewEntry { entry, bytes, objects });
+    house.exchange.publish(House::permit::<PublishCommunique>("north"), house.world.id).await.unwrap();
+    assert!(house.memory.quicker.lock().unwrap().is_none());
+    let verdict = verified(&house, house.world.id).await;
+    assert_eq!(verdict["verdict"], "proven", "{verdict}");
+    let signatory = |p: usize| &verdict["findings"]["parties"][p]["signatories"][0];
+    assert!(signatory(0)["revoked"]["logged"].is_string(), "{verdict}");
+    assert!(signatory(1)["revoked"].is_null());
+    // What ends in the same second, after publication, is no part of it, however late the package is built.
+    let permit = House::permit::<SubmitRevocation>("south");
+    house.exchange.submit_revocation(permit, revocation("south").compact()).await.unwrap();
+    let built = std::mem::take(&mut *house.memory.packages.lock().unwrap());
+    assert_eq!(verified(&house, house.world.id).await, verdict);
+    assert_eq!(built, *house.memory.packages.lock().unwrap(), "the same bytes");
+}
+
+#[tokio::test]
+async fn a_rectification_carries_its_original_and_is_told_of_it() {
+    let mut house = House::complete().await;
+    let original = house.world.id;
+    let publish = |house: &House| {
+        let (exchange, id) = (house.exchange.clone(), house.world.id);
+        async move { exchange.publish(House::permit::<PublishCommunique>("north"), id).await }
+    };
+    let first = publish(&house).await.unwrap();
+    assert_eq!(first.rectified_by, None);
+    let mut corrected = original;
+    for n in [2, 3] {
+        let life = house.exchange.folds.life(&*house.memory, corrected).await.unwrap();
+        let rectifies = Rectifies {
+            communique: corrected,
+            manifest: life.newest().unwrap().manifest.digest(),
+            entry: life.published().unwrap().entry,
+        };
+        house.world.life = Life::default();
+        house.world.id = CommuniqueId::new(1_772_452_800_000, &[n; 10]);
+        house.upload("north", house.world.id, TEXT).await;
+        let manifest = Manifest { rectifies: Some(rectifies), ..house.world.manifest() };
+        house.propose(&manifest).await.unwrap();
+        for kind in [ActKind::Initial, ActKind::Sign] {
+            house.submit(kind, "north").await.unwrap();
+            house.submit(kind, "south").await.unwrap();
+        }
+        let before = house.memory.log.lock().unwrap().len();
+        let published = publish(&house).await.unwrap();
+        assert_eq!(publish(&house).await.unwrap(), published, "asked again, the same");
+        assert_eq!(house.memory.log.lock().unwrap().len() - before, 2, "published here, rectified there");
+        corrected = house.world.id;
+    }
+    let verdict = verified(&house, corrected).await;
+    assert_eq!(verdict["verdict"], "proven", "{verdict}");
+    assert_eq!(verdict["findings"]["rectifies"]["rectifies"]["communique"], original.to_string());
+    let permit = House::permit::<GetPublication>("south");
+    let first = house.exchange.publication(permit, original).await.unwrap();
+    assert_eq!(first.rectified_by, Some(corrected), "the newest");
+    // A content store that was lost is made again from the log, from the original on.
+    let packages = std::mem::take(&mut *house.memory.packages.lock().unwrap());
+    assert_eq!(verified(&house, corrected).await, verdict);
+    assert_eq!(packages, *house.memory.packages.lock().unwrap(), "the same bytes");
 }

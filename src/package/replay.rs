@@ -7,10 +7,11 @@ use std::{
 
 use super::{
     check::{Check, Failure},
-    write::Contents,
+    write::{Contents, given_with},
 };
 use crate::domain::{
-    act::{Act, ActKind, Declaration},
+    act::ActKind,
+    charter::Adoption,
     entry::{Entry, Kind, Position, Recorded, Step, StreamId},
     id::{Digest, PartyId},
     key::PublicKey,
@@ -64,6 +65,8 @@ pub(super) struct Replay {
     earlier: Position,
     /// The signatures and confirmations that count, as `completed` lists them.
     pub counted: BTreeSet<Digest>,
+    /// The later charter that the entry before put forward: its proposer's adoption follows.
+    proposed: Option<Digest>,
     /// What the last act made due and the log has not shown yet.
     due: VecDeque<Step>,
     /// Index and time of the entry before.
@@ -109,6 +112,9 @@ impl Replay {
             }
             return self.life.apply(record.recorded()).map_err(chain);
         }
+        if let Some(charter) = self.proposed.take() {
+            self.proposer(charter, record)?;
+        }
         match (&record.entry.stream, record.entry.kind) {
             (StreamId::Exchange, kind @ (Kind::Charter | Kind::Adoption)) => {
                 let check = if kind == Kind::Charter { Check::CharterChain } else { Check::Adoption };
@@ -116,11 +122,11 @@ impl Replay {
                 let step = self.charters.decide_again(record.recorded(), taken);
                 record.is(&step.map_err(|e| record.fails(check, e))?, Check::Entry)?;
                 // Before the first is in force, there is no proposal that could have failed.
-                match self.charters.in_force(record.entry.time) {
-                    Some(_) => self.charters.apply_after_gap(record.recorded()),
-                    None => self.charters.apply(record.recorded()),
+                if self.charters.in_force(record.entry.time).is_none() {
+                    return self.charters.apply(record.recorded()).map_err(chain);
                 }
-                .map_err(chain)
+                self.proposed = record.entry.documents.first().copied();
+                self.charters.apply_after_gap(record.recorded()).map_err(chain)
             }
             (StreamId::Party(party), kind @ (Kind::Powers | Kind::Revocation)) => {
                 let step = if kind == Kind::Powers { self.grant(party, record) } else { self.revoke(party, record) };
@@ -154,6 +160,20 @@ impl Replay {
             }
             _ => Err(record.fails(Check::Entry, "its kind does not belong to its stream, or not into a package")),
         }
+    }
+
+    /// Demands that this is the adoption of the charter that was just put forward, by a party of the one in
+    /// force with the key that it has there.
+    fn proposer(&self, charter: Digest, record: &Record) -> Result<(), Failure> {
+        let apart =
+            || record.fails(Check::EntryChain, "it is not its proposer's adoption of the charter put forward before");
+        if record.entry.kind != Kind::Adoption || self.before.is_some_and(|(index, _)| index + 1 != record.index) {
+            return Err(apart());
+        }
+        let adoption: Unverified<Adoption> = record.statement(Check::Adoption)?;
+        let standing = self.in_force(record)?;
+        let by_its_key = standing.party(&adoption.claims().party).is_ok_and(|party| adoption.is_by(&party.authority));
+        if by_its_key && adoption.claims().charter == charter { Ok(()) } else { Err(apart()) }
     }
 
     /// Where the communiqué's stream stood before the signed revision, and what had been declared.
@@ -288,14 +308,6 @@ impl Replay {
             let why = format!("charter {} did not come into force before publication", charter.version);
             Check::FileExtra.fails(why)
         })
-    }
-}
-
-/// The declaration that a signature is given with.
-pub(super) fn given_with(act: &Act) -> Option<Digest> {
-    match act.declaration {
-        Some(Declaration::Made(digest)) => Some(digest),
-        _ => None,
     }
 }
 

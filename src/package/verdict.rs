@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     check::Check,
-    replay::{Replay, given_with},
-    write::Contents,
+    replay::Replay,
+    write::{self, Contents},
 };
 use crate::domain::{
     act::{ActKind, Declaration},
@@ -311,11 +311,11 @@ impl Replay {
             } else {
                 Capacity::Definitive
             };
-            let given_with = |digest| acts().find(|d| d.digest == digest).or_else(|| self.declarations.get(&digest));
-            let declaration = given_with_of(a).and_then(given_with).and_then(|made| self.declaration(made));
+            let made = |digest| acts().find(|d| d.digest == digest).or_else(|| self.declarations.get(&digest));
+            let declaration = named_by(a).and_then(made).and_then(|made| self.declaration(made));
             signatories.push(Signatory { deed, capacity, declaration, revoked: ended.map(|(_, ended)| ended) });
         }
-        let named: Vec<_> = acts().filter_map(given_with_of).collect();
+        let named: Vec<_> = acts().filter_map(named_by).collect();
         let alone = of_kind(ActKind::Declare).filter(|d| !named.contains(&d.digest));
         Some(PartyFound {
             id: id.clone(),
@@ -328,8 +328,9 @@ impl Replay {
     }
 }
 
-fn given_with_of(a: &LoggedAct) -> Option<Digest> {
-    given_with(&a.act)
+/// The declaration that a signature names.
+fn named_by(a: &LoggedAct) -> Option<Digest> {
+    write::given_with(&a.act)
 }
 
 impl Findings {

@@ -10,15 +10,18 @@ use super::{
     zip::Writer,
 };
 use crate::domain::{
-    act::{Act, Declaration},
+    act::{Act, ActKind, Declaration},
     certified::CertifiedCopy,
     charter::{Adoption, Charter},
     document::Document,
     entry::{Entry, FILES_LIMIT, FileDigest, Kind, Recorded, Step, StreamId},
     id::{Digest, PartyId},
-    json,
+    json::{self, Form as _},
+    life::Life,
     manifest::{Manifest, Part, Rectifies},
+    powers::Revocation,
     refusal::Refusal,
+    register::PartyRecord,
     statement::{STATEMENT_LIMIT, Statement, Unverified},
     succession::Charters,
     time::Time,
@@ -26,6 +29,57 @@ use crate::domain::{
 
 /// Most bytes of a package's documents, statements, entries and tag files together: what a verifier holds in memory.
 pub const RECORDS_LIMIT: usize = 128 << 20;
+/// Most bytes that one party brings into a package: its acts on the signed revision, the declarations and full powers that
+/// they name, and what the ends of these may take. So the acts of all, with all that the succession of charters may bring,
+/// fit into [`RECORDS_LIMIT`].
+pub const PARTY_RECORDS_LIMIT: usize = 896 << 10;
+/// Most files that one party brings into a package in the same way.
+pub const PARTY_FILES_LIMIT: usize = 352;
+/// Most bytes of an entry that records one statement.
+const ENTRY_BYTES: usize = 1 << 10;
+/// Most bytes of a revocation in compact form: its payload in base64url, with header and signature.
+const REVOCATION_BYTES: usize = Revocation::LIMIT / 3 * 4 + 512;
+
+/// Whether an act leaves its party within what it may bring into a package. What takes the communiqué back, or refuses it, a
+/// party may always do.
+///
+/// # Errors
+/// [`Refusal::LimitReached`].
+pub fn within(life: &Life, record: &PartyRecord, act: &Statement<Act>) -> Result<(), Refusal> {
+    let body = act.body();
+    if matches!(body.act, ActKind::Decline | ActKind::Withdraw | ActKind::Purge) {
+        return Ok(());
+    }
+    let newest = life.newest().into_iter().flat_map(|r| r.acts.iter().chain([&r.propose]));
+    let mut acts: BTreeMap<Digest, (&Act, usize)> =
+        newest.filter(|a| a.act.party == body.party).map(|a| (a.digest, (&a.act, a.compact.len()))).collect();
+    acts.insert(act.digest(), (body, act.compact().len()));
+    let named: BTreeSet<_> = acts.values().filter_map(|(act, _)| given_with(act)).collect();
+    let declared = life.revisions().flat_map(|r| &r.acts).filter(|a| named.contains(&a.digest));
+    acts.extend(declared.map(|a| (a.digest, (&a.act, a.compact.len()))));
+    let grants: BTreeSet<_> = acts.values().map(|(act, _)| act.grant).collect();
+    let granted = |grant| record.grants().get(grant).map_or(0, |held| held.compact.len());
+    let of_acts = acts.values().map(|(_, bytes)| bytes + ENTRY_BYTES).sum::<usize>();
+    let of_grants = grants.iter().map(|g| granted(g) + REVOCATION_BYTES + 2 * ENTRY_BYTES).sum::<usize>();
+    if of_acts + of_grants > PARTY_RECORDS_LIMIT {
+        let what = "bytes of one party's acts and full powers on one revision".into();
+        return Err(Refusal::LimitReached { what, limit: PARTY_RECORDS_LIMIT as u64 });
+    }
+    if 2 * acts.len() + 4 * grants.len() > PARTY_FILES_LIMIT {
+        let what = "files of one party's acts and full powers on one revision".into();
+        return Err(Refusal::LimitReached { what, limit: PARTY_FILES_LIMIT as u64 });
+    }
+    Ok(())
+}
+
+/// The declaration that a signature is given with.
+pub(super) fn given_with(act: &Act) -> Option<Digest> {
+    match act.declaration {
+        Some(Declaration::Made(digest)) => Some(digest),
+        _ => None,
+    }
+}
+
 /// What one file adds at most to the `published` entry and to the bag's two manifests, in bytes: its path, which has at most
 /// 84, and a digest in each, with what stands between.
 const LISTING_BYTES: usize = (84 + 64 + 32) + (84 + 64 + 3) + (84 + 128 + 3);
@@ -158,10 +212,7 @@ impl Gathering {
         };
         for (logged, entry) in signed {
             let acts = gathering.acts(logged, &entry)?;
-            let named = acts.iter().filter_map(|act| match act.declaration {
-                Some(Declaration::Made(digest)) => declared.remove(&digest),
-                _ => None,
-            });
+            let named = acts.iter().filter_map(|act| declared.remove(&given_with(act)?));
             for (logged, entry) in named.collect::<Vec<_>>() {
                 gathering.acts(logged, &entry)?;
             }
@@ -430,4 +481,60 @@ impl<W: Write> PackageWriter<W> {
 
 fn invalid(problem: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        charter::PARTIES_LIMIT,
+        manifest::{ANNEXES_LIMIT, Manifest},
+        samples::{World, key, names, party},
+        succession::{SUCCESSION_BYTES_LIMIT, SUCCESSION_ENTRIES_LIMIT},
+        words::LANGUAGES_LIMIT,
+    };
+
+    /// Two adoptions by each party of the last charter, and of the one before it, which the limits of succession let pass.
+    const LAST_ADOPTIONS: usize = 4 * PARTIES_LIMIT;
+
+    #[test]
+    fn every_lawful_history_fits() {
+        let succession = SUCCESSION_ENTRIES_LIMIT as usize + LAST_ADOPTIONS + 1;
+        // One act that takes it back, with its full powers and their end, goes beyond what a party may bring.
+        let files = 2 * succession + PARTIES_LIMIT * (PARTY_FILES_LIMIT + 6) + LANGUAGES_LIMIT + ANNEXES_LIMIT;
+        assert!(files + 2 + 3 + 9 <= FILES_LIMIT, "{files}");
+        let statement = STATEMENT_LIMIT + ENTRY_BYTES;
+        let parties =
+            PARTIES_LIMIT * (PARTY_RECORDS_LIMIT + 48 * 1366 + 64 * 1366 + REVOCATION_BYTES + 4 * ENTRY_BYTES);
+        let charters = SUCCESSION_BYTES_LIMIT + Charter::LIMIT + LAST_ADOPTIONS * (6 << 10) + succession * ENTRY_BYTES;
+        let fixed = Manifest::LIMIT + 2 * statement + bag::README.len() + FILES_LIMIT * LISTING_BYTES;
+        assert!(parties + charters + fixed <= RECORDS_LIMIT, "{} {} {}", parties, charters, fixed);
+    }
+
+    #[test]
+    fn one_party_cannot_fill_a_package() {
+        let mut world = World::new(&[("north", 1), ("south", 1)]);
+        world.propose().unwrap();
+        world.open();
+        let long = names(&"é".repeat(500));
+        let refused = (0..20).find_map(|n| {
+            let mut powers = world.powers("north", &format!("h{n}"));
+            let each = |l: &str| (l.parse().unwrap(), long.iter().next().unwrap().1.clone());
+            let many = ["ar", "de", "en", "es", "fr", "it", "ja", "pt", "ru", "zh", "el", "fi", "ko", "nl", "pl", "sv"];
+            powers.holder.titles = crate::domain::words::Names::new(many.map(each)).unwrap();
+            powers.holder.names = powers.holder.titles.clone();
+            world.grant(powers).unwrap();
+            let act = world.act(ActKind::SignAdReferendum, "north", &format!("h{n}"));
+            let signed = Statement::sign(act.clone(), &key(&format!("north.h{n}"))).unwrap();
+            let within = within(&world.life, &world.records[&party("north")], &signed);
+            world.submit(act).map_err(|e| (n, e)).and(within.map_err(|e| (n, e))).err()
+        });
+        let (n, refused) = refused.unwrap();
+        assert_eq!((refused.reason(), n > 8), ("LIMIT_REACHED", true), "{refused}");
+        let decline = world.act(ActKind::Decline, "north", "a1");
+        let decline = Statement::sign(decline, &key("north.a1")).unwrap();
+        within(&world.life, &world.records[&party("north")], &decline).unwrap();
+        let sign = Statement::sign(world.act(ActKind::Sign, "south", "a1"), &key("south.a1")).unwrap();
+        within(&world.life, &world.records[&party("south")], &sign).unwrap();
+    }
 }

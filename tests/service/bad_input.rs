@@ -6,6 +6,7 @@ mod callers;
 mod content;
 mod forms;
 mod founding;
+mod negotiating;
 mod remarks;
 mod scene;
 
@@ -46,6 +47,10 @@ async fn every_bad_input_has_its_refusal_and_leaves_nothing() {
         content::content(s),
         forms::forms(s),
         forms::repeats(s),
+        negotiating::acts(s),
+        negotiating::forms(s),
+        negotiating::revocations(s),
+        negotiating::charters(s),
         remarks::remarks(s),
         remarks::watching(s),
     ];

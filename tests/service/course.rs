@@ -47,7 +47,7 @@ fn logged(receipt: &Receipt) -> Digest {
     json::parse::<Entry>(&receipt.entry).unwrap().statements[0]
 }
 
-fn revocation(world: &World, who: &str) -> Statement<Revocation> {
+pub fn revocation(world: &World, who: &str) -> Statement<Revocation> {
     let of = party_of(who);
     let body = Revocation {
         founding: world.pinned.founding(),
@@ -378,7 +378,7 @@ async fn a_correction_names_and_carries_what_it_corrects() {
 }
 
 /// The charter in force, changed, as its successor.
-fn successor(world: &World, change: impl FnOnce(&mut Charter)) -> Document<Charter> {
+pub fn successor(world: &World, change: impl FnOnce(&mut Charter)) -> Document<Charter> {
     let mut next = Charter::clone(world.pinned.charter());
     (next.version, next.previous) = (2, Some(world.pinned.charter().digest()));
     next.adopt_by = Some(now().plus(3600));
@@ -387,7 +387,7 @@ fn successor(world: &World, change: impl FnOnce(&mut Charter)) -> Document<Chart
     Document::of(&next).unwrap()
 }
 
-fn adoption(world: &World, charter: &Document<Charter>, of: &str, with: &str) -> String {
+pub fn adoption(world: &World, charter: &Document<Charter>, of: &str, with: &str) -> String {
     let body = Adoption {
         founding: world.pinned.founding(),
         exchange: charter.exchange.clone(),

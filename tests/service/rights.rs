@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use communique::{
     domain::{
         act::ActKind,
+        charter::Charter,
         document::Document,
         id::{Digest, Role},
         manifest::Manifest,
@@ -31,6 +32,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_response::MessageResponse,
 };
 
+use crate::course::{adoption, revocation, successor};
 use crate::watch::remark;
 use crate::world::{NAMED, World, authority, claims, dial, domain_of, fresh, issue, key, outcome, sign, until};
 
@@ -38,9 +40,12 @@ use crate::world::{NAMED, World, authority, claims, dial, domain_of, fresh, issu
 const TABLE: &[(&str, &str, &str)] = &[
     ("CharterService/GetCharter", "system official authority witness archivist", "OK"),
     ("CharterService/ListCharters", "system official authority witness archivist", "OK"),
+    ("CharterService/ProposeCharter", "system authority", "OK"),
+    ("CharterService/SubmitAdoption", "system authority", "OK"),
     ("CharterService/SubmitTrust", "system authority", "OK"),
     ("CharterService/ListTrust", "system official authority", "OK"),
     ("PowersService/SubmitPowers", "system authority", "NOT_YOUR_PARTY"),
+    ("PowersService/SubmitRevocation", "system authority", "NOT_YOUR_PARTY"),
     ("PowersService/ListPowers", "system official authority", "OK"),
     ("PowersService/GetPowers", "system official authority", "OK"),
     ("CommuniqueService/ProposeRevision", "system official", "NOT_YOUR_PARTY"),
@@ -93,7 +98,11 @@ struct Scene {
     proposal: String,
     signature: String,
     powers: String,
+    revocation: String,
     trust: String,
+    /// Put forward, and adopted by North alone.
+    next: Document<Charter>,
+    adoption: String,
     remark: Vec<u8>,
     text: &'static [u8],
 }
@@ -112,8 +121,15 @@ impl Scene {
             world.sign_for(who, &manifest, opening).await;
         }
         world.remote("south").await.publish(manifest.communique).await.unwrap();
-        let remark = remark(world, "north", &manifest, Audience::All, "Remarque.").bytes().to_vec();
-        world.remote("north").await.add_remark(&remark).await.unwrap();
+        world.grant("north.spare", world.terms("north", "spare")).await;
+        let revocation = revocation(world, "north.spare").compact().to_owned();
+        let authority = world.session("north", Role::Authority).await;
+        authority.remote().submit_revocation(&revocation).await.unwrap();
+        let next = successor(world, |c| c.witnesses = 1);
+        let adoption = adoption(world, &next, "north", "authority of north");
+        authority.remote().propose_charter(next.bytes(), &adoption).await.unwrap();
+        // What is called last must be what was logged last.
+        let remark = remark_of(world, &manifest).await;
         let trusts = world.remote("north").await.trusts().await.unwrap();
         let ours = trusts.iter().find(|t| claims::<Trust>(&t.statement).party.as_str() == "north");
         Self {
@@ -121,7 +137,10 @@ impl Scene {
             proposal,
             signature,
             powers: world.granted("north.a").compact().to_owned(),
+            revocation,
             trust: ours.unwrap().statement.clone(),
+            next,
+            adoption,
             remark,
             text: text.as_bytes(),
         }
@@ -146,12 +165,24 @@ impl Scene {
             "CharterService/ListCharters" => {
                 charters.list_charters(v1::ListChartersRequest::default()).await.map(|_| ok)
             }
+            "CharterService/ProposeCharter" => {
+                let (document, adoption) = (self.next.bytes().to_vec(), self.adoption.clone());
+                charters.propose_charter(v1::ProposeCharterRequest { document, adoption }).await.map(|_| ok)
+            }
+            "CharterService/SubmitAdoption" => {
+                let statement = self.adoption.clone();
+                charters.submit_adoption(v1::SubmitAdoptionRequest { statement }).await.map(|_| ok)
+            }
             "CharterService/SubmitTrust" => {
                 charters.submit_trust(v1::SubmitTrustRequest { statement: self.trust.clone() }).await.map(|_| ok)
             }
             "CharterService/ListTrust" => charters.list_trust(v1::ListTrustRequest::default()).await.map(|_| ok),
             "PowersService/SubmitPowers" => {
                 powers.submit_powers(v1::SubmitPowersRequest { statement: self.powers.clone() }).await.map(|_| ok)
+            }
+            "PowersService/SubmitRevocation" => {
+                let statement = self.revocation.clone();
+                powers.submit_revocation(v1::SubmitRevocationRequest { statement }).await.map(|_| ok)
             }
             "PowersService/ListPowers" => powers.list_powers(v1::ListPowersRequest::default()).await.map(|_| ok),
             "PowersService/GetPowers" => {
@@ -246,6 +277,12 @@ impl Scene {
             other => panic!("{other} has no case here"),
         }
     }
+}
+
+async fn remark_of(world: &World, manifest: &Manifest) -> Vec<u8> {
+    let remark = remark(world, "north", manifest, Audience::All, "Remarque.").bytes().to_vec();
+    world.remote("north").await.add_remark(&remark).await.unwrap();
+    remark
 }
 
 /// `OK` and its like, or the reason.

@@ -183,13 +183,14 @@ pub fn papers(dir: &Path) -> Papers {
         })
         .collect();
     let charter = chartering::draft(host.clone(), parties, Succession::Unanimous, 0).unwrap();
+    let pinned = Pinned::new(charter.bytes(), charter.digest()).unwrap();
     let authorities: BTreeMap<_, _> = PARTIES.iter().map(|(id, _)| (*id, authority(id))).collect();
     let (mut adoptions, mut trusts) = (Vec::new(), Vec::new());
     for (id, ca) in &authorities {
         let signer = key(&format!("authority of {id}"));
         adoptions.push(chartering::adopt(&charter, &signer, now()).unwrap().compact().to_owned());
         let der = Der::new(ca.der().to_vec()).unwrap();
-        trusts.push(chartering::trust(&charter, &signer, 1, [der], [], now()).unwrap().compact().to_owned());
+        trusts.push(chartering::trust(&pinned, &signer, 1, [der], [], now()).unwrap().compact().to_owned());
     }
     Papers { charter, adoptions, trusts, authorities, host, config }
 }
@@ -331,7 +332,7 @@ impl World {
     pub fn trust(&self, of: &str, serial: u64, cas: &[&CertificateAuthority], revoked: &[Digest]) -> Statement<Trust> {
         let ders = cas.iter().map(|ca| Der::new(ca.der().to_vec()).unwrap());
         let signer = key(&format!("authority of {of}"));
-        chartering::trust(self.pinned.charter(), &signer, serial, ders, revoked.iter().copied(), now()).unwrap()
+        chartering::trust(&self.pinned, &signer, serial, ders, revoked.iter().copied(), now()).unwrap()
     }
 
     /// Revision 1 of a communiqué with one French text, proposed by the first of these parties.

@@ -63,15 +63,18 @@ impl Desk {
         assert!(host.status.success(), "{host:?}");
         for party in ["north", "south"] {
             self.key(&format!("{party}.pem"));
-            let name = format!("fr=Partie d’essai {party}");
-            let (key, domain, file) =
-                (format!("{party}.pem.jwk"), format!("mfa.{party}.example"), format!("{party}.json"));
-            let args = ["charter", "party", "--id", party, "--name", &name, "--trust-domain", &domain];
-            let args = [&args[..], &["--authority-key", &key, "--out", &file]].concat();
-            self.run_with(&args, "").ends(0);
+            self.party(party, &format!("{party}.pem"), &format!("{party}.json"));
         }
         let draft = "charter draft --host host/host.json --party north.json south.json --out charter.json";
         self.run(draft).ends(0);
+    }
+    /// A party's description with this authority key.
+    pub fn party(&self, party: &str, key: &str, file: &str) {
+        let name = format!("fr=Partie d’essai {party}");
+        let (key, domain) = (format!("{key}.jwk"), format!("mfa.{party}.example"));
+        let args = ["charter", "party", "--id", party, "--name", &name, "--trust-domain", &domain];
+        let args = [&args[..], &["--authority-key", &key, "--out", file]].concat();
+        self.run_with(&args, "").ends(0);
     }
 }
 

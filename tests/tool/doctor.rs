@@ -41,7 +41,7 @@ fn a_profile_is_looked_after() {
         .prints("ok       clock: within")
         .prints("charter in force: version 1, the one that is pinned")
         .prints("ok       your party's CA")
-        .prints("a.sample may decline, initial, propose, sign in every communiqué; the grant holds until 2999");
+        .prints("a.sample may do every act in every communiqué; the grant holds until 2999");
     let value = desk.run("doctor --json --profile north-official.toml").ends(0).json();
     assert_eq!(value["good"], true);
     assert!(findings(&value, "fault").is_empty() && findings(&value, "warning").is_empty(), "{value}");

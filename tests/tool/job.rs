@@ -59,13 +59,7 @@ pub fn exchange() -> (Desk, Served) {
     );
     for party in PARTIES {
         desk.sign(&format!("charter adopt charter.json --key {party}.pem --out {party}-adoption.jws --yes")).ends(0);
-        desk.run(&format!("certs ca --party {party} --trust-domain mfa.{party}.example --out {party}-ca")).ends(0);
-        let trust = format!("--ca {party}-ca/ca.pem --out {party}-trust.jws --yes");
-        desk.sign(&format!("trust sign --charter charter.json --key {party}.pem --serial 1 {trust}")).ends(0);
-        for role in ["official", "authority", "archivist"] {
-            desk.run(&format!("certs issue --ca {party}-ca --role {role} --name a.sample --out {party}-certs")).ends(0);
-        }
-        desk.key(&format!("{party}-holder.pem"));
+        ministry(&desk, party, "charter.json");
     }
     let found = ["found", "--config", "host/communiqued.toml", "--charter", "charter.json", "--adoption"];
     let files = ["north-adoption.jws", "south-adoption.jws", "--trust", "north-trust.jws", "south-trust.jws"];
@@ -76,25 +70,48 @@ pub fn exchange() -> (Desk, Served) {
 
     let served = Served::start(&desk);
     for party in PARTIES {
-        for role in ["official", "authority", "archivist"] {
-            let key = if role == "official" { format!("signing_key = '{party}-holder.pem'\n") } else { String::new() };
-            let profile = format!(
-                "address = '{}'\ncharter = 'charter.json'\npin = '{pin}'\n\
-                 certificate = '{party}-certs/{role}-a.sample.pem'\nkey = '{party}-certs/{role}-a.sample-key.pem'\n{key}",
-                served.address
-            );
-            desk.write(&format!("{party}-{role}.toml"), profile);
-        }
-        let names = ["--holder-name", "fr=A. Essai", "--title", "fr=Ministre d’essai"];
-        let grant = format!(
-            "powers grant --charter charter.json --key {party}.pem --holder a.sample --holder-key {party}-holder.pem.jwk \
-             --act propose --act initial --act sign --act decline --not-after 2999-01-01 --out {party}-powers.jws \
-             --submit --yes --passphrase-fd 0 --profile {party}-authority.toml"
-        );
-        let args: Vec<_> = grant.split_whitespace().chain(names).collect();
-        desk.run_with(&args, WORDS).ends(0).prints("holds full powers");
+        profiles(&desk, party, &served.address, &pin);
+        grant(&desk, party, "a.sample", "charter.json").ends(0).prints("holds full powers");
     }
     (desk, served)
+}
+
+/// A profile for each role of a party.
+pub fn profiles(desk: &Desk, party: &str, address: &str, pin: &str) {
+    for role in ["official", "authority", "archivist"] {
+        let key = if role == "official" { format!("signing_key = '{party}-holder.pem'\n") } else { String::new() };
+        let profile = format!(
+            "address = '{address}'\ncharter = 'charter.json'\npin = '{pin}'\n\
+             certificate = '{party}-certs/{role}-a.sample.pem'\nkey = '{party}-certs/{role}-a.sample-key.pem'\n{key}"
+        );
+        desk.write(&format!("{party}-{role}.toml"), profile);
+    }
+}
+
+/// A certificate authority of a party, trust in it, certificates and a holder's key.
+pub fn ministry(desk: &Desk, party: &str, charter: &str) {
+    desk.run(&format!("certs ca --party {party} --trust-domain mfa.{party}.example --out {party}-ca")).ends(0);
+    let trust = format!("--ca {party}-ca/ca.pem --out {party}-trust.jws --yes");
+    desk.sign(&format!("trust sign --charter {charter} --key {party}.pem --serial 1 {trust}")).ends(0);
+    for role in ["official", "authority", "archivist"] {
+        desk.run(&format!("certs issue --ca {party}-ca --role {role} --name a.sample --out {party}-certs")).ends(0);
+    }
+    desk.key(&format!("{party}-holder.pem"));
+}
+
+/// Grants full powers for every act to the holder of `PARTY-holder.pem`, or of `PARTY-HOLDER.pem` if he or she is another than
+/// `a.sample`, and hands them in.
+pub fn grant(desk: &Desk, party: &str, holder: &str, charter: &str) -> Ran {
+    let key = if holder == "a.sample" { format!("{party}-holder.pem") } else { format!("{party}-{holder}.pem") };
+    let grant = format!(
+        "powers grant --charter {charter} --key {party}.pem --holder {holder} --holder-key {key}.jwk \
+         --not-after 2999-01-01 --out {party}-{holder}-powers.jws \
+         --submit --yes --passphrase-fd 0 --profile {party}-authority.toml"
+    );
+    let name = format!("fr={}. Essai", holder[..1].to_uppercase());
+    let args = grant.split_whitespace().chain(["--holder-name", &name, "--title", "fr=Ministre d’essai"]);
+    let acts = communique::domain::act::ActKind::ALL.iter().flat_map(|act| ["--act", act.as_str()]);
+    desk.run_with(&args.chain(acts).collect::<Vec<_>>(), WORDS)
 }
 
 /// Runs a command as a party's official, who has read everything.
@@ -148,7 +165,7 @@ fn from_the_first_draft_to_a_verified_package() {
     diff.prints("“hier” → “ce matin”").prints("ar: unchanged");
 
     // Initials open it; a declination with reasons; a third revision.
-    official(&desk, "north", &format!("sign {id}")).ends(1).tells("not open for signature yet");
+    official(&desk, "north", &format!("sign {id}")).ends(1).tells("it is signed once it is open");
     official(&desk, "north", &format!("initial {id}")).ends(0);
     official(&desk, "north", &format!("initial {id} --place Essai")).ends(1).tells("has done this already");
     official(&desk, "south", &format!("initial {id}")).ends(0).prints("open");

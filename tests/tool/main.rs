@@ -16,3 +16,5 @@ mod doctor;
 mod drafters;
 mod job;
 mod offline;
+mod stories;
+mod succession;

@@ -1,16 +1,24 @@
 //! The command line, as clap reads it.
 
-use std::{collections::BTreeSet, path::PathBuf};
+mod acts;
+mod charter;
+mod powers;
 
-use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
 use communique::domain::{
-    act::ActKind,
-    charter,
-    id::{CommuniqueId, Digest, HolderId, Lang, PartyId, Role, TrustDomain},
+    id::{CommuniqueId, Digest, Lang, PartyId, Role, TrustDomain},
     life::State,
     text::Direction,
     time::Time,
     words::{Line, Sought},
+};
+
+pub use self::{
+    acts::{Act, Confirm, Declare, Reasoned, Sign, Which, Withdraw},
+    charter::{Charter, Next},
+    powers::{Grant, Powers, Revoke},
 };
 
 /// Drafts, signs, publishes and verifies joint communiqués.
@@ -47,13 +55,13 @@ pub enum Command {
     /// Make and show signing keys.
     #[command(subcommand)]
     Key(Key),
-    /// Draft, adopt and read the charter.
+    /// Draft, adopt and read the charter, and those that succeed it.
     #[command(subcommand)]
     Charter(Charter),
     /// Say which certificate authorities your party is known by.
     #[command(subcommand)]
     Trust(Trust),
-    /// Grant full powers, and see who holds them.
+    /// Grant and revoke full powers, and see who holds them.
     #[command(subcommand)]
     Powers(Powers),
     /// Propose a communiqué: revision 1.
@@ -78,14 +86,26 @@ pub enum Command {
     Remark(Remark),
     /// Tell what happens as it happens, and run a command for each event.
     Watch(Watch),
+    /// Object to the newest revision, with reasons, while the text is settled: it does not open.
+    Object(Reasoned),
+    /// Declare how your party understands the text, for all to read; its signature may then be given with it.
+    Declare(Declare),
     /// Initial the newest revision: the text is final, but not yet consented to.
     Initial(Act),
     /// Open the newest revision for signature, where initialling is waived.
     Open(Act),
-    /// Sign the newest revision.
-    Sign(Act),
-    /// Decline the newest revision, with reasons.
-    Decline(Decline),
+    /// Sign the newest revision, definitively or ad referendum.
+    Sign(Sign),
+    /// Confirm a signature that your party gave ad referendum.
+    Confirm(Confirm),
+    /// Decline the newest revision once it is open, with reasons: it goes back to drafting.
+    Decline(Reasoned),
+    /// Take a communiqué back: a draft by its proposer, what is open by every party.
+    Withdraw(Withdraw),
+    /// Agree to publication before the embargo ends; it needs every party.
+    Release(Act),
+    /// Agree that the texts of what was withdrawn or has lapsed are erased for ever; it needs every party.
+    Purge(Act),
     /// Ask for publication of a communiqué that every party has signed.
     Publish {
         /// The communiqué's id.
@@ -188,91 +208,6 @@ pub struct Consent {
     pub passphrase: Passphrase,
 }
 
-/// How many continuing parties must adopt the next charter.
-#[derive(ValueEnum, Clone, Copy)]
-pub enum Succession {
-    Unanimous,
-    AllButOne,
-}
-
-impl From<Succession> for charter::Succession {
-    fn from(s: Succession) -> Self {
-        match s {
-            Succession::Unanimous => Self::Unanimous,
-            Succession::AllButOne => Self::AllButOne,
-        }
-    }
-}
-
-#[derive(Subcommand)]
-pub enum Charter {
-    /// Describe your party, for whoever drafts the charter.
-    Party {
-        /// The party's id, never reused.
-        #[arg(long)]
-        id: PartyId,
-        /// Its name in a language, as in `fr=Ministère d’essai`; once per language.
-        #[arg(long, value_name = "LANG=WORDS", value_parser = words, required = true)]
-        name: Vec<(Lang, Line)>,
-        /// The trust domain of its certificates.
-        #[arg(long, value_name = "DOMAIN")]
-        trust_domain: TrustDomain,
-        /// The public half of its authority key.
-        #[arg(long, value_name = "FILE.jwk")]
-        authority_key: PathBuf,
-        /// How many holders of full powers must sign for it.
-        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=charter::QUORUM_LIMIT))]
-        quorum: u64,
-        /// The public half of its witness's key, if it runs one.
-        #[arg(long, value_name = "FILE.jwk")]
-        witness: Option<PathBuf>,
-        /// Where to write it; must not exist.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-    /// Draft charter 1 from the exchange's description and the parties'.
-    Draft {
-        /// host.json, as `communiqued init` wrote it.
-        #[arg(long, value_name = "FILE")]
-        host: PathBuf,
-        /// A party's description; once per party.
-        #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
-        party: Vec<PathBuf>,
-        /// How the next charter is adopted.
-        #[arg(long, value_enum, default_value = "unanimous")]
-        succession: Succession,
-        /// How many witnesses a package should show.
-        #[arg(long, value_name = "N", default_value_t = 0)]
-        witnesses: u64,
-        /// Where to write it; must not exist.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-    /// Adopt a charter with your party's authority key.
-    Adopt {
-        /// The charter.
-        file: PathBuf,
-        /// The authority key.
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-        /// Where to write the adoption; must not exist.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        #[command(flatten)]
-        consent: Consent,
-    },
-    /// Show a charter: a file's, or the one that the exchange shows.
-    Show {
-        /// The charter's file; without one, the exchange is asked.
-        file: Option<PathBuf>,
-    },
-    /// Print a charter's fingerprint, to be compared by another way than the exchange.
-    Fingerprint {
-        /// The charter's file.
-        file: PathBuf,
-    },
-}
-
 #[derive(Subcommand)]
 pub enum Trust {
     /// Sign which certificate authorities your party is known by, and which certificates it shuts out.
@@ -307,74 +242,16 @@ pub enum Trust {
     List,
 }
 
-#[derive(Subcommand)]
-pub enum Powers {
-    /// Grant full powers with your party's authority key.
-    Grant(Box<Grant>),
-    /// Hand full powers in to the exchange.
-    Submit {
-        /// The signed statement.
-        file: PathBuf,
-    },
-    /// List full powers.
-    List {
-        /// Of this party alone.
-        #[arg(long, value_name = "ID")]
-        party: Option<PartyId>,
-    },
-    /// Show full powers.
-    Show {
-        /// Their digest, as `powers list` gives it.
-        digest: Digest,
-    },
-}
-
-#[derive(Group)]
-pub struct Grant {
-    /// The charter.
-    #[arg(long, value_name = "FILE")]
-    pub charter: PathBuf,
-    /// The authority key.
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
-    /// The person's id within the party, never reused.
-    #[arg(long, value_name = "ID")]
-    pub holder: HolderId,
-    /// His or her name in a language, as in `fr=A. Essai`; once per language.
-    #[arg(long, value_name = "LANG=WORDS", value_parser = words, required = true)]
-    pub holder_name: Vec<(Lang, Line)>,
-    /// His or her title in a language; once per language.
-    #[arg(long, value_name = "LANG=WORDS", value_parser = words, required = true)]
-    pub title: Vec<(Lang, Line)>,
-    /// The public half of his or her key.
-    #[arg(long, value_name = "FILE.jwk")]
-    pub holder_key: PathBuf,
-    /// What he or she may do: propose, initial, open, sign, decline; once per act.
-    #[arg(long, required = true)]
-    pub act: Vec<ActKind>,
-    /// In this communiqué alone; once per communiqué.
-    #[arg(long, value_name = "ID", num_args = 1..)]
-    pub scope: Vec<CommuniqueId>,
-    /// From when on; from now on if it is left out.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub not_before: Option<Time>,
-    /// Until when, as in 2027-06-30T23:59:59Z or 2027-07-01.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub not_after: Time,
-    /// Where to write the grant; must not exist.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-    /// Hand it in to the exchange at once.
-    #[arg(long)]
-    pub submit: bool,
-    #[command(flatten)]
-    pub consent: Consent,
-}
-
 #[derive(Group)]
 pub struct New {
     /// The draft: a TOML file that names titles, parties, texts and annexes (see docs/TOOL.md).
     pub draft: PathBuf,
+    /// It corrects this published communiqué (VCLT, article 79): the same parties sign again, and the original is kept.
+    #[arg(long, value_name = "ID")]
+    pub rectifies: Option<CommuniqueId>,
+    /// Correct it although a newer rectification of it is published.
+    #[arg(long, requires = "rectifies")]
+    pub anyway: bool,
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -490,29 +367,6 @@ pub struct Diff {
     pub to: Option<u64>,
 }
 
-#[derive(Group)]
-pub struct Act {
-    /// The communiqué's id.
-    pub id: CommuniqueId,
-    /// Where it is done, in one line.
-    #[arg(long, value_parser = |s: &str| Line::new(s))]
-    pub place: Option<Line>,
-    #[command(flatten)]
-    pub consent: Consent,
-}
-
-#[derive(Group)]
-pub struct Decline {
-    #[command(flatten)]
-    pub act: Act,
-    /// Why.
-    #[arg(long, value_name = "TEXT", required_unless_present = "reason_file", conflicts_with = "reason_file")]
-    pub reason: Option<String>,
-    /// A file that says why.
-    #[arg(long, value_name = "FILE")]
-    pub reason_file: Option<PathBuf>,
-}
-
 #[derive(Subcommand)]
 pub enum Text {
     /// Check texts against the rules of text.v1, and language versions against one another.
@@ -594,13 +448,6 @@ fn direction(s: &str) -> Result<Direction, String> {
         "ltr" => Ok(Direction::Ltr),
         "rtl" => Ok(Direction::Rtl),
         _ => Err("write ltr or rtl".into()),
-    }
-}
-
-impl Grant {
-    /// The acts, each once.
-    pub fn acts(&self) -> BTreeSet<ActKind> {
-        self.act.iter().copied().collect()
     }
 }
 

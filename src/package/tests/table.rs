@@ -196,6 +196,7 @@ const TABLE: &[Row] = &[
     }),
     (Check::Rectifies, "an original that was published later", |p| {
         *p = Plan::correcting(Plan::plain().play().before_publication());
+        p.script.retain(|t| !matches!(t, Turn::Others(_)));
         p.insert_after(Turn::Propose(0, 0), Turn::Others(9));
     }),
     (Check::Act, "a correction by some of the parties alone", |p| {
@@ -235,15 +236,11 @@ const TABLE: &[Row] = &[
         p.insert_before(Turn::Propose(0, 0), Turn::Succession);
     }),
     (Check::FileExtra, "who leaves does not consent", |p| {
-        *p = courses::succession();
-        let at = p.script.iter().rposition(|t| *t == Turn::Adopt(2)).unwrap();
-        p.script.truncate(at);
-        p.under = 1;
-        p.manifest = Plan::new(3, 1, Initialling::Required).manifest;
-        p.script.extend(Plan::new(3, 1, Initialling::Required).script.split_off(4));
-        p.script.retain(|t| *t != Turn::Rekey(1, 90));
-        let first = p.position(Turn::Grant(0, 0));
-        p.script.remove(first);
+        *p = Plan::new(3, 1, Initialling::Required);
+        p.successors = vec![Box::new(|c| c.parties.truncate(2))];
+        for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)] {
+            p.insert_before(Turn::Propose(0, 0), turn);
+        }
     }),
     (Check::Adoption, "an adoption by a key that is neither old nor new", |p| {
         *p = courses::succession();
@@ -257,19 +254,10 @@ const TABLE: &[Row] = &[
     }),
     (Check::Adoption, "an adoption once more", |p| p.insert_after(Turn::Completed, Turn::Adopt(0))),
     (Check::Grant, "full powers by an authority key that was replaced", |p| {
-        *p = courses::succession();
-        p.without(Turn::Rekey(1, 90));
-        p.without(Turn::Adopt(1));
-        let at = p.script.iter().rposition(|t| *t == Turn::Adopt(0)).unwrap();
-        let grant = p.script.remove(p.position(Turn::Grant(1, 0)));
-        p.script.insert(at, Turn::Rekey(1, 90));
-        p.script.insert(p.position(Turn::Grant(0, 0)), Turn::Adopt(1));
-        p.script.swap(2, 3);
-        p.script.insert(p.position(Turn::Grant(0, 0)), grant);
-        let second = p.script.iter().position(|t| *t == Turn::Succession).unwrap();
-        p.script.insert(second + 2, Turn::Adopt(1));
-        p.script.insert(second + 3, Turn::Rekey(1, 90));
+        rekeyed(p, Turn::Grant(1, 0));
+        p.insert_before(Turn::Grant(1, 0), Turn::Rekey(1, authority(1)));
     }),
+    (Check::Grant, "full powers by an authority key that was replaced since", |p| rekeyed(p, Turn::Propose(0, 0))),
     (Check::Grant, "signed under full powers that had ended", |p| {
         p.insert_before(Turn::Act(SIGN, 1, 1), Turn::Revoke(1, 1));
     }),
@@ -381,10 +369,11 @@ const TABLE: &[Row] = &[
     }),
     (Check::Completion, "completion lists a signature that does not count", |p| {
         *p = courses::substitution();
-        let made: std::cell::RefCell<Option<Digest>> = None.into();
+        let given = std::cell::RefCell::new(vec![]);
         p.entry = Box::new(move |e| match e.kind {
-            Kind::Act => *made.borrow_mut() = (*made.borrow()).filter(|_| e.seq != 9).or(e.statements.first().copied()),
-            Kind::Completed => e.statements.insert(0, made.borrow().unwrap()),
+            Kind::Opened => given.borrow_mut().clear(),
+            Kind::Act => given.borrow_mut().extend(e.statements.first().copied()),
+            Kind::Completed => e.statements.clone_from(&given.borrow()),
             _ => {}
         });
     }),
@@ -465,6 +454,16 @@ const TABLE: &[Row] = &[
                 e.statements.push(e.statements[0]);
             }
         });
+    }),
+    (Check::EntryChain, "a charter put forward without a word", |p| {
+        rekeyed(p, Turn::Propose(0, 0));
+        p.insert_after(Turn::Succession, Turn::Others(1));
+    }),
+    (Check::EntryChain, "a charter put forward by a party that it admits", |p| {
+        *p = courses::succession();
+        let at = p.position(Turn::Succession);
+        p.without(Turn::Adopt(3));
+        p.script.insert(at + 1, Turn::Adopt(3));
     }),
     (Check::EntryChain, "log time goes back", |p| p.insert_before(Turn::Completed, Turn::Wait(-61))),
     (Check::EntryChain, "a gap in the exchange's stream", |p| {
@@ -722,8 +721,21 @@ const TABLE: &[Row] = &[
         });
     }),
     (Check::ZipForm, "another time", |p| p.time = Some(DosTime::new(2026, 1, 1, 0, 0, 0))),
+    (Check::ZipForm, "an original that is deflated", |p| {
+        *p = Plan::correcting(Plan::plain().play());
+        p.deflated = true;
+    }),
     (Check::ZipForm, "a record that is not deflated", |p| p.stored = vec![bag::MANIFEST_PATH]),
 ];
+
+/// Before this turn, party 1 gets another authority key.
+fn rekeyed(p: &mut Plan, before: Turn) {
+    p.successors = vec![Box::new(|c| c.parties[1].authority = Signer::public(&fixture::key(90)))];
+    p.under = 2;
+    for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Rekey(1, 90), Turn::Adopt(1)] {
+        p.insert_before(before, turn);
+    }
+}
 
 /// Changes the declaration on the earlier revision alone.
 fn earlier(change: fn(&mut Act)) -> Box<dyn Fn(&mut Act)> {

@@ -4,7 +4,7 @@ use super::{
     GOOD, Row, row,
     scene::{Scene, raw},
 };
-use crate::world::{claims, fresh, key, now, outcome, party, reason, sign, until};
+use crate::world::{claims, fresh, key, now, outcome, party, reason, sign};
 use communique::{
     domain::{
         act::ActKind,
@@ -227,11 +227,14 @@ pub(super) fn not_now<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
             s.propose(|m| m.procedure = Procedure { deadline: Some(now().plus(-1)), ..m.procedure.clone() }).await
         }),
         row("a signature dated after the deadline", "DEADLINE_PASSED", async move {
-            s.act(ActKind::Sign, "south.a", &s.late, Some(s.late_opening), |a| a.time = s.deadline.plus(60)).await
+            let deadline = s.timed.procedure.deadline.unwrap();
+            s.act(ActKind::Sign, "south.a", &s.timed, Some(s.timed_opening), |a| a.time = deadline.plus(10)).await
         }),
-        row("a signature after the deadline, dated before it", "DEADLINE_PASSED", async move {
-            until("the deadline", || async { now() > s.deadline }).await;
+        row("a signature after the deadline, dated before it", "NOT_NOW", async move {
             s.act(ActKind::Sign, "south.a", &s.late, Some(s.late_opening), |a| a.time = s.deadline).await
+        }),
+        row("an initial on a draft whose deadline has passed", "DEADLINE_PASSED", async move {
+            s.act(ActKind::Initial, "south.a", &s.overdue, None, |_| ()).await
         }),
         row("an act dated ahead of the log", "TIME_OUT_OF_BOUNDS", async move {
             s.initial(|a| a.time = now().plus(900)).await

@@ -1,15 +1,17 @@
 //! What the rows act on, and how: requests that are good but for one thing.
 
 use super::{DAY, GOOD, content::TEXTS};
-use crate::world::{self, NAMED, World, domain_of, fresh, key, now, outcome, reason, sign};
+use crate::world::{self, NAMED, World, domain_of, fresh, key, now, outcome, reason, sign, until};
 use communique::{
     client::remote::Remote,
     domain::{
         act::{Act, ActKind},
         document::Document,
+        entry::Entry,
         id::{CommuniqueId, Digest, Role},
         json::{self, base64},
         key::{SecretKey, Signer as _},
+        life::State,
         manifest::{Initialling, Manifest},
         powers::Powers,
         statement::TYPE_PREFIX,
@@ -42,10 +44,20 @@ pub(super) struct Scene<'w> {
     /// Open; signed by the holders `a` of North and South.
     pub(super) open: Document<Manifest>,
     pub(super) opening: Digest,
-    /// Open, with a deadline that passes while the rows run.
+    /// Lapsed, and the deadline that it was open until.
     pub(super) late: Document<Manifest>,
     pub(super) late_opening: Digest,
     pub(super) deadline: Time,
+    /// In drafting, its deadline passed.
+    pub(super) overdue: Document<Manifest>,
+    /// Open, with a deadline and an embargo; East has signed ad referendum, and released it.
+    pub(super) timed: Document<Manifest>,
+    pub(super) timed_opening: Digest,
+    pub(super) pending: Digest,
+    /// In drafting, with initialling waived; East objects to it.
+    pub(super) objected: Document<Manifest>,
+    /// Withdrawn, and its texts erased.
+    pub(super) withdrawn: Document<Manifest>,
     /// Complete.
     pub(super) complete: Document<Manifest>,
     pub(super) complete_opening: Digest,
@@ -63,6 +75,25 @@ impl<'w> Scene<'w> {
         let deadline = now().plus(5);
         let late = world.draft(&NAMED, |m| m.procedure.deadline = Some(deadline)).await;
         let late_opening = world.open(&late).await;
+        let overdue = world.draft(&NAMED, |m| m.procedure.deadline = Some(deadline)).await;
+        // Near enough that an act dated after it is not refused as one of the far future.
+        let soon = now().plus(285);
+        let timed = |m: &mut Manifest| (m.procedure.deadline, m.procedure.embargo) = (Some(soon), Some(soon));
+        let timed = world.draft(&NAMED, timed).await;
+        let timed_opening = world.open(&timed).await;
+        let does = async |kind, who: &str, manifest, opening| {
+            let receipt = world.submit(who, world.act(kind, who, manifest, opening)).await.unwrap();
+            json::parse::<Entry>(&receipt.entry).unwrap().statements[0]
+        };
+        let pending = does(ActKind::SignAdReferendum, "east.a", &timed, Some(timed_opening)).await;
+        does(ActKind::Release, "east.a", &timed, Some(timed_opening)).await;
+        let objected = world.draft(&NAMED, |m| m.procedure.initialling = Initialling::Waived).await;
+        does(ActKind::Object, "east.a", &objected, None).await;
+        let withdrawn = world.draft(&["north", "south"], |_| ()).await;
+        does(ActKind::Withdraw, "north.a", &withdrawn, None).await;
+        for who in ["north.a", "south.a"] {
+            does(ActKind::Purge, who, &withdrawn, None).await;
+        }
 
         let first = world.draft(&NAMED, |_| ()).await;
         let drafting = world.revise("south.a", &first, "Deuxième texte.\n").await;
@@ -100,6 +131,11 @@ impl<'w> Scene<'w> {
         second.key = key("north.second").public();
         world.grant("north.second", second).await;
 
+        let lapsed = async || {
+            let view = world.remote("north").await.communique(late.communique).await;
+            view.unwrap().state == State::Lapsed
+        };
+        until("it lapses", lapsed).await;
         let blank = fresh();
         for text in TEXTS.iter().map(|(_, text)| *text).chain([GOOD.as_bytes()]) {
             world.upload("north", blank, text).await.unwrap();
@@ -117,6 +153,12 @@ impl<'w> Scene<'w> {
             late,
             late_opening,
             deadline,
+            overdue,
+            timed,
+            timed_opening,
+            pending,
+            objected,
+            withdrawn,
             complete,
             complete_opening,
             last: (last, receipt),

@@ -6,23 +6,22 @@ use communique::{
     client::{
         chartering::{self, Host},
         reading::{self, CHARTERS_FILE_LIMIT, Pinned},
+        succeeding::Version,
     },
     domain::{
-        charter::{Adoption, Charter, Party, Succession},
+        charter::{Charter, Party, Succession},
         document::Document,
         id::Digest,
         json::{self, Form},
         refusal::Refusal,
-        statement::Unverified,
         words::Names,
     },
 };
 use serde_json::json;
 
-use super::{Context, now};
+use super::{Context, now, succession};
 use crate::{
-    args,
-    confirm::{self, Announced},
+    args, confirm,
     errors::Failure,
     profile,
     render::{self, Out},
@@ -64,45 +63,20 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
                 ctx.out.line("Next: every party reads it (`communique charter show`) and adopts it (`communique charter adopt`).");
             }
         }
-        args::Charter::Adopt { file, key, out, consent } => {
-            profile::must_be_new(&out)?;
-            let charter = read(&file)?;
-            let announced = Announced::beside(&key)?;
-            let party = chartering::authority_of(&charter, &announced)?.id.clone();
-            let scene = ctx.scene();
-            show(scene, &charter);
-            scene.gap();
-            scene.heading(&format!(
-                "With this key {party} adopts this charter: it agrees to exactly these parties, keys and rules."
-            ));
-            confirm::typed(ctx, &consent, "adopt it", &party)?;
-            let adoption = chartering::adopt(&charter, &announced.unlock(&consent.passphrase)?, now())?;
-            profile::write_new(&out, adoption.compact().as_bytes(), false)?;
-            if ctx.json {
-                ctx.out.json(&json!({ "file": out, "party": party, "digest": adoption.digest(), "fingerprint": charter.digest() }));
-            } else {
-                ctx.out.line(&format!(
-                    "{}: {party} adopts the charter; give it to the operator of the exchange.",
-                    out.display()
-                ));
-            }
-        }
-        args::Charter::Show { file: Some(file) } => {
-            let charter = read(&file)?;
-            tell(ctx, &charter, None);
-        }
-        args::Charter::Show { file: None } => {
+        args::Charter::Next(args) => succession::next(ctx, args)?,
+        args::Charter::Adopt { file, key, out, consent } => succession::adopt(ctx, &file, &key, &out, &consent)?,
+        args::Charter::Propose { file, adoption } => succession::propose(ctx, &file, &adoption)?,
+        args::Charter::SubmitAdoption { file } => succession::submit(ctx, &file)?,
+        args::Charter::List => succession::list(ctx)?,
+        args::Charter::Fetch { proposed, out } => succession::fetch(ctx, proposed, &out)?,
+        args::Charter::Show { file: Some(file), .. } => tell(ctx, &read(&file)?, None),
+        args::Charter::Show { file: None, proposed } => {
             let profile = ctx.profile()?;
             let session = ctx.session(&profile)?;
-            let view = ctx.wait(session.remote().charter(None))?;
-            let charter = Document::<Charter>::parse(view.charter)?;
-            session.pinned().of(charter.digest())?;
-            let mut by = Vec::new();
-            for adoption in &view.adoptions {
-                let adoption = Unverified::<Adoption>::parse(&adoption.statement)?;
-                by.push(format!("{} ({})", adoption.claims().party, adoption.claims().time));
-            }
-            tell(ctx, &charter, Some(&by));
+            let fingerprint = proposed.unwrap_or_else(|| session.pinned().charter().digest());
+            let versions = ctx.wait(session.succession(now()))?;
+            let version = succession::of(versions, fingerprint).ok_or_else(|| succession::unlisted(fingerprint))?;
+            tell(ctx, &version.charter, Some(&version));
         }
         args::Charter::Fingerprint { file } => {
             let fingerprint = read(&file)?.digest();
@@ -116,10 +90,14 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A charter from a file.
-pub fn read(path: &Path) -> Result<Document<Charter>, Failure> {
-    let bytes = profile::read_passed_on(path, Charter::LIMIT)?.into_bytes();
-    Document::parse(bytes).map_err(|e| Failure::from(e).of(path.display()))
+/// The charters of a file, from version 1 on.
+pub fn chain(path: &Path) -> Result<Vec<Document<Charter>>, Failure> {
+    reading::charters(&profile::read(path, CHARTERS_FILE_LIMIT)?).map_err(|e| Failure::from(e).of(path.display()))
+}
+
+/// The last charter of a file.
+fn read(path: &Path) -> Result<Document<Charter>, Failure> {
+    chain(path)?.pop().ok_or_else(|| Failure::refused(format!("{}: there is no charter in it", path.display())))
 }
 
 /// A charter from a file, believed because the person named the file.
@@ -131,28 +109,40 @@ pub fn pinned(path: &Path) -> Result<Pinned, Failure> {
     Pinned::new(&bytes, newest.digest()).map_err(named)
 }
 
-fn described<F: Form>(path: &Path) -> Result<F, Failure> {
+/// A description that a party or the operator passed on.
+pub fn described<F: Form>(path: &Path) -> Result<F, Failure> {
     let bytes = profile::read(path, F::LIMIT + 1)?;
     chartering::description(&bytes).map_err(|e| Failure::from(e).of(path.display()))
 }
 
-fn tell(ctx: &mut Context, charter: &Document<Charter>, adopted: Option<&[String]>) {
+fn tell(ctx: &mut Context, charter: &Document<Charter>, version: Option<&Version>) {
     if ctx.json {
-        ctx.out.json(&json!({ "fingerprint": charter.digest(), "charter": **charter, "adopted": adopted }));
+        // As the parties, each with the time that the exchange logged it.
+        let adopted = version.map(|v| v.adopted.iter().map(|(p, t)| format!("{p} ({t})")).collect::<Vec<_>>());
+        ctx.out.json(&json!({ "fingerprint": charter.digest(), "charter": **charter, "adopted": adopted,
+            "state": version.map(|v| v.progress.as_str()), "in_force_since": version.and_then(|v| v.since),
+            "missing": version.map(|v| &v.missing), "consent_missing": version.map(|v| &v.consent_missing) }));
     } else {
         show(&mut ctx.out, charter);
-        if let Some(by) = adopted {
-            ctx.out.field("adopted by", &by.join(", "));
+        if let Some(version) = version {
+            succession::tell(&mut ctx.out, version);
         }
     }
 }
 
-fn show(out: &mut Out, charter: &Document<Charter>) {
+/// What a charter says.
+pub fn show(out: &mut Out, charter: &Document<Charter>) {
     out.heading(&format!("Charter {} of the exchange {}", charter.version, charter.exchange));
     out.field("fingerprint", &charter.digest().to_string());
+    if let Some(previous) = charter.previous {
+        out.field("succeeds", &previous.to_string());
+    }
+    if let Some(adopt_by) = charter.adopt_by {
+        out.field("adopt by", &adopt_by.to_string());
+    }
     let succession = match charter.succession {
-        Succession::Unanimous => "adopted by every party",
-        Succession::AllButOne => "adopted by all parties but one",
+        Succession::Unanimous => "needs the consent of every party",
+        Succession::AllButOne => "needs the consent of all parties but one",
     };
     out.field("next charter", succession);
     out.field("witnesses", &charter.witnesses.to_string());

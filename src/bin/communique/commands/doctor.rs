@@ -2,11 +2,13 @@
 
 use communique::{
     client::{
+        granted::{Force, Granted},
         reading::Pinned,
         remote::{Connection, Remote},
         session::Session,
     },
     domain::{
+        act::ActKind,
         charter::Charter,
         document::Document,
         id::{PartyId, Role},
@@ -367,10 +369,14 @@ fn powers(ctx: &Context, session: &Session, party: Option<&PartyId>, key: &Annou
         Err(error) => return found.bad(Level::Warning, WHAT, cause(&error), "see communique powers list"),
     };
     let now = now();
-    let live: Vec<_> = grants.iter().filter(|g| g.body().not_after >= now).collect();
+    let force = |g: &Granted| g.force(session.pinned(), now);
+    let live: Vec<_> = grants.iter().filter(|g| !force(g).ended()).collect();
     match (live.as_slice(), grants.last()) {
         ([], Some(last)) => {
-            let words = format!("the last that name your key ended {}", last.body().not_after);
+            let words = match force(last) {
+                Force::Expired(ended) => format!("the last that name your key ended {ended}"),
+                other => format!("the last that name your key do not stand: {other}"),
+            };
             found.bad(Level::Fault, WHAT, words, NEXT);
         }
         ([], None) => {
@@ -378,7 +384,7 @@ fn powers(ctx: &Context, session: &Session, party: Option<&PartyId>, key: &Annou
         }
         (live, _) => {
             for grant in live {
-                let body = grant.body();
+                let body = grant.powers.body();
                 let name = format!("{} may {} in {};", body.holder.id, acts(body), scope(body));
                 if body.not_before > now {
                     found.bad(
@@ -397,6 +403,9 @@ fn powers(ctx: &Context, session: &Session, party: Option<&PartyId>, key: &Annou
 }
 
 fn acts(powers: &Powers) -> String {
+    if powers.acts.len() == ActKind::ALL.len() {
+        return "do every act".into();
+    }
     powers.acts.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(", ")
 }
 

@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 use communique::{
     client::{
         acting::{self, Circumstances},
-        drafting::{self, Place},
+        comparing,
+        drafting::{self, Description, Place},
+        granted::Granted,
         reading::{self, Reading},
         session::{Session, Watch},
     },
@@ -13,8 +15,7 @@ use communique::{
         act::ActKind,
         document::Document,
         id::{CommuniqueId, PartyId, Salt},
-        manifest::Manifest,
-        statement::Statement,
+        manifest::{Manifest, Rectifies},
         text::TEXT_LIMIT,
         view::Receipt,
     },
@@ -34,12 +35,22 @@ use crate::{
 pub fn new(ctx: &mut Context, args: &New) -> Result<(), Failure> {
     let id = CommuniqueId::new(millis(), &random());
     let profile = ctx.profile()?;
-    propose(ctx, &profile, id, &args.draft, &args.consent, true)
+    let corrects = args.rectifies.map(|id| (id, args.anyway));
+    propose(ctx, &profile, id, &args.draft, &args.consent, &Stage::First { corrects })
 }
 
 pub fn revise(ctx: &mut Context, args: &Revise) -> Result<(), Failure> {
     let profile = ctx.profile()?;
-    propose(ctx, &profile, args.id, &args.draft, &args.consent, false)
+    propose(ctx, &profile, args.id, &args.draft, &args.consent, &Stage::Later)
+}
+
+/// Which revision it is.
+enum Stage {
+    /// The first; what it corrects, and whether also if something newer does.
+    First {
+        corrects: Option<(CommuniqueId, bool)>,
+    },
+    Later,
 }
 
 fn propose(
@@ -48,21 +59,32 @@ fn propose(
     id: CommuniqueId,
     draft: &Path,
     consent: &Consent,
-    first: bool,
+    stage: &Stage,
 ) -> Result<(), Failure> {
     // What is wrong with the draft is said before the exchange is asked for anything.
     let description = drafting::read(draft)?;
     let announced = Announced::beside(profile.signing_key()?)?;
     let session = ctx.session(profile)?;
     let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
-    let reading = if first { None } else { Some(ctx.wait(session.read(id))?) };
+    let (reading, original) = match stage {
+        Stage::First { corrects: None } => (None, None),
+        Stage::First { corrects: Some((original, anyway)) } => {
+            (None, Some(rectified(ctx, &session, *original, *anyway, &description)?))
+        }
+        Stage::Later => {
+            let reading = ctx.wait(session.read(id))?;
+            let party = speaker(profile, &grants)?;
+            acting::allowed(session.pinned(), &reading, ActKind::Propose, &party, now())?;
+            (Some(reading), None)
+        }
+    };
     let place = match &reading {
-        None => Place::First(speaker(profile, &grants)?, None),
+        None => Place::First(speaker(profile, &grants)?, original.as_ref().map(|(rectifies, _)| *rectifies)),
         Some(reading) => Place::After(&reading.newest.manifest),
     };
     let base = draft.parent().unwrap_or(Path::new(""));
     let (manifest, uploads) = drafting::manifest(base, description, session.pinned(), id, place, Salt::new(random()))?;
-    let digests: Vec<_> = grants.iter().map(Statement::digest).collect();
+    let digests: Vec<_> = grants.iter().map(|g| g.powers.digest()).collect();
     let unanswered = Unanswered::under(session.pinned().founding());
     if let Some(kept) = unanswered.proposal(&manifest, &digests) {
         let receipt = acts::again(ctx, &session, &kept)?;
@@ -80,6 +102,15 @@ fn propose(
         bytes.insert(text.lang.clone(), profile::read(&upload.file, TEXT_LIMIT)?);
     }
     let texts: acts::Texts = reading::texts(&manifest, bytes)?;
+    let corrected = match &original {
+        Some((_, original)) => {
+            let before = ctx.wait(session.texts(original))?;
+            let changes = comparing::revisions((original, &before), (&manifest, &texts));
+            let nothing = changes.is_empty().then(|| "Nothing that is read changed.".to_owned());
+            changes.summary().into_iter().chain(nothing).collect()
+        }
+        None => vec![],
+    };
     let misaligned = text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str())));
     let out = ctx.scene();
     for (lang, words) in &texts {
@@ -88,6 +119,13 @@ fn propose(
     out.gap();
     show::facts(out, session.pinned().charter(), &manifest);
     acts::operator(out);
+    if let Some((_, original)) = &original {
+        out.gap();
+        out.heading(&format!("What it corrects in {}", original.communique));
+        for line in &corrected {
+            out.paragraph("  ", line);
+        }
+    }
     if let Some(reading) = &reading {
         overtakes(out, reading);
     }
@@ -121,12 +159,39 @@ fn done(ctx: &mut Context, manifest: &Document<Manifest>, receipt: &Receipt) {
     }
 }
 
+/// What a rectification of this publication names, and the manifest that was signed: the same parties sign again, as far as they are
+/// still there.
+fn rectified(
+    ctx: &Context,
+    session: &Session,
+    id: CommuniqueId,
+    anyway: bool,
+    description: &Description,
+) -> Result<(Rectifies, Document<Manifest>), Failure> {
+    let (rectifies, original, newer) = ctx.wait(session.rectifiable(id))?;
+    if let Some(newer) = newer.filter(|_| !anyway) {
+        return Err(Failure::refused(format!(
+            "{id} is rectified already; the newest rectification is {newer}: correct that one (--rectifies {newer}), or give --anyway"
+        )));
+    }
+    let mut there: Vec<_> =
+        original.parties.iter().filter(|p| session.pinned().standing().party(p).is_ok()).cloned().collect();
+    let mut named = description.parties.clone();
+    there.sort();
+    named.sort();
+    if there != named {
+        let there: Vec<_> = there.iter().map(PartyId::as_str).collect();
+        return Err(Failure::refused(format!(
+            "a rectification is signed by the parties of what it corrects: parties must name exactly {}",
+            there.join(", ")
+        )));
+    }
+    Ok((rectifies, original))
+}
+
 /// For which party: the profile's, or the one of the full powers.
-fn speaker(
-    profile: &Profile,
-    grants: &[communique::domain::statement::Statement<communique::domain::powers::Powers>],
-) -> Result<PartyId, Failure> {
-    let named = profile.party.clone().or_else(|| grants.last().map(|g| g.body().party.clone()));
+fn speaker(profile: &Profile, grants: &[Granted]) -> Result<PartyId, Failure> {
+    let named = profile.party.clone().or_else(|| grants.last().map(|g| g.powers.body().party.clone()));
     named.ok_or_else(|| {
         Failure::refused(
             "no full powers in the log name this key; ask your authority for a grant (communique powers grant)",

@@ -6,7 +6,7 @@ use communique::{
         timeline::{Happened, What},
     },
     domain::{
-        act::Act,
+        act::{Act, Declaration},
         entry::Kind,
         id::{CommuniqueId, Digest},
         statement::Statement,
@@ -14,7 +14,7 @@ use communique::{
 };
 use serde_json::{Value, json};
 
-use super::{Context, show::past};
+use super::{Context, show, wording::past};
 use crate::{
     errors::Failure,
     render::{self, Out},
@@ -53,6 +53,11 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
             if let Some(reason) = &body.reason {
                 out.verbatim(reason.as_str());
             }
+            match &body.declaration {
+                Some(Declaration::Texts(texts)) => show::declaration(out, texts),
+                Some(Declaration::Made(digest)) => out.paragraph("        ", &format!("with the declaration {digest}")),
+                None => {}
+            }
         }
         What::Escrowed { party, revision, .. } => {
             out.line(&head(&format!("{party} signed revision {revision}, in escrow: the exchange's word")));
@@ -72,12 +77,16 @@ fn who(session: &Session, act: &Statement<Act>) -> String {
     )
 }
 
-fn noted(kind: Kind) -> String {
+fn noted(kind: Kind) -> &'static str {
     match kind {
-        Kind::Opened => "open for signature".into(),
-        Kind::Completed => "complete: every party has signed".into(),
-        // The others' names say it.
-        kind => serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
+        Kind::Opened => "open for signature",
+        Kind::Completed => "complete: every party has signed",
+        Kind::Published => "published",
+        Kind::Lapsed => "lapsed: its deadline passed before every party had signed",
+        Kind::Returned => "back to drafting: another charter came into force while it was open",
+        Kind::Rectified => "rectified: a communiqué that corrects it was published",
+        Kind::Purged => "its texts and annexes were erased, as every party asked",
+        _ => "another entry",
     }
 }
 
@@ -87,16 +96,16 @@ fn value(session: &Session, happened: &Happened) -> Value {
         json!({ "index": happened.index, "time": happened.time, "what": what, "party": body.party,
             "holder": session.grant(&body.grant).map(|g| g.body().holder.clone()), "revision": body.revision,
             "manifest_digest": manifest, "act_digest": act.digest(), "place": body.place, "reason": body.reason,
-            "escrowed": false })
+            "declaration": body.declaration, "confirms": body.confirms, "escrowed": false })
     };
     match &happened.what {
         What::Revision(revision) => act("propose", &revision.propose, revision.manifest.digest()),
         What::Act(done) => act(done.body().act.as_str(), done, done.body().manifest),
         What::Escrowed { party, act, revision } => json!({ "index": happened.index, "time": null,
             "what": act.as_str(), "party": party, "holder": null, "revision": revision, "manifest_digest": null,
-            "act_digest": null, "place": null, "reason": null, "escrowed": true }),
+            "act_digest": null, "place": null, "reason": null, "declaration": null, "confirms": null, "escrowed": true }),
         What::Noted(kind) => json!({ "index": happened.index, "time": happened.time, "what": kind, "party": null,
             "holder": null, "revision": null, "manifest_digest": null, "act_digest": null, "place": null,
-            "reason": null, "escrowed": false }),
+            "reason": null, "declaration": null, "confirms": null, "escrowed": false }),
     }
 }

@@ -12,13 +12,20 @@ mod powers;
 mod publication;
 mod remark;
 mod show;
+mod succession;
 mod text;
 mod trust;
 pub mod verify;
 mod watch;
+mod wording;
 
-use communique::{app::machine::ThisMachine, client::session::Session, domain::time::Time};
+use communique::{
+    app::machine::ThisMachine,
+    client::session::Session,
+    domain::{act::ActKind, time::Time},
+};
 
+use self::acts::Intent;
 use crate::{
     args::{Args, Command},
     demo,
@@ -68,10 +75,16 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::Remark(command) => remark::run(&mut ctx, command),
         Command::Watch(args) => watch::run(&mut ctx, &args),
         Command::Diff(args) => diff::run(&mut ctx, &args),
-        Command::Initial(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Initial, &args, None),
-        Command::Open(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Open, &args, None),
-        Command::Sign(args) => acts::run(&mut ctx, communique::domain::act::ActKind::Sign, &args, None),
-        Command::Decline(args) => acts::decline(&mut ctx, &args),
+        Command::Object(args) => acts::reasoned(&mut ctx, ActKind::Object, &args),
+        Command::Declare(args) => acts::declare(&mut ctx, &args),
+        Command::Initial(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Initial), &args),
+        Command::Open(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Open), &args),
+        Command::Sign(args) => acts::sign(&mut ctx, &args),
+        Command::Confirm(args) => acts::confirm(&mut ctx, &args),
+        Command::Decline(args) => acts::reasoned(&mut ctx, ActKind::Decline, &args),
+        Command::Withdraw(args) => acts::withdraw(&mut ctx, &args),
+        Command::Release(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Release), &args),
+        Command::Purge(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Purge), &args),
         Command::Publish { id } => publication::publish(&mut ctx, id),
         Command::Fetch { id, out } => publication::fetch(&mut ctx, id, &out),
         Command::Text(command) => text::run(&mut ctx, command),

@@ -1,12 +1,17 @@
-//! `powers`: who may act for a party.
+//! `powers`: who may act for a party, and who no longer.
 
 use std::path::Path;
 
 use communique::{
-    client::chartering::{self, Terms},
+    client::{
+        chartering::{self, Terms},
+        granted::{Force, Granted},
+    },
     domain::{
-        powers::{Holder, Powers},
-        statement::{STATEMENT_LIMIT, Statement},
+        act::ActKind,
+        id::{Digest, PartyId},
+        powers::{Holder, Powers, Revocation},
+        statement::{STATEMENT_LIMIT, Statement, Unverified},
         words::Names,
     },
 };
@@ -24,43 +29,109 @@ use crate::{
 pub fn run(ctx: &mut Context, command: args::Powers) -> Result<(), Failure> {
     match command {
         args::Powers::Grant(args) => grant(ctx, &args),
+        args::Powers::Revoke(args) => revoke(ctx, &args),
         args::Powers::Submit { file } => submit(ctx, &file),
-        args::Powers::List { party } => {
-            let profile = ctx.profile()?;
-            let session = ctx.session(&profile)?;
-            let grants = ctx.wait(session.grants(party.as_ref()))?;
-            if ctx.json {
-                ctx.out.json(&json!({ "powers": grants.iter().map(value).collect::<Vec<_>>() }));
-            } else {
-                let rows = grants.iter().map(|g| {
-                    let p = g.body();
-                    vec![
-                        p.party.to_string(),
-                        p.holder.id.to_string(),
-                        render::name(&p.holder.names).to_owned(),
-                        acts(p),
-                        scope(p),
-                        p.not_after.to_string(),
-                        g.digest().to_string(),
-                    ]
-                });
-                ctx.out.table(&["party", "holder", "name", "may", "in", "until", "digest"], rows.collect());
-            }
-            Ok(())
-        }
+        args::Powers::List { party } => list(ctx, party.as_ref()),
         args::Powers::Show { digest } => {
             let profile = ctx.profile()?;
             let session = ctx.session(&profile)?;
-            let grant = ctx.wait(session.powers(digest))?;
+            let granted = ctx.wait(session.powers(digest))?;
+            let force = granted.force(session.pinned(), now());
             if ctx.json {
-                ctx.out.json(&value(&grant));
+                ctx.out.json(&value_of(&granted, &force));
             } else {
-                show(&mut ctx.out, grant.body());
+                show(&mut ctx.out, granted.powers.body());
                 ctx.out.field("digest", &digest.to_string());
+                ctx.out.field("state", &force.to_string());
+                if let Some((revocation, _)) = &granted.revoked {
+                    ctx.out.line("The reasons of their revocation:");
+                    ctx.out.verbatim(revocation.body().reason.as_str());
+                }
             }
             Ok(())
         }
     }
+}
+
+fn list(ctx: &mut Context, party: Option<&PartyId>) -> Result<(), Failure> {
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let grants = ctx.wait(session.grants(party))?;
+    let with = grants.iter().map(|g| (g, g.force(session.pinned(), now())));
+    if ctx.json {
+        ctx.out.json(&json!({ "powers": with.map(|(g, force)| value_of(g, &force)).collect::<Vec<_>>() }));
+        return Ok(());
+    }
+    let rows = with.map(|(g, force)| {
+        let p = g.powers.body();
+        vec![
+            p.party.to_string(),
+            p.holder.id.to_string(),
+            render::name(&p.holder.names).to_owned(),
+            acts(p),
+            scope(p),
+            p.not_after.to_string(),
+            force.to_string(),
+            g.powers.digest().to_string(),
+        ]
+    });
+    ctx.out.table(&["party", "holder", "name", "may", "in", "until", "state", "digest"], rows.collect());
+    Ok(())
+}
+
+fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
+    profile::must_be_new(&args.out)?;
+    let reason = super::acts::reason(args.reason.as_deref(), args.reason_file.as_deref())?
+        .ok_or_else(|| Failure::usage("a revocation has reasons: give --reason or --reason-file"))?;
+    let pinned = charter::pinned(&args.charter)?;
+    let announced = Announced::beside(&args.key)?;
+    let party = chartering::authority_of(pinned.charter(), &announced)?.id.clone();
+    let file = Path::new(&args.grant);
+    let (grant, known) = match Digest::parse(&args.grant) {
+        Ok(digest) if !file.exists() => (digest, None),
+        _ => {
+            let known = pinned
+                .powers(&profile::read_passed_on(file, STATEMENT_LIMIT)?)
+                .map_err(|e| Failure::from(e).of(file.display()))?;
+            (known.digest(), Some(known))
+        }
+    };
+    if let Some(known) = known.as_ref().filter(|known| known.body().party != party) {
+        return Err(Failure::refused(format!(
+            "these full powers are of {}, and this key is of {party}",
+            known.body().party
+        )));
+    }
+    let scene = ctx.scene();
+    scene.heading(&format!("{party} ends full powers, in the exchange {}", pinned.exchange()));
+    match &known {
+        Some(known) => show(scene, known.body()),
+        None => scene
+            .paragraph("", "Whose they are is not shown, since only the digest was given (communique powers show)."),
+    }
+    scene.field("digest", &grant.to_string());
+    scene.line("The reasons, which every party will read:");
+    scene.verbatim(reason.as_str());
+    scene.paragraph(
+        "",
+        "In force once the exchange has logged it. What was complete before stays so; a signature in a set that is not complete no longer counts.",
+    );
+    confirm::typed(ctx, &args.consent, "end them", &party)?;
+    let key = announced.unlock(&args.consent.passphrase)?;
+    let revocation = chartering::revoke(&pinned, &key, grant, reason, now())?;
+    profile::write_new(&args.out, revocation.compact().as_bytes(), false)?;
+    if args.submit {
+        ctx.say(&format!("{} is signed.", args.out.display()));
+        return submit(ctx, &args.out);
+    }
+    if ctx.json {
+        ctx.out.json(&json!({ "file": args.out, "revocation": end(&revocation) }));
+    } else {
+        let out = args.out.display();
+        ctx.out
+            .line(&format!("{out} is signed; it ends nothing until it is handed in: communique powers submit {out}"));
+    }
+    Ok(())
 }
 
 fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
@@ -122,6 +193,16 @@ fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {
     let compact = profile::read_passed_on(file, STATEMENT_LIMIT)?;
     let profile = ctx.profile()?;
     let session = ctx.session(&profile)?;
+    if Unverified::<Revocation>::parse(&compact).is_ok() {
+        let (revocation, receipt) = ctx.wait(session.submit_revocation(&compact))?;
+        if ctx.json {
+            ctx.out.json(&json!({ "revocation": end(&revocation), "receipt": render::receipt(&receipt) }));
+        } else {
+            let Revocation { party, grant, .. } = revocation.body();
+            ctx.out.line(&format!("{party} has ended full powers {grant}, entry {} of the log.", receipt.index));
+        }
+        return Ok(());
+    }
     let (grant, receipt) = ctx.wait(session.submit_powers(&compact))?;
     if ctx.json {
         ctx.out.json(&json!({ "powers": value(&grant), "receipt": render::receipt(&receipt) }));
@@ -153,7 +234,30 @@ fn value(grant: &Statement<Powers>) -> Value {
     json!({ "digest": grant.digest(), "statement": grant.body() })
 }
 
+fn value_of(granted: &Granted, force: &Force) -> Value {
+    let name = match force {
+        Force::Stands => "in_force",
+        Force::NotYet(_) => "not_yet",
+        Force::Expired(_) => "expired",
+        Force::Revoked(_) => "revoked",
+        Force::Outlived => "authority_changed",
+        Force::Left => "party_left",
+    };
+    let revocation = granted
+        .revoked
+        .as_ref()
+        .map(|(r, logged)| json!({ "digest": r.digest(), "statement": r.body(), "logged": logged }));
+    json!({ "digest": granted.powers.digest(), "statement": granted.powers.body(), "state": name, "revocation": revocation })
+}
+
+fn end(revocation: &Statement<Revocation>) -> Value {
+    json!({ "digest": revocation.digest(), "statement": revocation.body() })
+}
+
 fn acts(powers: &Powers) -> String {
+    if powers.acts.len() == ActKind::ALL.len() {
+        return "every act".into();
+    }
     powers.acts.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(", ")
 }
 

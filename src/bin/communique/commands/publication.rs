@@ -13,7 +13,11 @@ use communique::{
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::{errors::Failure, profile, render};
+use crate::{
+    errors::Failure,
+    profile,
+    render::{self, Out},
+};
 
 /// How much of a file is read at a time, in bytes.
 const PIECE: usize = 256 << 10;
@@ -29,6 +33,7 @@ pub fn publish(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
         ctx.out
             .field("published", &format!("{}, entry {} of the log", publication.published, publication.receipt.index));
         ctx.out.field("package", &format!("{}, {digest}", render::size(size)));
+        superseded(&mut ctx.out, &publication);
         ctx.out.line(&format!("Next: communique fetch {id} --out package.zip"));
     }
     Ok(())
@@ -82,10 +87,21 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
         ctx.out.json(&json!({ "file": to, "publication": value(&publication) }));
     } else {
         ctx.out.line(&format!("{}: {}, {digest}", to.display(), render::size(size)));
+        superseded(&mut ctx.out, &publication);
         let pin = session.pinned().founding();
         ctx.out.line(&format!("Next: communique verify {} --charter-pin {pin}", to.display()));
     }
     Ok(())
+}
+
+/// Names the newest rectification: whoever relies on this one should know.
+fn superseded(out: &mut Out, publication: &PublicationView) {
+    if let Some(newer) = publication.rectified_by {
+        out.field(
+            "rectified by",
+            &format!("{newer}, the newest: the corrected text is there (communique fetch {newer})"),
+        );
+    }
 }
 
 /// What came of a package so far, beside where it goes. One process at a time works on it.
@@ -155,5 +171,5 @@ fn publishable(_: &Path) -> Result<(), Failure> {
 fn value(p: &PublicationView) -> Value {
     let (digest, size) = p.package;
     json!({ "communique": p.communique, "published": p.published, "receipt": render::receipt(&p.receipt),
-        "package": { "sha256": digest, "size": size } })
+        "package": { "sha256": digest, "size": size }, "rectified_by": p.rectified_by })
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use communique::{
-    client::session::{History, Row, Session},
+    client::{
+        reading::Reading,
+        session::{History, Row, Session},
+    },
     domain::{
-        act::{Act, ActKind},
+        act::{Act, Declaration},
         charter::Charter,
         document::Document,
         id::{Lang, PartyId},
@@ -14,11 +17,12 @@ use communique::{
         statement::Statement,
         text::Direction,
         view::ListFilter,
+        words::Prose,
     },
 };
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, now, wording};
 use crate::{
     args,
     errors::Failure,
@@ -33,7 +37,7 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     let number = args.revision.unwrap_or(newest);
     let (manifest, acts, escrowed) = if number == newest {
         let acts = [&reading.newest.propose].into_iter().chain(&reading.acts).cloned().collect();
-        (reading.newest.manifest, acts, reading.escrowed)
+        (reading.newest.manifest.clone(), acts, reading.escrowed.clone())
     } else {
         let revision = ctx.wait(session.revision(args.id, number))?;
         let History { mut acts, escrowed } = ctx.wait(session.history(args.id))?;
@@ -41,36 +45,68 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
         let escrowed = escrowed.into_iter().filter(|(_, n)| *n == number).map(|(party, _)| party).collect();
         (revision.manifest, acts, escrowed)
     };
-    let texts = if args.texts { ctx.wait(session.texts(&manifest))? } else { BTreeMap::new() };
+    let purged = reading.purged;
+    let texts = if args.texts && !purged { ctx.wait(session.texts(&manifest))? } else { BTreeMap::new() };
+    let rectified_by = match reading.state {
+        State::Published => ctx.wait(session.publication(args.id))?.rectified_by,
+        _ => None,
+    };
     if ctx.json {
         ctx.out.json(&json!({
             "communique": args.id,
             "state": reading.state.as_str(),
             "newest_revision": newest,
             "declined": reading.declined,
+            "returned": reading.returned,
+            "purged": purged,
+            "rectified_by": rectified_by,
             "opening": reading.opening,
             "manifest_digest": manifest.digest(),
             "manifest": *manifest,
             "acts": acts.iter().map(|a| value(&session, a)).collect::<Vec<_>>(),
             "escrowed": escrowed,
-            "texts": args.texts.then_some(texts),
+            "texts": (args.texts && !purged).then_some(texts),
         }));
         return Ok(());
     }
     let out = &mut ctx.out;
     facts(out, session.pinned().charter(), &manifest);
-    let state = if number == newest { reading.state.to_string() } else { format!("overtaken by revision {newest}") };
+    let state = if number == newest { state(&reading) } else { format!("overtaken by revision {newest}") };
     out.field("state", &state);
     done(out, &session, &acts, &escrowed);
+    if number == newest {
+        for line in wording::under_way(&reading, session.pinned()) {
+            out.line(&line);
+        }
+    }
     for (lang, words) in &texts {
         text(out, &manifest, lang, words);
+    }
+    if args.texts && purged {
+        out.line("Its texts and annexes were erased, as every party asked; the digests above and the acts remain.");
     }
     super::text::warn(out, &super::text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str()))));
     if number == newest {
         out.gap();
-        out.line(&next(reading.state, reading.declined, &manifest));
+        let next = wording::next(&reading, session.pinned(), profile.party.as_ref(), rectified_by, now());
+        out.paragraph("", &next);
     }
     Ok(())
+}
+
+/// The state, and what it does not say by itself.
+fn state(reading: &Reading) -> String {
+    let more = match reading.state {
+        State::Drafting if reading.declined => ": it was declined, and what was signed stays sealed for ever",
+        State::Drafting if reading.returned => {
+            ": it came back when another charter came into force, and what was signed stays sealed for ever"
+        }
+        State::Lapsed if reading.purged => ": its deadline passed; its texts were erased",
+        State::Lapsed => ": its deadline passed, and what was signed stays sealed for ever",
+        State::Withdrawn if reading.purged => "; its texts were erased",
+        _ => "",
+    };
+    format!("{}{more}", reading.state)
 }
 
 pub fn list(ctx: &mut Context, args: args::List) -> Result<(), Failure> {
@@ -156,6 +192,9 @@ pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
         let host = meeting.host.as_ref().map(|h| format!(", host {h}")).unwrap_or_default();
         out.field("meeting", &format!("{}, {}{host}", render::names(&meeting.places), meeting.date));
     }
+    if let Some(rectifies) = &m.rectifies {
+        out.field("rectifies", &format!("{}, manifest {}", rectifies.communique, rectifies.manifest));
+    }
     out.field("effect", &m.legal_effect.to_string());
     let initialling = match m.procedure.initialling {
         Initialling::Required => "every party initials, then it opens for signature",
@@ -189,13 +228,31 @@ pub fn done(out: &mut Out, session: &Session, acts: &[Statement<Act>], escrowed:
             format!(", {}, {}", render::name(&holder.names), render::name(&holder.titles))
         });
         let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
-        out.field(past(body.act), &format!("{}{who}, {}{place}", body.party, body.time));
+        out.field(wording::past(body.act), &format!("{}{who}, {}{place}", body.party, body.time));
         if let Some(reason) = &body.reason {
             out.verbatim(reason.as_str());
+        }
+        match &body.declaration {
+            Some(Declaration::Texts(texts)) => declaration(out, texts),
+            Some(Declaration::Made(digest)) => out.field("", &format!("with the declaration {digest}")),
+            None => {}
+        }
+        if let Some(confirmed) = body.confirms {
+            out.field("", &format!("the signature {confirmed}"));
         }
     }
     for party in escrowed {
         out.field("signed", &format!("{party}, in escrow until all have: the exchange's word"));
+    }
+}
+
+/// What a party declares, in each language.
+pub fn declaration(out: &mut Out, texts: &BTreeMap<Lang, Prose>) {
+    for (lang, words) in texts {
+        if texts.len() > 1 {
+            out.line(&format!("  in the language {lang}:"));
+        }
+        out.verbatim(words.as_str());
     }
 }
 
@@ -215,41 +272,6 @@ pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
         ));
     }
     out.verbatim(words);
-}
-
-pub fn past(act: ActKind) -> &'static str {
-    match act {
-        ActKind::Confirm => "confirmed",
-        ActKind::Declare => "declared",
-        ActKind::Decline => "declined",
-        ActKind::Initial => "initialled",
-        ActKind::Object => "objected",
-        ActKind::Open => "opened",
-        ActKind::Propose => "proposed",
-        ActKind::Purge => "agreed to erase",
-        ActKind::Release => "released",
-        ActKind::Sign => "signed",
-        ActKind::SignAdReferendum => "signed ad referendum",
-        ActKind::Withdraw => "withdrew",
-    }
-}
-
-fn next(state: State, declined: bool, m: &Manifest) -> String {
-    let id = m.communique;
-    match state {
-        State::Drafting if declined => {
-            format!("It was declined: read the reasons, then propose another text: communique revise {id} DRAFT.toml")
-        }
-        State::Drafting if m.procedure.initialling == Initialling::Waived => {
-            format!("Next: communique revise {id} DRAFT.toml to change it; its proposer opens it: communique open {id}")
-        }
-        State::Drafting => format!("Next: communique initial {id}, or communique revise {id} DRAFT.toml to change it"),
-        State::Open => format!("Next: communique sign {id}, or communique decline {id} --reason TEXT"),
-        State::Complete => format!("Next: communique publish {id}"),
-        State::Published => format!("Next: communique fetch {id} --out package.zip"),
-        State::Withdrawn => "It was withdrawn: nothing more can be done to it; a new text is a new communiqué".into(),
-        State::Lapsed => "Its deadline passed: what was signed stays sealed; a new text is a new communiqué".into(),
-    }
 }
 
 /// An act, for programs.

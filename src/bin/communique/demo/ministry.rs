@@ -165,12 +165,13 @@ impl Ministry {
 
 /// Every party's adoption and first trust statement; copies stay in the party's folder.
 pub fn consents(ministries: &[Ministry], charter: &CharterDocument) -> Result<(Vec<String>, Vec<String>), Fault> {
+    let pinned = Pinned::new(charter.bytes(), charter.digest())?;
     let (mut adoptions, mut trusts) = (Vec::new(), Vec::new());
     for m in ministries {
         let now = ThisMachine.now();
         let adoption = chartering::adopt(charter, &m.authority, now)?;
         let ca = Der::new(m.ca.der().to_vec())?;
-        let trust = chartering::trust(charter, &m.authority, 1, [ca], [], now)?;
+        let trust = chartering::trust(&pinned, &m.authority, 1, [ca], [], now)?;
         fs::write(m.dir.join("adoption.jws"), adoption.compact())?;
         fs::write(m.dir.join("trust.jws"), trust.compact())?;
         adoptions.push(adoption.compact().to_owned());

@@ -1,0 +1,432 @@
+//! `charter next`, `adopt`, `propose`, `submit-adoption`, `list`, `fetch`: one charter succeeds another.
+
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use communique::{
+    client::{
+        chartering::{self, Host},
+        reading,
+        succeeding::{self, Change, Changes, Progress, Version},
+    },
+    domain::{
+        charter::{Adoption, Charter},
+        document::Document,
+        id::{Digest, PartyId},
+        key::Signer as _,
+        refusal::Refusal,
+        statement::{STATEMENT_LIMIT, Statement, Unverified},
+        time::Time,
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Context,
+    charter::{chain, described, show},
+    now,
+};
+use crate::{
+    args::{Consent, Next},
+    confirm::{self, Announced},
+    errors::Failure,
+    profile,
+    render::{self, Out},
+};
+
+/// Largest record of adoptions, in bytes.
+const RECORD_LIMIT: usize = 64 << 10;
+
+pub fn next(ctx: &mut Context, args: Next) -> Result<(), Failure> {
+    profile::must_be_new(&args.out)?;
+    let mut charters = chain(&args.after)?;
+    let parties = |files: &[PathBuf]| files.iter().map(|file| described(file)).collect::<Result<Vec<_>, _>>();
+    let changes = Changes {
+        join: parties(&args.join)?,
+        leave: args.leave.into_iter().collect(),
+        replace: parties(&args.replace)?,
+        host: args.host.as_deref().map(described::<Host>).transpose()?,
+        witnesses: args.witnesses,
+        adopt_by: args.adopt_by,
+    };
+    let drafted = succeeding::successor(&charters, changes, now())?;
+    let changed = charters.last().map(|before| succeeding::compare(before, &drafted)).unwrap_or_default();
+    let (version, fingerprint) = (drafted.version, drafted.digest());
+    charters.push(drafted);
+    profile::write_new(&args.out, &succeeding::file(&charters), false)?;
+    if ctx.json {
+        ctx.out.json(&json!({ "file": args.out, "version": version, "fingerprint": fingerprint, "changes": changed }));
+    } else {
+        let file = args.out.display();
+        ctx.out.field("charters", &file.to_string());
+        ctx.out.field("fingerprint", &format!("{fingerprint}, of charter {version}"));
+        told(&mut ctx.out, &changed);
+        ctx.out.paragraph(
+            "",
+            &format!("Next: pass it on; each party reads it (communique charter show {file}) and adopts it (communique charter adopt {file} --key KEY --out ADOPTION.jws)."),
+        );
+    }
+    Ok(())
+}
+
+pub fn adopt(ctx: &mut Context, file: &Path, key: &Path, to: &Path, consent: &Consent) -> Result<(), Failure> {
+    profile::must_be_new(to)?;
+    let charters = chain(file)?;
+    let announced = Announced::beside(key)?;
+    let (next, before) = match charters.as_slice() {
+        [.., before, next] => (next, Some(before)),
+        [first] => (first, None),
+        [] => return Err(Failure::refused(format!("{}: there is no charter in it", file.display()))),
+    };
+    let (party, words) = match before {
+        None => {
+            let party = chartering::authority_of(next, &announced)?.id.clone();
+            let words = "adopts this charter: it agrees to exactly these parties, keys and rules.".to_owned();
+            (party, words)
+        }
+        Some(before) => {
+            let capacity = succeeding::capacity(&charters, &announced.public())?;
+            let words = capacity_words(&capacity, before, next);
+            (capacity.party, words)
+        }
+    };
+    let record = Record::beside(key)?;
+    record.admits(next, now())?;
+
+    let scene = ctx.scene();
+    show(scene, next);
+    if let Some(before) = before {
+        scene.gap();
+        scene.heading(&format!("What it changes in charter {} ({})", before.version, before.digest()));
+        told(scene, &succeeding::compare(before, next));
+        if let Some(adopt_by) = next.adopt_by {
+            scene.paragraph(
+                "",
+                &format!(
+                    "It is to be adopted by {adopt_by}. Until then {party} can adopt no other in place of charter {}.",
+                    before.version
+                ),
+            );
+        }
+    }
+    scene.gap();
+    scene.heading(&format!("With this key {party} {words}"));
+    confirm::typed(ctx, consent, "adopt it", &party)?;
+    let key = announced.unlock(&consent.passphrase)?;
+    let adoption = if before.is_none() {
+        chartering::adopt(next, &key, now())?
+    } else {
+        let adoption = succeeding::adopt(&charters, &key, now())?;
+        // Kept before the adoption leaves this program: a second one must never be without the first being known.
+        record.keep(next)?;
+        adoption
+    };
+    profile::write_new(to, adoption.compact().as_bytes(), false)?;
+    adopted(ctx, to, &adoption, next, file);
+    Ok(())
+}
+
+fn adopted(ctx: &mut Context, to: &Path, adoption: &Statement<Adoption>, charter: &Document<Charter>, file: &Path) {
+    let party = &adoption.body().party;
+    if ctx.json {
+        ctx.out.json(&json!({ "file": to, "party": party, "digest": adoption.digest(), "version": charter.version,
+            "fingerprint": charter.digest() }));
+    } else if charter.version == 1 {
+        ctx.out
+            .line(&format!("{}: {party} adopts the charter; give it to the operator of the exchange.", to.display()));
+    } else {
+        let (to, file) = (to.display(), file.display());
+        ctx.out.line(&format!("{to}: {party} adopts charter {}.", charter.version));
+        ctx.out.paragraph(
+            "",
+            &format!("Next: whoever is first puts the charter forward with it (communique charter propose {file} --adoption {to}); every other adoption is handed in by itself (communique charter submit-adoption {to}). Any party may carry it."),
+        );
+    }
+}
+
+/// As what the party adopts, in words.
+fn capacity_words(capacity: &succeeding::Capacity, before: &Charter, next: &Charter) -> String {
+    let (n, m) = (next.version, before.version);
+    let stays = next.parties.iter().any(|p| p.id == capacity.party);
+    let was = before.parties.iter().any(|p| p.id == capacity.party);
+    match (capacity.consents, capacity.bound) {
+        (true, true) => format!(
+            "adopts charter {n}: it consents that it succeeds charter {m}, and agrees to exactly these parties, keys and rules."
+        ),
+        (true, false) if stays => format!(
+            "consents that charter {n} succeeds charter {m}. This is its old key: to be a party under charter {n}, it must adopt it with its new key too."
+        ),
+        (true, false) => {
+            format!("consents that charter {n} succeeds charter {m}, and LEAVES: it is no party from then on.")
+        }
+        (false, _) if was => format!(
+            "adopts charter {n} with its new key: it agrees to exactly these parties, keys and rules. The consent of its old key is asked for too."
+        ),
+        (false, _) => format!("JOINS by charter {n}: it agrees to exactly these parties, keys and rules."),
+    }
+}
+
+pub fn propose(ctx: &mut Context, file: &Path, adoption: &Path) -> Result<(), Failure> {
+    let charters = chain(file)?;
+    let compact = profile::read_passed_on(adoption, STATEMENT_LIMIT)?;
+    let claims = Unverified::<Adoption>::parse(&compact).map_err(|e| Failure::from(e).of(adoption.display()))?;
+    let Some(next) = charters.last() else {
+        return Err(Failure::refused(format!("{}: there is no charter in it", file.display())));
+    };
+    if claims.claims().charter != next.digest() {
+        return Err(Failure::refused(format!(
+            "{} adopts another charter than the last of {}; adopt this one (communique charter adopt)",
+            adoption.display(),
+            file.display()
+        )));
+    }
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let standing = session.pinned().standing();
+    if next.previous != Some(standing.digest()) {
+        return Err(Failure::refused(format!(
+            "the last charter of {} does not succeed charter {}, which is in force; fetch that one (communique charter fetch), and draft from it (communique charter next)",
+            file.display(),
+            standing.charter().version
+        )));
+    }
+    let receipt = ctx.wait(session.propose_charter(next, &compact))?;
+    let progress = ctx.wait(session.succession(now())).ok().and_then(|v| of(v, next.digest()));
+    if ctx.json {
+        ctx.out.json(
+            &json!({ "fingerprint": next.digest(), "version": next.version, "receipt": render::receipt(&receipt),
+            "charter": progress.as_ref().map(value) }),
+        );
+    } else {
+        ctx.out.line(&format!("Charter {} is put forward, entry {} of the log.", next.version, receipt.index));
+        if let Some(version) = progress {
+            tell(&mut ctx.out, &version);
+        }
+    }
+    Ok(())
+}
+
+pub fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {
+    let compact = profile::read_passed_on(file, STATEMENT_LIMIT)?;
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let (adoption, receipt) =
+        ctx.wait(session.submit_adoption(&compact)).map_err(|e| Failure::from(e).of(file.display()))?;
+    let progress = ctx.wait(session.succession(now())).ok().and_then(|v| of(v, adoption.charter));
+    if ctx.json {
+        ctx.out.json(&json!({ "party": adoption.party, "version": adoption.version, "fingerprint": adoption.charter,
+            "receipt": render::receipt(&receipt), "charter": progress.as_ref().map(value) }));
+    } else {
+        let Adoption { party, version, .. } = &adoption;
+        ctx.out.line(&format!("{party} has adopted charter {version}, entry {} of the log.", receipt.index));
+        if let Some(version) = progress {
+            tell(&mut ctx.out, &version);
+        }
+    }
+    Ok(())
+}
+
+pub fn list(ctx: &mut Context) -> Result<(), Failure> {
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let versions = ctx.wait(session.succession(now()))?;
+    if ctx.json {
+        ctx.out.json(&json!({ "charters": versions.iter().map(value).collect::<Vec<_>>() }));
+        return Ok(());
+    }
+    for (n, version) in versions.iter().enumerate() {
+        if n > 0 {
+            ctx.out.gap();
+        }
+        ctx.out.heading(&format!("Charter {}", version.charter.version));
+        ctx.out.field("fingerprint", &version.charter.digest().to_string());
+        tell(&mut ctx.out, version);
+    }
+    Ok(())
+}
+
+pub fn fetch(ctx: &mut Context, proposed: Option<Digest>, to: &Path) -> Result<(), Failure> {
+    profile::must_be_new(to)?;
+    let profile = ctx.profile()?;
+    let session = ctx.session(&profile)?;
+    let mut charters: Vec<_> = session.pinned().chain().map(|s| s.charter().clone()).collect();
+    if let Some(proposed) = proposed {
+        let version =
+            ctx.wait(session.succession(now())).map(|v| of(v, proposed))?.ok_or_else(|| unlisted(proposed))?;
+        let newest = charters.last().map(Document::digest);
+        if charters.iter().all(|c| c.digest() != proposed) {
+            if version.charter.previous != newest {
+                return Err(Failure::refused(format!(
+                    "charter {} {proposed} does not succeed the one in force: it can no longer be adopted",
+                    version.charter.version
+                )));
+            }
+            charters.push(version.charter);
+        }
+    }
+    let bytes = succeeding::file(&charters);
+    reading::charters(&bytes)?;
+    profile::write_new(to, &bytes, false)?;
+    let newest = charters.last().map(|c| (c.version, c.digest()));
+    if ctx.json {
+        let fingerprints: Vec<_> = charters.iter().map(Document::digest).collect();
+        ctx.out.json(&json!({ "file": to, "fingerprints": fingerprints }));
+    } else if let Some((version, digest)) = newest {
+        let rest = if charters.len() == 1 { "charter 1 alone".into() } else { format!("charters 1 to {version}") };
+        ctx.out.line(&format!("{}: {rest}, the last with fingerprint {digest}.", to.display()));
+        let next = match proposed {
+            Some(_) => format!("Next: read it (communique charter show {}), and adopt it.", to.display()),
+            None => {
+                "It may take the place of the file that the profile names as charter; the pin stays as it is.".into()
+            }
+        };
+        ctx.out.paragraph("", &next);
+    }
+    Ok(())
+}
+
+/// The charter of this fingerprint among those that were put forward.
+pub fn of(versions: Vec<Version>, fingerprint: Digest) -> Option<Version> {
+    versions.into_iter().find(|v| v.charter.digest() == fingerprint)
+}
+
+pub fn unlisted(fingerprint: Digest) -> Failure {
+    Failure::refused(format!("no charter {fingerprint} was put forward; see communique charter list"))
+}
+
+/// How far a charter is.
+pub fn tell(out: &mut Out, version: &Version) {
+    let Version { charter, progress, since, .. } = version;
+    let since = since.map(|t| t.to_string()).unwrap_or_default();
+    let by = charter.adopt_by.map(|t| t.to_string()).unwrap_or_default();
+    out.field(
+        "state",
+        &match progress {
+            Progress::InForce => format!("in force since {since}"),
+            Progress::Succeeded => format!("was in force from {since}, and was succeeded"),
+            Progress::Pending => format!("pending: to be adopted by {by}"),
+            Progress::Failed => "failed: it never came into force, and no longer can".into(),
+        },
+    );
+    for (n, (party, time)) in version.adopted.iter().enumerate() {
+        out.field(if n == 0 { "adopted by" } else { "" }, &format!("{party}, {time}"));
+    }
+    let list = |parties: &[PartyId]| parties.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let leaving: Vec<_> = version.consent_missing.iter().filter(|p| !version.missing.contains(p)).cloned().collect();
+    match progress {
+        Progress::Pending => {
+            if !version.missing.is_empty() {
+                out.field("missing", &list(&version.missing));
+            }
+            if !leaving.is_empty() {
+                out.field("missing", &format!("{}, by the key of the charter before", list(&leaving)));
+            }
+        }
+        Progress::InForce | Progress::Succeeded if !version.missing.is_empty() => {
+            out.field("absent", &format!("{}: listed, not adopted in time, no party", list(&version.missing)));
+        }
+        _ => {}
+    }
+}
+
+pub fn value(version: &Version) -> Value {
+    let adopted: Vec<_> =
+        version.adopted.iter().map(|(party, time)| json!({ "party": party, "logged": time })).collect();
+    json!({ "version": version.charter.version, "fingerprint": version.charter.digest(),
+        "state": version.progress.as_str(), "in_force_since": version.since, "adopt_by": version.charter.adopt_by,
+        "adopted": adopted, "missing": version.missing, "consent_missing": version.consent_missing })
+}
+
+/// What changes, a line each.
+fn told(out: &mut Out, changes: &[Change]) {
+    for change in changes {
+        out.paragraph("  ", &change_words(change));
+    }
+}
+
+fn change_words(change: &Change) -> String {
+    let (old, new) = (change.old.as_deref().unwrap_or("none"), change.new.as_deref().unwrap_or("none"));
+    match (&change.party, change.what) {
+        (Some(party), "joins") => format!("{party} JOINS, with the authority key {new}"),
+        (Some(party), "leaves") => format!("{party} LEAVES, whose authority key is {old}"),
+        (Some(party), what) => format!("{party}: {what} {old} → {new}"),
+        (None, what) => format!("the exchange: {what} {old} → {new}"),
+    }
+}
+
+/// What was adopted with a key, kept beside it: whoever adopts two charters in place of one makes the exchange refuse the second,
+/// and gives the others two answers.
+struct Record {
+    file: PathBuf,
+    adopted: Vec<Adopted>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Adopted {
+    previous: Option<Digest>,
+    charter: Digest,
+    version: u64,
+    adopt_by: Option<Time>,
+}
+
+impl Record {
+    /// Reads KEY.adoptions of KEY.
+    fn beside(key: &Path) -> Result<Self, Failure> {
+        let mut name = key.as_os_str().to_owned();
+        name.push(".adoptions");
+        let file = PathBuf::from(name);
+        if !file.exists() {
+            return Ok(Self { file, adopted: vec![] });
+        }
+        let bytes = profile::read(&file, RECORD_LIMIT)?;
+        let adopted = serde_json::from_slice(&bytes).map_err(|e| {
+            Failure::refused(format!(
+                "{}: not the record of what was adopted with this key ({e}); find out what was, before you adopt anything",
+                file.display()
+            ))
+        })?;
+        Ok(Self { file, adopted })
+    }
+    /// Refuses a second charter in place of the same one, while the first can still come into force.
+    fn admits(&self, charter: &Document<Charter>, now: Time) -> Result<(), Failure> {
+        let stands = |a: &&Adopted| {
+            charter.previous.is_some()
+                && a.previous == charter.previous
+                && a.charter != charter.digest()
+                && a.adopt_by.is_some_and(|by| now <= by)
+        };
+        match self.adopted.iter().find(stands) {
+            None => Ok(()),
+            Some(first) => Err(Failure::from(Refusal::Succession {
+                problem: format!(
+                    "this key has adopted another charter {}, {}, in place of the same one, and it stands until {}; adopt this one after",
+                    first.version,
+                    first.charter,
+                    first.adopt_by.map(|by| by.to_string()).unwrap_or_default()
+                ),
+            })
+            .of(self.file.display())),
+        }
+    }
+    /// Notes a charter, durably, for the key's owner alone to read.
+    fn keep(mut self, charter: &Document<Charter>) -> Result<(), Failure> {
+        let digest = charter.digest();
+        if self.adopted.iter().any(|a| a.charter == digest) {
+            return Ok(());
+        }
+        let (previous, version, adopt_by) = (charter.previous, charter.version, charter.adopt_by);
+        self.adopted.push(Adopted { previous, charter: digest, version, adopt_by });
+        let failed =
+            |e: std::io::Error| Failure::file(&self.file, &e).of("what is adopted could not be noted, and nothing was");
+        let directory = self.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut temporary = tempfile::Builder::new().prefix(".communique-").tempfile_in(directory).map_err(failed)?;
+        let bytes = serde_json::to_vec_pretty(&self.adopted).unwrap_or_default();
+        temporary.write_all(&bytes).and_then(|()| temporary.as_file().sync_all()).map_err(failed)?;
+        temporary.persist(&self.file).map_err(|e| failed(e.error))?;
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    }
+}

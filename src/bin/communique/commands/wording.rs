@@ -1,0 +1,250 @@
+//! What acts mean, and what may be done next, in words for the people who do them.
+
+use communique::{
+    client::{
+        acting::{self, done_by},
+        reading::{Pinned, Reading},
+    },
+    domain::{
+        act::ActKind,
+        id::{CommuniqueId, PartyId},
+        life::State,
+        manifest::Initialling,
+        powers::Powers,
+        statement::Statement,
+        time::Time,
+    },
+};
+
+use crate::render;
+
+/// Who acts for whom.
+pub fn who(party: &PartyId, grant: &Statement<Powers>) -> String {
+    let holder = &grant.body().holder;
+    format!("{party}, by {}, {}", render::name(&holder.names), render::name(&holder.titles))
+}
+
+/// What an act on what was read means. Whoever signs reads this last.
+pub fn meaning(kind: ActKind, party: &PartyId, reading: &Reading, pinned: &Pinned, declares: bool) -> String {
+    let with = if declares { ", WITH THE DECLARATION above" } else { "" };
+    let together = || so_far(kind, party, reading, pinned);
+    match kind {
+        ActKind::Propose => "proposes this text to the other parties".into(),
+        ActKind::Object => {
+            "objects to this revision, for the reasons above: it cannot be opened for signature, and another revision is needed"
+                .into()
+        }
+        ActKind::Declare => format!(
+            "makes the declaration above: every party can read it from now on, it changes nothing in the text, and a signature of {party} may be given with it"
+        ),
+        ActKind::Initial => "initials this text: it is final; this is not yet consent to it".into(),
+        ActKind::Open => "opens this revision for signature: from then on the text is no longer changed".into(),
+        ActKind::Sign => {
+            format!("SIGNS this text definitively{with}; once every party has signed, this cannot be taken back")
+        }
+        ActKind::SignAdReferendum => {
+            format!("signs this text AD REFERENDUM{with}: the signature counts once {party} has confirmed it")
+        }
+        ActKind::Confirm => {
+            "CONFIRMS the signature ad referendum above: from now on it counts as a definitive one; once every party has signed, this cannot be taken back".into()
+        }
+        ActKind::Decline => {
+            "DECLINES this revision, for the reasons above: it goes back to drafting, what was signed stays sealed for ever, and another revision is needed".into()
+        }
+        ActKind::Withdraw if reading.state == State::Drafting => {
+            "TAKES THIS DRAFT BACK: that ends it at once, for every party; a new text is a new communiqué".into()
+        }
+        ActKind::Withdraw => format!(
+            "agrees to TAKE THIS COMMUNIQUÉ BACK, which ends it and leaves what was signed sealed for ever: {}",
+            together()
+        ),
+        ActKind::Release => {
+            let embargo = reading.newest.manifest.procedure.embargo.map(|t| format!(", {t}")).unwrap_or_default();
+            format!("agrees to publication before the end of the embargo{embargo}: {}", together())
+        }
+        ActKind::Purge => format!(
+            "agrees that the texts and annexes of every revision are ERASED FOR EVER, while digests and acts remain: {}",
+            together()
+        ),
+    }
+}
+
+/// What needs every party: who has agreed, who has not yet.
+fn so_far(kind: ActKind, party: &PartyId, reading: &Reading, pinned: &Pinned) -> String {
+    let missing: Vec<_> = missing(kind, reading, pinned).into_iter().filter(|p| *p != party).collect();
+    let done: Vec<_> = done_by(reading, kind).into_iter().filter(|p| *p != party).collect();
+    match (missing.as_slice(), done.as_slice()) {
+        ([], _) => "every other party has agreed, so it is so AT ONCE".into(),
+        (missing, []) => format!("it needs every party; {} must agree too", list(missing)),
+        (missing, done) => {
+            let have = if done.len() == 1 { "has" } else { "have" };
+            format!("it needs every party; {} {have} agreed, {} not yet", list(done), list(missing))
+        }
+    }
+}
+
+/// Who has still to agree to what needs every party. Who has left the charter can no longer be asked to erase.
+fn missing<'a>(kind: ActKind, reading: &'a Reading, pinned: &Pinned) -> Vec<&'a PartyId> {
+    let done = done_by(reading, kind);
+    let asked = |p: &&PartyId| kind != ActKind::Purge || pinned.standing().party(p).is_ok();
+    reading.newest.manifest.parties.iter().filter(asked).filter(|p| !done.contains(p)).collect()
+}
+
+fn list(parties: &[&PartyId]) -> String {
+    match parties {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [rest @ .., last] => {
+            let rest: Vec<_> = rest.iter().map(|p| p.as_str()).collect();
+            format!("{} and {last}", rest.join(", "))
+        }
+    }
+}
+
+/// How an act is asked for: “To …, type north”.
+pub fn infinitive(kind: ActKind) -> &'static str {
+    match kind {
+        ActKind::Confirm => "confirm it",
+        ActKind::Declare => "make the declaration",
+        ActKind::Decline => "decline it",
+        ActKind::Initial => "initial it",
+        ActKind::Object => "object to it",
+        ActKind::Open => "open it for signature",
+        ActKind::Propose => "propose it",
+        ActKind::Purge => "agree to the erasure",
+        ActKind::Release => "release it from the embargo",
+        ActKind::Sign => "sign it",
+        ActKind::SignAdReferendum => "sign it ad referendum",
+        ActKind::Withdraw => "take it back",
+    }
+}
+
+pub fn past(act: ActKind) -> &'static str {
+    match act {
+        ActKind::Confirm => "confirmed",
+        ActKind::Declare => "declared",
+        ActKind::Decline => "declined",
+        ActKind::Initial => "initialled",
+        ActKind::Object => "objected",
+        ActKind::Open => "opened",
+        ActKind::Propose => "proposed",
+        ActKind::Purge => "agreed to erase",
+        ActKind::Release => "released",
+        ActKind::Sign => "signed",
+        ActKind::SignAdReferendum => "signed ad referendum",
+        ActKind::Withdraw => "withdrew",
+    }
+}
+
+/// What is under way and needs every party, in a line each.
+pub fn under_way(reading: &Reading, pinned: &Pinned) -> Vec<String> {
+    let kinds = match reading.state {
+        State::Open => &[(ActKind::Withdraw, "withdrawal"), (ActKind::Release, "release from the embargo")][..],
+        State::Complete => &[(ActKind::Release, "release from the embargo")],
+        State::Withdrawn | State::Lapsed if !reading.purged => &[(ActKind::Purge, "erasure of the texts")],
+        _ => &[],
+    };
+    let told = |(kind, what): &(ActKind, &str)| {
+        let (done, missing) = (done_by(reading, *kind), missing(*kind, reading, pinned));
+        match missing.as_slice() {
+            _ if done.is_empty() => None,
+            [] => Some(format!("{what}: agreed by every party")),
+            missing => Some(format!("{what}: agreed by {}, not yet by {}", list(&done), list(missing))),
+        }
+    };
+    kinds.iter().filter_map(told).collect()
+}
+
+/// What may be done next, for whoever reads it; `me` is the party, where it is known.
+pub fn next(
+    reading: &Reading,
+    pinned: &Pinned,
+    me: Option<&PartyId>,
+    rectified_by: Option<CommuniqueId>,
+    now: Time,
+) -> String {
+    let m = &reading.newest.manifest;
+    let id = m.communique;
+    let revise = format!("communique revise {id} DRAFT.toml");
+    let passed = m.procedure.deadline.filter(|deadline| now > *deadline);
+    let gone: Vec<_> = m.parties.iter().filter(|p| pinned.standing().party(p).is_err()).collect();
+    match reading.state {
+        State::Drafting if !gone.is_empty() => format!(
+            "{} is no party under the charter in force, so it can only be withdrawn: communique withdraw {id}",
+            list(&gone)
+        ),
+        State::Drafting if reading.declined => {
+            format!(
+                "It was declined, and what was signed stays sealed: read the reasons, then propose another text: {revise}"
+            )
+        }
+        State::Drafting if reading.returned => format!(
+            "Another charter came into force while it was open, and what was signed stays sealed: propose it again: {revise}"
+        ),
+        State::Drafting if m.charter != pinned.charter().digest() => {
+            format!("Another charter has come into force since it was proposed: propose it again: {revise}")
+        }
+        State::Drafting if !done_by(reading, ActKind::Object).is_empty() => {
+            format!("An objection stands, so it does not open: read the reasons, then propose another text: {revise}")
+        }
+        State::Drafting if passed.is_some() => {
+            format!("Its deadline has passed: propose it with a later one, or withdraw it: {revise}")
+        }
+        State::Drafting if m.procedure.initialling == Initialling::Waived => {
+            format!(
+                "Next: {revise} to change it; communique object {id} --reason TEXT; its proposer opens it: communique open {id}"
+            )
+        }
+        State::Drafting if me.is_some_and(|me| done_by(reading, ActKind::Initial).contains(&me)) => {
+            let left: Vec<_> = missing(ActKind::Initial, reading, pinned);
+            format!("Next: {} initials it too; then it opens for signature", list(&left))
+        }
+        State::Drafting => format!(
+            "Next: communique initial {id}; or, to change it, {revise}; or communique object {id} --reason TEXT"
+        ),
+        State::Open => open(reading, id, me),
+        State::Complete => match m.procedure.embargo.filter(|embargo| now < *embargo) {
+            Some(_) if missing(ActKind::Release, reading, pinned).is_empty() => {
+                format!("Next: communique publish {id}; every party has released it from the embargo")
+            }
+            Some(embargo) => format!(
+                "Next: communique publish {id} from {embargo} on; or sooner, once every party has agreed: communique release {id}"
+            ),
+            None => format!("Next: communique publish {id}"),
+        },
+        State::Published => match rectified_by {
+            Some(newer) => format!(
+                "It was rectified by {newer}, the newest: communique show {newer}; this one: communique fetch {id} --out package.zip"
+            ),
+            None => format!("Next: communique fetch {id} --out package.zip"),
+        },
+        State::Withdrawn | State::Lapsed if reading.purged => {
+            "It is over, and its texts were erased; digests and acts remain. A new text is a new communiqué".into()
+        }
+        State::Withdrawn => {
+            format!(
+                "It was withdrawn: a new text is a new communiqué. Every party together may have its texts erased: communique purge {id}"
+            )
+        }
+        State::Lapsed => format!(
+            "Its deadline passed, and what was signed stays sealed: a new text is a new communiqué. Every party together may have its texts erased: communique purge {id}"
+        ),
+    }
+}
+
+fn open(reading: &Reading, id: CommuniqueId, me: Option<&PartyId>) -> String {
+    let mine = |me: &PartyId| acting::unconfirmed(reading, me).first().map(|a| a.digest());
+    let mut own = reading.acts.iter().filter(|a| a.body().act.is_signature()).map(|a| &a.body().party);
+    // Signatures that can be seen while it is open are the reader's own party's.
+    if let Some(party) = me.cloned().or_else(|| own.next().cloned())
+        && mine(&party).is_some()
+    {
+        return format!("Next: {party} confirms its signature ad referendum: communique confirm {id}");
+    }
+    if me.is_some_and(|me| done_by(reading, ActKind::Sign).contains(&me)) {
+        return format!(
+            "Signed; it is complete once every party has signed. Until then: communique decline {id} --reason TEXT"
+        );
+    }
+    format!("Next: communique sign {id}, or communique decline {id} --reason TEXT")
+}

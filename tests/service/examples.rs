@@ -1,5 +1,5 @@
 //! The examples for systems: a Python and a Node program, made from the published protos alone, each play one party's whole
-//! negotiation, while the others are played here. The road to the exchange is cut in the middle.
+//! negotiation, while the others are played here. In the middle the road to the exchange is cut, and the exchange starts again.
 //!
 //! `COMMUNIQUE_TEST_PYTHON` names the Python that has the packages of `examples/python/requirements.txt`, `python3` if it is
 //! not set; `COMMUNIQUE_TEST_NODE_MODULES` the `node_modules` made from `examples/node/package-lock.json`, that in
@@ -103,9 +103,11 @@ fn node() -> Option<Command> {
     None
 }
 
-/// A road to the exchange that can be cut: whoever travels on it loses the connection, and may come back.
+/// A road to the exchange that can be cut: whoever travels on it loses the connection, and may come back. It finds the
+/// exchange also when that has started again, on another port.
 struct Ferry {
     address: SocketAddr,
+    exchange: Arc<Mutex<SocketAddr>>,
     travelling: Arc<Mutex<JoinSet<()>>>,
 }
 
@@ -113,10 +115,12 @@ impl Ferry {
     async fn to(exchange: SocketAddr) -> Self {
         let harbour = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = harbour.local_addr().unwrap();
+        let exchange = Arc::new(Mutex::new(exchange));
         let travelling = Arc::new(Mutex::new(JoinSet::new()));
-        let boats = travelling.clone();
+        let (boats, to) = (travelling.clone(), exchange.clone());
         tokio::spawn(async move {
             while let Ok((mut here, _)) = harbour.accept().await {
+                let exchange = *to.lock().unwrap();
                 boats.lock().unwrap().spawn(async move {
                     if let Ok(mut there) = TcpStream::connect(exchange).await {
                         let _ = copy_bidirectional(&mut here, &mut there).await;
@@ -124,7 +128,7 @@ impl Ferry {
                 });
             }
         });
-        Self { address, travelling }
+        Self { address, exchange, travelling }
     }
     fn cut(&self) {
         let mut travelling = self.travelling.lock().unwrap();
@@ -274,6 +278,7 @@ async fn negotiates(program: Command) {
     let second = south.proposes(&world, 2).await;
     let answer = south.says("remarked").await;
     let remarks = north.remarks(id, Some(2)).await.unwrap();
+    drop(north);
     assert_eq!(remarks.iter().map(|r| json!(r.receipt.index)).collect::<Vec<_>>(), [answer["index"].clone()]);
 
     // What happens while the road is cut is heard afterwards.
@@ -282,6 +287,12 @@ async fn negotiates(program: Command) {
     objection.reason = Some(Prose::new("Quatrième alinéa.").unwrap());
     world.submit("east.a", objection).await.unwrap();
     let third = south.proposes(&world, 3).await;
+    south.says("remarked").await;
+
+    // The exchange goes down, says so, and comes back.
+    world.stop().await;
+    world.start().await;
+    *ferry.exchange.lock().unwrap() = world.bound().exchange;
 
     // It is opened and signed by South, and then declined: the signature stays sealed.
     world.submit("north.a", world.act(ActKind::Initial, "north.a", &third, None)).await.unwrap();
@@ -317,8 +328,10 @@ async fn negotiates(program: Command) {
     let no = said.iter().find(|line| line["step"] == "refused").unwrap();
     assert_eq!((&no["code"], &no["facts"]["communique"]), (&json!("FAILED_PRECONDITION"), &json!(id.to_string())));
 
-    // It lost the road, and yet heard everything once and in order: its own ministry's view of the log, without a gap.
-    assert!(said.iter().any(|line| line["step"] == "broken"), "{said:#?}");
+    // It lost the road, and the exchange at its end, and yet heard everything once and in order: its own ministry's view of the log, without a gap.
+    for reason in ["UNAVAILABLE", "DRAINING"] {
+        assert!(said.iter().any(|line| line["step"] == "broken" && line["reason"] == reason), "{reason}: {said:#?}");
+    }
     let heard: Vec<_> =
         said.iter().filter(|line| line["step"] == "heard").map(|l| l["index"].as_u64().unwrap()).collect();
     assert!(heard.is_sorted_by(|a, b| a < b), "{heard:?}");

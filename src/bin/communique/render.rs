@@ -80,23 +80,13 @@ impl Out {
     pub fn gap(&mut self) {
         self.raw(b"\n");
     }
-    /// A line of pieces that look different.
-    pub fn pieces(&mut self, pieces: &[(Look, &str)]) {
-        let mut line = String::new();
-        for (look, piece) in pieces {
-            let piece = text::escape_line(piece);
-            if self.colour && *look != Look::Plain {
-                line.push_str(&format!("{}{piece}\x1b[0m", look.begin()));
-            } else {
-                line.push_str(&piece);
-            }
-        }
-        line.push('\n');
-        self.raw(line.as_bytes());
-    }
-    /// The head of a passage.
+    /// The head of a passage, in as many lines as it needs.
     pub fn heading(&mut self, words: &str) {
-        self.pieces(&[(Look::Bold, words)]);
+        let room = self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)));
+        for piece in wrapped(&text::escape_line(words), room) {
+            let (begin, end) = if self.colour { (Look::Bold.begin(), "\x1b[0m") } else { ("", "") };
+            self.raw(format!("{begin}{}{end}\n", piece.trim_end()).as_bytes());
+        }
     }
     /// A named value.
     pub fn field(&mut self, name: &str, value: &str) {

@@ -233,10 +233,10 @@ fn done(ctx: &mut Context, session: &Session, id: CommuniqueId, act: &Act, recei
     if let Some(after) = after {
         ctx.out.field("state", after.state.as_str());
         if act.act == ActKind::Declare {
-            ctx.out
-                .paragraph("", &format!("Its signature may be given with it: communique sign {id} --declaration last"));
+            ctx.out.line("Its signature may be given with it, once it is open:");
+            ctx.out.line(&format!("  communique sign {id} --declaration last"));
         }
-        ctx.out.paragraph("", &wording::next(&after, session.pinned(), Some(&act.party), None, now()));
+        wording::next(&after, session.pinned(), Some(&act.party), None, now()).say(&mut ctx.out);
     }
     Ok(())
 }

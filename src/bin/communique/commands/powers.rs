@@ -62,20 +62,23 @@ fn list(ctx: &mut Context, party: Option<&PartyId>) -> Result<(), Failure> {
         ctx.out.json(&json!({ "powers": with.map(|(g, force)| value_of(g, &force)).collect::<Vec<_>>() }));
         return Ok(());
     }
-    let rows = with.map(|(g, force)| {
+    // No table: a digest that is broken over lines cannot be copied.
+    let rows: Vec<_> = with.collect();
+    if rows.is_empty() {
+        ctx.out.line("None yet. A party's authority grants them: communique powers grant.");
+    }
+    for (g, force) in &rows {
         let p = g.powers.body();
-        vec![
-            p.party.to_string(),
-            p.holder.id.to_string(),
-            render::name(&p.holder.names).to_owned(),
-            acts(p),
-            scope(p),
-            p.not_after.to_string(),
-            force.to_string(),
-            g.powers.digest().to_string(),
-        ]
-    });
-    ctx.out.table(&["party", "holder", "name", "may", "in", "until", "state", "digest"], rows.collect());
+        ctx.out.heading(&format!("{}, {}: {}", p.party, p.holder.id, render::name(&p.holder.names)));
+        let force = match force {
+            Force::Stands => format!("in force until {}", p.not_after),
+            Force::NotYet(from) => format!("in force from {from} to {}", p.not_after),
+            ended => ended.to_string(),
+        };
+        ctx.out.paragraph("  ", &force);
+        ctx.out.paragraph("  ", &format!("{}, in {}", acts(p), scope(p)));
+        ctx.out.line(&format!("  {}", g.powers.digest()));
+    }
     Ok(())
 }
 

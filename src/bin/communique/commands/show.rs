@@ -88,8 +88,7 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     super::text::warn(out, &super::text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str()))));
     if number == newest {
         out.gap();
-        let next = wording::next(&reading, session.pinned(), profile.party.as_ref(), rectified_by, now());
-        out.paragraph("", &next);
+        wording::next(&reading, session.pinned(), profile.party.as_ref(), rectified_by, now()).say(out);
     }
     Ok(())
 }

@@ -65,10 +65,9 @@ pub fn next(ctx: &mut Context, args: Next) -> Result<(), Failure> {
         ctx.out.field("charters", &file.to_string());
         ctx.out.field("fingerprint", &format!("{fingerprint}, of charter {version}"));
         told(&mut ctx.out, &changed);
-        ctx.out.paragraph(
-            "",
-            &format!("Next: pass it on; each party reads it (communique charter show {file}) and adopts it (communique charter adopt {file} --key KEY --out ADOPTION.jws)."),
-        );
+        ctx.out.line("Next: pass it on; each party reads it and adopts it.");
+        ctx.out.line(&format!("  communique charter show {file}"));
+        ctx.out.line(&format!("  communique charter adopt {file} --key KEY --out ADOPTION.jws"));
     }
     Ok(())
 }
@@ -143,8 +142,10 @@ fn adopted(ctx: &mut Context, to: &Path, adoption: &Statement<Adoption>, charter
         ctx.out.line(&format!("{to}: {party} adopts charter {}.", charter.version));
         ctx.out.paragraph(
             "",
-            &format!("Next: whoever is first puts the charter forward with it (communique charter propose {file} --adoption {to}); every other adoption is handed in by itself (communique charter submit-adoption {to}). Any party may carry it."),
+            "Next: whoever is first puts the charter forward with its adoption; every other adoption is handed in by itself. Any party may carry it.",
         );
+        ctx.out.line(&format!("  communique charter propose {file} --adoption {to}"));
+        ctx.out.line(&format!("  communique charter submit-adoption {to}"));
     }
 }
 

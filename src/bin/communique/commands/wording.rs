@@ -16,7 +16,7 @@ use communique::{
     },
 };
 
-use crate::render;
+use crate::render::{self, Out};
 
 /// Who acts for whom.
 pub fn who(party: &PartyId, grant: &Statement<Powers>) -> String {
@@ -155,6 +155,25 @@ pub fn under_way(reading: &Reading, pinned: &Pinned) -> Vec<String> {
     kinds.iter().filter_map(told).collect()
 }
 
+/// What may be done next: a sentence, and commands as they are typed.
+pub struct Next {
+    words: String,
+    commands: Vec<String>,
+}
+
+impl Next {
+    fn new<const N: usize>(words: impl Into<String>, commands: [String; N]) -> Self {
+        Self { words: words.into(), commands: commands.into() }
+    }
+    /// Says it. Commands stand on lines of their own and are never broken, so that they can be copied.
+    pub fn say(&self, out: &mut Out) {
+        out.paragraph("", &self.words);
+        for command in &self.commands {
+            out.line(&format!("  communique {command}"));
+        }
+    }
+}
+
 /// What may be done next, for whoever reads it; `me` is the party, where it is known.
 pub fn next(
     reading: &Reading,
@@ -162,89 +181,99 @@ pub fn next(
     me: Option<&PartyId>,
     rectified_by: Option<CommuniqueId>,
     now: Time,
-) -> String {
+) -> Next {
     let m = &reading.newest.manifest;
     let id = m.communique;
-    let revise = format!("communique revise {id} DRAFT.toml");
-    let passed = m.procedure.deadline.filter(|deadline| now > *deadline);
-    let gone: Vec<_> = m.parties.iter().filter(|p| pinned.standing().party(p).is_err()).collect();
     match reading.state {
-        State::Drafting if !gone.is_empty() => format!(
-            "{} is no party under the charter in force, so it can only be withdrawn: communique withdraw {id}",
-            list(&gone)
-        ),
-        State::Drafting if reading.declined => {
-            format!(
-                "It was declined, and what was signed stays sealed: read the reasons, then propose another text: {revise}"
-            )
-        }
-        State::Drafting if reading.returned => format!(
-            "Another charter came into force while it was open, and what was signed stays sealed: propose it again: {revise}"
-        ),
-        State::Drafting if m.charter != pinned.charter().digest() => {
-            format!("Another charter has come into force since it was proposed: propose it again: {revise}")
-        }
-        State::Drafting if !done_by(reading, ActKind::Object).is_empty() => {
-            format!("An objection stands, so it does not open: read the reasons, then propose another text: {revise}")
-        }
-        State::Drafting if passed.is_some() => {
-            format!("Its deadline has passed: propose it with a later one, or withdraw it: {revise}")
-        }
-        State::Drafting if m.procedure.initialling == Initialling::Waived => {
-            format!(
-                "Next: {revise} to change it; communique object {id} --reason TEXT; its proposer opens it: communique open {id}"
-            )
-        }
-        State::Drafting if me.is_some_and(|me| done_by(reading, ActKind::Initial).contains(&me)) => {
-            let left: Vec<_> = missing(ActKind::Initial, reading, pinned);
-            format!("Next: {} initials it too; then it opens for signature", list(&left))
-        }
-        State::Drafting => format!(
-            "Next: communique initial {id}; or, to change it, {revise}; or communique object {id} --reason TEXT"
-        ),
+        State::Drafting => drafting(reading, pinned, me, now),
         State::Open => open(reading, id, me),
         State::Complete => match m.procedure.embargo.filter(|embargo| now < *embargo) {
             Some(_) if missing(ActKind::Release, reading, pinned).is_empty() => {
-                format!("Next: communique publish {id}; every party has released it from the embargo")
+                Next::new("Next: every party has released it from the embargo.", [format!("publish {id}")])
             }
-            Some(embargo) => format!(
-                "Next: communique publish {id} from {embargo} on; or sooner, once every party has agreed: communique release {id}"
+            Some(embargo) => Next::new(
+                format!("Next: it is published from {embargo} on, or sooner once every party has released it."),
+                [format!("publish {id}"), format!("release {id}")],
             ),
-            None => format!("Next: communique publish {id}"),
+            None => Next::new("Next: it can be published.", [format!("publish {id}")]),
         },
         State::Published => match rectified_by {
-            Some(newer) => format!(
-                "It was rectified by {newer}, the newest: communique show {newer}; this one: communique fetch {id} --out package.zip"
+            Some(newer) => Next::new(
+                format!("It was rectified by {newer}, the newest. That one, and this one:"),
+                [format!("show {newer}"), format!("fetch {id} --out package.zip")],
             ),
-            None => format!("Next: communique fetch {id} --out package.zip"),
+            None => Next::new("Next: anybody of the parties can fetch it.", [format!("fetch {id} --out package.zip")]),
         },
-        State::Withdrawn | State::Lapsed if reading.purged => {
-            "It is over, and its texts were erased; digests and acts remain. A new text is a new communiqué".into()
-        }
-        State::Withdrawn => {
-            format!(
-                "It was withdrawn: a new text is a new communiqué. Every party together may have its texts erased: communique purge {id}"
-            )
-        }
-        State::Lapsed => format!(
-            "Its deadline passed, and what was signed stays sealed: a new text is a new communiqué. Every party together may have its texts erased: communique purge {id}"
+        State::Withdrawn | State::Lapsed if reading.purged => Next::new(
+            "It is over, and its texts were erased; digests and acts remain. A new text is a new communiqué.",
+            [],
+        ),
+        State::Withdrawn => Next::new(
+            "It was withdrawn: a new text is a new communiqué. Every party together may have its texts erased:",
+            [format!("purge {id}")],
+        ),
+        State::Lapsed => Next::new(
+            "Its deadline passed, and what was signed stays sealed: a new text is a new communiqué. Every party together may have its texts erased:",
+            [format!("purge {id}")],
         ),
     }
 }
 
-fn open(reading: &Reading, id: CommuniqueId, me: Option<&PartyId>) -> String {
-    let mine = |me: &PartyId| acting::unconfirmed(reading, me).first().map(|a| a.digest());
-    let mut own = reading.acts.iter().filter(|a| a.body().act.is_signature()).map(|a| &a.body().party);
-    // Signatures that can be seen while it is open are the reader's own party's.
-    if let Some(party) = me.cloned().or_else(|| own.next().cloned())
-        && mine(&party).is_some()
-    {
-        return format!("Next: {party} confirms its signature ad referendum: communique confirm {id}");
+fn drafting(reading: &Reading, pinned: &Pinned, me: Option<&PartyId>, now: Time) -> Next {
+    let m = &reading.newest.manifest;
+    let id = m.communique;
+    let revise = || format!("revise {id} DRAFT.toml");
+    let object = || format!("object {id} --reason TEXT");
+    let gone: Vec<_> = m.parties.iter().filter(|p| pinned.standing().party(p).is_err()).collect();
+    if !gone.is_empty() {
+        let verb = if gone.len() == 1 { "is" } else { "are" };
+        let words = format!("{} {verb} no party under the charter in force, so it can only be withdrawn.", list(&gone));
+        return Next::new(words, [format!("withdraw {id}")]);
     }
-    if me.is_some_and(|me| done_by(reading, ActKind::Sign).contains(&me)) {
-        return format!(
-            "Signed; it is complete once every party has signed. Until then: communique decline {id} --reason TEXT"
+    let again = if reading.declined {
+        Some("It was declined, and what was signed stays sealed: read the reasons, then propose another text.")
+    } else if reading.returned {
+        Some("Another charter came into force while it was open, and what was signed stays sealed: propose it again.")
+    } else if m.charter != pinned.charter().digest() {
+        Some("Another charter has come into force since it was proposed: propose it again.")
+    } else if !done_by(reading, ActKind::Object).is_empty() {
+        Some("An objection stands, so it does not open: read the reasons, then propose another text.")
+    } else if m.procedure.deadline.is_some_and(|deadline| now > deadline) {
+        Some("Its deadline has passed: propose it with a later one.")
+    } else {
+        None
+    };
+    if let Some(words) = again {
+        return Next::new(words, [revise()]);
+    }
+    if m.procedure.initialling == Initialling::Waived {
+        let proposer = &m.proposer;
+        return Next::new(
+            format!("Next: {proposer}, its proposer, opens it for signature; any party may object, or change it."),
+            [format!("open {id}"), object(), revise()],
         );
     }
-    format!("Next: communique sign {id}, or communique decline {id} --reason TEXT")
+    if me.is_some_and(|me| done_by(reading, ActKind::Initial).contains(&me)) {
+        let left = missing(ActKind::Initial, reading, pinned);
+        let verb = if left.len() == 1 { "initials" } else { "initial" };
+        return Next::new(format!("Next: {} {verb} it too; then it opens for signature.", list(&left)), []);
+    }
+    Next::new("Next: initial it; or object; or change it.", [format!("initial {id}"), object(), revise()])
+}
+
+fn open(reading: &Reading, id: CommuniqueId, me: Option<&PartyId>) -> Next {
+    let decline = || format!("decline {id} --reason TEXT");
+    // Signatures that can be seen while it is open are the reader's own party's.
+    let mut own = reading.acts.iter().filter(|a| a.body().act.is_signature()).map(|a| &a.body().party);
+    if let Some(party) = me.or_else(|| own.next())
+        && !acting::unconfirmed(reading, party).is_empty()
+    {
+        let words = format!("Next: {party} confirms its signature ad referendum, or declines.");
+        return Next::new(words, [format!("confirm {id}"), decline()]);
+    }
+    if me.is_some_and(|me| done_by(reading, ActKind::Sign).contains(&me)) {
+        let words = "Signed; it is complete once every party has signed. Until then it can still be declined.";
+        return Next::new(words, [decline()]);
+    }
+    Next::new("Next: sign it, or decline it.", [format!("sign {id}"), decline()])
 }

@@ -307,7 +307,7 @@ mod tests {
         }
     }
     fn described(id: &str, with: &str) -> Party {
-        let mut party = charter(&[(id, 1), ("other", 1)]).parties.remove(0);
+        let mut party = charter(&[(id, 1), ("other", 1)]).parties.into_iter().find(|p| p.id == party(id)).unwrap();
         party.authority = public(with);
         party
     }

@@ -53,6 +53,8 @@ use crate::{
 
 /// The passphrase of the example's key.
 const WORDS: &str = "a sample passphrase";
+/// More lines than the example says in all.
+const LINES: usize = 1000;
 const TEXT: &str = "Premier alinéa.\n\nDeuxième alinéa.\n";
 
 fn root() -> &'static Path {
@@ -141,7 +143,7 @@ impl Ferry {
 struct Desk {
     dir: TempDir,
     child: Child,
-    lines: mpsc::UnboundedReceiver<Value>,
+    lines: mpsc::Receiver<Value>,
     said: Vec<Value>,
 }
 
@@ -177,13 +179,14 @@ impl Desk {
             .spawn()
             .unwrap();
         writeln!(child.stdin.take().unwrap(), "{WORDS}").unwrap();
-        let (tell, lines) = mpsc::unbounded_channel();
+        let (tell, lines) = mpsc::channel(LINES);
         let out = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
             for line in out.lines() {
                 let line = line.unwrap();
-                let _ =
-                    tell.send(serde_json::from_str(&line).unwrap_or_else(|_| json!({"step": "no JSON", "it": line})));
+                let _ = tell.blocking_send(
+                    serde_json::from_str(&line).unwrap_or_else(|_| json!({"step": "no JSON", "it": line})),
+                );
             }
         });
         Self { dir, child, lines, said: vec![] }

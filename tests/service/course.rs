@@ -1,7 +1,10 @@
 //! What a negotiation meets beside the straight road: objections, declarations, capitals that confirm, embargoes, withdrawals,
 //! deadlines, substitutes, corrections, and parties that come and go.
 
-use std::{io::Cursor, time::Duration};
+use std::{
+    io::{Cursor, Write as _},
+    time::Duration,
+};
 
 use communique::{
     client::remote::{Remote, RemoteError},
@@ -324,7 +327,7 @@ async fn a_revocation_races_with_a_signature() {
         }
         assert_eq!(world.carry("south", &act).await.is_ok(), state == State::Complete, "asked again, the same outcome");
     }
-    println!("completed: {completed} refused: {refused}");
+    let _ = writeln!(std::io::stderr(), "races: signature first {completed}, revocation first {refused}");
     world.stop().await;
 }
 

@@ -153,6 +153,8 @@ pub(super) fn revocations<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
     ]
 }
 
+type Change = fn(&mut Charter);
+
 /// Charters that cannot succeed the one in force, and adoptions of what is not there.
 pub(super) fn charters<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
     let world = s.world;
@@ -179,7 +181,7 @@ pub(super) fn charters<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
         let signed = adoption(world, charter, "north", "authority of north");
         reason(&session.remote().submit_adoption(&signed).await)
     };
-    let rows: [(&str, &str, fn(&mut Charter)); 12] = [
+    let rows: [(&str, &str, Change); 12] = [
         ("of the same version", "MALFORMED", |c| c.version = 1),
         ("that skips a version", "DISAGREES", |c| c.version = 3),
         ("that follows another", "DISAGREES", |c| c.previous = Some(Digest::of(b"another"))),
@@ -198,7 +200,6 @@ pub(super) fn charters<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
     ];
     let mut all: Vec<Row<'a>> = Vec::new();
     for (what, expected, change) in rows {
-        let propose = propose.clone();
         all.push(row(format!("a charter {what}"), expected, async move { propose(change).await }));
     }
     all.extend([

@@ -184,7 +184,7 @@ fn repository_files(root: &Path) -> Vec<String> {
             let entry = entry.expect("the repository can be listed");
             let name = entry.file_name().to_string_lossy().into_owned();
             let top = directory.as_os_str().is_empty();
-            if name == ".git" || top && (name == "target" || name.starts_with("demo-")) {
+            if name == ".git" || name == "node_modules" || top && (name == "target" || name.starts_with("demo-")) {
                 continue;
             }
             let path = directory.join(&name);

@@ -21,7 +21,7 @@ pub const ANNEXES_LIMIT: usize = 99;
 pub const ANNEX_LIMIT: u64 = 64 << 20;
 /// Largest sum of all texts and annexes, in bytes: a package stays well below what a plain zip can hold.
 pub const PARTS_LIMIT: u64 = 1 << 30;
-/// Most documents in a chain of corrections: a rectification, what it corrects, and so on.
+/// Most documents below a rectification: what it corrects, what that one corrects, and so on.
 pub const RECTIFICATIONS_LIMIT: usize = 8;
 /// Most revisions of one communiqué.
 pub const REVISIONS_LIMIT: u64 = 999;

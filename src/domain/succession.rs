@@ -146,6 +146,11 @@ impl Charters {
         }
         chain
     }
+    /// The ids of all who are or were parties until this log time.
+    #[must_use]
+    pub fn ever_parties(&self, now: Time) -> BTreeSet<PartyId> {
+        self.chain(now).iter().flat_map(|s| s.party_ids()).collect()
+    }
     /// The digest of charter 1.
     #[must_use]
     pub fn founding(&self) -> Option<Digest> {
@@ -242,8 +247,6 @@ impl Charters {
     pub fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
         let mut position = self.position;
         position.advance(r.entry, r.digest)?;
-        // What a day put in force was so before this entry.
-        self.standing = self.chain(r.entry.time);
         match r.entry.kind {
             Kind::Charter => self.versions.push((Document::parse(r.document(0)?.to_vec())?, r.place())),
             Kind::Adoption => self.adoptions.push(held(r)?),

@@ -106,8 +106,7 @@ impl Exchange {
                     self.serves(charter)?;
                     let charters = self.folds.charters(&*self.store).await?;
                     // A key of the charter must be no holder's: the decision reads what every party has granted.
-                    let parties = charters.in_force(now).map(|s| s.party_ids()).unwrap_or_default();
-                    let records = self.folds.parties(&*self.store, parties).await?;
+                    let records = self.folds.parties(&*self.store, charters.ever_parties(now)).await?;
                     let taken = |key: &_| records.values().any(|r| r.holds_key(key));
                     let (verified, steps) = charters.propose(charter, adoption.clone(), taken, now)?;
                     let read = records.iter().map(|(id, r)| (StreamId::Party(id.clone()), r.position()));

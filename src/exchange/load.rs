@@ -145,7 +145,7 @@ impl Folds {
     pub async fn parties(
         &self,
         store: &dyn Store,
-        ids: Vec<PartyId>,
+        ids: impl IntoIterator<Item = PartyId>,
     ) -> Result<BTreeMap<PartyId, Arc<PartyRecord>>, Refusal> {
         let mut records = BTreeMap::new();
         for id in ids {

@@ -1,6 +1,6 @@
 //! Trust and full powers.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Exchange,
@@ -105,8 +105,8 @@ impl Exchange {
                 let party = &statement.claims().party;
                 let charters = self.folds.charters(&*self.store).await?;
                 let standing = in_force(&charters, now)?;
-                // A key is one party's: the decision reads what every other party has granted.
-                let records = self.folds.parties(&*self.store, standing.party_ids()).await?;
+                // A key is one party's: the decision reads what every other party has granted, also those that left.
+                let records = self.folds.parties(&*self.store, charters.ever_parties(now)).await?;
                 let record = records.get(party).ok_or_else(|| Refusal::UnknownParty { party: party.clone() })?;
                 let others = records.iter().filter(|(id, _)| *id != party).map(|(_, record)| &**record);
                 let (verified, step) = record.grant(statement.clone(), &charters, &standing, others)?;
@@ -213,9 +213,8 @@ impl Exchange {
     /// Of every party that any charter has ever listed: what those who left have granted still explains what they signed.
     async fn every_party(&self) -> Result<Vec<Arc<PartyRecord>>, Refusal> {
         let charters = self.folds.charters(&*self.store).await?;
-        let chain = charters.chain(self.machine.now());
-        let ids: BTreeSet<_> = chain.iter().flat_map(|s| s.party_ids()).collect();
-        Ok(self.folds.parties(&*self.store, ids.into_iter().collect()).await?.into_values().collect())
+        let ids = charters.ever_parties(self.machine.now());
+        Ok(self.folds.parties(&*self.store, ids).await?.into_values().collect())
     }
 
     async fn receipt_of<B: Body>(&self, held: &Held<B>) -> Result<Receipt, Refusal> {

@@ -15,6 +15,7 @@ use crate::{
         certified::CertifiedCopy,
         entry::{Kind, Step, StreamId},
         id::{CommuniqueId, Digest},
+        key::Signer,
         life::{Life, State},
         manifest::{Manifest, Part, RECTIFICATIONS_LIMIT},
         refusal::Refusal,
@@ -68,6 +69,7 @@ impl Exchange {
                 };
                 let original = self.original(&manifest).await?;
                 let contents = self.contents(id, Until { index: u64::MAX, time: now }, original).await?;
+                self.certifier(&contents)?;
                 let (steps, files) = (vec![contents.step()], Some(contents.files()));
                 let mut plan = Plan::new(now, read);
                 plan.steps(&*self.machine, &stream, life.position(), steps, vec![], files)?;
@@ -189,7 +191,6 @@ impl Exchange {
         let until = Until { index: published.index, time: published.time };
         let contents = self.contents(id, until, original).await?;
         let entry = self.receipt_at(published.index).await?;
-        let standing = self.standing(published.time).await?;
         let certified = Statement::sign(
             CertifiedCopy {
                 founding: contents.manifest().founding,
@@ -200,7 +201,7 @@ impl Exchange {
                 index: published.index,
                 time: published.time,
             },
-            &**self.key("depositary", &standing.charter().depositary)?,
+            &**self.certifier(&contents)?,
         )?;
         let parts = self.examined(&contents).await?;
         let writer = PackageWriter::new(Vec::new(), &contents, (entry.index, &entry.entry), &certified, &parts)
@@ -209,6 +210,14 @@ impl Exchange {
         let (digest, size) = self.fill(writer, &stage).await?;
         stage.seal(digest, size, Seal::Package(id)).await?;
         Ok((digest, size))
+    }
+
+    /// The depositary's key of the charter that was in force at publication: not of that second, in which another may have
+    /// come into force since.
+    fn certifier(&self, contents: &Contents) -> Result<&Arc<dyn Signer>, Refusal> {
+        let charter =
+            contents.charter().ok_or_else(|| Refusal::Inconsistent { what: "no charter was in force".into() })?;
+        self.key("depositary", &charter.depositary)
     }
 
     /// Writes the package piece by piece into the stage.

@@ -105,6 +105,8 @@ pub struct Plan {
     pub time: Option<DosTime>,
     /// Names held stored though they could be deflated.
     pub stored: Vec<&'static str>,
+    /// Whether the package of an original is deflated, though it must be stored.
+    pub deflated: bool,
     /// The archive's bytes.
     pub zip: Hook<Vec<u8>>,
     pub pin: Option<Digest>,
@@ -245,6 +247,7 @@ impl Plan {
             archive: none(),
             time: None,
             stored: vec![],
+            deflated: false,
             zip: none(),
             pin: None,
         }
@@ -712,7 +715,7 @@ impl<'a> Play<'a> {
         archive.iter_mut().for_each(|(path, _)| *path = format!("{folder}/{path}"));
         (self.plan.archive)(&mut archive);
 
-        let original = |path: &str| path.starts_with("data/rectifies/");
+        let original = |path: &str| !self.plan.deflated && path.starts_with("data/rectifies/");
         let parts: BTreeSet<_> = self.manifest.parts().map(|p| p.path).collect();
         let mut writer = Writer::new(vec![], self.plan.time.unwrap_or(bag::archive_time(entry.time)));
         for (name, bytes) in &archive {

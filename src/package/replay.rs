@@ -162,7 +162,8 @@ impl Replay {
         }
     }
 
-    /// Demands that this is the adoption of the charter that was just put forward, by a party of the one in force.
+    /// Demands that this is the adoption of the charter that was just put forward, by a party of the one in
+    /// force with the key that it has there.
     fn proposer(&self, charter: Digest, record: &Record) -> Result<(), Failure> {
         let apart =
             || record.fails(Check::EntryChain, "it is not its proposer's adoption of the charter put forward before");
@@ -170,8 +171,9 @@ impl Replay {
             return Err(apart());
         }
         let adoption: Unverified<Adoption> = record.statement(Check::Adoption)?;
-        let here = self.in_force(record)?.party(&adoption.claims().party).is_ok();
-        if here && adoption.claims().charter == charter { Ok(()) } else { Err(apart()) }
+        let standing = self.in_force(record)?;
+        let by_its_key = standing.party(&adoption.claims().party).is_ok_and(|party| adoption.is_by(&party.authority));
+        if by_its_key && adoption.claims().charter == charter { Ok(()) } else { Err(apart()) }
     }
 
     /// Where the communiqué's stream stood before the signed revision, and what had been declared.

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+mod api;
 mod bad_input;
 mod course;
 mod door;
+mod examples;
 mod foreign;
 mod load;
 mod negotiation;

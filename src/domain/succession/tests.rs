@@ -560,7 +560,11 @@ fn what_is_open_returns_to_drafting_sealed_and_a_draft_needs_a_new_revision() {
         assert_eq!(world.life.due(&world.standing(), world.now), None, "once");
         assert_eq!((world.life.newest().unwrap().returned, world.life.newest().unwrap().sealed()), (open, open));
         for kind in [ActKind::Initial, ActKind::Object, ActKind::Declare, ActKind::Sign, ActKind::Decline] {
-            assert!(world.submit(world.act(kind, "cc", "a1")).is_err(), "{kind}");
+            let mut act = world.act(kind, "cc", "a1");
+            assert!(world.submit(act.clone()).is_err(), "{kind}");
+            act.charter = world.founding();
+            let outcome = reason(world.submit(act));
+            assert_eq!(outcome, if open || kind.needs_opening() { "NOT_NOW" } else { "DISAGREES" }, "{kind}");
         }
         if open {
             let sealed = world.life.newest().unwrap().acts.last().unwrap().act.clone();

@@ -721,6 +721,10 @@ const TABLE: &[Row] = &[
         });
     }),
     (Check::ZipForm, "another time", |p| p.time = Some(DosTime::new(2026, 1, 1, 0, 0, 0))),
+    (Check::ZipForm, "an original that is deflated", |p| {
+        *p = Plan::correcting(Plan::plain().play());
+        p.deflated = true;
+    }),
     (Check::ZipForm, "a record that is not deflated", |p| p.stored = vec![bag::MANIFEST_PATH]),
 ];
 

@@ -14,7 +14,9 @@ use crate::domain::{charter::Succession, entry::Place, id::HolderId, register::v
 const IDS: [&str; 4] = ["aa", "bb", "cc", "zz"];
 const HOLDERS: [&str; 3] = ["a1", "b1", "c1"];
 /// Histories tried.
-const CASES: u32 = 128;
+const CASES: u32 = 80;
+/// Tried again as long as something was never met: so many at a time, so often at most.
+const MORE: (u32, usize) = (20, 20);
 /// Longest history, in steps.
 const STEPS: usize = 90;
 /// Most keys that a party has as its authority, one after the other.
@@ -398,8 +400,8 @@ fn random_histories() {
         [1, 2].into_iter().flat_map(|quorum| rules.map(|rule| World::under(&of(quorum), rule))).collect();
     let met = RefCell::new(BTreeSet::new());
     // What is rare may not be met the first time.
-    for _ in 0..4 {
-        if let Err(failure) = run(&worlds, &met) {
+    for cases in [CASES].into_iter().chain([MORE.0; MORE.1]) {
+        if let Err(failure) = run(&worlds, &met, cases) {
             panic!("{failure}");
         }
         if MET.iter().all(|what| met.borrow().contains(*what)) {
@@ -409,8 +411,8 @@ fn random_histories() {
     panic!("never met: {:?}", MET.iter().filter(|what| !met.borrow().contains(**what)).collect::<Vec<_>>());
 }
 
-fn run(worlds: &[World], met: &RefCell<BTreeSet<String>>) -> Result<(), String> {
-    let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
+fn run(worlds: &[World], met: &RefCell<BTreeSet<String>>, cases: u32) -> Result<(), String> {
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&(moves(), 0..worlds.len()), |(moves, world)| {
         let mut history = History::new(worlds[world].clone());
         for step in moves {

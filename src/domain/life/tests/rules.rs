@@ -116,11 +116,11 @@ fn a_signature_ad_referendum_takes_a_seat_and_counts_once_confirmed() {
     let mut counted = Vec::new();
     does(&mut world, ActKind::Sign, "bb", "a1").unwrap();
     counted.push(last(&world));
-    does(&mut world, ActKind::SignAdReferendum, "aa", "a1").unwrap();
+    does(&mut world, ActKind::SignAdReferendum, "aa", "d1").unwrap();
     let ad_referendum = last(&world);
     counted.push(ad_referendum);
     // Of two that wait, one is confirmed; the other does not count.
-    does(&mut world, ActKind::SignAdReferendum, "aa", "d1").unwrap();
+    does(&mut world, ActKind::SignAdReferendum, "aa", "a1").unwrap();
     let other = last(&world);
     assert_eq!(does(&mut world, ActKind::Sign, "cc", "a1"), Ok(1), "aa has not signed yet");
     counted.push(last(&world));

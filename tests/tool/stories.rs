@@ -101,7 +101,11 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     assert_eq!(seen["acts"][5]["statement"]["declaration"], seen["acts"][1]["digest"]);
     assert_eq!(seen["acts"][6]["statement"]["confirms"], seen["acts"][4]["digest"]);
     let history = reader(&desk, "north", &format!("history {id}")).ends(0);
-    history.prints("signed revision 2 ad referendum").prints("confirmed").prints("Le sud l’entend ainsi.").prints("objected");
+    history
+        .prints("signed revision 2 ad referendum")
+        .prints("confirmed")
+        .prints("Le sud l’entend ainsi.")
+        .prints("objected");
     reader(&desk, "north", &format!("publish {id}")).ends(0);
     reader(&desk, "north", &format!("fetch {id} --out package.zip")).ends(0);
     verified(&desk, "package.zip").prints("Le sud l’entend ainsi.");

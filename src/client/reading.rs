@@ -301,6 +301,8 @@ impl Reading {
         for act in &view.acts {
             match act {
                 ActView::Shown { statement, .. } => acts.push(on(pinned, &newest.manifest, statement, grants)?),
+                // What confirms a signature is none of its own.
+                ActView::Escrowed { act: ActKind::Confirm, .. } => {}
                 ActView::Escrowed { party, .. } => escrowed.push(party.clone()),
             }
         }

@@ -348,7 +348,7 @@ fn nothing_is_asked_before_what_is_to_be_signed_was_shown() {
         String::from_utf8_lossy(&ran.stdout).into_owned()
     };
     let screen = typed("south\n", &adopt);
-    let (scene, question) = (screen.find("agrees to exactly"), screen.find("type north"));
+    let (scene, question) = (screen.find("With this key"), screen.find("type north"));
     assert!(scene.is_some() && scene < question, "{screen}");
     assert!(screen.contains("that is not north; nothing was signed"), "{screen}");
     let screen = typed("north\n", &format!("{adopt} > elsewhere.txt"));

@@ -101,7 +101,11 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     assert_eq!(seen["acts"][5]["statement"]["declaration"], seen["acts"][1]["digest"]);
     assert_eq!(seen["acts"][6]["statement"]["confirms"], seen["acts"][4]["digest"]);
     let history = reader(&desk, "north", &format!("history {id}")).ends(0);
-    history.prints("signed ad referendum").prints("confirmed").prints("Le sud l’entend ainsi.").prints("objected");
+    history
+        .prints("signed revision 2 ad referendum")
+        .prints("confirmed")
+        .prints("Le sud l’entend ainsi.")
+        .prints("objected");
     reader(&desk, "north", &format!("publish {id}")).ends(0);
     reader(&desk, "north", &format!("fetch {id} --out package.zip")).ends(0);
     verified(&desk, "package.zip").prints("Le sud l’entend ainsi.");
@@ -145,7 +149,7 @@ fn a_declination_after_a_signature_a_withdrawal_and_an_erasure() {
     let purged = official(&desk, "south", &format!("purge {id}")).ends(0);
     purged.prints("AT ONCE").prints("its texts were erased");
     let seen = reader(&desk, "north", &format!("show {id} --texts")).ends(0);
-    let seen = seen.prints("Its texts and annexes were erased").prints("withdrew");
+    let seen = seen.prints("Its texts and annexes were erased").prints("to withdraw it");
     assert!(!seen.out.contains("Texte d’essai."), "{}", seen.out);
     assert_eq!(shown(&desk, "north", &id)["purged"], true);
     reader(&desk, "north", &format!("history {id}")).ends(0).prints("were erased, as every party asked");

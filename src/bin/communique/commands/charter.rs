@@ -150,14 +150,14 @@ pub fn show(out: &mut Out, charter: &Document<Charter>) {
     out.field("depositary", &charter.depositary.thumbprint());
     out.field("server CA", &Digest::of(charter.server_ca.as_bytes()).to_string());
     out.field("suites", &charter.suites.join(", "));
-    let rows = charter.parties.iter().map(|p| {
-        vec![
-            p.id.to_string(),
-            render::names(&p.names),
-            p.trust_domain.to_string(),
-            p.quorum.to_string(),
-            p.authority.thumbprint(),
-        ]
-    });
-    out.table(&["party", "names", "trust domain", "must sign", "authority key"], rows.collect());
+    let rows = charter.parties.iter().map(|p| vec![p.id.to_string(), p.trust_domain.to_string(), p.quorum.to_string()]);
+    out.table(&["party", "trust domain", "must sign"], rows.collect());
+    // Beside the table, since a key that is broken over lines cannot be compared.
+    for p in &charter.parties {
+        out.paragraph("", &format!("{}: {}", p.id, render::names(&p.names)));
+        out.line(&format!("  authority key {}", p.authority.thumbprint()));
+        if let Some(witness) = &p.witness {
+            out.line(&format!("  witness key   {}", witness.thumbprint()));
+        }
+    }
 }

@@ -14,7 +14,7 @@ use communique::{
 };
 use serde_json::{Value, json};
 
-use super::{Context, show, wording::past};
+use super::{Context, show, wording};
 use crate::{
     errors::Failure,
     render::{self, Out},
@@ -48,7 +48,8 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
         What::Act(act) => {
             let body = act.body();
             let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
-            let what = format!("{} {} revision {}{place}", who(session, act), past(body.act), body.revision);
+            let told = wording::told(body.act, body.revision, body.opening.is_some());
+            let what = format!("{} {told}{place}", who(session, act));
             out.line(&head(&what));
             if let Some(reason) = &body.reason {
                 out.verbatim(reason.as_str());
@@ -59,8 +60,9 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
                 None => {}
             }
         }
-        What::Escrowed { party, revision, .. } => {
-            out.line(&head(&format!("{party} signed revision {revision}, in escrow: the exchange's word")));
+        What::Escrowed { party, act, revision } => {
+            let told = wording::told(*act, *revision, true);
+            out.line(&head(&format!("{party} {told}, in escrow: the exchange's word")));
         }
         What::Noted(kind) => out.line(&head(&format!("the exchange noted: {}", noted(*kind)))),
     }

@@ -227,7 +227,8 @@ pub fn done(out: &mut Out, session: &Session, acts: &[Statement<Act>], escrowed:
             format!(", {}, {}", render::name(&holder.names), render::name(&holder.titles))
         });
         let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
-        out.field(wording::past(body.act), &format!("{}{who}, {}{place}", body.party, body.time));
+        let (done, of) = wording::past(body);
+        out.field(done, &format!("{}{who}, {}{place}{of}", body.party, body.time));
         if let Some(reason) = &body.reason {
             out.verbatim(reason.as_str());
         }

@@ -139,7 +139,7 @@ fn adopted(ctx: &mut Context, to: &Path, adoption: &Statement<Adoption>, charter
             .line(&format!("{}: {party} adopts the charter; give it to the operator of the exchange.", to.display()));
     } else {
         let (to, file) = (to.display(), file.display());
-        ctx.out.line(&format!("{to}: {party} adopts charter {}.", charter.version));
+        ctx.out.line(&format!("{to}: the adoption of charter {} by {party}, signed.", charter.version));
         ctx.out.paragraph(
             "",
             "Next: whoever is first puts the charter forward with its adoption; every other adoption is handed in by itself. Any party may carry it.",

@@ -6,7 +6,7 @@ use communique::{
         reading::{Pinned, Reading},
     },
     domain::{
-        act::ActKind,
+        act::{Act, ActKind},
         id::{CommuniqueId, PartyId},
         life::State,
         manifest::Initialling,
@@ -77,8 +77,7 @@ fn so_far(kind: ActKind, party: &PartyId, reading: &Reading, pinned: &Pinned) ->
         ([], _) => "every other party has agreed, so it is so AT ONCE".into(),
         (missing, []) => format!("it needs every party; {} must agree too", list(missing)),
         (missing, done) => {
-            let have = if done.len() == 1 { "has" } else { "have" };
-            format!("it needs every party; {} {have} agreed, {} not yet", list(done), list(missing))
+            format!("it needs every party; {} agreed, {} not yet", agree(done), list(missing))
         }
     }
 }
@@ -119,20 +118,42 @@ pub fn infinitive(kind: ActKind) -> &'static str {
     }
 }
 
-pub fn past(act: ActKind) -> &'static str {
-    match act {
-        ActKind::Confirm => "confirmed",
-        ActKind::Declare => "declared",
-        ActKind::Decline => "declined",
-        ActKind::Initial => "initialled",
-        ActKind::Object => "objected",
-        ActKind::Open => "opened",
-        ActKind::Propose => "proposed",
-        ActKind::Purge => "agreed to erase",
-        ActKind::Release => "released",
-        ActKind::Sign => "signed",
-        ActKind::SignAdReferendum => "signed ad referendum",
-        ActKind::Withdraw => "withdrew",
+/// What was done, in a word that heads a line, and what follows who did it.
+pub fn past(act: &Act) -> (&'static str, &'static str) {
+    match act.act {
+        ActKind::Confirm => ("confirmed", ", its signature ad referendum"),
+        ActKind::Declare => ("declared", ""),
+        ActKind::Decline => ("declined", ""),
+        ActKind::Initial => ("initialled", ""),
+        ActKind::Object => ("objected", ""),
+        ActKind::Open => ("opened", ""),
+        ActKind::Propose => ("proposed", ""),
+        ActKind::Purge => ("agreed", ", to erase the texts"),
+        ActKind::Release => ("released", ", from the embargo"),
+        ActKind::Sign => ("signed", ""),
+        ActKind::SignAdReferendum => ("signed", ", AD REFERENDUM"),
+        ActKind::Withdraw if act.opening.is_some() => ("agreed", ", to withdraw it"),
+        ActKind::Withdraw => ("withdrew", ""),
+    }
+}
+
+/// What was done to which revision, as part of a sentence; `open` says whether a withdrawal was of what was open.
+pub fn told(kind: ActKind, revision: u64, open: bool) -> String {
+    let revision = format!("revision {revision}");
+    match kind {
+        ActKind::Confirm => format!("confirmed its signature ad referendum of {revision}"),
+        ActKind::Declare => format!("made a declaration on {revision}"),
+        ActKind::Decline => format!("declined {revision}"),
+        ActKind::Initial => format!("initialled {revision}"),
+        ActKind::Object => format!("objected to {revision}"),
+        ActKind::Open => format!("opened {revision} for signature"),
+        ActKind::Propose => format!("proposed {revision}"),
+        ActKind::Purge => "agreed to the erasure of the texts".into(),
+        ActKind::Release => format!("released {revision} from the embargo"),
+        ActKind::Sign => format!("signed {revision}"),
+        ActKind::SignAdReferendum => format!("signed {revision} ad referendum"),
+        ActKind::Withdraw if open => "agreed to the withdrawal".into(),
+        ActKind::Withdraw => "withdrew the draft".into(),
     }
 }
 
@@ -144,7 +165,7 @@ pub fn under_way(reading: &Reading, pinned: &Pinned) -> Vec<String> {
         State::Withdrawn | State::Lapsed if !reading.purged => &[(ActKind::Purge, "erasure of the texts")],
         _ => &[],
     };
-    let told = |(kind, what): &(ActKind, &str)| {
+    let line = |(kind, what): &(ActKind, &str)| {
         let (done, missing) = (done_by(reading, *kind), missing(*kind, reading, pinned));
         match missing.as_slice() {
             _ if done.is_empty() => None,
@@ -152,7 +173,7 @@ pub fn under_way(reading: &Reading, pinned: &Pinned) -> Vec<String> {
             missing => Some(format!("{what}: agreed by {}, not yet by {}", list(&done), list(missing))),
         }
     };
-    kinds.iter().filter_map(told).collect()
+    kinds.iter().filter_map(line).collect()
 }
 
 /// What may be done next: a sentence, and commands as they are typed.
@@ -186,7 +207,7 @@ pub fn next(
     let id = m.communique;
     match reading.state {
         State::Drafting => drafting(reading, pinned, me, now),
-        State::Open => open(reading, id, me),
+        State::Open => open(reading, pinned, me),
         State::Complete => match m.procedure.embargo.filter(|embargo| now < *embargo) {
             Some(_) if missing(ActKind::Release, reading, pinned).is_empty() => {
                 Next::new("Next: every party has released it from the embargo.", [format!("publish {id}")])
@@ -261,19 +282,42 @@ fn drafting(reading: &Reading, pinned: &Pinned, me: Option<&PartyId>, now: Time)
     Next::new("Next: initial it; or object; or change it.", [format!("initial {id}"), object(), revise()])
 }
 
-fn open(reading: &Reading, id: CommuniqueId, me: Option<&PartyId>) -> Next {
+fn open(reading: &Reading, pinned: &Pinned, me: Option<&PartyId>) -> Next {
+    let id = reading.newest.manifest.communique;
     let decline = || format!("decline {id} --reason TEXT");
     // Signatures that can be seen while it is open are the reader's own party's.
-    let mut own = reading.acts.iter().filter(|a| a.body().act.is_signature()).map(|a| &a.body().party);
-    if let Some(party) = me.or_else(|| own.next())
-        && !acting::unconfirmed(reading, party).is_empty()
-    {
-        let words = format!("Next: {party} confirms its signature ad referendum, or declines.");
-        return Next::new(words, [format!("confirm {id}"), decline()]);
+    let seen = || reading.acts.iter().filter(|a| a.body().act.is_signature()).map(|a| &a.body().party);
+    let me = me.or_else(|| seen().next());
+    let of = |kind| me.map_or(0, |me| done_by(reading, kind).into_iter().filter(|p| *p == me).count() as u64);
+    let (signed, confirmed, ad_referendum) = (of(ActKind::Sign), of(ActKind::Confirm), of(ActKind::SignAdReferendum));
+    let quorum = me.and_then(|me| pinned.standing().party(me).ok()).map_or(1, |p| p.quorum);
+    let pending = me.is_some_and(|me| !acting::unconfirmed(reading, me).is_empty());
+    let mut next = match me {
+        Some(me) if pending => Next::new(
+            format!("Next: {me} confirms its signature ad referendum, or declines."),
+            [format!("confirm {id}"), decline()],
+        ),
+        Some(_) if signed + confirmed >= quorum => Next::new(
+            "Signed; it is complete once every party has signed. Until then it can still be declined.",
+            [decline()],
+        ),
+        Some(me) if signed + ad_referendum > 0 => Next::new(
+            format!("Next: {me} signs by {quorum} holders of full powers; {} has so far.", signed + confirmed),
+            [format!("sign {id}"), decline()],
+        ),
+        _ => Next::new("Next: sign it, or decline it.", [format!("sign {id}"), decline()]),
+    };
+    if me.is_some_and(|me| done_by(reading, ActKind::Withdraw).contains(&me)) {
+        let left = missing(ActKind::Withdraw, reading, pinned);
+        return Next::new(format!("Next: it is withdrawn once {} too agreed to it.", agree(&left)), []);
     }
-    if me.is_some_and(|me| done_by(reading, ActKind::Sign).contains(&me)) {
-        let words = "Signed; it is complete once every party has signed. Until then it can still be declined.";
-        return Next::new(words, [decline()]);
+    if !done_by(reading, ActKind::Withdraw).is_empty() {
+        next.words.push_str(" Or agree to its withdrawal.");
+        next.commands.push(format!("withdraw {id}"));
     }
-    Next::new("Next: sign it, or decline it.", [format!("sign {id}"), decline()])
+    next
+}
+
+fn agree(parties: &[&PartyId]) -> String {
+    format!("{} {}", list(parties), if parties.len() == 1 { "has" } else { "have" })
 }

@@ -301,16 +301,10 @@ async fn a_revocation_races_with_a_signature() {
             world.sign_for(who, &manifest, opening).await;
         }
         let act = sign(world.act(ActKind::Sign, &who, &manifest, Some(opening)), &key(&who));
-        let (signature, revocation) = tokio::join!(
-            async {
-                tokio::time::sleep(Duration::from_micros(150 * (n % 8))).await;
-                world.carry("south", &act).await
-            },
-            async {
-                tokio::time::sleep(Duration::from_micros(150 * (n / 8))).await;
-                revoke(&world, &who).await
-            },
-        );
+        let (signature, revocation) = tokio::join!(world.carry("south", &act), async {
+            tokio::time::sleep(Duration::from_micros(400 * n)).await;
+            revoke(&world, &who).await
+        },);
         let revoked = revocation.unwrap().index;
         let state = state(&world, "north", id).await;
         match signature {

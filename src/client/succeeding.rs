@@ -307,9 +307,9 @@ mod tests {
         }
     }
     fn described(id: &str, with: &str) -> Party {
-        let mut party = charter(&[(id, 1), ("other", 1)]).parties.remove(0);
-        party.authority = public(with);
-        party
+        let mut parties = charter(&[(id, 1), ("other", 1)]).parties;
+        parties.retain(|p| p.id == party(id));
+        Party { authority: public(with), ..parties.remove(0) }
     }
 
     #[test]

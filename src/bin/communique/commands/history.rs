@@ -6,7 +6,7 @@ use communique::{
         timeline::{Happened, What},
     },
     domain::{
-        act::{Act, Declaration},
+        act::{Act, ActKind, Declaration},
         entry::Kind,
         id::{CommuniqueId, Digest},
         statement::Statement,
@@ -48,7 +48,12 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
         What::Act(act) => {
             let body = act.body();
             let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
-            let what = format!("{} {} revision {}{place}", who(session, act), past(body.act), body.revision);
+            let did = match body.act {
+                ActKind::Declare => "made a declaration on",
+                ActKind::Object => "objected to",
+                act => past(act),
+            };
+            let what = format!("{} {did} revision {}{place}", who(session, act), body.revision);
             out.line(&head(&what));
             if let Some(reason) = &body.reason {
                 out.verbatim(reason.as_str());

@@ -184,7 +184,7 @@ fn the_walkthrough_is_what_happens() {
     for (block, printed) in blocks.iter().zip(&printed) {
         for shown in &block.shown {
             if let Some(line) = lacks(printed, shown) {
-                panic!("“{}”: no {line:?} in what this prints:\n{}\n---\n{printed}", block.section, block.commands);
+                panic!("“{}”:\n{}\n---\n{printed}\n---\nno {line:?} in this", block.section, block.commands);
             }
         }
     }

@@ -38,12 +38,10 @@ fn blocks() -> Vec<Block> {
         } else if let Some(kind) = line.strip_prefix("```") {
             let inside: Vec<_> = lines.by_ref().take_while(|line| *line != "```").map(str::to_owned).collect();
             match kind {
-                "sh" => blocks.push(Block {
-                    section: section.clone(),
-                    commands: inside.join("\n"),
-                    ..Block::default()
-                }),
-                "text" => blocks.last_mut().expect("commands come first").shown.push(inside),
+                "sh" => {
+                    blocks.push(Block { section: section.clone(), commands: inside.join("\n"), ..Block::default() })
+                }
+                "text" => blocks.last_mut().unwrap().shown.push(inside),
                 other => panic!("a fenced block of {other:?} is neither commands nor what they print"),
             }
         }
@@ -122,7 +120,8 @@ fn run(desk: &Desk, blocks: &[Block]) -> Vec<String> {
     );
     let mut command = Command::new("bash");
     command.arg(desk.path("page.sh")).current_dir(desk.path("here")).process_group(0);
-    for name in ["COMMUNIQUE_PROFILE", "COLUMNS", "XDG_STATE_HOME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
+    for name in
+        ["COMMUNIQUE_PROFILE", "COLUMNS", "XDG_STATE_HOME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
     {
         command.env_remove(name);
     }
@@ -149,6 +148,19 @@ fn run(desk: &Desk, blocks: &[Block]) -> Vec<String> {
     }
     assert_eq!(printed.len(), blocks.len());
     printed
+}
+
+/// Says how long each section took, by when its last words were written.
+fn times(desk: &Desk, blocks: &[Block]) {
+    let written = |n: usize| fs::metadata(desk.path(&format!("out/{n}"))).unwrap().modified().unwrap();
+    let mut before = fs::metadata(desk.path("page.sh")).unwrap().modified().unwrap();
+    for (n, block) in blocks.iter().enumerate() {
+        if blocks.get(n + 1).is_none_or(|next| next.section != block.section) {
+            let took = written(n).duration_since(before).unwrap_or_default();
+            eprintln!("{:>6.1} s  {}", took.as_secs_f32(), block.section);
+            before = written(n);
+        }
+    }
 }
 
 /// The claims of every statement in a bag.
@@ -178,7 +190,8 @@ fn the_walkthrough_is_what_happens() {
     let (desk, blocks) = (Desk::new(), blocks());
     let begun = Instant::now();
     let printed = run(&desk, &blocks);
-    eprintln!("{} blocks of commands in {:.1} s", blocks.len(), begun.elapsed().as_secs_f32());
+    times(&desk, &blocks);
+    eprintln!("{:>6.1} s  all {} blocks of commands", begun.elapsed().as_secs_f32(), blocks.len());
 
     // What is shown was printed.
     for (block, printed) in blocks.iter().zip(&printed) {
@@ -220,7 +233,8 @@ fn the_walkthrough_is_what_happens() {
 
     // Both are proven, the original in the package of its rectification too, and with the exchange gone.
     let pin = desk.run("charter fingerprint here/charter.json").ends(0).out.trim().to_owned();
-    let verified = desk.run(&format!("verify here/package.zip here/rectification.zip --charter-pin {pin} --json")).ends(0);
+    let verified =
+        desk.run(&format!("verify here/package.zip here/rectification.zip --charter-pin {pin} --json")).ends(0);
     let packages = &verified.json()["packages"];
     for package in packages.as_array().unwrap() {
         assert_eq!((&package["proven"], &package["exit_code"]), (&json!(true), &json!(0)), "{package}");
@@ -240,10 +254,13 @@ fn the_walkthrough_is_what_happens() {
 fn what_is_shown_is_told_from_what_is_not_printed() {
     let printed = "one\n  two 17, three\nfour\nfive\n";
     let lacks = |shown: &str| lacks(printed, &shown.lines().map(str::to_owned).collect::<Vec<_>>()).map(str::to_owned);
-    for shown in ["one", "four\nfive", "  two …, three\nfour", "one\n…\nfive", "…two…three", "one\n…\nfour\n…\nfive"] {
+    for shown in ["one", "four\nfive", "  two …, three\nfour", "one\n…\nfive", "…two…three", "one\n…\nfour\n…\nfive"]
+    {
         assert_eq!(lacks(shown), None, "{shown}");
     }
-    for (shown, line) in [("on", "on"), ("one\nfour", "four"), ("five\n…\none", "one"), ("two …", "two …"), ("…x…", "…x…")] {
+    for (shown, line) in
+        [("on", "on"), ("one\nfour", "four"), ("five\n…\none", "one"), ("two …", "two …"), ("…x…", "…x…")]
+    {
         assert_eq!(lacks(shown).as_deref(), Some(line), "{shown}");
     }
 }

@@ -6,7 +6,7 @@ use communique::{
         timeline::{Happened, What},
     },
     domain::{
-        act::{Act, Declaration},
+        act::{Act, ActKind, Declaration},
         entry::Kind,
         id::{CommuniqueId, Digest},
         statement::Statement,

@@ -242,7 +242,7 @@ pub fn done(out: &mut Out, session: &Session, acts: &[Statement<Act>], escrowed:
         }
     }
     for party in escrowed {
-        out.field("signed", &format!("{party}, in escrow until all have: the exchange's word"));
+        out.field("signed", &format!("{party}, in escrow: the exchange's word"));
     }
 }
 

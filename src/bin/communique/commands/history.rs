@@ -6,7 +6,7 @@ use communique::{
         timeline::{Happened, What},
     },
     domain::{
-        act::{Act, ActKind, Declaration},
+        act::{Act, Declaration},
         entry::Kind,
         id::{CommuniqueId, Digest},
         statement::Statement,

@@ -47,6 +47,7 @@ async fn every_bad_input_has_its_refusal_and_leaves_nothing() {
         content::content(s),
         forms::forms(s),
         forms::repeats(s),
+        negotiating::roles(s),
         negotiating::acts(s),
         negotiating::forms(s),
         negotiating::revocations(s),

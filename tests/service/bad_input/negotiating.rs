@@ -6,17 +6,20 @@ use super::{
 };
 use crate::{
     course::{adoption, revocation, successor},
-    world::{fresh, key, now, party, reason, sign},
+    world::{fresh, key, now, outcome, party, reason, sign},
 };
-use communique::domain::{
-    act::{ActKind, Declaration},
-    charter::{Adoption, Charter, Succession},
-    document::Document,
-    id::{Digest, Role},
-    json,
-    key::Signer as _,
-    manifest::Rectifies,
-    powers::Revocation,
+use communique::{
+    domain::{
+        act::{ActKind, Declaration},
+        charter::{Adoption, Charter, Succession},
+        document::Document,
+        id::{Digest, Role},
+        json,
+        key::Signer as _,
+        manifest::Rectifies,
+        powers::Revocation,
+    },
+    wire::v1::{self, communique_service_client::CommuniqueServiceClient},
 };
 
 /// Acts that are good in form, and not allowed.
@@ -73,6 +76,55 @@ pub(super) fn acts<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
         rows.push(row(format!("{kind} after the lapse"), "NOT_NOW", async move {
             s.act(kind, "south.b", &s.late, Some(s.late_opening), |_| ()).await
         }));
+    }
+    rows
+}
+
+/// Every act on a communiqué at every stage, by the proposer, by another that it names and by a stranger, as every role
+/// that does not act: the role decides before anything else does. What the other roles may do at each of these cells is the
+/// domain's table.
+pub(super) fn roles<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
+    let stages = [
+        ("drafting", &s.drafting, None),
+        ("objected", &s.objected, None),
+        ("waived", &s.waived, None),
+        ("overdue", &s.overdue, None),
+        ("open", &s.open, Some(s.opening)),
+        ("signed ad referendum", &s.timed, Some(s.timed_opening)),
+        ("complete", &s.complete, Some(s.complete_opening)),
+        ("lapsed", &s.late, Some(s.late_opening)),
+        ("withdrawn", &s.withdrawn, None),
+    ];
+    let mut rows = Vec::new();
+    for (stage, manifest, opening) in stages {
+        for (relation, of) in [("the proposer", "north"), ("a party", "south"), ("a stranger", "west")] {
+            for role in [Role::Authority, Role::Witness, Role::Archivist] {
+                let what = format!("acts by {relation} as {role} on what is {stage}");
+                rows.push(row(what, "NOT_PERMITTED", async move {
+                    let mut client = CommuniqueServiceClient::new(s.world.channel(of, role).await);
+                    for kind in ActKind::ALL {
+                        let who = format!("{of}.a");
+                        let mut act = s.world.act(kind, &who, manifest, opening.or(Some(s.opening)));
+                        act.confirms = (kind == ActKind::Confirm).then_some(s.pending);
+                        let statement = sign(act, &key(&who));
+                        let answered = if kind == ActKind::Propose {
+                            let manifest = manifest.bytes().to_vec();
+                            outcome(
+                                &client
+                                    .propose_revision(v1::ProposeRevisionRequest { manifest, propose: statement })
+                                    .await,
+                            )
+                        } else {
+                            outcome(&client.submit_act(v1::SubmitActRequest { statement }).await)
+                        };
+                        if answered != "NOT_PERMITTED" {
+                            return format!("{answered} to {kind}");
+                        }
+                    }
+                    "NOT_PERMITTED".into()
+                }));
+            }
+        }
     }
     rows
 }

@@ -12,7 +12,7 @@ use crate::domain::{
     charter::{Adoption, Charter},
     document::Document,
     entry::{Place, StreamId},
-    refusal::Refusal,
+    refusal::{Refusal, same},
     statement::Unverified,
     succession::{Charters, Standing},
     view::{Attested, CharterView, Page, Receipt},
@@ -93,6 +93,8 @@ impl Exchange {
     ) -> Result<Receipt, Refusal> {
         let charter = Document::<Charter>::parse(charter)?;
         let adoption = Unverified::<Adoption>::parse(adoption)?;
+        // Before the repeat is looked for: the first answer is to this charter with its own adoption.
+        same("adoption.charter", charter.digest(), adoption.claims().charter)?;
         let (charter, adoption) = (&charter, &adoption);
         let receipt = self
             .decide(|now| {
@@ -122,7 +124,8 @@ impl Exchange {
                 })
             })
             .await?;
-        self.settle().await?;
+        // What this makes due and cannot be done now is due at the next look: what was handed in is logged all the same.
+        let _ = self.settle().await;
         Ok(receipt)
     }
 
@@ -149,7 +152,8 @@ impl Exchange {
                 })
             })
             .await?;
-        self.settle().await?;
+        // What this makes due and cannot be done now is due at the next look: what was handed in is logged all the same.
+        let _ = self.settle().await;
         Ok(receipt)
     }
 }

@@ -206,17 +206,11 @@ impl Exchange {
         });
         let receipt = deciding.await?;
         if act.claims().act == ActKind::Purge {
-            self.purge(id).await?;
+            // What cannot be erased now is at the next look: the act is logged all the same.
+            self.due.wants(id);
+            let _ = self.settle_one(id).await;
         }
         Ok(receipt)
-    }
-
-    /// Erases the texts and annexes of what all its parties asked to erase. Again if a crash came between.
-    pub(super) async fn purge(&self, id: CommuniqueId) -> Result<(), Refusal> {
-        if self.folds.life(&*self.store, id).await?.purged().is_some() {
-            self.content.purge(id).await?;
-        }
-        Ok(())
     }
 
     /// A communiqué as it stands.

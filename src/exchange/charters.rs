@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Exchange,
     access::{GetCharter, ListCharters, Permit, ProposeCharter, SubmitAdoption},
-    append::{Decision, Plan},
+    append::{Decision, Plan, positions},
     filling::Filling,
 };
 use crate::domain::{
@@ -97,13 +97,8 @@ impl Exchange {
         same("adoption.charter", charter.digest(), adoption.claims().charter)?;
         let (charter, adoption) = (&charter, &adoption);
         let receipt = self
-            .decide(|now| {
+            .decide(&[adoption.digest(), charter.digest()], |now| {
                 Box::pin(async move {
-                    if let (Some(_), Some(receipt)) =
-                        (self.repeat(adoption.digest()).await?, self.repeat(charter.digest()).await?)
-                    {
-                        return Ok(Decision::Repeat(receipt));
-                    }
                     // A charter that this exchange cannot serve would end it.
                     self.serves(charter)?;
                     let charters = self.folds.charters(&*self.store).await?;
@@ -111,8 +106,8 @@ impl Exchange {
                     let records = self.folds.parties(&*self.store, charters.ever_parties(now)).await?;
                     let taken = |key: &_| records.values().any(|r| r.holds_key(key));
                     let (verified, steps) = charters.propose(charter, adoption.clone(), taken, now)?;
-                    let read = records.iter().map(|(id, r)| (StreamId::Party(id.clone()), r.position()));
-                    let mut plan = Plan::new(now, read.chain([(StreamId::Exchange, charters.position())]));
+                    let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
+                    let mut plan = Plan::new(now, read);
                     let (stream, objects) = (StreamId::Exchange, vec![charter.bytes().to_vec()]);
                     let [proposed, adopted] = steps
                         .try_into()
@@ -137,18 +132,12 @@ impl Exchange {
         let adoption = Unverified::<Adoption>::parse(adoption)?;
         let adoption = &adoption;
         let receipt = self
-            .decide(|now| {
+            .decide(&[adoption.digest()], |now| {
                 Box::pin(async move {
-                    if let Some(receipt) = self.repeat(adoption.digest()).await? {
-                        return Ok(Decision::Repeat(receipt));
-                    }
                     let charters = self.folds.charters(&*self.store).await?;
                     let (verified, step) = charters.adopt(adoption.clone(), now)?;
-                    let stream = StreamId::Exchange;
-                    let mut plan = Plan::new(now, [(stream.clone(), charters.position())]);
-                    let objects = vec![verified.compact().into()];
-                    plan.steps(&*self.machine, &stream, charters.position(), vec![step], objects, None)?;
-                    Ok(Decision::Append(plan))
+                    let stream = (StreamId::Exchange, charters.position());
+                    self.one(now, [], stream, step, verified.compact().into())
                 })
             })
             .await?;

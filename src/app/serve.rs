@@ -116,7 +116,7 @@ pub async fn serve(
     let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.all(), metrics.clone()));
     let charter = exchange.charter_in_force().await?;
     keys.match_charter(&config, charter.charter())?;
-    exchange.settle().await?;
+    settle(&exchange).await;
     let identity = Identity::read(&config)?;
     let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 
@@ -314,7 +314,7 @@ impl Door {
     }
 }
 
-/// Logs what time makes due, also when nobody calls.
+/// Does what time makes due, also when nobody calls.
 async fn follow_time(exchange: Arc<Exchange>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(SETTLE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -323,9 +323,13 @@ async fn follow_time(exchange: Arc<Exchange>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(refusal) = exchange.settle().await {
-            error!(%refusal, "what is due was not logged; it is tried again");
-        }
+        settle(&exchange).await;
+    }
+}
+
+async fn settle(exchange: &Exchange) {
+    if let Err(refusal) = exchange.settle().await {
+        error!(%refusal, "not all that is due was done; it is tried again");
     }
 }
 

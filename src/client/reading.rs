@@ -10,14 +10,13 @@ use crate::domain::{
     entry::{Entry, Kind, Recorded, StreamId},
     id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId},
     json,
-    key::PublicKey,
     life::{self, State},
     manifest::{Initialling, Manifest},
     powers::{Powers, Revocation},
     refusal::{Refusal, same},
     register::verify_act,
     seats::{Grant, Grants},
-    statement::{Statement, Unverified},
+    statement::{Body, Statement, Unverified},
     succession::{Charters, SUCCESSION_BYTES_LIMIT, Standing},
     text,
     time::Time,
@@ -112,39 +111,35 @@ impl Pinned {
     /// # Errors
     /// [`Refusal::UnknownParty`], [`Refusal::Disagrees`], [`Refusal::SignatureInvalid`].
     pub fn powers(&self, compact: &str) -> Result<Statement<Powers>, Refusal> {
-        let unverified = Unverified::<Powers>::parse(compact)?;
-        let claims = unverified.claims();
-        self.standing().addressed(&claims.exchange, claims.founding)?;
-        let key = self.authority(&claims.party, |key| unverified.is_by(key))?;
-        unverified.verify(&key)
+        self.by_authority(compact, |body: &Powers| (&body.exchange, body.founding, &body.party))
     }
     /// Verifies a revocation under an authority key that its party has or had.
     ///
     /// # Errors
     /// As [`Pinned::powers`].
     pub fn revocation(&self, compact: &str) -> Result<Statement<Revocation>, Refusal> {
-        let unverified = Unverified::<Revocation>::parse(compact)?;
-        let claims = unverified.claims();
-        self.standing().addressed(&claims.exchange, claims.founding)?;
-        let key = self.authority(&claims.party, |key| unverified.is_by(key))?;
-        unverified.verify(&key)
+        self.by_authority(compact, |body: &Revocation| (&body.exchange, body.founding, &body.party))
     }
     /// Verifies a trust statement under an authority key that its party has or had.
     ///
     /// # Errors
     /// As [`Pinned::powers`].
     pub fn trust(&self, compact: &str) -> Result<Statement<Trust>, Refusal> {
-        let unverified = Unverified::<Trust>::parse(compact)?;
-        let claims = unverified.claims();
-        self.standing().addressed(&claims.exchange, claims.founding)?;
-        let key = self.authority(&claims.party, |key| unverified.is_by(key))?;
-        unverified.verify(&key)
+        self.by_authority(compact, |body: &Trust| (&body.exchange, body.founding, &body.party))
     }
-    /// The authority key of a party for which this holds, or its newest.
-    fn authority(&self, party: &PartyId, by: impl Fn(&PublicKey) -> bool) -> Result<PublicKey, Refusal> {
+    /// Verifies what is for this exchange and by this party's authority, under that of its keys which signed it, or its newest.
+    fn by_authority<B: Body>(
+        &self,
+        compact: &str,
+        said: impl Fn(&B) -> (&ExchangeName, Digest, &PartyId),
+    ) -> Result<Statement<B>, Refusal> {
+        let unverified = Unverified::<B>::parse(compact)?;
+        let (exchange, founding, party) = said(unverified.claims());
+        self.standing().addressed(exchange, founding)?;
         let keys = || self.chain().rev().filter_map(|s| Some(s.party(party).ok()?.authority));
-        let unknown = || Refusal::UnknownParty { party: party.clone() };
-        keys().find(by).or_else(|| keys().next()).ok_or_else(unknown)
+        let key = keys().find(|key| unverified.is_by(key)).or_else(|| keys().next());
+        let key = key.ok_or_else(|| Refusal::UnknownParty { party: party.clone() })?;
+        unverified.verify(&key)
     }
 }
 

@@ -288,10 +288,7 @@ impl Session {
     /// What the exchange refuses.
     pub async fn propose_charter(&self, next: &Document<Charter>, adoption: &str) -> Result<Receipt, RemoteError> {
         let receipt = self.remote.propose_charter(next.bytes(), adoption).await?;
-        let entry: Entry = json::parse(&receipt.entry)?;
-        if entry.kind != Kind::Charter || entry.documents != [next.digest()] {
-            return Err(Refusal::disagrees("receipt", next.digest(), "an entry of something else").into());
-        }
+        acknowledges(&receipt, Kind::Charter, next.digest())?;
         Ok(receipt)
     }
     /// Hands in an adoption of a charter that was put forward, whoever made it.
@@ -396,10 +393,7 @@ impl Session {
     /// What the exchange refuses.
     pub async fn add_remark(&self, remark: &Document<Remark>) -> Result<Receipt, RemoteError> {
         let receipt = self.remote.add_remark(remark.bytes()).await?;
-        let entry: Entry = json::parse(&receipt.entry)?;
-        if entry.kind != Kind::Remark || entry.documents != [remark.digest()] {
-            return Err(Refusal::disagrees("receipt", remark.digest(), "an entry of something else").into());
-        }
+        acknowledges(&receipt, Kind::Remark, remark.digest())?;
         Ok(receipt)
     }
     /// The remarks that the caller may read, of one revision or of all, in log order, each what its entry names. They are the
@@ -415,12 +409,9 @@ impl Session {
         let mut remarks = Vec::new();
         for view in self.remote.remarks(id, revision).await? {
             let remark = Document::<Remark>::parse(view.remark)?;
-            let entry: Entry = json::parse(&view.receipt.entry)?;
             same("remark.communique", id, remark.communique)?;
             self.pinned.standing().addressed(&remark.exchange, remark.founding)?;
-            if entry.kind != Kind::Remark || entry.documents != [remark.digest()] {
-                return Err(Refusal::disagrees("receipt", remark.digest(), "an entry of something else").into());
-            }
+            let entry = acknowledges(&view.receipt, Kind::Remark, remark.digest())?;
             remarks.push((remark, entry));
         }
         Ok(remarks)
@@ -534,13 +525,13 @@ fn shown(time: Option<Time>) -> String {
     time.map_or_else(|| "null".into(), |time| time.to_string())
 }
 
-/// The receipt must be for what was sent: an entry of this kind that names the statement.
-fn acknowledges(receipt: &Receipt, kind: Kind, statement: Digest) -> Result<(), Refusal> {
+/// The receipt must be for what was sent: an entry of this kind that names the document or statement. Answers the entry.
+fn acknowledges(receipt: &Receipt, kind: Kind, sent: Digest) -> Result<Entry, Refusal> {
     let entry: Entry = json::parse(&receipt.entry)?;
-    if entry.kind != kind || !entry.statements.contains(&statement) {
-        return Err(Refusal::disagrees("receipt", statement, "an entry of something else"));
+    if entry.kind != kind || !entry.documents.iter().chain(&entry.statements).any(|named| *named == sent) {
+        return Err(Refusal::disagrees("receipt", sent, "an entry of something else"));
     }
-    Ok(())
+    Ok(entry)
 }
 
 /// Takes what the manifest announced, and no byte more, whatever the exchange sends.
@@ -596,7 +587,7 @@ mod tests {
             time: Time::from_unix(0),
         };
         let receipt = Receipt { index: 1, entry: json::encode(&entry) };
-        assert_eq!(acknowledges(&receipt, Kind::Act, ours), Ok(()));
+        assert_eq!(acknowledges(&receipt, Kind::Act, ours), Ok(entry));
         assert!(acknowledges(&receipt, Kind::Act, theirs).is_err());
         assert!(acknowledges(&receipt, Kind::Powers, ours).is_err());
         assert!(acknowledges(&Receipt { index: 1, entry: b"{}".to_vec() }, Kind::Act, ours).is_err());

@@ -4,6 +4,7 @@ use std::{pin::Pin, sync::atomic::Ordering};
 
 use super::{
     Exchange,
+    load::Records,
     ports::{Append, AppendError, Listing, Machine, NewEntry, Object},
 };
 use crate::domain::{
@@ -94,7 +95,7 @@ impl Plan {
 
 /// What an attempt to decide ends in.
 pub enum Decision {
-    /// Exactly this was logged before: the first answer again.
+    /// It was done before: the first answer again.
     Repeat(Receipt),
     /// This is to be appended; the first entry is the receipt.
     Append(Plan),
@@ -105,10 +106,23 @@ pub enum Decision {
 /// A decision under way.
 pub type Deciding<'a> = Pin<Box<dyn Future<Output = Result<Decision, Refusal>> + Send + 'a>>;
 
+/// Where these parties' streams stand.
+pub(super) fn positions(records: &Records) -> impl Iterator<Item = (StreamId, Position)> {
+    records.iter().map(|(id, record)| (StreamId::Party(id.clone()), record.position()))
+}
+
 impl Exchange {
-    /// Decides, appends, and decides again as long as a stream that the decision read has grown meanwhile.
-    pub(super) async fn decide<'a>(&'a self, decide: impl Fn(Time) -> Deciding<'a> + Send) -> Result<Receipt, Refusal> {
+    /// Decides, appends, and decides again as long as a stream that the decision read has grown meanwhile. What was handed in
+    /// has these digests; if all of it was logged before, the first answer is given again. Whose it is was asked by then.
+    pub(super) async fn decide<'a>(
+        &'a self,
+        handed_in: &[Digest],
+        decide: impl Fn(Time) -> Deciding<'a> + Send,
+    ) -> Result<Receipt, Refusal> {
         for _ in 0..ATTEMPTS {
+            if let Some(receipt) = self.repeat(handed_in).await? {
+                return Ok(receipt);
+            }
             let landed = match decide(self.machine.now()).await? {
                 Decision::Repeat(receipt) => return Ok(receipt),
                 Decision::Append(plan) => self.land(plan).await?,
@@ -122,6 +136,19 @@ impl Exchange {
             }
         }
         Err(Refusal::Busy { what: "too many act on this at once".into() })
+    }
+    /// Decides on one entry more of a stream that stands at this position.
+    pub(super) fn one(
+        &self,
+        now: Time,
+        read: impl IntoIterator<Item = (StreamId, Position)>,
+        (stream, position): (StreamId, Position),
+        step: Step,
+        object: Vec<u8>,
+    ) -> Result<Decision, Refusal> {
+        let mut plan = Plan::new(now, read.into_iter().chain([(stream.clone(), position)]));
+        plan.steps(&*self.machine, &stream, position, vec![step], vec![object], None)?;
+        Ok(Decision::Append(plan))
     }
     /// Appends; nothing if a stream has grown meanwhile, and it is to be decided again.
     pub(super) async fn land(&self, plan: Plan) -> Result<Option<Receipt>, Refusal> {
@@ -147,9 +174,15 @@ impl Exchange {
             Err(AppendError::Unknown) => Err(Refusal::OutcomeUnknown),
         }
     }
-    /// The first answer, if this statement was logged before.
-    pub(super) async fn repeat(&self, statement: Digest) -> Result<Option<Receipt>, Refusal> {
-        let stored = self.store.first_naming(statement).await?;
-        Ok(stored.map(|s| Receipt { index: s.index, entry: s.bytes }))
+    /// The first answer to the last of these, if all were logged before.
+    async fn repeat(&self, handed_in: &[Digest]) -> Result<Option<Receipt>, Refusal> {
+        let mut first = None;
+        for digest in handed_in {
+            match self.store.first_naming(*digest).await? {
+                Some(stored) => first = Some(Receipt { index: stored.index, entry: stored.bytes }),
+                None => return Ok(None),
+            }
+        }
+        Ok(first)
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::{
     Exchange,
     access::{GetCharter, ListCharters, Permit, ProposeCharter, SubmitAdoption},
-    append::{Decision, Plan},
+    append::{Decision, Plan, positions},
     filling::Filling,
 };
 use crate::domain::{
     charter::{Adoption, Charter},
     document::Document,
     entry::{Place, StreamId},
-    refusal::Refusal,
+    refusal::{Refusal, same},
     statement::Unverified,
     succession::{Charters, Standing},
     view::{Attested, CharterView, Page, Receipt},
@@ -93,15 +93,12 @@ impl Exchange {
     ) -> Result<Receipt, Refusal> {
         let charter = Document::<Charter>::parse(charter)?;
         let adoption = Unverified::<Adoption>::parse(adoption)?;
+        // Before the repeat is looked for: the first answer is to this charter with its own adoption.
+        same("adoption.charter", charter.digest(), adoption.claims().charter)?;
         let (charter, adoption) = (&charter, &adoption);
         let receipt = self
-            .decide(|now| {
+            .decide(&[adoption.digest(), charter.digest()], |now| {
                 Box::pin(async move {
-                    if let (Some(_), Some(receipt)) =
-                        (self.repeat(adoption.digest()).await?, self.repeat(charter.digest()).await?)
-                    {
-                        return Ok(Decision::Repeat(receipt));
-                    }
                     // A charter that this exchange cannot serve would end it.
                     self.serves(charter)?;
                     let charters = self.folds.charters(&*self.store).await?;
@@ -109,8 +106,8 @@ impl Exchange {
                     let records = self.folds.parties(&*self.store, charters.ever_parties(now)).await?;
                     let taken = |key: &_| records.values().any(|r| r.holds_key(key));
                     let (verified, steps) = charters.propose(charter, adoption.clone(), taken, now)?;
-                    let read = records.iter().map(|(id, r)| (StreamId::Party(id.clone()), r.position()));
-                    let mut plan = Plan::new(now, read.chain([(StreamId::Exchange, charters.position())]));
+                    let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
+                    let mut plan = Plan::new(now, read);
                     let (stream, objects) = (StreamId::Exchange, vec![charter.bytes().to_vec()]);
                     let [proposed, adopted] = steps
                         .try_into()
@@ -122,7 +119,8 @@ impl Exchange {
                 })
             })
             .await?;
-        self.settle().await?;
+        // What this makes due and cannot be done now is due at the next look: what was handed in is logged all the same.
+        let _ = self.settle().await;
         Ok(receipt)
     }
 
@@ -134,22 +132,17 @@ impl Exchange {
         let adoption = Unverified::<Adoption>::parse(adoption)?;
         let adoption = &adoption;
         let receipt = self
-            .decide(|now| {
+            .decide(&[adoption.digest()], |now| {
                 Box::pin(async move {
-                    if let Some(receipt) = self.repeat(adoption.digest()).await? {
-                        return Ok(Decision::Repeat(receipt));
-                    }
                     let charters = self.folds.charters(&*self.store).await?;
                     let (verified, step) = charters.adopt(adoption.clone(), now)?;
-                    let stream = StreamId::Exchange;
-                    let mut plan = Plan::new(now, [(stream.clone(), charters.position())]);
-                    let objects = vec![verified.compact().into()];
-                    plan.steps(&*self.machine, &stream, charters.position(), vec![step], objects, None)?;
-                    Ok(Decision::Append(plan))
+                    let stream = (StreamId::Exchange, charters.position());
+                    self.one(now, [], stream, step, verified.compact().into())
                 })
             })
             .await?;
-        self.settle().await?;
+        // What this makes due and cannot be done now is due at the next look: what was handed in is logged all the same.
+        let _ = self.settle().await;
         Ok(receipt)
     }
 }

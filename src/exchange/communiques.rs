@@ -1,6 +1,6 @@
 //! Communiqués: proposing, acting, reading.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Exchange,
@@ -8,7 +8,7 @@ use super::{
         GetCommunique, GetRevision, ListActs, ListCommuniques, ListRevisions, Method, Permit, ProposeRevision,
         SubmitAct,
     },
-    append::{Decision, Plan},
+    append::{Decision, Plan, positions},
     filling::Filling,
     load::in_force,
     ports::{Listing, ListingQuery, Owner},
@@ -17,12 +17,12 @@ use super::{
 use crate::domain::{
     act::{Act, ActKind},
     document::Document,
-    entry::{Position, StreamId},
+    entry::StreamId,
     id::{CommuniqueId, PartyId},
     life::{Context, Life, LoggedAct, Revision},
     manifest::{Manifest, PARTS_LIMIT, Part, RECTIFICATIONS_LIMIT},
     refusal::Refusal,
-    register::{PartyRecord, verify_act},
+    register::verify_act,
     statement::Unverified,
     text,
     view::{ActView, CommuniqueView, ListFilter, Page, Receipt, RevisionView, Summary},
@@ -37,8 +37,6 @@ pub const HISTORY_LIMIT: usize = 64 << 20;
 pub const SCAN_LIMIT: usize = 1000;
 /// How many rows of the list are read at a time.
 const SCAN_CHUNK: usize = 128;
-
-type Records = BTreeMap<PartyId, Arc<PartyRecord>>;
 
 impl Exchange {
     /// Takes a revision: its manifest and the act that proposes it. Revision 1 creates the communiqué.
@@ -63,11 +61,8 @@ impl Exchange {
             return Err(Refusal::disagrees("act.manifest", manifest.digest(), claims.manifest));
         }
         let (act, manifest, permit) = (&act, &manifest, &permit);
-        self.decide(|now| {
+        self.decide(&[act.digest()], |now| {
             Box::pin(async move {
-                if let Some(receipt) = self.repeat(act.digest()).await? {
-                    return Ok(Decision::Repeat(receipt));
-                }
                 let id = manifest.communique;
                 let life = self.folds.life(&*self.store, id).await?;
                 if life.exists() {
@@ -172,11 +167,9 @@ impl Exchange {
         }
         let (act, permit) = (&act, &permit);
         let id = act.claims().communique;
-        let deciding = self.decide(|now| {
+        let handed_in = [act.digest()];
+        let deciding = self.decide(&handed_in, |now| {
             Box::pin(async move {
-                if let Some(receipt) = self.repeat(act.digest()).await? {
-                    return Ok(Decision::Repeat(receipt));
-                }
                 let life = self.folds.life(&*self.store, id).await?;
                 visible(&life, permit.party(), id)?;
                 let charters = self.folds.charters(&*self.store).await?;
@@ -206,17 +199,11 @@ impl Exchange {
         });
         let receipt = deciding.await?;
         if act.claims().act == ActKind::Purge {
-            self.purge(id).await?;
+            // What cannot be erased now is at the next look: the act is logged all the same.
+            self.due.wants(id);
+            let _ = self.settle_one(id).await;
         }
         Ok(receipt)
-    }
-
-    /// Erases the texts and annexes of what all its parties asked to erase. Again if a crash came between.
-    pub(super) async fn purge(&self, id: CommuniqueId) -> Result<(), Refusal> {
-        if self.folds.life(&*self.store, id).await?.purged().is_some() {
-            self.content.purge(id).await?;
-        }
-        Ok(())
     }
 
     /// A communiqué as it stands.
@@ -417,10 +404,6 @@ fn bounded(bytes: usize) -> Result<(), Refusal> {
         });
     }
     Ok(())
-}
-
-fn positions(records: &Records) -> impl Iterator<Item = (StreamId, Position)> {
-    records.iter().map(|(id, record)| (StreamId::Party(id.clone()), record.position()))
 }
 
 #[cfg(test)]

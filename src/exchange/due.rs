@@ -1,4 +1,4 @@
-//! What time and succession make due: the exchange logs it by itself, also when nobody calls.
+//! What time and succession make due, and what is to be erased: the exchange does it by itself, also when nobody calls.
 
 use std::{
     collections::BTreeSet,
@@ -30,8 +30,20 @@ pub(super) struct Due(Mutex<Known>);
 struct Known {
     /// Deadlines of open communiqués, and some of such as are open no more.
     deadlines: BTreeSet<(Time, CommuniqueId)>,
+    /// What is to be looked at, and stays here until that has gone well.
+    wanted: BTreeSet<CommuniqueId>,
     /// The charter's version at the last look at every open communiqué, and its time.
     looked: Option<(u64, Time)>,
+}
+
+impl Known {
+    /// Wants to be looked at what has passed its deadline.
+    fn pass(&mut self, now: Time) {
+        while let Some((_, id)) = self.deadlines.first().copied().filter(|(deadline, _)| now > *deadline) {
+            self.deadlines.pop_first();
+            self.wanted.insert(id);
+        }
+    }
 }
 
 impl Due {
@@ -42,14 +54,19 @@ impl Due {
     pub(super) fn runs(&self, deadline: Option<(Time, CommuniqueId)>) {
         self.known(|known| known.deadlines.extend(deadline));
     }
+    /// This communiqué is to be looked at.
+    pub(super) fn wants(&self, id: CommuniqueId) {
+        self.known(|known| known.wanted.insert(id));
+    }
 }
 
 impl Exchange {
-    /// Logs what time and succession have made due: communiqués lapse after their deadlines, and return to drafting under a
-    /// new charter. To be asked again every second.
+    /// Does what time, succession and the parties have made due: communiqués lapse after their deadlines, and return to
+    /// drafting under a new charter; what was purged is erased. To be asked again every second.
     ///
     /// # Errors
-    /// What keeps the log from growing; what was not done is due the next time.
+    /// What keeps the log from growing; otherwise what kept one communiqué from it, after all others were looked at. What was
+    /// not done is due the next time.
     pub async fn settle(&self) -> Result<(), Refusal> {
         let now = self.machine.now();
         let version = self.standing(now).await?.charter().version;
@@ -57,24 +74,34 @@ impl Exchange {
         if before.is_none_or(|(of, _)| of != version) {
             self.trust_changed.send_modify(|epoch| *epoch += 1);
         }
-        if before.is_none_or(|(of, at)| of != version || now > at.plus(WHOLE_LOOK)) {
-            for id in self.all_in(State::Open).await? {
-                let deadline = self.settle_one(id).await?;
-                self.due.runs(deadline.map(|deadline| (deadline, id)));
-            }
+        // A clock that was set back would hold up the next look.
+        if before.is_none_or(|(of, at)| of != version || now > at.plus(WHOLE_LOOK) || now < at) {
+            let mut all = self.all_in(State::Open).await?;
             if before.is_none() {
-                for id in self.all_in(State::Withdrawn).await?.into_iter().chain(self.all_in(State::Lapsed).await?) {
-                    self.purge(id).await?;
-                }
+                all.extend(self.all_in(State::Withdrawn).await?);
+                all.extend(self.all_in(State::Lapsed).await?);
             }
-            self.due.known(|known| known.looked = Some((version, now)));
+            self.due.known(|known| {
+                known.wanted.extend(all);
+                known.looked = Some((version, now));
+            });
         }
-        let first = || self.due.known(|known| known.deadlines.first().copied().filter(|(deadline, _)| now > *deadline));
-        while let Some((deadline, id)) = first() {
-            self.settle_one(id).await?;
-            self.due.known(|known| known.deadlines.remove(&(deadline, id)));
+        let wanted = self.due.known(|known| {
+            known.pass(now);
+            known.wanted.clone()
+        });
+        let mut failed = None;
+        for id in wanted {
+            match self.settle_one(id).await {
+                Ok(()) => {}
+                // No other would fare better.
+                Err(all @ (Refusal::StoreFailed | Refusal::ClockSuspect { .. } | Refusal::OutcomeUnknown)) => {
+                    return Err(all);
+                }
+                Err(one) => failed = failed.or(Some(one)),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Every communiqué that is in this state now.
@@ -92,16 +119,26 @@ impl Exchange {
         }
     }
 
-    /// Logs what has become due of this communiqué, if anything has; answers the deadline that runs for it then.
-    async fn settle_one(&self, id: CommuniqueId) -> Result<Option<Time>, Refusal> {
+    /// Logs what has become due of this communiqué, if anything has, and erases its texts and annexes if that was asked:
+    /// also again, where a crash or a failure came between.
+    pub(super) async fn settle_one(&self, id: CommuniqueId) -> Result<(), Refusal> {
         for _ in 0..ATTEMPTS {
             let now = self.machine.now();
             let charters = self.folds.charters(&*self.store).await?;
             let life = self.folds.life(&*self.store, id).await?;
-            match self.due(id, &life, &charters, now)? {
-                Some(plan) => self.land(plan).await?,
-                None => return Ok(life.deadline()),
-            };
+            if let Some(plan) = self.due(id, &life, &charters, now)? {
+                self.land(plan).await?;
+                continue;
+            }
+            // Why not, the store has told the operator; it is tried again at the next look.
+            let erased = life.purged().is_none() || self.content.purge(id).await.is_ok();
+            self.due.known(|known| {
+                if erased {
+                    known.wanted.remove(&id);
+                }
+                known.deadlines.extend(life.deadline().map(|deadline| (deadline, id)));
+            });
+            return Ok(());
         }
         Err(Refusal::Busy { what: "too many act on this at once".into() })
     }

@@ -123,6 +123,9 @@ impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
     }
 }
 
+/// Several parties' streams.
+pub type Records = BTreeMap<PartyId, Arc<PartyRecord>>;
+
 /// The folds that are kept.
 #[derive(Default)]
 pub struct Folds {
@@ -142,11 +145,7 @@ impl Folds {
         self.parties.load(store, id.clone(), StreamId::Party(id.clone())).await
     }
     /// Several parties' streams.
-    pub async fn parties(
-        &self,
-        store: &dyn Store,
-        ids: impl IntoIterator<Item = PartyId>,
-    ) -> Result<BTreeMap<PartyId, Arc<PartyRecord>>, Refusal> {
+    pub async fn parties(&self, store: &dyn Store, ids: impl IntoIterator<Item = PartyId>) -> Result<Records, Refusal> {
         let mut records = BTreeMap::new();
         for id in ids {
             let record = self.party(store, &id).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Exchange,
     access::{GetPowers, ListPowers, ListTrust, Permit, SubmitPowers, SubmitRevocation, SubmitTrust},
-    append::{Decision, Plan},
+    append::positions,
     filling::Filling,
     load::in_force,
 };
@@ -33,31 +33,17 @@ impl Exchange {
         }
         let statement = &statement;
         let receipt = self
-            .decide(|now| {
+            .decide(&[statement.digest()], |now| {
                 Box::pin(async move {
-                    if let Some(receipt) = self.repeat(statement.digest()).await? {
-                        return Ok(Decision::Repeat(receipt));
-                    }
                     let party = &statement.claims().party;
                     let charters = self.folds.charters(&*self.store).await?;
                     let standing = in_force(&charters, now)?;
                     standing.party(party)?;
                     let record = self.folds.party(&*self.store, party).await?;
                     let (verified, step) = record.trust(statement.clone(), &standing)?;
-                    let stream = StreamId::Party(party.clone());
-                    let mut plan = Plan::new(
-                        now,
-                        [(StreamId::Exchange, charters.position()), (stream.clone(), record.position())],
-                    );
-                    plan.steps(
-                        &*self.machine,
-                        &stream,
-                        record.position(),
-                        vec![step],
-                        vec![verified.compact().into()],
-                        None,
-                    )?;
-                    Ok(Decision::Append(plan))
+                    let stream = (StreamId::Party(party.clone()), record.position());
+                    let read = [(StreamId::Exchange, charters.position())];
+                    self.one(now, read, stream, step, verified.compact().into())
                 })
             })
             .await?;
@@ -97,11 +83,8 @@ impl Exchange {
         let statement = Unverified::<Powers>::parse(compact)?;
         permit.own(&statement.claims().party)?;
         let statement = &statement;
-        self.decide(|now| {
+        self.decide(&[statement.digest()], |now| {
             Box::pin(async move {
-                if let Some(receipt) = self.repeat(statement.digest()).await? {
-                    return Ok(Decision::Repeat(receipt));
-                }
                 let party = &statement.claims().party;
                 let charters = self.folds.charters(&*self.store).await?;
                 let standing = in_force(&charters, now)?;
@@ -110,23 +93,9 @@ impl Exchange {
                 let record = records.get(party).ok_or_else(|| Refusal::UnknownParty { party: party.clone() })?;
                 let others = records.iter().filter(|(id, _)| *id != party).map(|(_, record)| &**record);
                 let (verified, step) = record.grant(statement.clone(), &charters, &standing, others)?;
-                let mut plan = Plan::new(
-                    now,
-                    records
-                        .iter()
-                        .map(|(id, record)| (StreamId::Party(id.clone()), record.position()))
-                        .chain([(StreamId::Exchange, charters.position())]),
-                );
-                let stream = StreamId::Party(party.clone());
-                plan.steps(
-                    &*self.machine,
-                    &stream,
-                    record.position(),
-                    vec![step],
-                    vec![verified.compact().into()],
-                    None,
-                )?;
-                Ok(Decision::Append(plan))
+                let stream = (StreamId::Party(party.clone()), record.position());
+                let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
+                self.one(now, read, stream, step, verified.compact().into())
             })
         })
         .await
@@ -140,21 +109,15 @@ impl Exchange {
         let statement = Unverified::<Revocation>::parse(compact)?;
         permit.own(&statement.claims().party)?;
         let statement = &statement;
-        self.decide(|now| {
+        self.decide(&[statement.digest()], |now| {
             Box::pin(async move {
-                if let Some(receipt) = self.repeat(statement.digest()).await? {
-                    return Ok(Decision::Repeat(receipt));
-                }
                 let party = &statement.claims().party;
                 let charters = self.folds.charters(&*self.store).await?;
                 let record = self.folds.party(&*self.store, party).await?;
                 let (verified, step) = record.revoke(statement.clone(), &*in_force(&charters, now)?)?;
-                let stream = StreamId::Party(party.clone());
-                let mut plan =
-                    Plan::new(now, [(StreamId::Exchange, charters.position()), (stream.clone(), record.position())]);
-                let objects = vec![verified.compact().into()];
-                plan.steps(&*self.machine, &stream, record.position(), vec![step], objects, None)?;
-                Ok(Decision::Append(plan))
+                let stream = (StreamId::Party(party.clone()), record.position());
+                let read = [(StreamId::Exchange, charters.position())];
+                self.one(now, read, stream, step, verified.compact().into())
             })
         })
         .await

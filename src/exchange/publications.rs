@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 use super::{
     CHUNK_LIMIT, Download, Exchange,
     access::{DownloadPackage, GetPublication, ListPublications, Method, Permit, PublishCommunique},
-    append::{Decision, Plan},
+    append::{Decision, Plan, positions},
     content::Staged,
     filling::Filling,
     ports::{ListingQuery, ReadFailed, Seal, Stored},
@@ -45,7 +45,7 @@ impl Exchange {
         id: CommuniqueId,
     ) -> Result<PublicationView, Refusal> {
         let permit = &permit;
-        self.decide(|now| {
+        self.decide(&[], |now| {
             Box::pin(async move {
                 let life = self.visible_life(permit, id).await?;
                 if let Some(published) = life.published() {
@@ -57,7 +57,7 @@ impl Exchange {
                 let records = self.folds.parties(&*self.store, manifest.parties.clone()).await?;
                 let stream = StreamId::Communique(id);
                 let mut read = vec![(StreamId::Exchange, charters.position()), (stream.clone(), life.position())];
-                read.extend(records.iter().map(|(id, r)| (StreamId::Party(id.clone()), r.position())));
+                read.extend(positions(&records));
                 let corrected = match manifest.rectifies {
                     Some(rectifies) => {
                         let original = self.folds.life(&*self.store, rectifies.communique).await?;

@@ -3,7 +3,6 @@
 use super::{
     Exchange,
     access::{AddRemark, ListRemarks, Permit},
-    append::{Decision, Plan},
     filling::Filling,
     load::in_force,
     sight::{Scope, Sight},
@@ -31,11 +30,8 @@ impl Exchange {
         let remark = &Document::<Remark>::parse(remark)?;
         // So that who is named, which the decision asks of the remark's party, is asked of the caller's.
         permit.own(&remark.party)?;
-        self.decide(|now| {
+        self.decide(&[remark.digest()], |now| {
             Box::pin(async move {
-                if let Some(receipt) = self.repeat(remark.digest()).await? {
-                    return Ok(Decision::Repeat(receipt));
-                }
                 let id = remark.communique;
                 // Read, and not compared at the append: its parties are fixed, and no revision goes away.
                 let life = self.folds.life(&*self.store, id).await?;
@@ -43,11 +39,8 @@ impl Exchange {
                 let standing = in_force(&charters, now)?;
                 let remarks: &Remarks = &*self.folds.remarks(&*self.store, id).await?;
                 let step = remarks.remark(remark, &life, &standing, now)?;
-                let stream = StreamId::Remarks(id);
-                let mut plan = Plan::new(now, [(stream.clone(), remarks.position())]);
-                let objects = vec![remark.bytes().to_vec()];
-                plan.steps(&*self.machine, &stream, remarks.position(), vec![step], objects, None)?;
-                Ok(Decision::Append(plan))
+                let stream = (StreamId::Remarks(id), remarks.position());
+                self.one(now, [], stream, step, remark.bytes().to_vec())
             })
         })
         .await

@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 
 use super::{
     access::{
-        GetPublication, ListCommuniques, Permit, ProposeRevision, PublishCommunique, SubmitAct, SubmitRevocation,
-        UploadContent,
+        GetPublication, ListCommuniques, Permit, ProposeCharter, ProposeRevision, PublishCommunique, SubmitAct,
+        SubmitAdoption, SubmitRevocation, UploadContent,
     },
     ports::*,
     *,
@@ -23,7 +23,7 @@ use super::{
 use crate::domain::document::Document;
 use crate::domain::{
     act::ActKind,
-    charter::Adoption,
+    charter::{Adoption, Charter},
     entry::{Entry, Kind, Position, StreamId},
     id::{CommuniqueId, Digest, Role, Salt},
     json,
@@ -53,6 +53,10 @@ pub(super) struct Memory {
     pub reads: AtomicUsize,
     /// Appends fail.
     pub full: AtomicBool,
+    /// Nothing can be erased.
+    stuck: AtomicBool,
+    /// What was erased.
+    erased: Mutex<Vec<CommuniqueId>>,
     /// Pushes wait until they are told to go on.
     pub held_back: AtomicBool,
     go: Notify,
@@ -164,8 +168,12 @@ impl Content for Memory {
     async fn discard(&self, stage: Stage) {
         self.stages.lock().unwrap().remove(&stage.0);
     }
-    async fn purge(&self, _: CommuniqueId) -> Result<(), ReadFailed> {
-        Err(ReadFailed)
+    async fn purge(&self, communique: CommuniqueId) -> Result<(), ReadFailed> {
+        if self.stuck.load(Ordering::Relaxed) {
+            return Err(ReadFailed);
+        }
+        self.erased.lock().unwrap().push(communique);
+        Ok(())
     }
     async fn uploaded(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed> {
         Ok(self.uploads.lock().unwrap().get(&(owner.clone(), digest)).copied())
@@ -255,6 +263,27 @@ impl House {
         let (store, content) = (memory.clone(), memory.clone());
         let exchange = Arc::new(Exchange::new(store, content, machine.clone(), keys, Arc::default()));
         Self { exchange, memory, machine, world }
+    }
+    /// A communiqué of which the list says that it is open, and the log what nobody can fold.
+    async fn break_one(&self) -> CommuniqueId {
+        let communique = CommuniqueId::new(1_600_000_000_000, &[0; 10]);
+        let entry = Entry {
+            documents: vec![],
+            files: None,
+            kind: Kind::Opened,
+            previous: None,
+            salt: Salt::new([0; 32]),
+            seq: 0,
+            statements: vec![],
+            stream: StreamId::Communique(communique),
+            time: noon(),
+        };
+        let new = NewEntry { bytes: json::encode(&entry), entry, objects: vec![] };
+        let parties = vec![party("north"), party("south")];
+        let listing = Listing { communique, state: State::Open, revision: 1, manifest: Digest::of(b""), parties };
+        let append = Append { expect: vec![], entries: vec![new], listing: Some(listing) };
+        self.memory.append(append).await.unwrap();
+        communique
     }
     /// Whether the entry of this index is of a communiqué.
     fn of_life(&self, index: u64) -> bool {
@@ -586,4 +615,79 @@ async fn a_rectification_carries_its_original_and_is_told_of_it() {
     let packages = std::mem::take(&mut *house.memory.packages.lock().unwrap());
     assert_eq!(verified(&house, corrected).await, verdict);
     assert_eq!(packages, *house.memory.packages.lock().unwrap(), "the same bytes");
+}
+
+#[tokio::test]
+async fn what_cannot_be_settled_keeps_nothing_else_from_it() {
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.break_one().await;
+    house.upload("north", house.world.id, TEXT).await;
+    let mut manifest = house.world.manifest();
+    manifest.procedure.deadline = Some(noon().plus(100));
+    house.propose(&manifest).await.unwrap();
+    house.submit(ActKind::Initial, "north").await.unwrap();
+    house.submit(ActKind::Initial, "south").await.unwrap();
+    let state = async || house.exchange.folds.life(&*house.memory, house.world.id).await.unwrap().state();
+    assert_eq!(house.exchange.settle().await.map_err(|r| r.reason()), Err("INCONSISTENT"));
+    assert_eq!(state().await, State::Open);
+    house.machine.0.store(101, Ordering::Relaxed);
+    assert_eq!(house.exchange.settle().await.map_err(|r| r.reason()), Err("INCONSISTENT"), "it is told each time");
+    assert_eq!(state().await, State::Lapsed);
+}
+
+#[tokio::test]
+async fn a_charter_that_was_put_forward_is_acknowledged_whatever_comes_of_what_is_due() {
+    let house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.break_one().await;
+    let next = Charter {
+        version: 2,
+        previous: Some(house.world.charter.digest()),
+        adopt_by: Some(noon().plus(86_400)),
+        witnesses: 1,
+        ..(*house.world.charter).clone()
+    };
+    let next = Document::of(&next).unwrap();
+    let adopt = |of: &str, charter: Digest| {
+        let adoption = Adoption {
+            founding: house.world.charter.digest(),
+            exchange: next.exchange.clone(),
+            party: party(of),
+            charter,
+            version: 2,
+            time: noon(),
+        };
+        Statement::sign(adoption, &key(&format!("authority of {of}"))).unwrap().compact().to_owned()
+    };
+    let permit = || House::permit::<ProposeCharter>("north");
+    let other = adopt("north", Digest::of(b"another charter"));
+    let propose = |adoption: String| {
+        let (exchange, bytes) = (house.exchange.clone(), next.bytes().to_vec());
+        async move { exchange.propose_charter(permit(), bytes, &adoption).await }
+    };
+    assert_eq!(propose(other).await.map_err(|r| r.reason()), Err("DISAGREES"));
+    let first = propose(adopt("north", next.digest())).await.unwrap();
+    assert_eq!(propose(adopt("north", next.digest())).await, Ok(first));
+    let permit = House::permit::<SubmitAdoption>("south");
+    house.exchange.submit_adoption(permit, &adopt("south", next.digest())).await.unwrap();
+    assert_eq!(house.exchange.charter_in_force().await.unwrap().digest(), next.digest());
+}
+
+#[tokio::test]
+async fn what_could_not_be_erased_at_once_is_erased_at_the_next_look() {
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.upload("north", house.world.id, TEXT).await;
+    house.propose(&house.world.manifest()).await.unwrap();
+    house.exchange.settle().await.unwrap();
+    house.submit(ActKind::Withdraw, "north").await.unwrap();
+    house.submit(ActKind::Purge, "north").await.unwrap();
+    house.memory.stuck.store(true, Ordering::Relaxed);
+    house.submit(ActKind::Purge, "south").await.expect("the act is logged, and says so");
+    let erased = || house.memory.erased.lock().unwrap().clone();
+    house.exchange.settle().await.unwrap();
+    assert_eq!(erased(), []);
+    house.memory.stuck.store(false, Ordering::Relaxed);
+    house.exchange.settle().await.unwrap();
+    assert_eq!(erased(), [house.world.id]);
+    house.exchange.settle().await.unwrap();
+    assert_eq!(erased(), [house.world.id], "once");
 }

@@ -312,10 +312,10 @@ fn an_act_without_an_answer_is_sent_again_as_it_was() {
     while !kept().iter().any(|path| path.extension().is_some_and(|ending| ending == "json")) {
         assert!(begun.elapsed().as_secs() < 60, "nothing was kept before it was sent");
     }
-    let sheet = kept().remove(0);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&sheet).unwrap().permissions());
+    let sheet_file = kept().remove(0);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&sheet_file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let signed = fs::read_to_string(&sheet).unwrap();
+    let signed = fs::read_to_string(&sheet_file).unwrap();
     signal("-INT", tool.id());
     assert_eq!(tool.wait().unwrap().code(), Some(130));
     signal("-CONT", served.child.id());
@@ -330,6 +330,15 @@ fn an_act_without_an_answer_is_sent_again_as_it_was() {
     let sheet: Value = serde_json::from_str(&signed).unwrap();
     let sent = communique::domain::id::Digest::of(sheet["act"].as_str().unwrap().as_bytes()).to_string();
     assert_eq!(digest["digest"], sent, "another signature was stored");
+
+    // What was on an earlier revision is never taken for an act on the newest.
+    draft(&desk, "draft2.toml", "Texte d’essai, revu.\n");
+    official(&desk, "north", &format!("revise {id} draft2.toml")).ends(0);
+    fs::write(sheet_file, signed).unwrap();
+    official(&desk, "north", &format!("initial {id} --place Essai")).ends(1).tells("on revision 2, the newest");
+    assert_eq!(kept(), [] as [std::path::PathBuf; 0]);
+    let acts = reader(&desk, "south", &format!("show {id} --json")).ends(0).json();
+    assert!(acts["acts"].as_array().unwrap().iter().all(|a| a["statement"]["act"] != "initial"));
 
     // Where nothing can be kept, it is said, and sent all the same.
     fs::remove_dir_all(desk.path(".local")).unwrap();

@@ -133,6 +133,12 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
             )));
         }
         let receipt = again(ctx, &session, &kept)?;
+        if kept.act.manifest != manifest.digest() {
+            return Err(Failure::refused(format!(
+                "it was on revision {}, and is entry {} of the log; on revision {}, the newest, nothing was signed: look (communique show {}), and repeat the command if it is meant",
+                kept.act.revision, receipt.index, manifest.revision, args.id
+            )));
+        }
         return done(ctx, &session, args.id, &kept.act, &receipt);
     }
     let grant = acting::choose(session.pinned(), &grants, &announced, kind, manifest, now())?;

@@ -19,7 +19,7 @@ const AD_REFERENDUM: ActKind = ActKind::SignAdReferendum;
 const RENEWED: u8 = 90;
 
 /// A party joins.
-fn join(charter: &mut Charter, p: usize) {
+pub fn join(charter: &mut Charter, p: usize) {
     let mut party = charter.parties[0].clone();
     party.id = fixture::party(p);
     party.trust_domain = format!("mfa-{p}.sample.example").parse().unwrap();

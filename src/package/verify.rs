@@ -101,7 +101,6 @@ struct Whole {
 #[derive(Clone)]
 struct Shown {
     digest: Digest,
-    kind: Kind,
     stream: StreamId,
     seq: u64,
     previous: Option<Digest>,
@@ -115,7 +114,7 @@ impl Shown {
         let Entry { kind, ref stream, seq, previous, time, .. } = record.entry;
         let ends = || Unverified::<Revocation>::parse(record.recorded().statement(0).ok()?).ok();
         let ends = ends().filter(|_| kind == Kind::Revocation).map(|revocation| revocation.claims().grant);
-        Self { digest: record.digest, kind, stream: stream.clone(), seq, previous, time, ends }
+        Self { digest: record.digest, stream: stream.clone(), seq, previous, time, ends }
     }
 }
 

@@ -352,6 +352,10 @@ async fn follow_readiness(
                 readiness.not_ready("the clock is behind the log");
                 ServingStatus::NotServing
             }
+            Err(Refusal::KeyMissing { .. }) => {
+                readiness.not_ready("a key that the charter in force names is not configured");
+                ServingStatus::NotServing
+            }
             Err(_) => {
                 readiness.not_ready("the store cannot be used");
                 ServingStatus::NotServing

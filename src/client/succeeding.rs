@@ -307,9 +307,9 @@ mod tests {
         }
     }
     fn described(id: &str, with: &str) -> Party {
-        let mut party = charter(&[(id, 1), ("other", 1)]).parties.into_iter().find(|p| p.id == party(id)).unwrap();
-        party.authority = public(with);
-        party
+        let mut parties = charter(&[(id, 1), ("other", 1)]).parties;
+        parties.retain(|p| p.id == party(id));
+        Party { authority: public(with), ..parties.remove(0) }
     }
 
     #[test]

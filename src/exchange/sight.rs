@@ -56,7 +56,9 @@ pub(super) fn act_sight(life: &Life, viewer: &PartyId, act: &Act) -> Option<Escr
     if life.may_see(viewer, act) {
         return None;
     }
-    Some(Escrowed { party: act.party.clone(), act: act.act, revision: act.revision })
+    // That it is ad referendum is sealed with it, until its capital confirms it.
+    let kind = if act.act == ActKind::SignAdReferendum { ActKind::Sign } else { act.act };
+    Some(Escrowed { party: act.party.clone(), act: kind, revision: act.revision })
 }
 
 impl Exchange {

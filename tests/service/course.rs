@@ -176,6 +176,7 @@ async fn escrow_is_sealed_for_ever_by_a_declination() {
             assert!(!seen.contains(signature.as_str()), "the statement, {when}");
             assert!(!seen.contains(&Digest::of(signature.as_bytes()).to_string()), "its digest, {when}");
         }
+        assert!(!seen.contains("SignAdReferendum"), "that it is to be confirmed, {when}");
     };
     sealed("while it is open").await;
     // Who has signed may still decline.

@@ -18,3 +18,4 @@ mod job;
 mod offline;
 mod stories;
 mod succession;
+mod walkthrough;

@@ -17,6 +17,7 @@ use communique::{
         manifest::Manifest,
         powers::Powers,
         statement::Statement,
+        time::Time,
         view::Receipt,
         words::{PROSE_LIMIT, Prose},
     },
@@ -160,13 +161,14 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     grant.body().cover(&acting::act(session.pinned(), &reading, kind, grant, circumstances())?)?;
     let texts = ctx.wait(session.texts(manifest))?;
     annexes(ctx, &session, manifest)?;
+    let revoked = show::revoked(ctx, &session, &reading.acts)?;
 
     let out = ctx.scene();
     for (lang, words) in &texts {
         show::text(out, manifest, lang, words);
     }
     out.gap();
-    standing(out, &session, &reading);
+    standing(out, &session, &reading, &revoked);
     if let Some(reason) = &intent.reason {
         out.line("The reasons, which every party will read:");
         out.verbatim(reason.as_str());
@@ -187,7 +189,7 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     }
     if let Some(signed) = &confirmed {
         out.line("The signature ad referendum that is confirmed:");
-        show::done(out, &session, std::slice::from_ref(signed), &[]);
+        show::done(out, &session, std::slice::from_ref(signed), &[], &revoked);
         out.field("digest", &signed.digest().to_string());
     }
     out.gap();
@@ -310,11 +312,11 @@ fn annexes(ctx: &Context, session: &Session, manifest: &Manifest) -> Result<(), 
     Ok(())
 }
 
-fn standing(out: &mut Out, session: &Session, reading: &Reading) {
+fn standing(out: &mut Out, session: &Session, reading: &Reading, revoked: &BTreeMap<Digest, Time>) {
     show::facts(out, session.pinned().charter(), &reading.newest.manifest);
     out.field("state", reading.state.as_str());
     let acts: Vec<_> = [&reading.newest.propose].into_iter().chain(&reading.acts).cloned().collect();
-    show::done(out, session, &acts, &reading.escrowed);
+    show::done(out, session, &acts, &reading.escrowed, revoked);
     out.line("Every digest above was computed again on this machine, from what the exchange sent.");
     operator(out);
 }

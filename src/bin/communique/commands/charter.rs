@@ -6,7 +6,7 @@ use communique::{
     client::{
         chartering::{self, Host},
         reading::{self, CHARTERS_FILE_LIMIT, Pinned},
-        succeeding::Version,
+        succeeding::{self, Version},
     },
     domain::{
         charter::{Charter, Party, Succession},
@@ -92,7 +92,13 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
 
 /// The charters of a file, from version 1 on.
 pub fn chain(path: &Path) -> Result<Vec<Document<Charter>>, Failure> {
-    reading::charters(&profile::read(path, CHARTERS_FILE_LIMIT)?).map_err(|e| Failure::from(e).of(path.display()))
+    reading::charters(&profile::read(path, CHARTERS_FILE_LIMIT)?).map_err(|e| match e {
+        Refusal::Disagrees { .. } => Failure::refused(format!(
+            "{}: no file of charters, which holds charter 1 and every one after it, one per line, each naming the one before; fetch one: communique charter fetch --out FILE",
+            path.display()
+        )),
+        other => Failure::from(other).of(path.display()),
+    })
 }
 
 /// The last charter of a file.
@@ -102,11 +108,10 @@ fn read(path: &Path) -> Result<Document<Charter>, Failure> {
 
 /// A charter from a file, believed because the person named the file.
 pub fn pinned(path: &Path) -> Result<Pinned, Failure> {
-    let bytes = profile::read(path, CHARTERS_FILE_LIMIT)?;
-    let named = |e: Refusal| Failure::from(e).of(path.display());
-    let newest = reading::charters(&bytes).map_err(named)?.pop();
+    let charters = chain(path)?;
+    let newest = charters.last().map(Document::digest);
     let newest = newest.ok_or_else(|| Failure::refused(format!("{}: there is no charter in it", path.display())))?;
-    Pinned::new(&bytes, newest.digest()).map_err(named)
+    Pinned::new(&succeeding::file(&charters), newest).map_err(|e| Failure::from(e).of(path.display()))
 }
 
 /// A description that a party or the operator passed on.

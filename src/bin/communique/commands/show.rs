@@ -1,6 +1,6 @@
 //! `show` and `list`: communiqués as they stand, verified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use communique::{
     client::{
@@ -11,11 +11,12 @@ use communique::{
         act::{Act, Declaration},
         charter::Charter,
         document::Document,
-        id::{Lang, PartyId},
+        id::{Digest, Lang, PartyId},
         life::State,
         manifest::{Initialling, Manifest},
         statement::Statement,
         text::Direction,
+        time::Time,
         view::ListFilter,
         words::Prose,
     },
@@ -69,11 +70,12 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
         }));
         return Ok(());
     }
+    let revoked = revoked(ctx, &session, &acts)?;
     let out = &mut ctx.out;
     facts(out, session.pinned().charter(), &manifest);
     let state = if number == newest { state(&reading) } else { format!("overtaken by revision {newest}") };
     out.field("state", &state);
-    done(out, &session, &acts, &escrowed);
+    done(out, &session, &acts, &escrowed, &revoked);
     if number == newest {
         for line in wording::under_way(&reading, session.pinned()) {
             out.line(&line);
@@ -218,8 +220,27 @@ pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
     }
 }
 
+/// Which full powers under which somebody signed were revoked, and when: their signature counts only if the set was complete
+/// before.
+pub fn revoked(ctx: &Context, session: &Session, acts: &[Statement<Act>]) -> Result<BTreeMap<Digest, Time>, Failure> {
+    let signed: BTreeSet<_> = acts.iter().filter(|a| a.body().act.is_signature()).map(|a| a.body().grant).collect();
+    let mut revoked = BTreeMap::new();
+    for grant in signed {
+        if let Some((_, time)) = ctx.wait(session.powers(grant))?.revoked {
+            revoked.insert(grant, time);
+        }
+    }
+    Ok(revoked)
+}
+
 /// Who did what.
-pub fn done(out: &mut Out, session: &Session, acts: &[Statement<Act>], escrowed: &[PartyId]) {
+pub fn done(
+    out: &mut Out,
+    session: &Session,
+    acts: &[Statement<Act>],
+    escrowed: &[PartyId],
+    revoked: &BTreeMap<Digest, Time>,
+) {
     for act in acts {
         let body = act.body();
         let who = session.grant(&body.grant).map_or_else(String::new, |g| {
@@ -229,6 +250,9 @@ pub fn done(out: &mut Out, session: &Session, acts: &[Statement<Act>], escrowed:
         let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
         let (done, of) = wording::past(body);
         out.field(done, &format!("{}{who}, {}{place}{of}", body.party, body.time));
+        if let Some(time) = revoked.get(&body.grant).filter(|_| body.act.is_signature()) {
+            out.field("", &format!("full powers revoked {time}: it does not count unless all had signed before"));
+        }
         if let Some(reason) = &body.reason {
             out.verbatim(reason.as_str());
         }
@@ -242,7 +266,7 @@ pub fn done(out: &mut Out, session: &Session, acts: &[Statement<Act>], escrowed:
         }
     }
     for party in escrowed {
-        out.field("signed", &format!("{party}, in escrow until all have: the exchange's word"));
+        out.field("signed", &format!("{party}, in escrow: the exchange's word"));
     }
 }
 

@@ -320,8 +320,14 @@ pub fn tell(out: &mut Out, version: &Version) {
     let leaving: Vec<_> = version.consent_missing.iter().filter(|p| !version.missing.contains(p)).cloned().collect();
     match progress {
         Progress::Pending => {
-            if !version.missing.is_empty() {
-                out.field("missing", &list(&version.missing));
+            // Whose key changes adopts with both: what it consented to with the old one it has yet to adopt with the new.
+            let adopted = |p: &PartyId| version.adopted.iter().any(|(party, _)| party == p);
+            let (changing, others): (Vec<_>, Vec<_>) = version.missing.iter().cloned().partition(adopted);
+            if !others.is_empty() {
+                out.field("missing", &list(&others));
+            }
+            if !changing.is_empty() {
+                out.field("missing", &format!("{}, by its key in this charter", list(&changing)));
             }
             if !leaving.is_empty() {
                 out.field("missing", &format!("{}, by the key of the charter before", list(&leaving)));

@@ -458,7 +458,7 @@ impl Findings {
 }
 
 impl CharterFound {
-    fn of(standing: &Standing) -> Self {
+    pub(super) fn of(standing: &Standing) -> Self {
         Self {
             version: standing.charter().version,
             fingerprint: standing.digest(),

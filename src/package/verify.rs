@@ -12,7 +12,7 @@ use super::{
     bag::{self, PartDigests, PartHasher},
     check::{Check, Failure},
     replay::{self, Record},
-    verdict::{Findings, Verdict},
+    verdict::{CharterFound, Findings, Verdict},
     write::{self, Contents, Item, RECORDS_LIMIT},
     zip::{Archive, Limits, Method, ZipFault, deflate},
 };
@@ -28,6 +28,7 @@ use crate::domain::{
     manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
     powers::Revocation,
     statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
+    succession::Charters,
     text::{self, RULES, TEXT_LIMIT},
     time::Time,
 };
@@ -149,6 +150,9 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Who
     all_named(&contents, &records)?;
 
     let replay = replay::replay(&contents, &records, original.as_ref().map(|whole| &whole.life))?;
+    if let Some(original) = &original {
+        of_its_charters(&original.findings, &records)?;
+    }
     let published = records.last().filter(|r| r.entry.kind == Kind::Published);
     let published = published.ok_or_else(|| Check::Published.fails("the entries do not end with published"))?;
     let published_bytes = contents.entries.remove(&published.index).unwrap_or_default();
@@ -504,6 +508,21 @@ fn of_one_log(
         return fails("the original was not published before it was corrected");
     }
     Ok(shown)
+}
+
+/// Demands that the original shows every charter that was in force when it was published, as the entries here tell it.
+fn of_its_charters(original: &Findings, records: &[Record]) -> Result<(), Failure> {
+    let mut charters = Charters::default();
+    let before = |r: &&Record| r.entry.stream == StreamId::Exchange && r.index < original.published_index;
+    for record in records.iter().filter(before) {
+        charters.apply_after_gap(record.recorded()).map_err(|e| Check::Rectifies.fails(e.to_string()))?;
+    }
+    let then = charters.chain(original.published);
+    if then.iter().map(|standing| CharterFound::of(standing)).eq(original.charters.iter().cloned()) {
+        Ok(())
+    } else {
+        Err(Check::Rectifies.fails("other charters were in force before the original was published than it shows"))
+    }
 }
 
 /// Demands that no document and no statement is there that no entry names.

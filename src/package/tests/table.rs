@@ -241,6 +241,21 @@ const TABLE: &[Row] = &[
         p.script.insert(0, Turn::Wait(2 * 86_400));
         p.before = Box::new(|f| remove_logged(f, |e| e.kind == Kind::Adoption && e.seq == 6));
     }),
+    (Check::Rectifies, "an original that hides a charter that was in force", |p| {
+        let mut original = Plan::plain();
+        original.successors = vec![Box::new(|c| c.witnesses = 1)];
+        for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)] {
+            original.insert_before(Turn::Propose(0, 0), turn);
+        }
+        original.before = Box::new(|f| {
+            remove_logged(f, |e| e.stream == StreamId::Exchange && e.seq > 2);
+            f.remove(&bag::charter_path(2));
+        });
+        let original = original.play();
+        assert_eq!(outcome(&original), "proven: Null");
+        *p = Plan::correcting(original);
+        p.under = 2;
+    }),
     (Check::Act, "a correction by some of the parties alone", |p| {
         *p = Plan::correcting(Plan::new(3, 2, Initialling::Required).play());
     }),

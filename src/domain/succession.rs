@@ -233,7 +233,16 @@ impl Charters {
                 let adoption: Unverified<Adoption> = Unverified::parse(r.statement(0)?)?;
                 match (self.in_force(now), self.versions.first()) {
                     (Some(_), _) => self.adopt(adoption, now).map(|(_, step)| step),
-                    (None, Some((first, _))) => adopt_first(first, adoption).map(|adoption| adopted(&adoption)),
+                    (None, Some((first, _))) => {
+                        let adoption = adopt_first(first, adoption)?;
+                        let party = &adoption.body().party;
+                        if self.adoptions.iter().any(|a| a.body.party == *party) {
+                            return Err(Refusal::AlreadyExists {
+                                what: format!("an adoption of charter 1 by {party}"),
+                            });
+                        }
+                        Ok(adopted(&adoption))
+                    }
                     (None, None) => Err(misplaced(r)),
                 }
             }

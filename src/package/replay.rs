@@ -34,7 +34,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    fn recorded(&self) -> Recorded<'_> {
+    pub(super) fn recorded(&self) -> Recorded<'_> {
         Recorded { index: self.index, digest: self.digest, entry: &self.entry, objects: &self.objects }
     }
     fn fails(&self, check: Check, why: impl std::fmt::Display) -> Failure {
@@ -63,6 +63,8 @@ pub(super) struct Replay {
     /// The declarations made on earlier revisions, with where the communiqué's stream then stood.
     pub declarations: BTreeMap<Digest, LoggedAct>,
     earlier: Position,
+    /// What was logged so far.
+    statements: BTreeSet<Digest>,
     /// The signatures and confirmations that count, as `completed` lists them.
     pub counted: BTreeSet<Digest>,
     /// The later charter that the entry before put forward: its proposer's adoption follows.
@@ -81,6 +83,11 @@ pub(super) fn replay(contents: &Contents, records: &[Record], original: Option<&
     let mut replay = Replay::default();
     for record in records {
         replay.next(contents, record, original)?;
+        // What made others due is named again by them alone.
+        let first = !matches!(record.entry.kind, Kind::Opened | Kind::Completed);
+        if first && !record.entry.statements.iter().all(|digest| replay.statements.insert(*digest)) {
+            return Err(record.fails(Check::Entry, "what it records was logged before"));
+        }
         replay.before = Some((record.index, record.entry.time));
     }
     let Some(published) = replay.life.published() else {

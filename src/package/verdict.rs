@@ -181,7 +181,7 @@ pub struct PartyFound {
     pub signatories: Vec<Signatory>,
     /// Signatures that were given and do not count.
     pub uncounted: Vec<Uncounted>,
-    /// Declarations on the signed revision that no signature was given with.
+    /// Declarations that no signature that counts was given with.
     pub declarations: Vec<DeclarationFound>,
 }
 
@@ -233,7 +233,7 @@ pub struct Uncounted {
     pub deed: Deed,
     /// Whether it was given ad referendum.
     pub ad_referendum: bool,
-    /// The end of the full powers before completion; without one, it was never confirmed.
+    /// The end of the full powers before completion; without one, no confirmation of it counts.
     pub revoked: Option<Ended>,
 }
 
@@ -315,8 +315,9 @@ impl Replay {
             let declaration = named_by(a).and_then(made).and_then(|made| self.declaration(made));
             signatories.push(Signatory { deed, capacity, declaration, revoked: ended.map(|(_, ended)| ended) });
         }
-        let named: Vec<_> = acts().filter_map(named_by).collect();
-        let alone = of_kind(ActKind::Declare).filter(|d| !named.contains(&d.digest));
+        let named: Vec<_> = acts().filter(|a| self.counted.contains(&a.digest)).filter_map(named_by).collect();
+        let earlier = self.declarations.values().filter(|d| d.act.party == *id);
+        let alone = earlier.chain(of_kind(ActKind::Declare)).filter(|d| !named.contains(&d.digest));
         Some(PartyFound {
             id: id.clone(),
             names: listed.names.clone(),
@@ -457,7 +458,7 @@ impl Findings {
 }
 
 impl CharterFound {
-    fn of(standing: &Standing) -> Self {
+    pub(super) fn of(standing: &Standing) -> Self {
         Self {
             version: standing.charter().version,
             fingerprint: standing.digest(),

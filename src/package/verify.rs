@@ -12,7 +12,7 @@ use super::{
     bag::{self, PartDigests, PartHasher},
     check::{Check, Failure},
     replay::{self, Record},
-    verdict::{Findings, Verdict},
+    verdict::{CharterFound, Findings, Verdict},
     write::{self, Contents, Item, RECORDS_LIMIT},
     zip::{Archive, Limits, Method, ZipFault, deflate},
 };
@@ -26,8 +26,11 @@ use crate::domain::{
     key::SUITE,
     life::Life,
     manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
+    powers::Revocation,
     statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
+    succession::Charters,
     text::{self, RULES, TEXT_LIMIT},
+    time::Time,
 };
 
 /// Verifies a package, and the packages of what it corrects. `pin` is the fingerprint of any version of the charter, got by
@@ -91,8 +94,29 @@ struct Whole {
     life: Life,
     /// Digests of the charters, from version 1.
     charters: Vec<Digest>,
-    /// Digests of the entries by log index.
-    entries: BTreeMap<u64, Digest>,
+    /// What this package and all below it show of the log, by index.
+    shown: BTreeMap<u64, Shown>,
+}
+
+/// An entry of the log as far as packages of one log are compared.
+#[derive(Clone)]
+struct Shown {
+    digest: Digest,
+    stream: StreamId,
+    seq: u64,
+    previous: Option<Digest>,
+    time: Time,
+    /// The full powers that it ends.
+    ends: Option<Digest>,
+}
+
+impl Shown {
+    fn of(record: &Record) -> Self {
+        let Entry { kind, ref stream, seq, previous, time, .. } = record.entry;
+        let ends = || Unverified::<Revocation>::parse(record.recorded().statement(0).ok()?).ok();
+        let ends = ends().filter(|_| kind == Kind::Revocation).map(|revocation| revocation.claims().grant);
+        Self { digest: record.digest, stream: stream.clone(), seq, previous, time, ends }
+    }
 }
 
 fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Whole, Stop> {
@@ -119,12 +143,16 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Who
     };
     let mut contents = Contents { manifest, charters, statements, entries: BTreeMap::new(), original: part };
     let records = bag.entries(&mut contents)?;
+    let mut shown = records.iter().map(|record| (record.index, Shown::of(record))).collect();
     if let Some(original) = &original {
-        of_one_log(original, &contents, &records)?;
+        shown = of_one_log(original, &contents, &records, shown)?;
     }
     all_named(&contents, &records)?;
 
     let replay = replay::replay(&contents, &records, original.as_ref().map(|whole| &whole.life))?;
+    if let Some(original) = &original {
+        of_its_charters(&original.findings, &records)?;
+    }
     let published = records.last().filter(|r| r.entry.kind == Kind::Published);
     let published = published.ok_or_else(|| Check::Published.fails("the entries do not end with published"))?;
     let published_bytes = contents.entries.remove(&published.index).unwrap_or_default();
@@ -142,12 +170,7 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Who
     let findings = Findings::of(&contents, &replay, original.map(|whole| whole.findings));
     let mut findings = findings.ok_or_else(|| Check::Published.fails("there is nothing published"))?;
     findings.pin(pinned);
-    Ok(Whole {
-        findings,
-        charters: contents.charters.iter().map(Document::digest).collect(),
-        entries: records.iter().map(|r| (r.index, r.digest)).collect(),
-        life: replay.life,
-    })
+    Ok(Whole { findings, charters: contents.charters.iter().map(Document::digest).collect(), shown, life: replay.life })
 }
 
 /// A package's archive with its files by path below the one folder.
@@ -439,22 +462,67 @@ impl<R: Read + Seek> Bag<R> {
     }
 }
 
-/// Demands that the original's charters are the first of these, and that its entries are of the same log as these and before
-/// what corrects it.
-fn of_one_log(original: &Whole, contents: &Contents, records: &[Record]) -> Result<(), Failure> {
+/// Demands that the original's charters are the first of these, and that its entries and those of what it corrects are of the
+/// same log as these, before what corrects it, and hide nothing from each other. Answers what all together show of the log.
+fn of_one_log(
+    original: &Whole,
+    contents: &Contents,
+    records: &[Record],
+    mut shown: BTreeMap<u64, Shown>,
+) -> Result<BTreeMap<u64, Shown>, Failure> {
     let fails = |why: &str| Err(Check::Rectifies.fails(why));
     let ours = contents.charters.iter().map(|charter| Some(charter.digest())).chain(std::iter::repeat(None));
     if original.charters.iter().zip(ours).any(|(theirs, ours)| Some(*theirs) != ours) {
         return fails("the original is of other charters");
     }
-    if records.iter().any(|r| original.entries.get(&r.index).is_some_and(|digest| *digest != r.digest)) {
-        return fails("the original is of another log");
+    let powers = records.iter().filter(|r| r.entry.kind == Kind::Powers);
+    let granted: BTreeSet<_> = powers.flat_map(|r| &r.entry.statements).collect();
+    for (index, theirs) in &original.shown {
+        match shown.get(index) {
+            Some(ours) if ours.digest != theirs.digest => return fails("the original is of another log"),
+            Some(_) => {}
+            // What the log then held of charters and of full powers that are here belongs here too.
+            None if theirs.stream == StreamId::Exchange
+                || theirs.ends.is_some_and(|grant| granted.contains(&grant)) =>
+            {
+                return Err(Check::Rectifies.fails(format!("the original shows entry {index}, which is left out here")));
+            }
+            None => drop(shown.insert(*index, theirs.clone())),
+        }
+    }
+    let mut streams: BTreeMap<&StreamId, &Shown> = BTreeMap::new();
+    for (before, next) in shown.values().zip(shown.values().skip(1)) {
+        if next.time < before.time {
+            return fails("log time goes back between the original's entries and these");
+        }
+    }
+    for entry in shown.values() {
+        let before = streams.insert(&entry.stream, entry);
+        let follows = |b: &Shown| entry.seq > b.seq && (entry.seq > b.seq + 1 || entry.previous == Some(b.digest));
+        if before.is_some_and(|before| !follows(before)) {
+            return fails("the original's streams go on otherwise than these");
+        }
     }
     let first = records.iter().find(|r| matches!(r.entry.stream, StreamId::Communique(_)));
     if first.is_some_and(|r| r.index <= original.findings.published_index) {
         return fails("the original was not published before it was corrected");
     }
-    Ok(())
+    Ok(shown)
+}
+
+/// Demands that the original shows every charter that was in force when it was published, as the entries here tell it.
+fn of_its_charters(original: &Findings, records: &[Record]) -> Result<(), Failure> {
+    let mut charters = Charters::default();
+    let before = |r: &&Record| r.entry.stream == StreamId::Exchange && r.index < original.published_index;
+    for record in records.iter().filter(before) {
+        charters.apply_after_gap(record.recorded()).map_err(|e| Check::Rectifies.fails(e.to_string()))?;
+    }
+    let then = charters.chain(original.published);
+    if then.iter().map(|standing| CharterFound::of(standing)).eq(original.charters.iter().cloned()) {
+        Ok(())
+    } else {
+        Err(Check::Rectifies.fails("other charters were in force before the original was published than it shows"))
+    }
 }
 
 /// Demands that no document and no statement is there that no entry names.

@@ -19,7 +19,7 @@ const AD_REFERENDUM: ActKind = ActKind::SignAdReferendum;
 const RENEWED: u8 = 90;
 
 /// A party joins.
-fn join(charter: &mut Charter, p: usize) {
+pub fn join(charter: &mut Charter, p: usize) {
     let mut party = charter.parties[0].clone();
     party.id = fixture::party(p);
     party.trust_domain = format!("mfa-{p}.sample.example").parse().unwrap();
@@ -162,6 +162,22 @@ fn whose_full_powers_ended_before_completion_did_not_sign() {
     assert_eq!((left_out.deed.holder.as_str(), left_out.revoked.is_some()), ("holder-1", true));
     let revoked: Vec<_> = findings.parties[1].signatories.iter().map(|s| s.revoked.is_some()).collect();
     assert_eq!(revoked, [true, false], "after completion, which changes nothing but is told");
+}
+
+#[test]
+fn a_declaration_given_with_a_signature_that_does_not_count_is_told() {
+    let mut plan = substitution();
+    plan.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 1));
+    // Only the first signature of the party is given with it: the one under the full powers that end.
+    let given = std::cell::Cell::new(0);
+    plan.act = Box::new(move |a| {
+        given.set(if a.act == ActKind::Propose { 0 } else { given.get() + u8::from(a.declaration.is_some()) });
+        a.declaration = a.declaration.take().filter(|_| given.get() <= 2);
+    });
+    let (_, findings) = proven(&plan);
+    let party = &findings.parties[0];
+    assert!(party.signatories.iter().all(|s| s.declaration.is_none()), "{party:?}");
+    assert_eq!((party.uncounted.len(), party.declarations.len()), (1, 1));
 }
 
 #[test]

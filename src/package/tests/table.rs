@@ -6,8 +6,9 @@ use super::{courses, outcome};
 use crate::{
     domain::{
         act::{Act, ActKind, Declaration},
-        entry::{FileDigest, Kind, StreamId},
+        entry::{Entry, FileDigest, Kind, StreamId},
         id::{CommuniqueId, Digest},
+        json,
         key::Signer,
         manifest::Initialling,
         statement::Unverified,
@@ -198,6 +199,62 @@ const TABLE: &[Row] = &[
         *p = Plan::correcting(Plan::plain().play().before_publication());
         p.script.retain(|t| !matches!(t, Turn::Others(_)));
         p.insert_after(Turn::Propose(0, 0), Turn::Others(9));
+    }),
+    (Check::Rectifies, "an original of a log whose streams go otherwise", |p| {
+        let (mut other, mut log) = (Plan::plain(), Plan::plain());
+        other.insert_before(Turn::Grant(0, 0), Turn::Others(100));
+        log.script.push(Turn::Others(200));
+        *p = Plan::correcting(other.play().under_the_log_of(log.play()));
+    }),
+    (Check::Rectifies, "full powers whose end the original shows", |p| {
+        *p = Plan::correcting(ended_after_completion().play());
+        p.before = Box::new(|f| remove_logged(f, |e| e.kind == Kind::Revocation));
+    }),
+    (Check::Rectifies, "full powers whose end the original of the original shows", |p| {
+        let mut second = Plan::correcting(ended_after_completion().play());
+        // The same holder under other full powers; the ended ones are in the first alone.
+        second.script.insert(0, Turn::Grant(0, 2));
+        for kind in [INITIAL, SIGN] {
+            let at = second.position(Turn::Act(kind, 0, 0));
+            second.script[at] = Turn::Act(kind, 0, 2);
+        }
+        let at = second.position(Turn::Propose(0, 0));
+        second.script[at] = Turn::Propose(0, 2);
+        let ended = |e: &Entry| e.kind == Kind::Revocation || (e.kind, e.seq) == (Kind::Powers, 1);
+        let of_0 = |e: &Entry| e.stream == StreamId::Party(fixture::party(0));
+        second.before = Box::new(move |f| remove_logged(f, |e| ended(e) && of_0(e)));
+        *p = Plan::correcting(second.play());
+        let newer = |e: &Entry| e.kind == Kind::Powers && e.seq == 4;
+        p.before = Box::new(move |f| remove_logged(f, |e| of_0(e) && (e.kind == Kind::Revocation || newer(e))));
+    }),
+    (Check::Rectifies, "without an adoption that the original shows", |p| {
+        let mut original = Plan::plain();
+        original.successors = vec![Box::new(|c| courses::join(c, 2))];
+        original.under = 2;
+        for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Adopt(2)] {
+            original.insert_before(Turn::Propose(0, 0), turn);
+        }
+        let original = original.play();
+        assert_eq!(outcome(&original), "proven: Null");
+        *p = Plan::correcting(original);
+        p.under = 2;
+        p.script.insert(0, Turn::Wait(2 * 86_400));
+        p.before = Box::new(|f| remove_logged(f, |e| e.kind == Kind::Adoption && e.seq == 6));
+    }),
+    (Check::Rectifies, "an original that hides a charter that was in force", |p| {
+        let mut original = Plan::plain();
+        original.successors = vec![Box::new(|c| c.witnesses = 1)];
+        for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)] {
+            original.insert_before(Turn::Propose(0, 0), turn);
+        }
+        original.before = Box::new(|f| {
+            remove_logged(f, |e| e.stream == StreamId::Exchange && e.seq > 2);
+            f.remove(&bag::charter_path(2));
+        });
+        let original = original.play();
+        assert_eq!(outcome(&original), "proven: Null");
+        *p = Plan::correcting(original);
+        p.under = 2;
     }),
     (Check::Act, "a correction by some of the parties alone", |p| {
         *p = Plan::correcting(Plan::new(3, 2, Initialling::Required).play());
@@ -434,6 +491,11 @@ const TABLE: &[Row] = &[
             }
         });
     }),
+    (Check::Entry, "an act that is logged twice", |p| {
+        p.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 1));
+        p.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 1));
+    }),
+    (Check::Entry, "full powers that are logged twice", |p| p.insert_after(Turn::Grant(0, 0), Turn::Grant(0, 0))),
     (Check::Entry, "a charter's entry that names it twice", |p| {
         p.entry = Box::new(|e| {
             if e.kind == Kind::Charter {
@@ -516,6 +578,7 @@ const TABLE: &[Row] = &[
     (Check::Adoption, "an adoption by another key", |p| {
         p.signer = Box::new(|kind, party, _| (kind == "adoption" && party == 1).then_some(authority(0)));
     }),
+    (Check::Adoption, "a party founds twice", |p| p.insert_after(Turn::Adopt(0), Turn::Adopt(0))),
     (Check::Adoption, "an adoption of another exchange", |p| {
         p.adoption = Box::new(|a| a.exchange = "rehearsal.example".parse().unwrap());
     }),
@@ -727,6 +790,25 @@ const TABLE: &[Row] = &[
     }),
     (Check::ZipForm, "a record that is not deflated", |p| p.stored = vec![bag::MANIFEST_PATH]),
 ];
+
+/// The full powers of one who signed end after completion.
+fn ended_after_completion() -> Plan {
+    let mut plan = Plan::plain();
+    plan.insert_after(Turn::Completed, Turn::Revoke(0, 0));
+    plan
+}
+
+/// Takes entries out, with the statements that they record.
+fn remove_logged(files: &mut fixture::Files, which: impl Fn(&Entry) -> bool) {
+    let entries = files.iter().filter(|(path, _)| path.starts_with("data/entries/"));
+    let entries: Vec<(String, Entry)> = entries.map(|(p, bytes)| (p.clone(), json::parse(bytes).unwrap())).collect();
+    let mut gone = entries.iter().filter(|(_, e)| which(e)).peekable();
+    assert!(gone.peek().is_some());
+    for (path, entry) in gone {
+        files.remove(path);
+        entry.statements.iter().for_each(|digest| drop(files.remove(&bag::statement_path(*digest))));
+    }
+}
 
 /// Before this turn, party 1 gets another authority key.
 fn rekeyed(p: &mut Plan, before: Turn) {

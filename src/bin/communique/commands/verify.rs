@@ -221,7 +221,7 @@ fn party(out: &mut Out, party: &PartyFound, proven: bool) {
         let how = if u.ad_referendum { ", ad referendum" } else { "" };
         let why = match &u.revoked {
             Some(ended) => format!("full powers revoked before completion, on {}: {}", ended.logged, ended.reason),
-            None => "never confirmed".into(),
+            None => "no confirmation of it counts".into(),
         };
         out.line(&format!("  does not count{how}: {}; {why}", who(&u.deed, proven)));
     }

@@ -93,6 +93,7 @@ fn the_format_names_every_check_and_limit() {
         ("a text", TEXT_LIMIT as u64),
         ("an annex", manifest::ANNEX_LIMIT),
         ("all texts and annexes of a manifest", manifest::PARTS_LIMIT),
+        ("*the same, with the package of what it corrects*", manifest::PARTS_LIMIT),
         ("all records of a package (and its README, tag files and certified copy)", RECORDS_LIMIT as u64),
         (
             "*charters and adoptions before no further charter is put forward*",

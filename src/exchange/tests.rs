@@ -1,5 +1,7 @@
 //! The use cases over a log and content in memory.
 
+mod histories;
+
 use std::{
     collections::HashMap,
     sync::{

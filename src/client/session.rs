@@ -575,6 +575,22 @@ mod tests {
         assert_eq!(sink.inner, b"four");
     }
 
+    /// What reads a list can be spawned, by programs that do several things at once. It compiles.
+    #[test]
+    fn what_reads_can_be_spawned() {
+        fn sent(_: impl Future<Output: Send> + Send) {}
+        let _ = |session: &'static Session, id: CommuniqueId, filter: &'static ListFilter| {
+            sent(session.read(id));
+            sent(session.history(id));
+            sent(session.timeline(id));
+            sent(session.remarks(id, None));
+            sent(session.list(filter));
+            sent(session.grants(None));
+            sent(session.succession(Time::from_unix(0)));
+            sent(session.trusts());
+        };
+    }
+
     #[test]
     fn a_receipt_must_name_what_was_sent() {
         let (ours, theirs) = (Digest::of(b"ours"), Digest::of(b"theirs"));

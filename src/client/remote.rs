@@ -3,6 +3,7 @@
 
 use std::{io, time::Duration};
 
+use prost::Message as _;
 use tokio::time::timeout;
 use tonic::Status;
 
@@ -40,6 +41,8 @@ const WATCH_SILENCE: Duration = Duration::from_secs(3900);
 const PAGE: i32 = 200;
 /// Pages read at most: a list that never ends is cut.
 const PAGES: usize = 5_000;
+/// Largest list that is held in memory, in bytes as its pages came.
+pub const LIST_LIMIT: usize = 1 << 30;
 
 /// Where the exchange is, how it is known, and who calls.
 #[derive(Clone)]
@@ -177,10 +180,10 @@ impl Remote {
     /// Every charter that was put forward, with its adoptions.
     #[allow(clippy::missing_errors_doc)]
     pub async fn charters(&self) -> Result<Vec<CharterView>> {
-        pages(async |page_token| {
+        pages(|page_token| async move {
             let request = call(v1::ListChartersRequest { page_size: PAGE, page_token });
             let response = self.charter_service().list_charters(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.charters, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.charters, response.next_page_token)?))
         })
         .await
     }
@@ -225,10 +228,10 @@ impl Remote {
     /// Every party's trust statement in force.
     #[allow(clippy::missing_errors_doc)]
     pub async fn trusts(&self) -> Result<Vec<Attested>> {
-        pages(async |page_token| {
+        pages(|page_token| async move {
             let request = call(v1::ListTrustRequest { page_size: PAGE, page_token });
             let response = self.charter_service().list_trust(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.trust, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.trust, response.next_page_token)?))
         })
         .await
     }
@@ -242,11 +245,11 @@ impl Remote {
     /// Full powers of one party or of all, in log order.
     #[allow(clippy::missing_errors_doc)]
     pub async fn powers_list(&self, party: Option<&PartyId>) -> Result<Vec<PowersView>> {
-        let party = party.map(names::party).unwrap_or_default();
-        pages(async |page_token| {
+        let party = &party.map(names::party).unwrap_or_default();
+        pages(|page_token| async move {
             let request = call(v1::ListPowersRequest { party: party.clone(), page_size: PAGE, page_token });
             let response = self.powers_service().list_powers(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.powers, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.powers, response.next_page_token)?))
         })
         .await
     }
@@ -281,10 +284,10 @@ impl Remote {
     /// The communiqués that name the caller's party, as far as the filter wants them.
     #[allow(clippy::missing_errors_doc)]
     pub async fn communiques(&self, filter: &ListFilter) -> Result<Vec<Summary>> {
-        pages(async |page_token| {
+        pages(|page_token| async move {
             let request = call(convert::list_request(filter, PAGE, page_token));
             let response = self.service().list_communiques(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.communiques, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.communiques, response.next_page_token)?))
         })
         .await
     }
@@ -298,20 +301,20 @@ impl Remote {
     /// Every revision, oldest first.
     #[allow(clippy::missing_errors_doc)]
     pub async fn revisions(&self, id: CommuniqueId) -> Result<Vec<RevisionView>> {
-        pages(async |page_token| {
+        pages(|page_token| async move {
             let request = call(v1::ListRevisionsRequest { parent: names::communique(id), page_size: PAGE, page_token });
             let response = self.service().list_revisions(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.revisions, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.revisions, response.next_page_token)?))
         })
         .await
     }
     /// Every act on every revision, in log order.
     #[allow(clippy::missing_errors_doc)]
     pub async fn acts(&self, id: CommuniqueId) -> Result<Vec<ActView>> {
-        pages(async |page_token| {
+        pages(|page_token| async move {
             let request = call(v1::ListActsRequest { parent: names::communique(id), page_size: PAGE, page_token });
             let response = self.service().list_acts(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.acts, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.acts, response.next_page_token)?))
         })
         .await
     }
@@ -325,22 +328,22 @@ impl Remote {
     /// The remarks that the caller may read, of one revision or of all, in log order.
     #[allow(clippy::missing_errors_doc)]
     pub async fn remarks(&self, id: CommuniqueId, revision: Option<u64>) -> Result<Vec<RemarkView>> {
-        let (parent, revision) = (names::communique(id), revision.unwrap_or(0));
-        pages(async |page_token| {
+        let (parent, revision) = (&names::communique(id), revision.unwrap_or(0));
+        pages(|page_token| async move {
             let request =
                 call(v1::ListRemarksRequest { parent: parent.clone(), page_size: PAGE, page_token, revision });
             let response = self.service().list_remarks(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.remarks, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.remarks, response.next_page_token)?))
         })
         .await
     }
     /// The entries of a communiqué, in log order.
     #[allow(clippy::missing_errors_doc)]
     pub async fn events(&self, id: CommuniqueId) -> Result<Vec<EventView>> {
-        pages(async |page_token| {
+        pages(|page_token| async move {
             let request = call(v1::ListEventsRequest { parent: names::communique(id), page_size: PAGE, page_token });
             let response = self.happenings().list_events(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.events, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.events, response.next_page_token)?))
         })
         .await
     }
@@ -370,10 +373,10 @@ impl Remote {
     /// Everything that is published.
     #[allow(clippy::missing_errors_doc)]
     pub async fn publications(&self) -> Result<Vec<PublicationView>> {
-        pages(async |page_token| {
+        pages(|page_token| async move {
             let request = call(v1::ListPublicationsRequest { page_size: PAGE, page_token });
             let response = self.publishing().list_publications(request).await.map_err(reading)?.into_inner();
-            Ok(convert::page(response.publications, response.next_page_token)?)
+            Ok((response.encoded_len(), convert::page(response.publications, response.next_page_token)?))
         })
         .await
     }
@@ -404,11 +407,18 @@ pub(super) fn call<T>(message: T) -> tonic::Request<T> {
     request
 }
 
-/// Reads a list to its end.
-async fn pages<T>(mut page: impl AsyncFnMut(String) -> Result<Page<T>>) -> Result<Vec<T>> {
-    let (mut rows, mut token) = (Vec::new(), String::new());
+/// Reads a list to its end: pages, each with how many bytes it came in.
+async fn pages<T, F>(mut page: impl FnMut(String) -> F) -> Result<Vec<T>>
+where
+    F: Future<Output = Result<(usize, Page<T>)>>,
+{
+    let (mut rows, mut token, mut bytes) = (Vec::new(), String::new(), 0);
     for _ in 0..PAGES {
-        let next = page(token).await?;
+        let (size, next) = page(token).await?;
+        bytes += size;
+        if bytes > LIST_LIMIT {
+            return Err(Refusal::TooLarge { what: "a list in bytes".into(), limit: LIST_LIMIT as u64 }.into());
+        }
         rows.extend(next.rows);
         if next.next.is_empty() {
             return Ok(rows);
@@ -416,4 +426,22 @@ async fn pages<T>(mut page: impl AsyncFnMut(String) -> Result<Page<T>>) -> Resul
         token = next.next;
     }
     Err(Refusal::TooLarge { what: "the number of pages of a list".into(), limit: PAGES as u64 }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_ends_by_its_bytes_and_by_its_pages() {
+        for (size, asked) in [(LIST_LIMIT / 2, 3), (0, PAGES)] {
+            let mut pages_asked = 0;
+            let read = pages(|_| {
+                pages_asked += 1;
+                std::future::ready(Ok((size, Page { rows: vec![()], next: "more".into() })))
+            });
+            assert!(matches!(read.await, Err(RemoteError::Local(Refusal::TooLarge { .. }))));
+            assert_eq!(pages_asked, asked);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -132,7 +132,7 @@ impl Session {
     /// Full powers that were verified in this session.
     #[must_use]
     pub fn grant(&self, digest: &Digest) -> Option<Statement<Powers>> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).find(digest).cloned()
+        self.book().find(digest).cloned()
     }
 
     /// A communiqué as it stands, verified.
@@ -141,8 +141,8 @@ impl Session {
     /// What the exchange refuses; [`RemoteError::Local`] for what does not follow from the pin.
     pub async fn read(&self, id: CommuniqueId) -> Result<Reading, RemoteError> {
         let view = self.remote.communique(id).await?;
-        let book = self.gather(reading::grants_named(&view)?).await?;
-        Ok(Reading::check(&self.pinned, id, &view, &book)?)
+        self.gather(reading::grants_named(&view)?).await?;
+        Ok(Reading::check(&self.pinned, id, &view, &self.book())?)
     }
     /// One revision, verified.
     ///
@@ -150,8 +150,8 @@ impl Session {
     /// As [`Self::read`]; [`Refusal::Disagrees`] if another revision came.
     pub async fn revision(&self, id: CommuniqueId, number: u64) -> Result<Revision, RemoteError> {
         let view = self.remote.revision(id, number).await?;
-        let book = self.gather([Unverified::<Act>::parse(&view.propose)?.claims().grant]).await?;
-        let revision = Revision::check(&self.pinned, id, &view, &book)?;
+        self.gather([Unverified::<Act>::parse(&view.propose)?.claims().grant]).await?;
+        let revision = Revision::check(&self.pinned, id, &view, &self.book())?;
         if revision.manifest.revision != number {
             return Err(Refusal::disagrees("manifest.revision", number, revision.manifest.revision).into());
         }
@@ -168,8 +168,8 @@ impl Session {
             match view {
                 ActView::Shown { statement, .. } => {
                     let unverified = Unverified::<Act>::parse(&statement)?;
-                    let book = self.gather([unverified.claims().grant]).await?;
-                    let act = reading::covered(&self.pinned, &statement, &book)?;
+                    self.gather([unverified.claims().grant]).await?;
+                    let act = reading::covered(&self.pinned, &statement, &self.book())?;
                     same("act.communique", id, act.body().communique)?;
                     history.acts.push(act);
                 }
@@ -239,7 +239,7 @@ impl Session {
             if let Some(party) = party {
                 same("powers.party", party, &granted.powers.body().party)?;
             }
-            self.book.lock().unwrap_or_else(PoisonError::into_inner).add(granted.powers.clone());
+            self.book().add(granted.powers.clone());
             grants.push(granted);
         }
         Ok(grants)
@@ -439,15 +439,15 @@ impl Session {
                         Kind::Revision => {
                             let manifest = objects.first().cloned().unwrap_or_default();
                             let propose = statement()?.to_owned();
-                            let book = self.gather([Unverified::<Act>::parse(&propose)?.claims().grant]).await?;
+                            self.gather([Unverified::<Act>::parse(&propose)?.claims().grant]).await?;
                             let receipt = Receipt { index: event.index, entry: vec![] };
                             let view = RevisionView { manifest, propose, receipt };
-                            What::Revision(Box::new(Revision::check(&self.pinned, id, &view, &book)?))
+                            What::Revision(Box::new(Revision::check(&self.pinned, id, &view, &self.book())?))
                         }
                         Kind::Act => {
                             let compact = statement()?;
-                            let book = self.gather([Unverified::<Act>::parse(compact)?.claims().grant]).await?;
-                            let act = reading::covered(&self.pinned, compact, &book)?;
+                            self.gather([Unverified::<Act>::parse(compact)?.claims().grant]).await?;
+                            let act = reading::covered(&self.pinned, compact, &self.book())?;
                             same("act.communique", id, act.body().communique)?;
                             What::Act(Box::new(act))
                         }
@@ -499,16 +499,19 @@ impl Session {
         Ok((rectifies, manifest, publication.rectified_by))
     }
 
-    /// The verified full powers of these digests, fetched as far as they are not known yet.
-    async fn gather(&self, digests: impl IntoIterator<Item = Digest>) -> Result<GrantBook, RemoteError> {
+    /// Verifies the full powers of these digests, and notes them; fetched are those that are not known yet.
+    async fn gather(&self, digests: impl IntoIterator<Item = Digest>) -> Result<(), RemoteError> {
         for digest in digests {
             if self.grant(&digest).is_none() {
                 let grant = self.pinned.powers(&self.remote.powers(digest).await?.statement)?;
                 same("powers", digest, grant.digest())?;
-                self.book.lock().unwrap_or_else(PoisonError::into_inner).add(grant);
+                self.book().add(grant);
             }
         }
-        Ok(self.book.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        Ok(())
+    }
+    fn book(&self) -> MutexGuard<'_, GrantBook> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
     fn of_this_exchange(&self, manifest: Vec<u8>) -> Result<Document<Manifest>, Refusal> {
         let manifest = Document::<Manifest>::parse(manifest)?;
@@ -570,6 +573,22 @@ mod tests {
         sink.write_all(b"four").await.unwrap();
         assert!(sink.write_all(b"!").await.is_err());
         assert_eq!(sink.inner, b"four");
+    }
+
+    /// What reads a list can be spawned, by programs that do several things at once. It compiles.
+    #[test]
+    fn what_reads_can_be_spawned() {
+        fn sent(_: impl Future<Output: Send> + Send) {}
+        let _ = |session: &'static Session, id: CommuniqueId, filter: &'static ListFilter| {
+            sent(session.read(id));
+            sent(session.history(id));
+            sent(session.timeline(id));
+            sent(session.remarks(id, None));
+            sent(session.list(filter));
+            sent(session.grants(None));
+            sent(session.succession(Time::from_unix(0)));
+            sent(session.trusts());
+        };
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::domain::{
     register::verify_act,
     seats::{Grant, Grants},
     statement::{Body, Statement, Unverified},
-    succession::{Charters, SUCCESSION_BYTES_LIMIT, Standing},
+    succession::{Charters, SUCCESSION_BYTES_LIMIT, SUCCESSION_ENTRIES_LIMIT, Standing},
     text,
     time::Time,
     trust::Trust,
@@ -147,12 +147,17 @@ impl Pinned {
 /// succession is the pinned one is not asked.
 ///
 /// # Errors
-/// What does not verify, or follow from what was before it.
+/// What does not verify, or follow from what was before it; [`Refusal::TooLarge`] for more than an exchange takes.
 pub fn succession(views: &[CharterView], now: Time) -> Result<(Charters, Time), Refusal> {
     let mut records: Vec<(&Receipt, &[u8])> = Vec::new();
     for view in views {
         records.push((&view.receipt, &view.charter));
         records.extend(view.adoptions.iter().map(|a| (&a.receipt, a.statement.as_bytes())));
+    }
+    // An exchange that shows more has taken what it must refuse: what was open for adoption at the limit is far less again.
+    if records.len() as u64 > 2 * SUCCESSION_ENTRIES_LIMIT {
+        let limit = 2 * SUCCESSION_ENTRIES_LIMIT;
+        return Err(Refusal::TooLarge { what: "what the exchange shows of charters, in entries,".into(), limit });
     }
     records.sort_by_key(|(receipt, _)| receipt.index);
     let mut charters = Charters::default();

@@ -10,7 +10,9 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// The languages in which a name is shown where there is room for one.
 const PREFERRED: [&str; 2] = ["en", "fr"];
-/// Narrowest table, in columns: below it nothing can be read.
+/// Narrowest terminal that rows are put beside one another in, in columns.
+const TABLE_LEAST: u16 = 72;
+/// Narrowest lines, in columns: below it nothing can be read.
 const NARROWEST: u16 = 20;
 /// How wide the margin of a text is, in columns.
 const MARGIN: usize = 4;
@@ -160,8 +162,20 @@ impl Out {
             self.raw(format!("{margin}{}\n", piece.trim_end()).as_bytes());
         }
     }
-    /// A table: with lines for a terminal, bare for a program that reads on.
+    /// A table: with lines for a terminal, bare for a program that reads on. Where the terminal is narrow each row stands by
+    /// itself, so that no id is broken to pieces.
     pub fn table(&mut self, header: &[&str], rows: Vec<Vec<String>>) {
+        if self.width.is_some_and(|width| width < TABLE_LEAST) {
+            for (n, row) in rows.iter().enumerate() {
+                if n > 0 {
+                    self.gap();
+                }
+                for (name, value) in header.iter().zip(row).filter(|(_, value)| !value.is_empty()) {
+                    self.field(name, value);
+                }
+            }
+            return;
+        }
         let table = table(self.terminal, self.width, header, rows);
         self.raw(table.as_bytes());
     }

@@ -260,7 +260,8 @@ impl House {
             let new = NewEntry { entry, bytes, objects: vec![object] };
             memory.append(Append { expect: vec![], entries: vec![new], listing: None }).await.unwrap();
         }
-        let keys: Vec<Arc<dyn Signer>> = vec![Arc::new(key("log")), Arc::new(key("depositary"))];
+        let keys = ["log", "depositary", "next log", "next depositary"];
+        let keys = keys.map(|name| Arc::new(key(name)) as Arc<dyn Signer>).into();
         let machine = Arc::new(Still::default());
         let (store, content) = (memory.clone(), memory.clone());
         let exchange = Arc::new(Exchange::new(store, content, machine.clone(), keys, Arc::default()));
@@ -692,4 +693,38 @@ async fn what_could_not_be_erased_at_once_is_erased_at_the_next_look() {
     assert_eq!(erased(), [house.world.id]);
     house.exchange.settle().await.unwrap();
     assert_eq!(erased(), [house.world.id], "once");
+}
+
+/// The exchange goes on with the keys that the next charter gives it, and is not ready without them.
+#[tokio::test]
+async fn a_succession_gives_the_exchange_new_keys() {
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    let next = house.world.successor(|c| {
+        c.log.key = key("next log").public();
+        c.depositary = key("next depositary").public();
+    });
+    let adopted = |of: &str| house.world.adoption(&next, of, &format!("authority of {of}")).compact().to_owned();
+    let permit = House::permit::<ProposeCharter>("north");
+    house.exchange.propose_charter(permit, next.bytes().to_vec(), &adopted("north")).await.unwrap();
+    house.exchange.submit_adoption(House::permit::<SubmitAdoption>("north"), &adopted("south")).await.unwrap();
+    house.world.propose_charter(&next, "north", "authority of north").unwrap();
+    house.world.adopt(&next, "south", "authority of south").unwrap();
+    assert_eq!(house.exchange.ready().await, Ok(()));
+
+    house.upload("north", house.world.id, TEXT).await;
+    house.propose(&house.world.manifest()).await.unwrap();
+    for kind in [ActKind::Initial, ActKind::Sign] {
+        for of in ["north", "south"] {
+            house.submit(kind, of).await.unwrap();
+        }
+    }
+    house.exchange.publish(House::permit::<PublishCommunique>("north"), house.world.id).await.unwrap();
+    let verdict = verified(&house, house.world.id).await;
+    assert_eq!(verdict["proven"], true, "{verdict}");
+    assert_eq!(verdict["findings"]["charter_version"], 2);
+
+    let (store, content) = (house.memory.clone(), house.memory.clone());
+    let old: Vec<Arc<dyn Signer>> = vec![Arc::new(key("log")), Arc::new(key("depositary"))];
+    let without = Exchange::new(store, content, house.machine.clone(), old, Arc::default());
+    assert_eq!(without.ready().await.map_err(|r| r.reason()), Err("KEY_MISSING"));
 }

@@ -233,7 +233,7 @@ async fn a_withdrawn_drafts_texts_are_erased_when_all_ask() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_signed_in_time_lapses_also_when_nobody_calls() {
     let world = World::new().await;
-    let deadline = now().plus(4);
+    let deadline = now().plus(8);
     let manifest = world.draft(&NAMED, |m| m.procedure.deadline = Some(deadline)).await;
     let (id, opening) = (manifest.communique, world.open(&manifest).await);
     world.sign_for("south.a", &manifest, opening).await;

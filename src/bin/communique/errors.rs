@@ -41,6 +41,10 @@ impl Failure {
     pub fn usage(sentence: impl Into<String>) -> Self {
         Self::new(USAGE, "USAGE", sentence)
     }
+    /// It may or may not have been done.
+    pub fn unknown(sentence: impl Into<String>) -> Self {
+        Self::new(UNKNOWN, "OUTCOME_UNKNOWN", sentence)
+    }
     /// It was not done.
     pub fn refused(sentence: impl Into<String>) -> Self {
         Self::new(REFUSED, "REFUSED", sentence)
@@ -121,13 +125,9 @@ impl From<RemoteError> for Failure {
                     "the exchange cannot be reached: {why}; check the profile's address and your network, then repeat"
                 ),
             ),
-            RemoteError::OutcomeUnknown(why) => Self::new(
-                UNKNOWN,
-                "OUTCOME_UNKNOWN",
-                format!(
-                    "it is not known whether this was stored: {why}; repeat the command: an act is sent again as it was, which is safe"
-                ),
-            ),
+            RemoteError::OutcomeUnknown(why) => Self::unknown(format!(
+                "it is not known whether this was stored: {why}; repeat the command: an act is sent again as it was, which is safe"
+            )),
             RemoteError::Local(refusal) => {
                 Self::from(refusal).of("what the exchange sent, or what was to be sent, does not hold")
             }

@@ -1,6 +1,7 @@
 //! `remark`: what is said of a revision, to all parties or within one.
 
 use communique::{
+    client::remote::RemoteError,
     domain::{
         document::Document,
         id::Salt,
@@ -65,7 +66,14 @@ fn add(ctx: &mut Context, args: AddRemark) -> Result<(), Failure> {
         text,
         time: now(),
     })?;
-    let receipt = ctx.wait(session.add_remark(&remark))?;
+    // Repeated, the command would say it a second time.
+    let receipt = ctx.wait(session.add_remark(&remark)).map_err(|e| match e {
+        RemoteError::OutcomeUnknown(why) => Failure::unknown(format!(
+            "it is not known whether this was stored: {why}; see `communique remark list {}` before you repeat it",
+            args.id
+        )),
+        other => other.into(),
+    })?;
     if ctx.json {
         ctx.out.json(&json!({ "digest": remark.digest(), "remark": *remark, "receipt": render::receipt(&receipt) }));
     } else {

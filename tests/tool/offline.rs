@@ -282,6 +282,7 @@ fn colour_and_width_follow_the_terminal() {
         desk.program("communique").args(["charter", "show", "charter.json"]).env("COLUMNS", "60").output().unwrap();
     let table = String::from_utf8(narrow.stdout).unwrap();
     let table: Vec<_> = table.lines().skip_while(|line| !line.contains("trust domain")).collect();
+    assert!(table[0].contains(".example"), "a name beside its value, both whole: {table:#?}");
     assert!(table.len() > 3 && table.iter().all(|line| line.chars().count() <= 60), "{table:#?}");
 
     let typed = |command: &str| {

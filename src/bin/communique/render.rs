@@ -69,7 +69,9 @@ impl Out {
         let plain = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let width = asked.or_else(|| Table::new().width().filter(|_| terminal));
+        let width: Option<u16> = asked.or_else(|| Table::new().width().filter(|_| terminal));
+        // A terminal of no columns does not say how many it has.
+        let width = width.filter(|width| *width > 0);
         let colour = colour && terminal && !plain("NO_COLOR") && !dumb;
         Self { sink, gone: false, failed: None, terminal, colour, width }
     }

@@ -116,7 +116,6 @@ pub async fn serve(
     let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.all(), metrics.clone()));
     let charter = exchange.charter_in_force().await?;
     keys.match_charter(&config, charter.charter())?;
-    settle(&exchange).await;
     let identity = Identity::read(&config)?;
     let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 
@@ -323,13 +322,9 @@ async fn follow_time(exchange: Arc<Exchange>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        settle(&exchange).await;
-    }
-}
-
-async fn settle(exchange: &Exchange) {
-    if let Err(refusal) = exchange.settle().await {
-        error!(%refusal, "not all that is due was done; it is tried again");
+        if let Err(refusal) = exchange.settle().await {
+            error!(%refusal, "not all that is due was done; it is tried again");
+        }
     }
 }
 

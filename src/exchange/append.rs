@@ -66,12 +66,26 @@ impl Plan {
         }
         Ok(position)
     }
+    /// Carries a communiqué on: an entry for each step in its stream, as [`Plan::steps`] adds them, and its row as it will be.
+    pub fn carry_on(
+        &mut self,
+        machine: &dyn Machine,
+        (id, life): (CommuniqueId, &Life),
+        steps: Vec<Step>,
+        objects: Vec<Vec<u8>>,
+        files: Option<Vec<FileDigest>>,
+    ) -> Result<(), Refusal> {
+        let stream = StreamId::Communique(id);
+        self.append.expect.push((stream.clone(), life.position().length));
+        self.steps(machine, &stream, life.position(), steps, objects, files)?;
+        self.list(id, life)
+    }
     /// What to hand to the store.
     pub fn into_append(self) -> Append {
         self.append
     }
     /// Sets the communiqué's row as it will be: the same fold that reads the log reads the new entries.
-    pub fn list(&mut self, id: CommuniqueId, life: &Life) -> Result<(), Refusal> {
+    fn list(&mut self, id: CommuniqueId, life: &Life) -> Result<(), Refusal> {
         let mut life = life.clone();
         let stream = StreamId::Communique(id);
         for new in self.append.entries.iter().filter(|new| new.entry.stream == stream) {

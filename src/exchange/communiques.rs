@@ -75,10 +75,10 @@ impl Exchange {
                     return Err(Refusal::not_found("communiqué", id));
                 }
                 let charters = self.folds.charters(&*self.store).await?;
-                if let Some(plan) = self.due(id, &life, &charters, now)? {
+                let standing = in_force(&charters, now)?;
+                if let Some(plan) = self.due((id, &life), (&standing, charters.position()), now)? {
                     return Ok(Decision::Due(plan));
                 }
-                let standing = in_force(&charters, now)?;
                 let records = self.folds.parties(&*self.store, vec![act.claims().party.clone()]).await?;
                 let verified = verify_act(act.clone(), &records)?;
                 let original = match manifest.rectifies {
@@ -91,15 +91,10 @@ impl Exchange {
                 self.correctable(manifest).await?;
                 self.parts_usable(&life, manifest, permit.party()).await?;
 
-                let stream = StreamId::Communique(id);
-                let mut plan = Plan::new(
-                    now,
-                    positions(&records)
-                        .chain([(StreamId::Exchange, charters.position()), (stream.clone(), life.position())]),
-                );
+                let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
+                let mut plan = Plan::new(now, read);
                 let objects = vec![manifest.bytes().to_vec(), verified.compact().into()];
-                plan.steps(&*self.machine, &stream, life.position(), steps, objects, None)?;
-                plan.list(id, &life)?;
+                plan.carry_on(&*self.machine, (id, &life), steps, objects, None)?;
                 Ok(Decision::Append(plan))
             })
         })
@@ -173,10 +168,10 @@ impl Exchange {
                 let life = self.folds.life(&*self.store, id).await?;
                 visible(&life, permit.party(), id)?;
                 let charters = self.folds.charters(&*self.store).await?;
-                if let Some(plan) = self.due(id, &life, &charters, now)? {
+                let standing = in_force(&charters, now)?;
+                if let Some(plan) = self.due((id, &life), (&standing, charters.position()), now)? {
                     return Ok(Decision::Due(plan));
                 }
-                let standing = in_force(&charters, now)?;
                 // Completion counts the seats of all, under the grants of all.
                 let records = self.folds.parties(&*self.store, life.parties().to_vec()).await?;
                 let verified = verify_act(act.clone(), &records)?;
@@ -186,14 +181,9 @@ impl Exchange {
                     within(&life, record, &verified)?;
                 }
 
-                let stream = StreamId::Communique(id);
-                let mut plan = Plan::new(
-                    now,
-                    positions(&records)
-                        .chain([(StreamId::Exchange, charters.position()), (stream.clone(), life.position())]),
-                );
-                plan.steps(&*self.machine, &stream, life.position(), steps, vec![verified.compact().into()], None)?;
-                plan.list(id, &life)?;
+                let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
+                let mut plan = Plan::new(now, read);
+                plan.carry_on(&*self.machine, (id, &life), steps, vec![verified.compact().into()], None)?;
                 Ok(Decision::Append(plan))
             })
         });

@@ -7,11 +7,11 @@ use std::{
 
 use super::{Exchange, append::Plan, load::in_force, ports::ListingQuery};
 use crate::domain::{
-    entry::StreamId,
+    entry::{Position, StreamId},
     id::CommuniqueId,
     life::{Life, State},
     refusal::Refusal,
-    succession::Charters,
+    succession::Standing,
     time::Time,
 };
 
@@ -126,7 +126,8 @@ impl Exchange {
             let now = self.machine.now();
             let charters = self.folds.charters(&*self.store).await?;
             let life = self.folds.life(&*self.store, id).await?;
-            if let Some(plan) = self.due(id, &life, &charters, now)? {
+            let standing = in_force(&charters, now)?;
+            if let Some(plan) = self.due((id, &life), (&standing, charters.position()), now)? {
                 self.land(plan).await?;
                 continue;
             }
@@ -146,17 +147,13 @@ impl Exchange {
     /// What has become due of this communiqué, to be appended before anything else.
     pub(super) fn due(
         &self,
-        id: CommuniqueId,
-        life: &Life,
-        charters: &Charters,
+        (id, life): (CommuniqueId, &Life),
+        (standing, charters): (&Standing, Position),
         now: Time,
     ) -> Result<Option<Plan>, Refusal> {
-        let Some(step) = life.due(&*in_force(charters, now)?, now) else { return Ok(None) };
-        let stream = StreamId::Communique(id);
-        let read = [(StreamId::Exchange, charters.position()), (stream.clone(), life.position())];
-        let mut plan = Plan::new(now, read);
-        plan.steps(&*self.machine, &stream, life.position(), vec![step], vec![], None)?;
-        plan.list(id, life)?;
+        let Some(step) = life.due(standing, now) else { return Ok(None) };
+        let mut plan = Plan::new(now, [(StreamId::Exchange, charters)]);
+        plan.carry_on(&*self.machine, (id, life), vec![step], vec![], None)?;
         Ok(Some(plan))
     }
 }

@@ -55,8 +55,7 @@ impl Exchange {
                 // Where the streams stand is read before what they hold: what is logged in between makes it decide again.
                 let charters = self.folds.charters(&*self.store).await?;
                 let records = self.folds.parties(&*self.store, manifest.parties.clone()).await?;
-                let stream = StreamId::Communique(id);
-                let mut read = vec![(StreamId::Exchange, charters.position()), (stream.clone(), life.position())];
+                let mut read = vec![(StreamId::Exchange, charters.position())];
                 read.extend(positions(&records));
                 let corrected = match manifest.rectifies {
                     Some(rectifies) => {
@@ -72,12 +71,11 @@ impl Exchange {
                 self.certifier(&contents)?;
                 let (steps, files) = (vec![contents.step()], Some(contents.files()));
                 let mut plan = Plan::new(now, read);
-                plan.steps(&*self.machine, &stream, life.position(), steps, vec![], files)?;
+                plan.carry_on(&*self.machine, (id, &life), steps, vec![], files)?;
                 if let Some((stream, original)) = corrected {
                     let step = Step { kind: Kind::Rectified, documents: vec![manifest.digest()], statements: vec![] };
                     plan.steps(&*self.machine, &stream, original.position(), vec![step], vec![], None)?;
                 }
-                plan.list(id, &life)?;
                 Ok(Decision::Append(plan))
             })
         })

@@ -9,7 +9,7 @@ use crate::domain::{
     act::ActKind,
     charter::{Adoption, Charter, Der, LogKey, Party, Succession},
     document::Document,
-    id::{CommuniqueId, Digest, ExchangeName, PartyId},
+    id::{CommuniqueId, Digest, ExchangeName},
     json::{self, Form},
     key::{PublicKey, SUITE, Signer},
     powers::{Holder, Powers, Revocation},
@@ -151,24 +151,30 @@ pub struct Terms {
     pub not_after: Time,
 }
 
-/// Grants full powers for the party whose authority key this is.
+/// The full powers that these terms are, of the party whose authority key this is.
 ///
 /// # Errors
-/// [`Refusal::KeyRefused`]; the statement's own bounds.
-pub fn grant(pinned: &Pinned, signer: &dyn Signer, terms: Terms) -> Result<Statement<Powers>, Refusal> {
-    let party: &PartyId = &authority_of(pinned.charter(), signer)?.id;
-    let body = Powers {
+/// [`Refusal::KeyRefused`].
+pub fn offer(pinned: &Pinned, authority: &dyn Signer, terms: Terms) -> Result<Powers, Refusal> {
+    Ok(Powers {
         founding: pinned.founding(),
         exchange: pinned.exchange().clone(),
-        party: party.clone(),
+        party: authority_of(pinned.charter(), authority)?.id.clone(),
         holder: terms.holder,
         key: terms.key,
         acts: terms.acts.into_iter().collect(),
         scope: terms.scope.map(|s| s.into_iter().collect()),
         not_before: terms.not_before,
         not_after: terms.not_after,
-    };
-    Statement::sign(body, signer)
+    })
+}
+
+/// Grants full powers for the party whose authority key this is.
+///
+/// # Errors
+/// [`Refusal::KeyRefused`]; the statement's own bounds.
+pub fn grant(pinned: &Pinned, signer: &dyn Signer, terms: Terms) -> Result<Statement<Powers>, Refusal> {
+    Statement::sign(offer(pinned, signer, terms)?, signer)
 }
 
 /// Ends a grant for the party whose authority key this is.

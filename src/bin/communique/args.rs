@@ -18,7 +18,7 @@ use communique::domain::{
 pub use self::{
     acts::{Act, Confirm, Declare, Reasoned, Sign, Which, Withdraw},
     charter::{Charter, Next},
-    powers::{Grant, Powers, Revoke},
+    powers::{ByAuthority, Grant, Powers, Revoke},
 };
 
 /// Drafts, signs, publishes and verifies joint communiqués.

@@ -39,14 +39,29 @@ pub enum Powers {
     },
 }
 
+/// What a party's authority signs, and where that goes.
 #[derive(Group)]
-pub struct Grant {
+pub struct ByAuthority {
     /// The charter in force, or the file of charters up to it.
     #[arg(long, value_name = "FILE")]
     pub charter: PathBuf,
     /// The authority key.
     #[arg(long, value_name = "FILE", alias = "authority")]
     pub key: PathBuf,
+    /// Where to write what is signed; must not exist.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Hand it in to the exchange at once.
+    #[arg(long)]
+    pub submit: bool,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Group)]
+pub struct Grant {
+    #[command(flatten)]
+    pub by: ByAuthority,
     /// The person's id within the party, never reused.
     #[arg(long, value_name = "ID")]
     pub holder: HolderId,
@@ -71,14 +86,6 @@ pub struct Grant {
     /// Until when, as in 2027-06-30T23:59:59Z or 2027-07-01.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub not_after: Time,
-    /// Where to write the grant; must not exist.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-    /// Hand it in to the exchange at once.
-    #[arg(long)]
-    pub submit: bool,
-    #[command(flatten)]
-    pub consent: Consent,
 }
 
 #[derive(Group)]
@@ -92,20 +99,8 @@ pub struct Revoke {
     /// A file that says why.
     #[arg(long, value_name = "FILE")]
     pub reason_file: Option<PathBuf>,
-    /// The charter in force, or the file of charters up to it.
-    #[arg(long, value_name = "FILE")]
-    pub charter: PathBuf,
-    /// The authority key.
-    #[arg(long, value_name = "FILE", alias = "authority")]
-    pub key: PathBuf,
-    /// Where to write the revocation; must not exist.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-    /// Hand it in to the exchange at once.
-    #[arg(long)]
-    pub submit: bool,
     #[command(flatten)]
-    pub consent: Consent,
+    pub by: ByAuthority,
 }
 
 impl Grant {

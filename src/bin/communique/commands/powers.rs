@@ -83,11 +83,11 @@ fn list(ctx: &mut Context, party: Option<&PartyId>) -> Result<(), Failure> {
 }
 
 fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
-    profile::must_be_new(&args.out)?;
+    profile::must_be_new(&args.by.out)?;
     let reason = super::acts::reason(args.reason.as_deref(), args.reason_file.as_deref())?
         .ok_or_else(|| Failure::usage("a revocation has reasons: give --reason or --reason-file"))?;
-    let pinned = charter::pinned(&args.charter)?;
-    let announced = Announced::beside(&args.key)?;
+    let pinned = charter::pinned(&args.by.charter)?;
+    let announced = Announced::beside(&args.by.key)?;
     let party = chartering::authority_of(pinned.charter(), &announced)?.id.clone();
     let file = Path::new(&args.grant);
     let (grant, known) = match Digest::parse(&args.grant) {
@@ -119,28 +119,39 @@ fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
         "",
         "In force once the exchange has logged it. What was complete before stays so; a signature in a set that is not complete no longer counts.",
     );
-    confirm::typed(ctx, &args.consent, "end them", &party)?;
-    let key = announced.unlock(&args.consent.passphrase)?;
+    confirm::typed(ctx, &args.by.consent, "end them", &party)?;
+    let key = announced.unlock(&args.by.consent.passphrase)?;
     let revocation = chartering::revoke(&pinned, &key, grant, reason, now())?;
-    profile::write_new(&args.out, revocation.compact().as_bytes(), false)?;
-    if args.submit {
-        ctx.say(&format!("{} is signed.", args.out.display()));
-        return submit(ctx, &args.out);
+    let out = args.by.out.display();
+    let then = format!("{out} is signed; it ends nothing until it is handed in: communique powers submit {out}");
+    signed(ctx, &args.by, revocation.compact(), ("revocation", end(&revocation)), &then)
+}
+
+/// Writes what the authority signed, and hands it in if that was asked.
+fn signed(
+    ctx: &mut Context,
+    by: &args::ByAuthority,
+    compact: &str,
+    (name, value): (&str, Value),
+    then: &str,
+) -> Result<(), Failure> {
+    profile::write_new(&by.out, compact.as_bytes(), false)?;
+    if by.submit {
+        ctx.say(&format!("{} is signed.", by.out.display()));
+        return submit(ctx, &by.out);
     }
     if ctx.json {
-        ctx.out.json(&json!({ "file": args.out, "revocation": end(&revocation) }));
+        ctx.out.json(&json!({ "file": by.out, name: value }));
     } else {
-        let out = args.out.display();
-        ctx.out
-            .line(&format!("{out} is signed; it ends nothing until it is handed in: communique powers submit {out}"));
+        ctx.out.line(then);
     }
     Ok(())
 }
 
 fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
-    profile::must_be_new(&args.out)?;
-    let pinned = charter::pinned(&args.charter)?;
-    let announced = Announced::beside(&args.key)?;
+    profile::must_be_new(&args.by.out)?;
+    let pinned = charter::pinned(&args.by.charter)?;
+    let announced = Announced::beside(&args.by.key)?;
     let party = chartering::authority_of(pinned.charter(), &announced)?.id.clone();
     let terms = Terms {
         holder: Holder {
@@ -159,37 +170,15 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
             "a key that the charter gives a role may not hold full powers; make the holder a key of his or her own",
         ));
     }
-    let offered = Powers {
-        founding: pinned.founding(),
-        exchange: pinned.exchange().clone(),
-        party: party.clone(),
-        holder: terms.holder.clone(),
-        key: terms.key,
-        acts: terms.acts.iter().copied().collect(),
-        scope: terms.scope.clone().map(|s| s.into_iter().collect()),
-        not_before: terms.not_before,
-        not_after: terms.not_after,
-    };
+    let offered = chartering::offer(&pinned, &announced, terms)?;
     let scene = ctx.scene();
     scene.heading(&format!("{party} grants full powers, in the exchange {}", pinned.exchange()));
     show(scene, &offered);
-    confirm::typed(ctx, &args.consent, "grant them", &party)?;
-    let grant = chartering::grant(&pinned, &announced.unlock(&args.consent.passphrase)?, terms)?;
-    profile::write_new(&args.out, grant.compact().as_bytes(), false)?;
-    if args.submit {
-        ctx.say(&format!("{} is signed.", args.out.display()));
-        return submit(ctx, &args.out);
-    }
-    if ctx.json {
-        ctx.out.json(&json!({ "file": args.out, "powers": value(&grant) }));
-    } else {
-        ctx.out.line(&format!(
-            "{} is signed; hand it in: communique powers submit {}",
-            args.out.display(),
-            args.out.display()
-        ));
-    }
-    Ok(())
+    confirm::typed(ctx, &args.by.consent, "grant them", &party)?;
+    let grant = Statement::sign(offered, &announced.unlock(&args.by.consent.passphrase)?)?;
+    let out = args.by.out.display();
+    let then = format!("{out} is signed; hand it in: communique powers submit {out}");
+    signed(ctx, &args.by, grant.compact(), ("powers", value(&grant)), &then)
 }
 
 fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {

@@ -728,3 +728,35 @@ async fn a_succession_gives_the_exchange_new_keys() {
     let without = Exchange::new(store, content, house.machine.clone(), old, Arc::default());
     assert_eq!(without.ready().await.map_err(|r| r.reason()), Err("KEY_MISSING"));
 }
+
+/// Of two acts at once none is lost: the second is decided again, on what the first made of the communiqué.
+#[tokio::test]
+async fn what_another_did_meanwhile_is_decided_on_again() {
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.upload("north", house.world.id, TEXT).await;
+    house.propose(&house.world.manifest()).await.unwrap();
+    let id = house.world.id;
+    let life = house.exchange.folds.life(&*house.memory, id).await.unwrap();
+    house.world.life = (*life).clone();
+    let act = Statement::sign(house.world.act(ActKind::Initial, "north", "a1"), &key("north.a1")).unwrap();
+    let entry = Entry {
+        documents: vec![],
+        files: None,
+        kind: Kind::Act,
+        previous: life.position().last,
+        salt: Salt::new([0; 32]),
+        seq: life.position().length,
+        statements: vec![act.digest()],
+        stream: StreamId::Communique(id),
+        time: noon(),
+    };
+    let objects = vec![Object::new(act.compact().into())];
+    let quicker = NewEntry { bytes: json::encode(&entry), entry, objects };
+    *house.memory.quicker.lock().unwrap() = Some(quicker);
+    house.submit(ActKind::Initial, "south").await.unwrap();
+    let life = house.exchange.folds.life(&*house.memory, id).await.unwrap();
+    assert_eq!(life.state(), State::Open, "both initials count");
+    let log = house.memory.log.lock().unwrap();
+    let of_it = log.iter().filter(|s| s.entry.stream == StreamId::Communique(id));
+    assert!(of_it.map(|s| s.entry.seq).eq(0..life.position().length));
+}

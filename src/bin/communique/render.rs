@@ -297,8 +297,8 @@ fn digest_at_start(line: &str) -> usize {
 }
 
 /// The words of others within a line of ours, so that it is seen where they begin and end: a quotation mark of their own that
-/// could end them is written as a code point, and so is a line break. What comes after them begins with a letter, so that the
-/// direction of their script ends with them.
+/// could end them is written as a code point. The next thing after them that is neither space nor sign is a letter of ours, not
+/// a digit and not words of others again: so the direction of their script ends with them.
 pub fn quoted(words: &str) -> String {
     let mut quoted = String::from("“");
     for c in words.chars() {
@@ -362,7 +362,12 @@ pub fn names(names: &Names) -> String {
 
 /// A holder of full powers by name and title, each in one language.
 pub fn person(holder: &Holder) -> String {
-    format!("{}, {}", quoted(name(&holder.names)), quoted(name(&holder.titles)))
+    let one = |names: &Names| {
+        let words = name(names);
+        let lang = names.iter().find(|(_, line)| line.as_str() == words).map(|(lang, _)| format!(" ({lang})"));
+        format!("{}{}", quoted(words), lang.unwrap_or_default())
+    };
+    format!("{}, {}", one(&holder.names), one(&holder.titles))
 }
 
 /// A path that somebody gave, or found.

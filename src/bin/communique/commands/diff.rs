@@ -143,7 +143,7 @@ fn replaced(words: &[Piece]) -> String {
         "" => "a space".to_owned(),
         words => crate::render::quoted(words),
     };
-    let pairs: Vec<_> = pairs.iter().map(|(old, new)| format!("{} → {}", quoted(old), quoted(new))).collect();
+    let pairs: Vec<_> = pairs.iter().map(|(old, new)| format!("{} becomes {}", quoted(old), quoted(new))).collect();
     pairs.join(", ")
 }
 
@@ -220,10 +220,10 @@ mod tests {
     #[test]
     fn words_that_changed_are_named() {
         for (old, new, expected) in [
-            ("a b c d e", "a x y d", "“b c” → “x y”, “e” → nothing"),
-            ("a d", "a b d", "nothing → “b”"),
-            ("a d", "ad", "“a d” → “ad”"),
-            ("a, d", "a,d", "a space → nothing"),
+            ("a b c d e", "a x y d", "“b c” becomes “x y”, “e” becomes nothing"),
+            ("a d", "a b d", "nothing becomes “b”"),
+            ("a d", "ad", "“a d” becomes “ad”"),
+            ("a, d", "a,d", "a space becomes nothing"),
             ("a", "a", ""),
         ] {
             assert_eq!(replaced(&comparing::by_word(old, new)), expected, "{old} {new}");

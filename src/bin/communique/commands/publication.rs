@@ -86,7 +86,7 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
     if ctx.json {
         ctx.out.json(&json!({ "file": to, "publication": value(&publication) }));
     } else {
-        ctx.out.field("package", &format!("{}, {}, {digest}", render::path(to), render::size(size)));
+        ctx.out.field("package", &format!("{}, {digest}, {}", render::size(size), render::path(to)));
         superseded(&mut ctx.out, &publication);
         let pin = session.pinned().founding();
         ctx.out.command(&format!("Next: communique verify {} --charter-pin {pin}", to.display()));

@@ -367,8 +367,8 @@ fn change_words(change: &Change) -> String {
     match (&change.party, change.what) {
         (Some(party), "joins") => format!("party {party} JOINS, with the authority key {new}"),
         (Some(party), "leaves") => format!("party {party} LEAVES, whose authority key is {old}"),
-        (Some(party), what) => format!("party {party}: {what} {old} → {new}"),
-        (None, what) => format!("the exchange: {what} {old} → {new}"),
+        (Some(party), what) => format!("party {party}: {what} {old} becomes {new}"),
+        (None, what) => format!("the exchange: {what} {old} becomes {new}"),
     }
 }
 

@@ -158,7 +158,7 @@ fn import(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Directio
     } else {
         let err = &mut ctx.err;
         let counted = if paragraphs == 1 { "1 paragraph".into() } else { format!("{paragraphs} paragraphs") };
-        err.line(&format!("File {}: {counted}, {} mended", render::path(file), cleaned.changed));
+        err.line(&format!("{counted}, {} mended, in the file {}", cleaned.changed, render::path(file)));
         if imported.has_tracked_changes() {
             err.heading("WARNING: the document has tracked changes that nobody has accepted or rejected.");
             err.line(
@@ -224,7 +224,7 @@ fn clean(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Direction
             "left": cleaned.left.iter().map(fault).collect::<Vec<_>>(), "text": to.is_none().then_some(&cleaned.text) }));
     } else {
         let err = &mut ctx.err;
-        err.line(&format!("File {}: {} mended", render::path(file), cleaned.changed));
+        err.line(&format!("{} mended, in the file {}", cleaned.changed, render::path(file)));
         for change in cleaned.changes.iter().take(SHOWN) {
             err.line(&format!("  {change}"));
         }

@@ -470,9 +470,3 @@ pub fn missing(tool: &str, install: &str) {
         format!("SKIPPED: {tool} is missing; {install}\n").as_bytes(),
     );
 }
-
-/// The Python that the tests of foreign tools use.
-#[expect(clippy::disallowed_methods, reason = "CI says which Python has the packages that it installed")]
-pub fn python() -> String {
-    std::env::var("COMMUNIQUE_TEST_PYTHON").unwrap_or_else(|_| "python3".into())
-}

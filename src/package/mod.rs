@@ -7,8 +7,3 @@ pub mod verdict;
 pub mod verify;
 pub mod write;
 pub mod zip;
-
-#[cfg(test)]
-mod fixture;
-#[cfg(test)]
-mod tests;

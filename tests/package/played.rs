@@ -6,14 +6,7 @@ use std::{
     io::Cursor,
 };
 
-use super::{
-    bag::{self, PartDigests},
-    verdict::Verdict,
-    verify::verify,
-    write::Logged,
-    zip::{DosTime, Writer},
-};
-use crate::domain::{
+use communique::domain::{
     act::{Act, ActKind, Declaration},
     certified::CertifiedCopy,
     charter::{Adoption, Charter, Der, LogKey, Party, Succession},
@@ -30,6 +23,13 @@ use crate::domain::{
     text::{Direction, RULES},
     time::Time,
     words::{Line, Names, Prose},
+};
+use communique::package::{
+    bag::{self, PartDigests},
+    verdict::Verdict,
+    verify::verify,
+    write::Logged,
+    zip::{DosTime, Writer},
 };
 
 /// Something that the exchange logs, or a step of its index.
@@ -168,6 +168,8 @@ pub fn key(seed: u8) -> SecretKey {
 }
 pub const DEPOSITARY: u8 = 1;
 const LOG: u8 = 2;
+/// The second authority key of party 1.
+const RENEWED: u8 = 90;
 pub fn authority(p: usize) -> u8 {
     10 + p as u8
 }
@@ -195,6 +197,16 @@ fn salt(s: &str) -> Salt {
 pub const ARABIC: &str = "نص نموذجي.\n\nاتفق الطرفان.\n";
 pub const FRENCH: &str = "Texte d’exemple.\n\nLes parties se sont mises d’accord.\n";
 pub const ANNEX: &[u8] = b"%PDF-1.7 sample, not a real document\n";
+
+/// A party joins.
+pub fn join(charter: &mut Charter, p: usize) {
+    let mut joining = charter.parties[0].clone();
+    joining.id = party(p);
+    joining.trust_domain = format!("mfa-{p}.sample.example").parse().unwrap();
+    joining.authority = key(authority(p)).public();
+    charter.parties.push(joining);
+    charter.parties.sort_by(|a, b| a.id.cmp(&b.id));
+}
 
 fn none<T>() -> Hook<T> {
     Box::new(|_| ())
@@ -262,6 +274,77 @@ impl Plan {
         let logged = |t: &Turn| !matches!(t, Turn::Charter | Turn::Adopt(_) | Turn::Grant(..));
         plan.script.retain(logged);
         plan.original = Some(original);
+        plan
+    }
+    /// Three charters before the revision: in the second party 3 joins, party 2 leaves, and party 1 has another authority key; in
+    /// the third, party 4 is listed and stays away. A proposal between them fails.
+    pub fn succession() -> Self {
+        let mut plan = Self::new(3, 1, Initialling::Required);
+        plan.successors = vec![
+            Box::new(|c| {
+                c.parties.retain(|p| p.id != party(2));
+                join(c, 3);
+                c.parties.iter_mut().filter(|p| p.id == party(1)).for_each(|p| p.authority = key(RENEWED).public());
+            }),
+            Box::new(|c| {
+                join(c, 4);
+                c.adopt_by = Some(start().plus(7200));
+            }),
+        ];
+        plan.under = 3;
+        plan.also_manifest(|m| m.parties = [1, 0, 3].map(party).to_vec());
+        let here = [0, 1, 3];
+        let mut script = vec![Turn::Charter, Turn::Adopt(0), Turn::Adopt(1), Turn::Adopt(2), Turn::Grant(0, 0)];
+        script.extend([Turn::Others(2), Turn::Failed(2), Turn::Wait(600), Turn::Succession]);
+        script.extend([Turn::Adopt(0), Turn::Adopt(1), Turn::Rekey(1, RENEWED), Turn::Adopt(1), Turn::Adopt(2)]);
+        script.extend([Turn::Adopt(3), Turn::Grant(1, 0), Turn::Grant(3, 0), Turn::Succession]);
+        script.extend(here.map(Turn::Adopt));
+        script.extend([Turn::Wait(7200), Turn::Propose(0, 0)]);
+        script.extend(here.map(|p| Turn::Act(ActKind::Initial, p, 0)));
+        script.push(Turn::Opened);
+        script.extend(here.map(|p| Turn::Act(ActKind::Sign, p, 0)));
+        script.push(Turn::Completed);
+        plan.script = script;
+        plan
+    }
+    /// A holder signs, loses the full powers, and another signs in his or her place; a third loses them after completion.
+    pub fn substitution() -> Self {
+        let mut plan = Self::plain();
+        plan.insert_after(Turn::Act(ActKind::Sign, 1, 1), Turn::Act(ActKind::Sign, 1, 2));
+        plan.insert_after(Turn::Act(ActKind::Sign, 1, 1), Turn::Grant(1, 2));
+        plan.insert_after(Turn::Act(ActKind::Sign, 1, 1), Turn::Revoke(1, 1));
+        // The signature that was last is not any more.
+        let last = plan.script.remove(plan.position(Turn::Act(ActKind::Sign, 1, 0)));
+        plan.insert_after(Turn::Act(ActKind::Sign, 1, 2), last);
+        plan.insert_after(Turn::Completed, Turn::Revoke(0, 0));
+        plan
+    }
+    /// One signature ad referendum is confirmed, another is not and is not needed.
+    pub fn ad_referendum() -> Self {
+        let mut plan = Self::plain();
+        let at = plan.position(Turn::Act(ActKind::Sign, 0, 0));
+        plan.script[at] = Turn::Act(ActKind::SignAdReferendum, 0, 0);
+        plan.insert_after(Turn::Act(ActKind::Sign, 0, 1), Turn::Act(ActKind::Confirm, 0, 1));
+        plan.insert_before(Turn::Propose(0, 0), Turn::Grant(1, 2));
+        plan.insert_after(Turn::Opened, Turn::Act(ActKind::SignAdReferendum, 1, 2));
+        plan
+    }
+    /// A declaration on the revision before, one on the signed revision, both given with signatures, and one given with none.
+    pub fn declarations() -> Self {
+        let mut plan = Self::plain();
+        plan.insert_before(Turn::Propose(0, 0), Turn::Earlier(0, 0));
+        plan.insert_before(Turn::Propose(0, 0), Turn::Gap(2));
+        plan.insert_after(Turn::Opened, Turn::Others(1));
+        plan.insert_before(Turn::Act(ActKind::Initial, 0, 0), Turn::Act(ActKind::Declare, 1, 1));
+        plan.insert_before(Turn::Act(ActKind::Initial, 0, 0), Turn::Act(ActKind::Declare, 1, 0));
+        plan
+    }
+    /// Published before the embargo's end, as every party wanted: one while it was open, one after completion.
+    pub fn released() -> Self {
+        let mut plan = Self::plain();
+        plan.also_manifest(|m| m.procedure.embargo = Some(start().plus(86_400)));
+        plan.insert_after(Turn::Opened, Turn::Act(ActKind::Release, 0, 0));
+        plan.insert_after(Turn::Completed, Turn::Act(ActKind::Release, 1, 1));
         plan
     }
     /// Where in the script this turn is.

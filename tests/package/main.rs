@@ -1,8 +1,16 @@
-//! Whole packages, good and bad.
+//! Whole packages, good and bad, by the crate's public face alone. `played` makes them; other tests and benchmarks include that file.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test says what it expects by failing, and CI says by the environment that no tool may be missing"
+)]
 
 mod courses;
 mod foreign;
 mod format;
+mod played;
 mod table;
 
 use std::{
@@ -10,14 +18,7 @@ use std::{
     io::{self, Cursor, Read, Seek, SeekFrom},
 };
 
-use super::{
-    bag::{self, PartDigests, PartHasher},
-    fixture::{self, Plan, Played, Turn},
-    verdict::Verdict,
-    verify::{text, verify},
-    write::{Contents, Gathering, Logged, PackageWriter, Until},
-};
-use crate::domain::{
+use communique::domain::{
     entry::{Entry, StreamId},
     id::{Digest, Lang},
     json,
@@ -25,6 +26,13 @@ use crate::domain::{
     powers::Revocation,
     statement::Unverified,
 };
+use communique::package::{
+    bag::{self, PartDigests, PartHasher},
+    verdict::Verdict,
+    verify::{text, verify},
+    write::{Contents, Gathering, Logged, PackageWriter, Until},
+};
+use played::{Plan, Played, Turn};
 
 fn outcome(played: &Played) -> String {
     match played.verify() {
@@ -94,7 +102,7 @@ fn good_packages_are_proven_under_a_pin_and_only_consistent_without() {
         for quorum in [1, 3] {
             for initialling in [Initialling::Required, Initialling::Waived] {
                 let mut plan = Plan::new(parties, quorum, initialling);
-                plan.also_manifest(|m| m.procedure.deadline = Some(fixture::start().plus(86_400)));
+                plan.also_manifest(|m| m.procedure.deadline = Some(played::start().plus(86_400)));
                 let played = plan.play();
                 assert_eq!(outcome(&played), "proven: Null", "{parties} {quorum} {initialling:?}");
                 let unpinned = verify(Cursor::new(&played.zip), None);
@@ -144,7 +152,7 @@ fn what_is_foreign_is_not_judged() {
     }
 }
 
-fn replace(files: &mut fixture::Files, path: &str, from: &str, to: &str) {
+fn replace(files: &mut played::Files, path: &str, from: &str, to: &str) {
     let text = String::from_utf8(files.remove(path).unwrap()).unwrap();
     assert!(text.contains(from), "{path}");
     files.insert(path.into(), text.replace(from, to).into_bytes());
@@ -229,7 +237,7 @@ fn a_text_is_offered_only_as_it_was_verified() {
     let verdict = played.verify();
     let findings = verdict.findings().unwrap();
     let arabic = Lang::parse("ar").unwrap();
-    assert_eq!(text(Cursor::new(&played.zip), findings, &arabic).as_deref(), Ok(fixture::ARABIC));
+    assert_eq!(text(Cursor::new(&played.zip), findings, &arabic).as_deref(), Ok(played::ARABIC));
     assert!(text(Cursor::new(&played.zip), findings, &Lang::parse("ru").unwrap()).is_err());
     let mut plan = Plan::plain();
     plan.bag = Box::new(|f| f.get_mut("data/texts/ar.txt").unwrap()[1] ^= 1);
@@ -244,7 +252,7 @@ fn a_package_is_gathered_only_from_a_completed_revision() {
     let communique = StreamId::Communique(played.manifest.communique);
     let exchange = || played.stream(&StreamId::Exchange);
     let unfinished = played.stream(&communique).into_iter().filter(|l| l.index != played.published.0);
-    let until = Until { index: u64::MAX, time: fixture::start().plus(86_400) };
+    let until = Until { index: u64::MAX, time: played::start().plus(86_400) };
     assert!(Gathering::new(unfinished, exchange(), until).is_err());
     assert!(Gathering::new([], exchange(), until).is_err());
     let whole = Plan::plain().play();

@@ -1,15 +1,9 @@
 //! What foreign tools make of a package: openssl and coreutils as the README says, the Python package bagit.
 
-use crate::{
-    domain::{
-        json,
-        key::Signer,
-        samples::{missing, python},
-    },
-    package::{
-        bag,
-        fixture::{self, Plan, Played, authority},
-    },
+use crate::played::{self, Plan, Played, authority};
+use communique::{
+    domain::{json, key::Signer},
+    package::bag,
 };
 
 /// Writes a bag's files below a folder, as a person would who unpacks it.
@@ -19,6 +13,19 @@ fn unpack(played: &Played, folder: &std::path::Path) {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
+}
+
+/// A foreign tool that a test needs is not there: said aloud on a user's machine, a failure in CI.
+fn missing(tool: &str, install: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {install}");
+    // Not by a print macro: the test runner keeps what these print to itself when a test passes.
+    let said = format!("SKIPPED: {tool} is missing; {install}\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
+}
+
+/// The Python that has the packages: CI says which.
+fn python() -> String {
+    std::env::var("COMMUNIQUE_TEST_PYTHON").unwrap_or_else(|_| "python3".into())
 }
 
 #[test]
@@ -34,7 +41,7 @@ fn the_readme_tells_commands_that_work() {
     let folder = tempfile::tempdir().unwrap();
     unpack(&played, folder.path());
     let run = |file: &str, seed: u8| {
-        let public = Signer::public(&fixture::key(seed)).to_bytes();
+        let public = Signer::public(&played::key(seed)).to_bytes();
         std::process::Command::new("sh")
             .args(["-ec", &commands])
             .env("F", file)
@@ -43,7 +50,7 @@ fn the_readme_tells_commands_that_work() {
             .output()
             .unwrap()
     };
-    let right = run(bag::CERTIFIED_PATH, fixture::DEPOSITARY);
+    let right = run(bag::CERTIFIED_PATH, played::DEPOSITARY);
     let said = String::from_utf8_lossy(&right.stdout).into_owned();
     assert!(right.status.success(), "{said}\n{}", String::from_utf8_lossy(&right.stderr));
     for expected in [
@@ -56,12 +63,12 @@ fn the_readme_tells_commands_that_work() {
     ] {
         assert!(said.contains(expected), "{expected} is not in\n{said}");
     }
-    assert!(!run(bag::CERTIFIED_PATH, fixture::authority(0)).status.success(), "another key");
+    assert!(!run(bag::CERTIFIED_PATH, played::authority(0)).status.success(), "another key");
     let statements = played.files.keys().filter(|p| p.starts_with("data/statements/"));
     let by_authority = statements.filter(|p| run(p, authority(0)).status.success()).count();
     assert_eq!(by_authority, 3, "one adoption and two full powers of the first party");
     std::fs::write(folder.path().join("data/texts/fr.txt"), "Autre texte.\n").unwrap();
-    assert!(!run(bag::CERTIFIED_PATH, fixture::DEPOSITARY).status.success(), "an altered text");
+    assert!(!run(bag::CERTIFIED_PATH, played::DEPOSITARY).status.success(), "an altered text");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::io::Cursor;
 
 use super::outcome;
-use crate::{
+use crate::played::Plan;
+use communique::{
     domain::{
         act::Act,
         certified::CertifiedCopy,
@@ -22,13 +23,12 @@ use crate::{
     },
     package::{
         check::Check,
-        fixture::Plan,
         write::{PARTY_FILES_LIMIT, PARTY_RECORDS_LIMIT, RECORDS_LIMIT},
         zip::{Archive, Limits},
     },
 };
 
-const FORMAT: &str = include_str!("../../../docs/FORMAT.md");
+const FORMAT: &str = include_str!("../../docs/FORMAT.md");
 
 /// The lines of the blocks that begin with this word, with what follows it on the fence.
 fn blocks(word: &str) -> Vec<(&'static str, Vec<&'static str>)> {

@@ -3,109 +3,15 @@
 use std::io::Cursor;
 
 use super::{gathered, outcome, written};
-use crate::{
-    domain::{act::ActKind, charter::Charter, entry::Entry, id::Digest, json, key::Signer as _, manifest::Initialling},
+use crate::played::{self, Plan, Played, Turn, key};
+use communique::{
+    domain::{act::ActKind, entry::Entry, id::Digest, json, key::Signer as _, manifest::Initialling},
     package::{
         check::Check,
-        fixture::{self, Plan, Played, Turn, key},
         verdict::{Capacity, Findings, Verdict},
         verify::verify,
     },
 };
-
-const SIGN: ActKind = ActKind::Sign;
-const AD_REFERENDUM: ActKind = ActKind::SignAdReferendum;
-/// The second authority key of party 1.
-const RENEWED: u8 = 90;
-
-/// A party joins.
-pub fn join(charter: &mut Charter, p: usize) {
-    let mut party = charter.parties[0].clone();
-    party.id = fixture::party(p);
-    party.trust_domain = format!("mfa-{p}.sample.example").parse().unwrap();
-    party.authority = key(fixture::authority(p)).public();
-    charter.parties.push(party);
-    charter.parties.sort_by(|a, b| a.id.cmp(&b.id));
-}
-
-/// Three charters before the revision: in the second party 3 joins, party 2 leaves, and party 1 has another authority key; in
-/// the third, party 4 is listed and stays away. A proposal between them fails.
-pub fn succession() -> Plan {
-    let mut plan = Plan::new(3, 1, Initialling::Required);
-    plan.successors = vec![
-        Box::new(|c| {
-            c.parties.retain(|p| p.id != fixture::party(2));
-            join(c, 3);
-            c.parties
-                .iter_mut()
-                .filter(|p| p.id == fixture::party(1))
-                .for_each(|p| p.authority = key(RENEWED).public());
-        }),
-        Box::new(|c| {
-            join(c, 4);
-            c.adopt_by = Some(fixture::start().plus(7200));
-        }),
-    ];
-    plan.under = 3;
-    plan.also_manifest(|m| m.parties = [1, 0, 3].map(fixture::party).to_vec());
-    let here = [0, 1, 3];
-    let mut script = vec![Turn::Charter, Turn::Adopt(0), Turn::Adopt(1), Turn::Adopt(2), Turn::Grant(0, 0)];
-    script.extend([Turn::Others(2), Turn::Failed(2), Turn::Wait(600), Turn::Succession]);
-    script.extend([Turn::Adopt(0), Turn::Adopt(1), Turn::Rekey(1, RENEWED), Turn::Adopt(1), Turn::Adopt(2)]);
-    script.extend([Turn::Adopt(3), Turn::Grant(1, 0), Turn::Grant(3, 0), Turn::Succession]);
-    script.extend(here.map(Turn::Adopt));
-    script.extend([Turn::Wait(7200), Turn::Propose(0, 0)]);
-    script.extend(here.map(|p| Turn::Act(ActKind::Initial, p, 0)));
-    script.push(Turn::Opened);
-    script.extend(here.map(|p| Turn::Act(SIGN, p, 0)));
-    script.push(Turn::Completed);
-    plan.script = script;
-    plan
-}
-
-/// A holder signs, loses the full powers, and another signs in his or her place; a third loses them after completion.
-pub fn substitution() -> Plan {
-    let mut plan = Plan::plain();
-    plan.insert_after(Turn::Act(SIGN, 1, 1), Turn::Act(SIGN, 1, 2));
-    plan.insert_after(Turn::Act(SIGN, 1, 1), Turn::Grant(1, 2));
-    plan.insert_after(Turn::Act(SIGN, 1, 1), Turn::Revoke(1, 1));
-    // The signature that was last is not any more.
-    let last = plan.script.remove(plan.position(Turn::Act(SIGN, 1, 0)));
-    plan.insert_after(Turn::Act(SIGN, 1, 2), last);
-    plan.insert_after(Turn::Completed, Turn::Revoke(0, 0));
-    plan
-}
-
-/// One signature ad referendum is confirmed, another is not and is not needed.
-pub fn ad_referendum() -> Plan {
-    let mut plan = Plan::plain();
-    let at = plan.position(Turn::Act(SIGN, 0, 0));
-    plan.script[at] = Turn::Act(AD_REFERENDUM, 0, 0);
-    plan.insert_after(Turn::Act(SIGN, 0, 1), Turn::Act(ActKind::Confirm, 0, 1));
-    plan.insert_before(Turn::Propose(0, 0), Turn::Grant(1, 2));
-    plan.insert_after(Turn::Opened, Turn::Act(AD_REFERENDUM, 1, 2));
-    plan
-}
-
-/// A declaration on the revision before, one on the signed revision, both given with signatures, and one given with none.
-pub fn declarations() -> Plan {
-    let mut plan = Plan::plain();
-    plan.insert_before(Turn::Propose(0, 0), Turn::Earlier(0, 0));
-    plan.insert_before(Turn::Propose(0, 0), Turn::Gap(2));
-    plan.insert_after(Turn::Opened, Turn::Others(1));
-    plan.insert_before(Turn::Act(ActKind::Initial, 0, 0), Turn::Act(ActKind::Declare, 1, 1));
-    plan.insert_before(Turn::Act(ActKind::Initial, 0, 0), Turn::Act(ActKind::Declare, 1, 0));
-    plan
-}
-
-/// Published before the embargo's end, as every party wanted: one while it was open, one after completion.
-pub fn released() -> Plan {
-    let mut plan = Plan::plain();
-    plan.also_manifest(|m| m.procedure.embargo = Some(fixture::start().plus(86_400)));
-    plan.insert_after(Turn::Opened, Turn::Act(ActKind::Release, 0, 0));
-    plan.insert_after(Turn::Completed, Turn::Act(ActKind::Release, 1, 1));
-    plan
-}
 
 /// Plays it, and demands that the exchange's own writer makes the same bytes and that it is proven.
 fn proven(plan: &Plan) -> (Played, Findings) {
@@ -125,11 +31,11 @@ fn proven(plan: &Plan) -> (Played, Findings) {
 
 #[test]
 fn charters_that_succeeded_one_another_are_in_it() {
-    let (played, findings) = proven(&succession());
+    let (played, findings) = proven(&Plan::succession());
     let since = |n: usize| findings.charters[n].since;
     assert_eq!(findings.charters.iter().map(|c| c.version).collect::<Vec<_>>(), [1, 2, 3]);
-    assert!(since(0) < since(1) && since(2) == fixture::start().plus(7201));
-    assert_eq!(findings.charters[2].absent, [fixture::party(4)]);
+    assert!(since(0) < since(1) && since(2) == played::start().plus(7201));
+    assert_eq!(findings.charters[2].absent, [played::party(4)]);
     assert_eq!((findings.charter_version, findings.parties.len()), (3, 3));
     assert_eq!(findings.pinned, Some(1));
     for n in [1, 2] {
@@ -155,7 +61,7 @@ fn a_charter_that_came_into_force_after_completion_is_in_it() {
 
 #[test]
 fn whose_full_powers_ended_before_completion_did_not_sign() {
-    let (_, findings) = proven(&substitution());
+    let (_, findings) = proven(&Plan::substitution());
     let names = |p: usize| findings.parties[p].signatories.iter().map(|s| s.deed.holder.as_str()).collect::<Vec<_>>();
     assert_eq!((names(0), names(1)), (vec!["holder-2", "holder-0"], vec!["holder-0", "holder-1"]));
     let [left_out] = findings.parties[0].uncounted.as_slice() else { panic!("{findings:?}") };
@@ -166,7 +72,7 @@ fn whose_full_powers_ended_before_completion_did_not_sign() {
 
 #[test]
 fn a_declaration_given_with_a_signature_that_does_not_count_is_told() {
-    let mut plan = substitution();
+    let mut plan = Plan::substitution();
     plan.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 1));
     // Only the first signature of the party is given with it: the one under the full powers that end.
     let given = std::cell::Cell::new(0);
@@ -182,7 +88,7 @@ fn a_declaration_given_with_a_signature_that_does_not_count_is_told() {
 
 #[test]
 fn what_was_signed_ad_referendum_counts_once_confirmed() {
-    let (_, findings) = proven(&ad_referendum());
+    let (_, findings) = proven(&Plan::ad_referendum());
     let signed = &findings.parties[1].signatories;
     let Capacity::AdReferendum(confirmed) = &signed[0].capacity else { panic!("{signed:?}") };
     assert_eq!((signed[0].deed.holder.as_str(), confirmed.holder.as_str()), ("holder-0", "holder-1"));
@@ -193,22 +99,23 @@ fn what_was_signed_ad_referendum_counts_once_confirmed() {
 
 #[test]
 fn declarations_are_in_it_with_the_signatures_that_name_them() {
-    let (_, findings) = proven(&declarations());
+    let (_, findings) = proven(&Plan::declarations());
     let given = |p: usize| findings.parties[p].signatories.iter().map(|s| s.declaration.as_ref().map(|d| d.revision));
     assert_eq!(given(1).collect::<Vec<_>>(), [Some(1), Some(1)], "on the revision before");
     assert_eq!(given(0).collect::<Vec<_>>(), [Some(2), Some(2)]);
     assert_eq!((findings.parties[1].declarations.len(), findings.parties[0].declarations.len()), (0, 1));
-    let mut unnamed = declarations();
+    let mut unnamed = Plan::declarations();
     unnamed.act = Box::new(|a| a.declaration = a.declaration.take().filter(|_| !a.act.is_signature()));
     assert!(outcome(&unnamed.play()).starts_with("FILE-EXTRA"));
     // The exchange leaves it out.
     let contents = gathered(&unnamed.play());
-    assert_eq!(contents.entries.len() + 2, unnamed.play().files.keys().filter(|p| p.contains("/entries/")).count());
+    let chosen = contents.files().iter().filter(|f| f.path.contains("/entries/")).count();
+    assert_eq!(chosen + 2, unnamed.play().files.keys().filter(|p| p.contains("/entries/")).count());
 }
 
 #[test]
 fn what_every_party_released_is_published_early() {
-    let (_, findings) = proven(&released());
+    let (_, findings) = proven(&Plan::released());
     let released: Vec<_> = findings.releases.iter().map(|r| r.party.as_str()).collect();
     assert_eq!(released, ["sample-0", "sample-1"]);
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{courses, outcome};
-use crate::{
+use super::outcome;
+use crate::played::{self, Plan, Turn, authority, official};
+use communique::{
     domain::{
         act::{Act, ActKind, Declaration},
         entry::{Entry, FileDigest, Kind, StreamId},
@@ -16,7 +17,6 @@ use crate::{
     package::{
         bag::{self, PartDigests},
         check::Check,
-        fixture::{self, Plan, Turn, authority, official},
         zip::DosTime,
     },
 };
@@ -28,14 +28,14 @@ type Change = fn(&mut Plan);
 const SIGN: ActKind = ActKind::Sign;
 const INITIAL: ActKind = ActKind::Initial;
 
-fn rename(files: &mut fixture::Files, from: &str, to: &str) {
+fn rename(files: &mut played::Files, from: &str, to: &str) {
     let bytes = files.remove(from).unwrap();
     files.insert(to.into(), bytes);
 }
-fn first_statement(files: &fixture::Files) -> String {
+fn first_statement(files: &played::Files) -> String {
     files.keys().find(|p| p.starts_with("data/statements/")).unwrap().clone()
 }
-fn append(files: &mut fixture::Files, path: &str, bytes: &[u8]) {
+fn append(files: &mut played::Files, path: &str, bytes: &[u8]) {
     files.get_mut(path).unwrap().extend_from_slice(bytes);
 }
 
@@ -114,7 +114,7 @@ const TABLE: &[Row] = &[
     }),
     (Check::FileExtra, "a statement that no entry names", |p| {
         p.before = Box::new(|f| {
-            let stray = fixture::stray_statement();
+            let stray = played::stray_statement();
             f.insert(bag::statement_path(Digest::of(&stray)), stray);
         });
     }),
@@ -131,7 +131,7 @@ const TABLE: &[Row] = &[
         p.insert_before(Turn::Grant(0, 0), Turn::Revoke(1, 0));
     }),
     (Check::FileExtra, "an earlier declaration that no signature names", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.act = Box::new(|a| a.declaration = a.declaration.take().filter(|_| !a.act.is_signature()));
     }),
     (Check::FileExtra, "a charter that did not come into force", |p| {
@@ -141,16 +141,16 @@ const TABLE: &[Row] = &[
     }),
     (Check::FileExtra, "an original of nothing", |p| {
         let zip = Plan::plain().play().zip;
-        p.before = Box::new(move |f| drop(f.insert(bag::original_path(fixture::id(5)), zip.clone())));
+        p.before = Box::new(move |f| drop(f.insert(bag::original_path(played::id(5)), zip.clone())));
     }),
     (Check::FileExtra, "a second original", |p| {
         let original = Plan::plain().play();
         *p = Plan::correcting(original.clone());
-        p.before = Box::new(move |f| drop(f.insert(bag::original_path(fixture::id(5)), original.zip.clone())));
+        p.before = Box::new(move |f| drop(f.insert(bag::original_path(played::id(5)), original.zip.clone())));
     }),
     (Check::FileMissing, "no original", |p| {
         *p = Plan::correcting(Plan::plain().play());
-        p.before = Box::new(|f| drop(f.remove(&bag::original_path(fixture::id(0)))));
+        p.before = Box::new(|f| drop(f.remove(&bag::original_path(played::id(0)))));
     }),
     (Check::Rectifies, "an altered original", |p| {
         let mut original = Plan::plain().play();
@@ -221,7 +221,7 @@ const TABLE: &[Row] = &[
         let at = second.position(Turn::Propose(0, 0));
         second.script[at] = Turn::Propose(0, 2);
         let ended = |e: &Entry| e.kind == Kind::Revocation || (e.kind, e.seq) == (Kind::Powers, 1);
-        let of_0 = |e: &Entry| e.stream == StreamId::Party(fixture::party(0));
+        let of_0 = |e: &Entry| e.stream == StreamId::Party(played::party(0));
         second.before = Box::new(move |f| remove_logged(f, |e| ended(e) && of_0(e)));
         *p = Plan::correcting(second.play());
         let newer = |e: &Entry| e.kind == Kind::Powers && e.seq == 4;
@@ -229,7 +229,7 @@ const TABLE: &[Row] = &[
     }),
     (Check::Rectifies, "without an adoption that the original shows", |p| {
         let mut original = Plan::plain();
-        original.successors = vec![Box::new(|c| courses::join(c, 2))];
+        original.successors = vec![Box::new(|c| played::join(c, 2))];
         original.under = 2;
         for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Adopt(2)] {
             original.insert_before(Turn::Propose(0, 0), turn);
@@ -274,22 +274,22 @@ const TABLE: &[Row] = &[
         p.insert_before(Turn::Propose(0, 0), Turn::Succession);
     }),
     (Check::CharterChain, "a version that was late when it was put forward", |p| {
-        p.successors = vec![Box::new(|c| c.adopt_by = Some(fixture::start()))];
+        p.successors = vec![Box::new(|c| c.adopt_by = Some(played::start()))];
         p.insert_before(Turn::Propose(0, 0), Turn::Succession);
     }),
     (Check::CharterChain, "a party that left comes back under its id", |p| {
-        *p = courses::succession();
-        p.successors[1] = Box::new(|c| c.parties[2].id = fixture::party(2));
+        *p = Plan::succession();
+        p.successors[1] = Box::new(|c| c.parties[2].id = played::party(2));
     }),
     (Check::CharterChain, "an authority becomes the depositary", |p| {
         p.successors = vec![Box::new(|c| {
             c.depositary = c.parties[0].authority;
-            c.parties[0].authority = Signer::public(&fixture::key(95));
+            c.parties[0].authority = Signer::public(&played::key(95));
         })];
         p.insert_before(Turn::Propose(0, 0), Turn::Succession);
     }),
     (Check::CharterChain, "a holder of full powers becomes an authority", |p| {
-        p.successors = vec![Box::new(|c| c.parties[0].authority = Signer::public(&fixture::key(official(0, 0))))];
+        p.successors = vec![Box::new(|c| c.parties[0].authority = Signer::public(&played::key(official(0, 0))))];
         p.insert_before(Turn::Propose(0, 0), Turn::Succession);
     }),
     (Check::FileExtra, "who leaves does not consent", |p| {
@@ -300,12 +300,12 @@ const TABLE: &[Row] = &[
         }
     }),
     (Check::Adoption, "an adoption by a key that is neither old nor new", |p| {
-        *p = courses::succession();
+        *p = Plan::succession();
         p.adoption = Box::new(|_| ());
         p.signer = Box::new(|kind, party, _| (kind == "adoption" && party == 3).then_some(77));
     }),
     (Check::Adoption, "an adoption that comes too late", |p| {
-        *p = courses::succession();
+        *p = Plan::succession();
         let at = p.script.iter().rposition(|t| *t == Turn::Adopt(3)).unwrap();
         p.script.insert(at, Turn::Wait(7200));
     }),
@@ -319,58 +319,58 @@ const TABLE: &[Row] = &[
         p.insert_before(Turn::Act(SIGN, 1, 1), Turn::Revoke(1, 1));
     }),
     (Check::Grant, "full powers ended by another party's key", |p| {
-        *p = courses::substitution();
+        *p = Plan::substitution();
         p.signer = Box::new(|kind, _, _| (kind == "revocation").then_some(77));
     }),
     (Check::Grant, "full powers ended in another party's stream", |p| {
-        *p = courses::substitution();
-        p.revocation = Box::new(|r| r.party = fixture::party(usize::from(r.party == fixture::party(0))));
+        *p = Plan::substitution();
+        p.revocation = Box::new(|r| r.party = played::party(usize::from(r.party == played::party(0))));
     }),
     (Check::Grant, "full powers ended twice", |p| {
-        *p = courses::substitution();
+        *p = Plan::substitution();
         p.insert_after(Turn::Completed, Turn::Revoke(1, 1));
     }),
     (Check::Grant, "an end of full powers of a rehearsal", |p| {
-        *p = courses::substitution();
+        *p = Plan::substitution();
         p.revocation = Box::new(|r| r.founding = Digest::of(b"rehearsal"));
     }),
     (Check::Act, "another act than a declaration before the signed revision", |p| {
         p.insert_before(Turn::Propose(0, 0), Turn::Act(ActKind::Initial, 0, 0));
     }),
     (Check::Act, "an earlier declaration on another communiqué", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.act = earlier(|a| a.communique = CommuniqueId::new(1, &[1; 10]));
     }),
     (Check::Act, "an earlier declaration of a rehearsal", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.act = earlier(|a| a.founding = Digest::of(b"rehearsal"));
     }),
     (Check::Act, "an earlier declaration under another charter", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.act = earlier(|a| a.charter = Digest::of(b"another"));
     }),
     (Check::Act, "an earlier declaration on another manifest of the revision before", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.act = earlier(|a| a.manifest = Digest::of(b"another"));
     }),
     (Check::Act, "an earlier declaration from the future", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.act = earlier(|a| a.time = a.time.plus(301));
     }),
     (Check::Act, "an earlier declaration by another key", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.signer = Box::new(|kind, party, holder| (kind == "act" && (party, holder) == (0, 0)).then_some(77));
     }),
     (Check::Grant, "an earlier declaration that the full powers do not cover", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.powers = Box::new(|g| g.acts.retain(|a| *a != ActKind::Declare));
     }),
     (Check::EntryChain, "an earlier declaration too early in the stream", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.also_manifest(|m| m.revision = 8);
     }),
     (Check::EntryChain, "a revision that does not follow the declaration before it", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         p.without(Turn::Gap(2));
         p.entry = Box::new(|e| {
             if e.kind == Kind::Revision {
@@ -379,11 +379,11 @@ const TABLE: &[Row] = &[
         });
     }),
     (Check::Act, "a signature given with another party's declaration", |p| {
-        *p = courses::declarations();
+        *p = Plan::declarations();
         let made: std::cell::RefCell<Option<Declaration>> = None.into();
         p.act = Box::new(move |a| {
             let mut made = made.borrow_mut();
-            if a.act == SIGN && a.party == fixture::party(0) {
+            if a.act == SIGN && a.party == played::party(0) {
                 made.clone_from(&a.declaration);
             } else if a.act == SIGN {
                 a.declaration.clone_from(&made);
@@ -394,7 +394,7 @@ const TABLE: &[Row] = &[
         p.insert_before(Turn::Act(SIGN, 1, 1), Turn::Act(ActKind::Confirm, 1, 0));
     }),
     (Check::Act, "a confirmation of what was confirmed", |p| {
-        *p = courses::ad_referendum();
+        *p = Plan::ad_referendum();
         let at = p.position(Turn::Act(ActKind::Confirm, 0, 1));
         p.without(Turn::Act(SIGN, 0, 1));
         p.script.insert(at, Turn::Act(ActKind::Confirm, 0, 1));
@@ -425,7 +425,7 @@ const TABLE: &[Row] = &[
         p.insert_after(Turn::Act(SIGN, 0, 1), Turn::Act(SIGN, 0, 2));
     }),
     (Check::Completion, "completion lists a signature that does not count", |p| {
-        *p = courses::substitution();
+        *p = Plan::substitution();
         let given = std::cell::RefCell::new(vec![]);
         p.entry = Box::new(move |e| match e.kind {
             Kind::Opened => given.borrow_mut().clear(),
@@ -435,7 +435,7 @@ const TABLE: &[Row] = &[
         });
     }),
     (Check::Embargo, "not every party released it", |p| {
-        *p = courses::released();
+        *p = Plan::released();
         p.without(Turn::Act(ActKind::Release, 1, 1));
     }),
     (Check::CharterChain, "a manifest of another founding", |p| {
@@ -522,7 +522,7 @@ const TABLE: &[Row] = &[
         p.insert_after(Turn::Succession, Turn::Others(1));
     }),
     (Check::EntryChain, "a charter put forward by a party that it admits", |p| {
-        *p = courses::succession();
+        *p = Plan::succession();
         let at = p.position(Turn::Succession);
         p.without(Turn::Adopt(3));
         p.script.insert(at + 1, Turn::Adopt(3));
@@ -590,7 +590,7 @@ const TABLE: &[Row] = &[
     }),
     (Check::Grant, "full powers of a rehearsal", |p| p.powers = Box::new(|g| g.founding = Digest::of(b"rehearsal"))),
     (Check::Grant, "full powers in another party's stream", |p| {
-        p.powers = Box::new(|g| g.party = fixture::party(usize::from(g.party == fixture::party(0))));
+        p.powers = Box::new(|g| g.party = played::party(usize::from(g.party == played::party(0))));
         p.signer = Box::new(|kind, party, _| (kind == "powers").then_some(authority(1 - party)));
     }),
     (Check::Grant, "full powers logged after the act", |p| {
@@ -608,14 +608,14 @@ const TABLE: &[Row] = &[
     (Check::Grant, "one key of two parties' holders", |p| {
         p.powers = Box::new(|g| {
             if g.holder.id.as_str() == "holder-1" {
-                g.key = Signer::public(&fixture::key(99));
+                g.key = Signer::public(&played::key(99));
             }
         });
         p.signer = Box::new(|kind, _, holder| (kind == "act" && holder == 1).then_some(99));
     }),
     (Check::Grant, "full powers for the depositary's key", |p| {
-        p.powers = Box::new(|g| g.key = Signer::public(&fixture::key(fixture::DEPOSITARY)));
-        p.signer = Box::new(|kind, _, _| (kind == "act").then_some(fixture::DEPOSITARY));
+        p.powers = Box::new(|g| g.key = Signer::public(&played::key(played::DEPOSITARY)));
+        p.signer = Box::new(|kind, _, _| (kind == "act").then_some(played::DEPOSITARY));
     }),
     (Check::Act, "a signature by another holder's key", |p| {
         p.signer = Box::new(|kind, party, holder| (kind == "act" && party == 1).then(|| official(0, holder)));
@@ -660,7 +660,7 @@ const TABLE: &[Row] = &[
         p.insert_before(Turn::Opened, Turn::Act(ActKind::Open, 0, 0));
     }),
     (Check::Deadline, "signed after the deadline", |p| {
-        p.also_manifest(|m| m.procedure.deadline = Some(fixture::start().plus(3600)));
+        p.also_manifest(|m| m.procedure.deadline = Some(played::start().plus(3600)));
         p.insert_before(Turn::Act(SIGN, 1, 1), Turn::Wait(3600));
     }),
     (Check::Opening, "opened before all had initialled", |p| {
@@ -712,7 +712,7 @@ const TABLE: &[Row] = &[
         });
     }),
     (Check::Embargo, "published before the embargo", |p| {
-        p.also_manifest(|m| m.procedure.embargo = Some(fixture::start().plus(86_400)));
+        p.also_manifest(|m| m.procedure.embargo = Some(played::start().plus(86_400)));
     }),
     (Check::PublishedList, "a file less", |p| {
         p.published = Box::new(|e| drop(e.files.as_mut().unwrap().pop()));
@@ -799,7 +799,7 @@ fn ended_after_completion() -> Plan {
 }
 
 /// Takes entries out, with the statements that they record.
-fn remove_logged(files: &mut fixture::Files, which: impl Fn(&Entry) -> bool) {
+fn remove_logged(files: &mut played::Files, which: impl Fn(&Entry) -> bool) {
     let entries = files.iter().filter(|(path, _)| path.starts_with("data/entries/"));
     let entries: Vec<(String, Entry)> = entries.map(|(p, bytes)| (p.clone(), json::parse(bytes).unwrap())).collect();
     let mut gone = entries.iter().filter(|(_, e)| which(e)).peekable();
@@ -812,7 +812,7 @@ fn remove_logged(files: &mut fixture::Files, which: impl Fn(&Entry) -> bool) {
 
 /// Before this turn, party 1 gets another authority key.
 fn rekeyed(p: &mut Plan, before: Turn) {
-    p.successors = vec![Box::new(|c| c.parties[1].authority = Signer::public(&fixture::key(90)))];
+    p.successors = vec![Box::new(|c| c.parties[1].authority = Signer::public(&played::key(90)))];
     p.under = 2;
     for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Rekey(1, 90), Turn::Adopt(1)] {
         p.insert_before(before, turn);
@@ -829,7 +829,7 @@ fn earlier(change: fn(&mut Act)) -> Box<dyn Fn(&mut Act)> {
 }
 
 /// Makes the tag manifests again for tag files that were changed.
-fn retag(files: &mut fixture::Files) {
+fn retag(files: &mut played::Files) {
     for (name, sha512) in [("tagmanifest-sha256.txt", false), ("tagmanifest-sha512.txt", true)] {
         let tags = files.iter().filter(|(path, _)| !path.starts_with("data/") && !path.starts_with("tagmanifest"));
         let lines = tags.map(|(path, bytes)| {

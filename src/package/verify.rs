@@ -33,17 +33,26 @@ use crate::domain::{
     time::Time,
 };
 
+/// Most characters of a detail, before those that hide are written out.
+pub const DETAIL_LIMIT: usize = 1000;
+
 /// Verifies a package, and the packages of what it corrects. `pin` is the fingerprint of any version of the charter, got by
 /// another way than the package; without it nothing is proven, only found consistent.
 pub fn verify<R: Read + Seek>(mut reader: R, pin: Option<Digest>) -> Verdict {
     match run(&mut reader, pin, 0).map(|whole| Box::new(whole.findings)) {
         Ok(findings) if pin.is_some() => Verdict::Proven(findings),
         Ok(findings) => Verdict::Unpinned(findings),
-        // Details may quote the file: nothing of it reaches a terminal raw.
-        Err(Stop::Read(detail)) => Verdict::CannotRead { detail: text::escape_line(&detail) },
-        Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: text::escape_line(&detail) },
-        Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: text::escape_line(&detail) },
+        Err(Stop::Read(detail)) => Verdict::CannotRead { detail: told(&detail) },
+        Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: told(&detail) },
+        Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: told(&detail) },
     }
+}
+
+/// Details may quote the file: nothing of it reaches a terminal raw, and not all of it.
+fn told(detail: &str) -> String {
+    let cut = detail.char_indices().nth(DETAIL_LIMIT).map_or(detail, |(at, _)| detail.get(..at).unwrap_or_default());
+    let more = if cut.len() < detail.len() { " …" } else { "" };
+    text::escape_line(cut) + more
 }
 
 /// A text of a package that [`verify`] has just judged good, checked again against what it found.
@@ -225,7 +234,7 @@ impl<R: Read + Seek> Bag<R> {
         let bytes = self.read(bag::MANIFEST_PATH, Manifest::LIMIT, Check::Manifest)?;
         let glance = glance(&bytes, bag::MANIFEST_PATH)?;
         if let Some(rules) = glance.get("rules").and_then(Value::as_str).filter(|r| *r != RULES) {
-            return Err(Stop::Judge(format!("the text rules {} are not known here", text::escape_line(rules))));
+            return Err(Stop::Judge(format!("the text rules {rules} are not known here")));
         }
         let manifest: Document<Manifest> = Document::parse(bytes).map_err(|e| Check::Manifest.fails(e.to_string()))?;
         if manifest.communique != self.communique {
@@ -296,7 +305,7 @@ impl<R: Read + Seek> Bag<R> {
             let glance = glance(&bytes, &path)?;
             let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
             if let Some(suite) = suites.into_iter().find(|s| *s != SUITE) {
-                return Err(Stop::Judge(format!("the suite {} is not known here", text::escape_line(suite))));
+                return Err(Stop::Judge(format!("the suite {suite} is not known here")));
             }
             let charter: Document<Charter> =
                 Document::parse(bytes).map_err(|e| Check::Charter.fails(format!("{path}: {e}")))?;
@@ -527,7 +536,7 @@ fn glance(bytes: &[u8], path: &str) -> Result<Value, Stop> {
     let value: Value = json::any(bytes).unwrap_or_default();
     match value.get("type").and_then(Value::as_str) {
         Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => {
-            Err(Stop::Judge(format!("{path} is of the format {}, not known here", text::escape_line(foreign))))
+            Err(Stop::Judge(format!("{path} is of the format {foreign}, not known here")))
         }
         _ => Ok(value),
     }

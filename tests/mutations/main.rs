@@ -18,6 +18,7 @@
     reason = "a test says what it expects by failing, and how many there are by printing"
 )]
 
+mod bases;
 #[path = "engine.rs"]
 mod engine;
 #[allow(dead_code, reason = "the sample packages of all tests")]
@@ -34,47 +35,14 @@ use std::{
     },
 };
 
+use bases::bases;
 use communique::package::{verdict::Verdict, verify::verify};
 use engine::{Base, mutate};
-use played::{Plan, Turn};
 
 /// How many mutations are tried where nothing else is said.
 const DEFAULT: u64 = 20_000;
 /// The same, where the code is not optimised.
 const UNOPTIMISED: u64 = 500;
-
-/// Good packages of every course that a package tells.
-pub fn bases() -> Vec<Base> {
-    use communique::domain::manifest::Initialling;
-    let original = || Plan::plain().play();
-    let twice = || Plan::correcting(original()).play();
-    let mut late = Plan::plain();
-    late.also_manifest(|m| m.procedure.deadline = Some(played::start().plus(86_400)));
-    late.insert_after(Turn::Completed, Turn::Revoke(1, 1));
-    let plans = [
-        ("plain", Plan::plain()),
-        ("waived", Plan::new(2, 1, Initialling::Waived)),
-        ("five parties", Plan::new(5, 1, Initialling::Required)),
-        ("quorum of three", Plan::new(2, 3, Initialling::Required)),
-        ("succession", Plan::succession()),
-        ("substitution", Plan::substitution()),
-        ("ad referendum", Plan::ad_referendum()),
-        ("declarations", Plan::declarations()),
-        ("released", Plan::released()),
-        ("deadline and revocation", late),
-        ("rectification", Plan::correcting(original())),
-        ("rectification of one", Plan::correcting(twice())),
-    ];
-    let mut bases = vec![];
-    for (name, plan) in plans {
-        let played = plan.play();
-        let pin = played.charter.digest();
-        let verdict = played.verify();
-        assert!(matches!(verdict, Verdict::Proven(_)), "{name}: {}", verdict.to_json());
-        bases.push(Base::new(name, played.zip, pin));
-    }
-    bases
-}
 
 /// What a mutant was judged to be: the check that it fails, and whether it was let pass.
 fn judge(bases: &[Base], seed: u64, number: u64) -> (String, bool) {

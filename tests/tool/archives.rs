@@ -7,16 +7,21 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use communique::package::zip::deflate::deflate;
+use communique::{
+    domain::{id::Digest, manifest::Initialling},
+    package::zip::deflate::deflate,
+};
 use flate2::{Compression, write::DeflateEncoder};
 
 use crate::{
     desk::{Desk, missing},
-    played::Plan,
+    played::{Plan, Turn, join, start},
 };
 
 /// Most memory that a verification may take, in kB.
 const MEMORY: u64 = 256 * 1024;
+/// The same, of what has the right form and comes near the limits: all its records are held at once.
+const LARGEST: u64 = 640 * 1024;
 /// Longest that one may take, in seconds.
 const SECONDS: f64 = 10.0;
 const FOLDER: &str = "communique-01a207a2-3280-7707-8707-070707070707";
@@ -468,5 +473,120 @@ fn no_original_is_a_bomb() {
         let verdict = if depth <= 8 { "CONSISTENT" } else { "FAILED at RECTIFIES" };
         assert!(judged.out.starts_with(verdict), "{depth}: {}", judged.out);
         assert!(judged.memory <= MEMORY && judged.seconds <= SECONDS, "{} kB, {} s", judged.memory, judged.seconds);
+    }
+}
+
+/// How much smaller the largest packages are made where the code is not optimised, which would take minutes.
+const SMALLER: usize = if cfg!(debug_assertions) { 25 } else { 1 };
+
+/// What has the right form and comes near the limits: refused late, or proven.
+fn the_largest() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let mut all = vec![];
+    let last = |files: &mut crate::played::Files, n: usize, entry: String| {
+        files.insert(format!("data/entries/{}.json", 1_000_000 + n), entry.into_bytes());
+    };
+    let entry = |statements: &[String]| {
+        let listed: Vec<_> = statements.iter().map(|digest| format!("\"{digest}\"")).collect();
+        format!(
+            "{{\"documents\":[],\"files\":null,\"kind\":\"adoption\",\"previous\":\"{0}\",\"salt\":\"{1}\",\"seq\":9,\
+             \"statements\":[{2}],\"stream\":\"exchange\",\"time\":\"2026-11-23T09:00:00Z\"}}",
+            "0".repeat(64),
+            "A".repeat(43),
+            listed.join(",")
+        )
+    };
+    let statement = |n: usize, size: usize| {
+        let bytes = format!("{n}{}", "x".repeat(size)).into_bytes();
+        (Digest::of(&bytes).to_string(), bytes)
+    };
+
+    // 130 MB of statements, each named by an entry, and all of them by entries that name 1,024.
+    for (what, many) in
+        [("130 MB of statements", false), ("130 MB of statements that entries name 1,024 at a time", true)]
+    {
+        let mut plan = Plan::plain();
+        plan.bag = Box::new(move |files| {
+            let mut digests = vec![];
+            for n in 0..1000 / SMALLER {
+                let (digest, bytes) = statement(n, 130_000);
+                files.insert(format!("data/statements/{digest}.jws"), bytes);
+                digests.push(digest);
+            }
+            digests.sort();
+            if many {
+                (0..500 / SMALLER).for_each(|n| last(files, n, entry(&digests)));
+            } else {
+                digests.iter().enumerate().for_each(|(n, digest)| last(files, n, entry(std::slice::from_ref(digest))));
+            }
+        });
+        all.push((what, "FAILED at ", plan.play().zip));
+    }
+    // As many files as an archive has.
+    let mut plan = Plan::plain();
+    plan.bag = Box::new(move |files| {
+        for n in 0..16_000 / SMALLER {
+            let (digest, bytes) = statement(n, 200);
+            files.insert(format!("data/statements/{digest}.jws"), bytes);
+            last(files, n, entry(&[digest]));
+        }
+    });
+    all.push(("32,000 files", "FAILED at ", plan.play().zip));
+    // Charter upon charter, most of whose parties never adopt it: more of them than an exchange takes.
+    for (what, versions, listed) in [
+        ("1,300 charters of 30 parties", 1300, 30),
+        ("5,000 charters of 2 parties", 5000, 2),
+        ("3,000 charters of 30 parties", 3000, 30),
+    ] {
+        let versions = versions / SMALLER;
+        let mut plan = Plan::new(2, 1, Initialling::Required);
+        for n in 0..versions {
+            plan.successors.push(Box::new(move |charter| {
+                (charter.parties.len()..listed).for_each(|p| join(charter, p));
+                charter.adopt_by = Some(start().plus(1000 + 600 * n as i64));
+            }));
+        }
+        plan.under = versions + 1;
+        let at = plan.position(Turn::Grant(0, 0));
+        let upon = (0..versions).flat_map(|_| [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Wait(360)]);
+        plan.script.splice(at..at, [Turn::Wait(500)].into_iter().chain(upon));
+        plan.powers = Box::new(|powers| powers.not_after = start().plus(366 * 86_400));
+        all.push((what, "CONSISTENT", plan.play().zip));
+    }
+    // The longest text in every language.
+    let long = 1_000_000 / SMALLER;
+    let mut plan = Plan::plain();
+    plan.text = Box::new(move |text| {
+        *text = format!(
+            "{}\n",
+            "é\u{301}a\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}\u{316}\u{316} "
+                .repeat(long / 22)
+                .trim_end()
+                .replace("é\u{301}", "e")
+        )
+    });
+    all.push(("a long text of marks", "CONSISTENT", plan.play().zip));
+    all
+}
+
+#[test]
+fn the_largest_packages_are_judged_within_bounds() {
+    let Some(mut judge) = Judge::begin() else { return };
+    for (what, verdict, zip) in the_largest() {
+        let judged = judge.judge(&zip);
+        let said = judged.out.lines().find(|line| line.starts_with("but ")).unwrap_or_default();
+        let head = judged.out.lines().next().unwrap_or_default();
+        eprintln!(
+            "{what}: {} kB of zip, {:.2} s, {} kB of memory: {head} {said}",
+            zip.len() / 1000,
+            judged.seconds,
+            judged.memory
+        );
+        assert!(judged.out.starts_with(verdict), "{what}: {head} {said}");
+        assert!(
+            judged.seconds <= SECONDS && judged.memory <= LARGEST,
+            "{what}: {:.2} s, {} kB",
+            judged.seconds,
+            judged.memory
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! A row for every check: a package that breaks it, and in which all else is signed, linked and listed consistently.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use super::outcome;
 use crate::played::{self, Plan, Turn, authority, official};
@@ -17,6 +17,7 @@ use communique::{
     package::{
         bag::{self, PartDigests},
         check::Check,
+        verdict::Verdict,
         zip::DosTime,
     },
 };
@@ -842,17 +843,88 @@ fn retag(files: &mut played::Files) {
     }
 }
 
+/// What no verifier of this version can judge.
+const FOREIGN: &[(&str, Change)] = &[
+    ("another suite", |p| {
+        p.after = Box::new(|f| replace(f, &bag::charter_path(1), r#"["Ed25519"]"#, r#"["Ed25519","ML-DSA-65"]"#));
+    }),
+    ("a charter of another format", |p| {
+        p.after = Box::new(|f| replace(f, &bag::charter_path(1), "communique.v1.charter", "communique.v2.charter"));
+    }),
+    ("a manifest of another format", |p| {
+        p.after = Box::new(|f| replace(f, bag::MANIFEST_PATH, "communique.v1.manifest", "communique.v2.manifest"));
+    }),
+    ("other text rules", |p| p.after = Box::new(|f| replace(f, bag::MANIFEST_PATH, "text.v1", "text.v2"))),
+];
+
+fn replace(files: &mut played::Files, path: &str, from: &str, to: &str) {
+    let text = String::from_utf8(files.remove(path).unwrap()).unwrap();
+    assert!(text.contains(from), "{path}");
+    files.insert(path.into(), text.replace(from, to).into_bytes());
+}
+
+/// A row's package, and what the verifier says of it.
+pub struct Judged {
+    /// The check that it must fail; none where it cannot be judged.
+    pub check: Option<Check>,
+    pub what: &'static str,
+    pub pin: Digest,
+    pub zip: Vec<u8>,
+    pub verdict: Verdict,
+}
+
+/// Every row, played and verified once for all tests.
+pub fn judged() -> &'static [Judged] {
+    static JUDGED: LazyLock<Vec<Judged>> = LazyLock::new(|| {
+        let rows = TABLE.iter().map(|(check, what, change)| (Some(*check), *what, *change));
+        let foreign = FOREIGN.iter().map(|(what, change)| (None, *what, *change));
+        side_by_side(&rows.chain(foreign).collect::<Vec<_>>(), |(check, what, change)| {
+            let mut plan = Plan::plain();
+            change(&mut plan);
+            let played = plan.play();
+            let verdict = played.verify();
+            Judged { check: *check, what, pin: played.pin_given(), zip: played.zip, verdict }
+        })
+    });
+    &JUDGED
+}
+
+/// Makes something of each, on all cores.
+pub fn side_by_side<R: Sync, T: Send>(rows: &[R], make: impl Fn(&R) -> T + Sync) -> Vec<T> {
+    let (threads, make) = (std::thread::available_parallelism().map_or(1, usize::from), &make);
+    let mut made: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let share = |first: usize| {
+            scope.spawn(move || {
+                let mine = rows.iter().enumerate().skip(first).step_by(threads);
+                mine.map(|(n, row)| (n, make(row))).collect::<Vec<_>>()
+            })
+        };
+        let shares: Vec<_> = (0..threads).map(share).collect();
+        shares.into_iter().flat_map(|share| share.join().unwrap()).collect()
+    });
+    made.sort_by_key(|(n, _)| *n);
+    made.into_iter().map(|(_, made)| made).collect()
+}
+
+#[test]
+fn what_is_foreign_is_not_judged() {
+    let mut foreign = 0;
+    for Judged { what, verdict, .. } in judged().iter().filter(|row| row.check.is_none()) {
+        assert_eq!((verdict.name(), verdict.exit_code()), ("cannot_judge", 2), "{what}: {verdict:?}");
+        assert!(verdict.findings().is_none());
+        foreign += 1;
+    }
+    assert_eq!(foreign, 4);
+}
+
 #[test]
 fn each_check_refuses_what_breaks_it_alone() {
     let mut wrong = vec![];
-    for (check, what, change) in TABLE {
-        let mut plan = Plan::plain();
-        change(&mut plan);
-        let played = plan.play();
-        let found = played.verify();
-        let json = found.to_json();
-        if json["check"] != check.id() || found.exit_code() != 1 || found.findings().is_some() {
-            wrong.push(format!("{check}, {what}: {}", outcome(&played)));
+    for Judged { check, what, verdict, .. } in judged() {
+        let Some(check) = check else { continue };
+        let json = verdict.to_json();
+        if json["check"] != check.id() || verdict.exit_code() != 1 || verdict.findings().is_some() {
+            wrong.push(format!("{check}, {what}: {verdict:?}"));
         }
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));

@@ -353,9 +353,13 @@ impl Plan {
     pub fn plain() -> Self {
         Self::new(2, 2, Initialling::Required)
     }
+    /// Two parties of one holder each, initialling required.
+    pub fn small() -> Self {
+        Self::new(2, 1, Initialling::Required)
+    }
     /// The course of what corrects this, in the same log, with the same full powers.
     pub fn correcting(original: Played) -> Self {
-        let mut plan = Self::plain();
+        let mut plan = Self::new(2, original.charter.parties[0].quorum as usize, Initialling::Required);
         let logged = |t: &Turn| !matches!(t, Turn::Charter | Turn::Adopt(_) | Turn::Grant(..));
         plan.script.retain(logged);
         plan.original = Some(original);

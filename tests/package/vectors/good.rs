@@ -66,12 +66,12 @@ const TABLE: &[Row] = &[
         plan
     }),
     ("first-revision", "signed as it was first proposed", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         plan.also_manifest(|m| (m.revision, m.previous) = (1, None));
         plan
     }),
     ("later-revision", "the seventh revision", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         plan.also_manifest(|m| m.revision = 7);
         plan.insert_before(Turn::Propose(0, 0), Turn::Gap(9));
         plan
@@ -83,10 +83,10 @@ const TABLE: &[Row] = &[
         || Plan::ad_referendum(),
     ),
     ("ad-referendum-confirmed-by-itself", "who signed ad referendum confirms it", Version(1), || {
-        let mut plan = Plan::plain();
-        let at = plan.position(Turn::Act(SIGN, 1, 1));
-        plan.script[at] = Turn::Act(ActKind::SignAdReferendum, 1, 1);
-        plan.script.insert(at + 1, Turn::Act(ActKind::Confirm, 1, 1));
+        let mut plan = Plan::small();
+        let at = plan.position(Turn::Act(SIGN, 1, 0));
+        plan.script[at] = Turn::Act(ActKind::SignAdReferendum, 1, 0);
+        plan.script.insert(at + 1, Turn::Act(ActKind::Confirm, 1, 0));
         plan
     }),
     ("declaration", "a declaration on the signed revision that signatures name", Version(1), declared),
@@ -108,13 +108,13 @@ const TABLE: &[Row] = &[
         Plan::declared_in_vain,
     ),
     ("rectification", "it corrects another communiqué, whose package is in it", Version(1), || {
-        Plan::correcting(Plan::plain().play())
+        Plan::correcting(Plan::small().play())
     }),
     ("rectification-of-a-rectification", "it corrects what corrected another", Version(1), || {
-        Plan::correcting(Plan::correcting(Plan::plain().play()).play())
+        Plan::correcting(Plan::correcting(Plan::small().play()).play())
     }),
     ("rectification-under-a-later-charter", "it corrects what was signed under the charter before", Version(2), || {
-        let mut plan = Plan::correcting(Plan::plain().play());
+        let mut plan = Plan::correcting(Plan::small().play());
         plan.successors = vec![Box::new(|c| c.witnesses = 1)];
         plan.under = 2;
         plan.script.splice(0..0, [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)]);
@@ -135,7 +135,7 @@ const TABLE: &[Row] = &[
         all_but_one,
     ),
     ("succession-after-completion", "another depositary since completion, who certifies", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         plan.successors = vec![Box::new(|c| c.depositary = key(91).public())];
         plan.script.extend([Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Failed(0)]);
         plan.signer = Box::new(|kind, _, _| (kind == "certified-copy").then_some(91));
@@ -146,7 +146,7 @@ const TABLE: &[Row] = &[
         "the adoption with which a charter came into force was logged at its adopt_by",
         Version(1),
         || {
-            let mut plan = Plan::plain();
+            let mut plan = Plan::small();
             plan.successors = vec![Box::new(|c| c.adopt_by = Some(played::start().plus(86_400)))];
             plan.under = 2;
             for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)] {
@@ -172,37 +172,37 @@ const TABLE: &[Row] = &[
         "full powers end after completion, which changes nothing and is told",
         Version(1),
         || {
-            let mut plan = Plan::plain();
+            let mut plan = Plan::small();
             plan.insert_after(Turn::Completed, Turn::Revoke(0, 0));
             plan
         },
     ),
     ("embargo-released", "published before the embargo's end, as every party wanted", Version(1), Plan::released),
     ("embargo-run-out", "published after the embargo's end", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         plan.also_manifest(|m| m.procedure.embargo = Some(played::start().plus(86_400)));
         plan.insert_after(Turn::Completed, Turn::Wait(86_400));
         plan
     }),
     ("embargo-ends-at-publication", "published at the second of the embargo's end", Version(1), || {
-        let until = published(&Plan::plain().play()).time;
-        let mut plan = Plan::plain();
+        let until = published(&Plan::small().play()).time;
+        let mut plan = Plan::small();
         plan.also_manifest(move |m| m.procedure.embargo = Some(until));
         plan
     }),
     ("deadline", "signed before the deadline", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         plan.also_manifest(|m| m.procedure.deadline = Some(played::start().plus(86_400)));
         plan
     }),
     ("deadline-at-the-last-second", "the last signature was given at the deadline", Version(1), || {
-        let until = completed(&Plan::plain().play());
-        let mut plan = Plan::plain();
+        let until = completed(&Plan::small().play());
+        let mut plan = Plan::small();
         plan.also_manifest(move |m| m.procedure.deadline = Some(until));
         plan
     }),
     ("clocks-ahead", "every act says a time 300 seconds after log time", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         plan.act = Box::new(|a| a.time = a.time.plus(300));
         plan
     }),
@@ -211,7 +211,7 @@ const TABLE: &[Row] = &[
         "one party took it back while it was open, and all signed all the same",
         Version(1),
         || {
-            let mut plan = Plan::plain();
+            let mut plan = Plan::small();
             plan.insert_after(Turn::Opened, Turn::Act(ActKind::Withdraw, 0, 0));
             plan
         },
@@ -221,35 +221,35 @@ const TABLE: &[Row] = &[
         "texts in Arabic, English, Spanish, Persian, French, Hindi, Russian and Chinese; the English one is a translation",
         Version(1),
         || {
-            let mut plan = Plan::plain();
+            let mut plan = Plan::small();
             plan.texts = ["ar", "en", "es", "fa", "fr", "hi", "ru", "zh-Hans"].map(sample_text).to_vec();
             plan.texts[1].status = Status::Translation;
             plan
         },
     ),
     ("persian", "a text in Persian, with the non-joiners that it needs", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         plan.texts = vec![sample_text("fa")];
         plan
     }),
     ("binding", "a binding document in Spanish and Russian, of no meeting, without annexes", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         plan.texts = ["es", "ru"].map(sample_text).to_vec();
         plan.annexes.clear();
         plan.also_manifest(|m| (m.legal_effect, m.meeting) = (LegalEffect::Binding, None));
         plan
     }),
     ("long-text", "a text of more than 64 KiB", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         let mut text = sample_text("en");
         let paragraph =
             |n: usize| format!("{n}. This is paragraph {n} of a sample text; it says nothing and binds nobody.");
-        text.text = (1..=1000).map(paragraph).collect::<Vec<_>>().join("\n\n") + "\n";
+        text.text = (1..=850).map(paragraph).collect::<Vec<_>>().join("\n\n") + "\n";
         plan.texts = vec![text];
         plan
     }),
     ("annexes", "annexes of every media type, with titles in other languages than the texts", Version(1), || {
-        let mut plan = Plan::plain();
+        let mut plan = Plan::small();
         let kinds = [
             (MediaType::Pdf, "%PDF-1.7 sample, not a real document\n"),
             (MediaType::Jpeg, "a sample, not a real photograph\n"),
@@ -273,8 +273,8 @@ const TABLE: &[Row] = &[
 
 /// One declares on the signed revision, and the party's signatures name it.
 fn declared() -> Plan {
-    let mut plan = Plan::plain();
-    plan.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 1));
+    let mut plan = Plan::small();
+    plan.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 0));
     plan
 }
 

@@ -129,6 +129,6 @@ pub fn unused_bits_set(encoded: &str) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (most, last) = encoded.split_at(encoded.len() - 1);
     let at = LETTERS.iter().position(|letter| [*letter] == last.as_bytes()).unwrap();
-    assert!(encoded.len() % 4 != 0 && unbase64(encoded).is_some());
+    assert!(!encoded.len().is_multiple_of(4) && unbase64(encoded).is_some());
     format!("{most}{}", char::from(LETTERS[at + 1]))
 }

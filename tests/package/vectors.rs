@@ -1,6 +1,7 @@
 //! The test vectors for other implementers, `tests/vectors/`: made here, and held to be what was made.
 //! `VECTORS=write cargo test --test package vectors` writes them.
 
+mod documents;
 mod good;
 mod keys;
 mod statements;
@@ -88,6 +89,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     }
     index.sort();
     files.insert("packages.json".into(), lines(&index));
+    files.insert("documents.json".into(), lines(&documents::made()));
     files.insert("keys.json".into(), lines(&keys::made()));
     files.insert("statements.json".into(), lines(&statements::made()));
     files.insert("texts.json".into(), lines(&texts::made()));

@@ -1,7 +1,7 @@
 //! Statements, good ones of every type, and what no verifier may take for one.
 
 use communique::domain::{
-    act::Act,
+    act::{Act, ActKind},
     certified::CertifiedCopy,
     charter::{Adoption, Der},
     id::Digest,
@@ -30,6 +30,67 @@ pub struct Said {
 
 const PREFIX: &str = "communique.v1.";
 
+/// Changes of good payloads: the type, what it comes to, whether that is a statement, what is replaced by what.
+const BOUNDS: &[(&str, &str, bool, &str, &str)] = &[
+    ("act", "revision 0", false, r#""revision":2"#, r#""revision":0"#),
+    ("act", "no place", true, r#""place":"Ville d’exemple""#, r#""place":null"#),
+    ("act", "a signature with a reason", false, r#""reason":null"#, r#""reason":"Motif d’exemple""#),
+    ("act", "a signature that confirms", false, r#""confirms":null"#, CONFIRMS),
+    (
+        "act",
+        "a signature with words for a declaration",
+        false,
+        r#""declaration":null"#,
+        r#""declaration":{"fr":"Exemple"}"#,
+    ),
+    ("act", "initials for an opening", false, r#""act":"sign""#, r#""act":"initial""#),
+    ("adoption", "version 0", false, r#""version":1"#, r#""version":0"#),
+    ("adoption", "a party id with a capital", false, r#""party":"sample-0""#, r#""party":"Sample-0""#),
+    ("certified-copy", "a large index", true, r#""index":"#, r#""index":90071992547409"#),
+    ("certified-copy", "an index above the limit of integers", false, r#""index":"#, r#""index":900719925474099"#),
+    ("powers", "one act", true, ACTS, r#""acts":["sign"]"#),
+    ("powers", "no acts", false, ACTS, r#""acts":[]"#),
+    ("powers", "an act twice", false, ACTS, r#""acts":["sign","sign"]"#),
+    ("powers", "acts in another order", false, ACTS, r#""acts":["sign","initial"]"#),
+    ("powers", "an act that there is not", false, ACTS, r#""acts":["ratify"]"#),
+    ("powers", "for one communiqué", true, r#""scope":null"#, r#""scope":["01a207a2-3280-7707-8707-070707070707"]"#),
+    ("powers", "for no communiqué", false, r#""scope":null"#, r#""scope":[]"#),
+    ("powers", "they end before they begin", false, r#""not_after":"2026-12-23"#, r#""not_after":"2026-11-22"#),
+    ("powers", "they hold for one second", true, r#""not_after":"2026-12-23"#, r#""not_after":"2026-11-23"#),
+    ("powers", "a holder id with a dot", true, r#""id":"holder-2""#, r#""id":"a.holder""#),
+    ("powers", "a holder id of one letter", false, r#""id":"holder-2""#, r#""id":"h""#),
+    (
+        "powers",
+        "a holder without titles",
+        false,
+        r#""titles":{"ar":"صفة نموذجية","fr":"Titre d’exemple"}"#,
+        r#""titles":{}"#,
+    ),
+    ("powers", "a key of small order", false, r#""x":""#, r#""x":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","y":""#),
+    ("revocation", "without a reason", false, r#""reason":"Fin de mission (exemple).""#, r#""reason":"""#),
+    ("revocation", "a reason of two paragraphs", true, "Fin de mission (exemple).", "Fin de mission.\\n\\n(Exemple.)"),
+    (
+        "revocation",
+        "a reason that ends with a line feed",
+        false,
+        "Fin de mission (exemple).",
+        "Fin de mission (exemple).\\n",
+    ),
+    ("trust", "serial 0", false, r#""serial":1"#, r#""serial":0"#),
+    ("trust", "no certificate", false, r#""certificates":["MAA"]"#, r#""certificates":[]"#),
+    ("trust", "a certificate twice", false, r#""certificates":["MAA"]"#, r#""certificates":["MAA","MAA"]"#),
+    (
+        "trust",
+        "certificates sorted by their bytes",
+        true,
+        r#""certificates":["MAA"]"#,
+        r#""certificates":["AA","MAA"]"#,
+    ),
+    ("trust", "certificates in another order", false, r#""certificates":["MAA"]"#, r#""certificates":["MAA","AA"]"#),
+];
+const ACTS: &str = r#""acts":["confirm","declare","decline","initial","object","open","propose","purge","release","sign","sign_ad_referendum","withdraw"]"#;
+const CONFIRMS: &str = r#""confirms":"badd895507a4012827bc5d57217f94942dc94a03b1a2cab36a5dc175a1adc0f8""#;
+
 fn holds(typ: &str, compact: &str, key: &PublicKey) -> bool {
     fn is<B: Body>(compact: &str, key: &PublicKey) -> bool {
         Unverified::<B>::parse(compact).is_ok_and(|statement| statement.verify(key).is_ok())
@@ -50,7 +111,11 @@ fn of(played: &Played, typ: &str, seed: Seed) -> String {
     let statements = played.files.iter().filter(|(path, _)| path.ends_with(".jws"));
     let statements = statements.map(|(_, bytes)| String::from_utf8(bytes.clone()).unwrap());
     let typ = format!("{PREFIX}{typ}");
-    statements.into_iter().find(|compact| holds(&typ, compact, &key(seed).public())).unwrap()
+    // Of acts, a signature.
+    let other =
+        |compact: &&String| Unverified::<Act>::parse(compact).is_ok_and(|act| act.claims().act != ActKind::Sign);
+    let mut statements = statements.filter(|compact| !other(&compact));
+    statements.find(|compact| holds(&typ, compact, &key(seed).public())).unwrap()
 }
 
 fn trust(played: &Played) -> Trust {
@@ -102,13 +167,27 @@ pub fn made() -> Vec<Said> {
     for (typ, seed, compact) in &good[1..] {
         rows.push(("act", *seed, format!("good, but of the type {typ}"), compact.clone(), false));
     }
+    for (typ, says, valid, from, to) in BOUNDS {
+        let (_, seed, compact) = good.iter().find(|(of, ..)| of == typ).unwrap();
+        let [header, payload] = [0, 1].map(|n| unbase64(compact.split('.').nth(n).unwrap()).unwrap());
+        let (header, payload) = (String::from_utf8(header).unwrap(), String::from_utf8(payload).unwrap());
+        assert!(payload.contains(from), "{typ}: {from} in {payload}");
+        let changed = raw(&header, payload.replacen(from, to, 1).as_bytes(), *seed);
+        rows.push((typ, *seed, format!("payload: {says}, signed"), changed, *valid));
+    }
     rows.extend(bad(&act, signer).into_iter().map(|(says, compact)| ("act", signer, says.to_owned(), compact, false)));
-    let said = |(typ, seed, says, compact, valid): (&str, Seed, String, String, bool)| {
-        let (typ, key) = (format!("{PREFIX}{typ}"), key(seed).public());
-        assert_eq!(holds(&typ, &compact, &key), valid, "{typ}: {says}");
-        Said { compact, key, says, typ, valid }
+    let said = |(typ, seed, says, compact, valid): (&str, Seed, String, String, bool)| Said {
+        compact,
+        key: key(seed).public(),
+        says,
+        typ: format!("{PREFIX}{typ}"),
+        valid,
     };
-    rows.into_iter().map(said).collect()
+    let all: Vec<_> = rows.into_iter().map(said).collect();
+    let misjudged = all.iter().filter(|s| holds(&s.typ, &s.compact, &s.key) != s.valid);
+    let misjudged: Vec<_> = misjudged.map(|s| (&s.typ, &s.says, s.valid)).collect();
+    assert!(misjudged.is_empty(), "{misjudged:#?}");
+    all
 }
 
 /// What was made of a good act.

@@ -1,5 +1,7 @@
-//! Sample packages for tests, made by hand from a script of what is logged, so that each rule can be broken alone while all
-//! the rest is signed, linked and listed consistently. Everything in them is plainly a sample.
+//! Sample packages, made by hand from a script of what is logged, so that each rule can be broken alone while all the rest is
+//! signed, linked and listed consistently. Everything in them is plainly a sample.
+//!
+//! Other tests, benchmarks and fuzz targets include this file: it knows the crate's public face alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -310,6 +310,15 @@ const TABLE: &[Row] = &[
         let at = p.script.iter().rposition(|t| *t == Turn::Adopt(3)).unwrap();
         p.script.insert(at, Turn::Wait(7200));
     }),
+    (Check::Adoption, "an adoption a second after adopt_by", |p| {
+        p.successors = vec![Box::new(|_| ())];
+        p.under = 2;
+        for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)] {
+            p.insert_before(Turn::Propose(0, 0), turn);
+        }
+        let last = p.play().verify().findings().unwrap().charters[1].since;
+        p.successors = vec![Box::new(move |c| c.adopt_by = Some(last.plus(-1)))];
+    }),
     (Check::Adoption, "an adoption once more", |p| p.insert_after(Turn::Completed, Turn::Adopt(0))),
     (Check::Grant, "full powers by an authority key that was replaced", |p| {
         rekeyed(p, Turn::Grant(1, 0));
@@ -672,6 +681,10 @@ const TABLE: &[Row] = &[
         p.also_manifest(|m| m.procedure.deadline = Some(played::start().plus(3600)));
         p.insert_before(Turn::Act(SIGN, 1, 0), Turn::Wait(3600));
     }),
+    (Check::Deadline, "signed a second after the deadline", |p| {
+        let signed = Plan::small().play().verify().findings().unwrap().completed;
+        p.also_manifest(move |m| m.procedure.deadline = Some(signed.plus(-1)));
+    }),
     (Check::Opening, "opened before all had initialled", |p| {
         let last = p.script.remove(p.position(Turn::Act(INITIAL, 1, 0)));
         p.insert_after(Turn::Opened, last);
@@ -724,6 +737,10 @@ const TABLE: &[Row] = &[
     }),
     (Check::Embargo, "published before the embargo", |p| {
         p.also_manifest(|m| m.procedure.embargo = Some(played::start().plus(86_400)));
+    }),
+    (Check::Embargo, "published a second before the embargo's end", |p| {
+        let published = Plan::small().play().verify().findings().unwrap().published;
+        p.also_manifest(move |m| m.procedure.embargo = Some(published.plus(1)));
     }),
     (Check::PublishedList, "a file less", |p| {
         p.published = Box::new(|e| drop(e.files.as_mut().unwrap().pop()));

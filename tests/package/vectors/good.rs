@@ -4,18 +4,19 @@ use communique::{
     domain::{
         act::ActKind,
         charter::{Charter, Succession},
-        entry::Entry,
         id::Digest,
-        json,
         key::Signer as _,
         manifest::{Initialling, LegalEffect, MediaType, Status},
-        time::Time,
     },
-    package::{bag, verdict::Verdict, verify::verify},
+    package::{
+        bag,
+        verdict::{Findings, Verdict},
+        verify::verify,
+    },
 };
 
 use crate::{
-    played::{self, Plan, Played, SampleAnnex, Turn, key, sample_text},
+    played::{self, Plan, SampleAnnex, Turn, key, sample_text},
     table::side_by_side,
 };
 
@@ -152,7 +153,7 @@ const TABLE: &[Row] = &[
             for turn in [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)] {
                 plan.insert_before(Turn::Propose(0, 0), turn);
             }
-            let last = adopted_last(&plan);
+            let last = judged(&plan).charters[1].since;
             plan.successors = vec![Box::new(move |c| c.adopt_by = Some(last))];
             plan
         },
@@ -185,7 +186,7 @@ const TABLE: &[Row] = &[
         plan
     }),
     ("embargo-ends-at-publication", "published at the second of the embargo's end", Version(1), || {
-        let until = published(&Plan::small().play()).time;
+        let until = judged(&Plan::small()).published;
         let mut plan = Plan::small();
         plan.also_manifest(move |m| m.procedure.embargo = Some(until));
         plan
@@ -196,7 +197,7 @@ const TABLE: &[Row] = &[
         plan
     }),
     ("deadline-at-the-last-second", "the last signature was given at the deadline", Version(1), || {
-        let until = completed(&Plan::small().play());
+        let until = judged(&Plan::small()).completed;
         let mut plan = Plan::small();
         plan.also_manifest(move |m| m.procedure.deadline = Some(until));
         plan
@@ -292,16 +293,9 @@ fn all_but_one() -> Plan {
     plan
 }
 
-fn published(played: &Played) -> Entry {
-    json::parse(&played.published.1).unwrap()
-}
-/// The log time of completion.
-fn completed(played: &Played) -> Time {
-    played.verify().findings().unwrap().completed
-}
-/// The log time of the last adoption.
-fn adopted_last(plan: &Plan) -> Time {
-    plan.play().verify().findings().unwrap().charters.last().unwrap().since
+/// What is found in it.
+fn judged(plan: &Plan) -> Findings {
+    plan.play().verify().findings().unwrap().clone()
 }
 
 pub fn made() -> Vec<Made> {

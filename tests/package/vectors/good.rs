@@ -121,6 +121,16 @@ const TABLE: &[Row] = &[
         plan.script.splice(0..0, [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)]);
         plan
     }),
+    ("rectification-unpinned", "it corrects another communiqué; nothing of either is proven", Unpinned, || {
+        Plan::correcting(Plan::small().play())
+    }),
+    (
+        "all-at-once",
+        "declarations, a confirmation, a seat that another fills, a release, the end of full powers",
+        Version(1),
+        all_at_once,
+    ),
+    ("all-at-once-unpinned", "the same without a fingerprint", Unpinned, all_at_once),
     (
         "succession",
         "three charters: a party joins, one leaves, one has another authority key, one is absent; a proposal failed",
@@ -276,6 +286,23 @@ const TABLE: &[Row] = &[
 fn declared() -> Plan {
     let mut plan = Plan::small();
     plan.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 0));
+    plan
+}
+
+/// As much of what findings may tell as fits into one communiqué.
+fn all_at_once() -> Plan {
+    let mut plan = Plan::declarations();
+    plan.also_manifest(|m| m.procedure.embargo = Some(played::start().plus(86_400)));
+    plan.insert_after(Turn::Opened, Turn::Act(ActKind::Release, 0, 0));
+    let at = plan.position(Turn::Act(SIGN, 0, 0));
+    plan.script[at] = Turn::Act(ActKind::SignAdReferendum, 0, 0);
+    plan.insert_after(Turn::Act(SIGN, 0, 1), Turn::Act(ActKind::Confirm, 0, 1));
+    // Another signs in the seat of one whose full powers end; the signature that was last is not any more.
+    let last = plan.script.remove(plan.position(Turn::Act(SIGN, 1, 0)));
+    let at = plan.position(Turn::Act(SIGN, 1, 1)) + 1;
+    plan.script.splice(at..at, [Turn::Revoke(1, 1), Turn::Grant(1, 2), Turn::Act(SIGN, 1, 2), last]);
+    plan.insert_after(Turn::Completed, Turn::Revoke(0, 0));
+    plan.insert_after(Turn::Completed, Turn::Act(ActKind::Release, 1, 0));
     plan
 }
 

@@ -1,4 +1,4 @@
-//! What programs of others say of our signatures and key files, and we of theirs.
+//! What programs of others say of our signatures, and we of theirs.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,4 +10,3 @@
 mod cases;
 mod ed25519;
 mod judges;
-mod keys;

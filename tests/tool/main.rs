@@ -15,6 +15,7 @@ mod desk;
 mod doctor;
 mod drafters;
 mod job;
+mod keys;
 mod offline;
 mod stories;
 mod succession;

@@ -8,7 +8,10 @@ use std::{
     process::Command,
 };
 
-use communique::{domain::act::ActKind, package::bag};
+use communique::{
+    domain::{act::ActKind, json},
+    package::bag,
+};
 use serde_json::Value;
 
 use super::judges::{has_openssl, missing};
@@ -101,12 +104,12 @@ impl<'a> Hand<'a> {
     /// Steps 1 and 2 as far as they only read.
     fn open(desk: &'a Desk, folder: PathBuf) -> Result<Self, Step> {
         let text = |path: &str| fs::read_to_string(folder.join(path)).unwrap();
-        let json = |path: &str| serde_json::from_str::<Value>(&text(path)).unwrap();
+        let parsed = |path: &str| serde_json::from_str::<Value>(&text(path)).unwrap();
         let commands = commands(&text(bag::README_PATH));
         let mut hand = Self {
             desk,
             commands,
-            manifest: json("data/communique.json"),
+            manifest: parsed("data/communique.json"),
             charters: vec![],
             completed: (0, Value::Null),
             statements: BTreeMap::new(),
@@ -119,13 +122,13 @@ impl<'a> Hand<'a> {
         for line in lines {
             let (digest, path) = line.split_once("  ").unwrap();
             match path.strip_prefix("data/charters/").and_then(|p| p.strip_suffix(".json")) {
-                Some(version) => hand.charters.push((version.parse().unwrap(), digest.to_owned(), json(path))),
+                Some(version) => hand.charters.push((version.parse().unwrap(), digest.to_owned(), parsed(path))),
                 None => hand.manifest["digest"] = digest.into(),
             }
         }
         hand.charters.sort_by_key(|c| c.0);
         let number = Path::new(completed).file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        hand.completed = (number, json(completed));
+        hand.completed = (number, parsed(completed));
         for file in fs::read_dir(folder.join("data/statements")).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();
             let name = name.strip_suffix(".jws").unwrap();
@@ -344,6 +347,13 @@ fn every_kind_of_statement_is_verified_by_its_key_alone() {
     let said = hand.run(&[3], bag::CERTIFIED_PATH, "").unwrap();
     assert!(said.contains(r#""typ":"communique.v1.certified-copy""#), "{said}");
     assert!(said.contains(&format!(r#""manifest":"{}""#, played.manifest.digest())), "{said}");
+
+    // What is decoded moves no cursor and clears no screen, and tells of no second line.
+    let hostile = json::base64(b"{\"a\":\"\x1b[2J\x1b]0;title\x07\r\nSignature Verified Successfully\x7f\"}");
+    fs::write(hand.folder.join("hostile.jws"), format!("{hostile}.{hostile}.")).unwrap();
+    let said = hand.run(&[3], "hostile.jws", "").unwrap();
+    assert_eq!(said.lines().count(), 3, "{said:?}");
+    assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
 }
 
 #[test]

@@ -46,10 +46,6 @@ pub enum Judge {
     Node(&'static str),
 }
 
-/// All that judge statements as such, and `openssl`.
-pub const OF_STATEMENTS: [Judge; 4] =
-    [Judge::Openssl, Judge::Python("jwcrypto"), Judge::Python("joserfc"), Judge::Node("jose")];
-
 /// What a judge said.
 #[derive(Deserialize)]
 pub struct Said {

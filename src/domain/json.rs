@@ -101,6 +101,22 @@ pub fn parse<T: Form>(bytes: &[u8]) -> Result<T, Refusal> {
     Ok(value)
 }
 
+/// Parses a canonical form of whatever kind, of which no more is known than that it is of this format's family: no
+/// fractions, no negative numbers, member names in ASCII.
+#[must_use]
+pub fn any(bytes: &[u8]) -> Option<Value> {
+    fn plain(value: &Value) -> bool {
+        match value {
+            Value::Number(n) => n.as_u64().is_some_and(|n| n <= INTEGER_LIMIT),
+            Value::Array(items) => items.iter().all(plain),
+            Value::Object(members) => members.iter().all(|(name, value)| name.is_ascii() && plain(value)),
+            Value::Null | Value::Bool(_) | Value::String(_) => true,
+        }
+    }
+    let value = serde_json::from_slice(bytes).ok()?;
+    (plain(&value) && encode(&value) == bytes).then_some(value)
+}
+
 /// base64url without padding (RFC 4648, section 5).
 #[must_use]
 pub fn base64(bytes: &[u8]) -> String {
@@ -171,6 +187,29 @@ mod tests {
         const LIMIT: usize = 100;
         fn check(&self) -> Result<(), Refusal> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn any_canonical_form_is_glanced_at() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for good in [r#"{"a":[null,true,0,9007199254740991],"b":"é"}"#, "\"é\"", &nested(127)] {
+            assert!(any(good.as_bytes()).is_some(), "{good}");
+        }
+        let bad = [
+            "",
+            " {}",
+            "{} ",
+            r#"{"b":1,"a":1}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"é":1}"#,
+            "1.5",
+            "1.0",
+            "-1",
+            "9007199254740992",
+        ];
+        for bad in bad.into_iter().chain([nested(128).as_str()]) {
+            assert!(any(bad.as_bytes()).is_none(), "{bad}");
         }
     }
 

@@ -323,11 +323,11 @@ impl Life {
         rectifiable(manifest, ctx)?;
         in_force(body, ctx)?;
         same("manifest.charter", ctx.standing.digest(), manifest.charter)?;
+        covering(body, ctx)?;
+        timely(body, self.newest().map(|r| r.propose.place.time), ctx.now)?;
         if let Some(deadline) = manifest.procedure.deadline.filter(|d| *d <= ctx.now) {
             return Err(Refusal::DeadlinePassed { deadline });
         }
-        covering(body, ctx)?;
-        timely(body, self.newest().map(|r| r.propose.place.time), ctx.now)?;
         Ok(vec![Step { kind: Kind::Revision, documents: vec![manifest.digest()], statements: vec![act.digest()] }])
     }
 

@@ -34,10 +34,11 @@ impl<'a> Grant<'a> {
     /// [`Refusal::GrantForbids`] saying what is against it, [`Refusal::UnknownParty`].
     pub fn covering(self, act: &Act, standing: &Standing) -> Result<&'a Powers, Refusal> {
         let forbid = |problem: String| Err(Refusal::GrantForbids { problem });
+        let authority = standing.party(&self.powers.party)?.authority;
         if let Some(revoked) = self.revoked {
             return forbid(format!("they were revoked at {}", revoked.time));
         }
-        if !is_by::<Powers>(self.compact, &standing.party(&self.powers.party)?.authority) {
+        if !is_by::<Powers>(self.compact, &authority) {
             return forbid("they were given under an authority key that is no longer the party's".into());
         }
         self.powers.cover(act)?;

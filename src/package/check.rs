@@ -80,7 +80,7 @@ checks! {
         "the `opened` entry stands where the initials or the act of opening make it due, and lists them";
     /// Seats.
     Seats = "SEATS"
-        "no holder signs twice, and at completion every party's quorum of different holders has signed, definitively or with a confirmation";
+        "no holder signs twice, no party initials, releases or withdraws twice, and at completion every party's quorum of different holders has signed, definitively or with a confirmation";
     /// Completion.
     Completion = "COMPLETION"
         "the `completed` entry follows the last signature that was missing, and lists the signatures that count";

@@ -25,17 +25,34 @@ use crate::domain::{
     time::Time,
 };
 
-/// An entry of the package with what it names.
-pub(super) struct Record {
+/// An entry of the package.
+pub(super) struct Indexed {
     pub index: u64,
     pub digest: Digest,
     pub entry: Entry,
-    pub objects: Vec<Vec<u8>>,
 }
 
-impl Record {
+impl Indexed {
+    /// With what it names. Made for one entry at a time, so that entries which name much take no memory together.
+    pub(super) fn record(&self, contents: &Contents) -> Record<'_> {
+        let documents = self.entry.documents.iter().map(|digest| contents.document(*digest));
+        let statements = self.entry.statements.iter().map(|digest| contents.statement(*digest));
+        let objects = documents.chain(statements).map(|bytes| bytes.unwrap_or_default().to_vec()).collect();
+        Record { index: self.index, digest: self.digest, entry: &self.entry, objects }
+    }
+}
+
+/// An entry of the package with what it names.
+pub(super) struct Record<'a> {
+    pub index: u64,
+    pub digest: Digest,
+    pub entry: &'a Entry,
+    objects: Vec<Vec<u8>>,
+}
+
+impl Record<'_> {
     pub(super) fn recorded(&self) -> Recorded<'_> {
-        Recorded { index: self.index, digest: self.digest, entry: &self.entry, objects: &self.objects }
+        Recorded { index: self.index, digest: self.digest, entry: self.entry, objects: &self.objects }
     }
     fn fails(&self, check: Check, why: impl std::fmt::Display) -> Failure {
         check.fails(format!("entry {}: {why}", self.index))
@@ -45,7 +62,7 @@ impl Record {
     }
     /// Demands that it records exactly this.
     fn is(&self, step: &Step, check: Check) -> Result<(), Failure> {
-        let Entry { kind, documents, statements, .. } = &self.entry;
+        let Entry { kind, documents, statements, .. } = self.entry;
         if (kind, documents, statements) == (&step.kind, &step.documents, &step.statements) {
             Ok(())
         } else {
@@ -76,12 +93,13 @@ pub(super) struct Replay {
 }
 
 /// Replays every entry, in log order, up to `published`. `original` is the life of what the manifest corrects.
-pub(super) fn replay(contents: &Contents, records: &[Record], original: Option<&Life>) -> Result<Replay, Failure> {
-    if !records.iter().any(|r| matches!(r.entry.stream, StreamId::Communique(_))) {
+pub(super) fn replay(contents: &Contents, entries: &[Indexed], original: Option<&Life>) -> Result<Replay, Failure> {
+    if !entries.iter().any(|e| matches!(e.entry.stream, StreamId::Communique(_))) {
         return Err(Check::Published.fails("there is no entry of it"));
     }
     let mut replay = Replay::default();
-    for record in records {
+    for indexed in entries {
+        let record = &indexed.record(contents);
         replay.next(contents, record, original)?;
         // What made others due is named again by them alone.
         let first = !matches!(record.entry.kind, Kind::Opened | Kind::Completed);
@@ -97,7 +115,7 @@ pub(super) fn replay(contents: &Contents, records: &[Record], original: Option<&
 }
 
 impl Replay {
-    fn next(&mut self, contents: &Contents, record: &Record, original: Option<&Life>) -> Result<(), Failure> {
+    fn next(&mut self, contents: &Contents, record: &Record<'_>, original: Option<&Life>) -> Result<(), Failure> {
         let chain = |e: Refusal| record.fails(Check::EntryChain, e);
         if self.before.is_some_and(|(_, time)| record.entry.time < time) {
             return Err(record.fails(Check::EntryChain, "log time goes back"));
@@ -171,7 +189,7 @@ impl Replay {
 
     /// Demands that this is the adoption of the charter that was just put forward, by a party of the one in
     /// force with the key that it has there.
-    fn proposer(&self, charter: Digest, record: &Record) -> Result<(), Failure> {
+    fn proposer(&self, charter: Digest, record: &Record<'_>) -> Result<(), Failure> {
         let apart =
             || record.fails(Check::EntryChain, "it is not its proposer's adoption of the charter put forward before");
         if record.entry.kind != Kind::Adoption || self.before.is_some_and(|(index, _)| index + 1 != record.index) {
@@ -184,9 +202,9 @@ impl Replay {
     }
 
     /// Where the communiqué's stream stood before the signed revision, and what had been declared.
-    fn past(&mut self, contents: &Contents, record: &Record) -> Result<Past, Failure> {
+    fn past(&mut self, contents: &Contents, record: &Record<'_>) -> Result<Past, Failure> {
         let revisions = contents.manifest().revision.saturating_sub(1);
-        let Entry { seq, previous, .. } = record.entry;
+        let Entry { seq, previous, .. } = *record.entry;
         if seq < revisions || (seq == 0) != (revisions == 0) {
             return Err(record.fails(Check::EntryChain, "it is too early in its stream for this revision"));
         }
@@ -205,7 +223,7 @@ impl Replay {
 
     /// Judges an act before the signed revision: a declaration on an earlier one. Of its revision no more is known than that
     /// it was this communiqué's, and for the last one its manifest.
-    fn declared(&mut self, contents: &Contents, record: &Record) -> Result<(), Failure> {
+    fn declared(&mut self, contents: &Contents, record: &Record<'_>) -> Result<(), Failure> {
         let fails = |why: &str| record.fails(Check::Act, why);
         let standing = self.in_force(record)?;
         let act = register::verify_act(record.statement(Check::Act)?, &self.parties).map_err(|e| refused(record, e))?;
@@ -249,10 +267,12 @@ impl Replay {
     }
 
     /// Verifies full powers.
-    fn grant(&self, party: &PartyId, record: &Record) -> Result<Step, Failure> {
+    fn grant(&self, party: &PartyId, record: &Record<'_>) -> Result<Step, Failure> {
         let standing = self.in_force(record)?;
         let powers: Unverified<Powers> = record.statement(Check::Grant)?;
-        // In another party's stream they are nobody's: a grant is looked up by party, and must be of that party.
+        if powers.claims().party != *party {
+            return Err(record.fails(Check::Grant, "they stand in another party's stream"));
+        }
         let empty = PartyRecord::default();
         let own = self.parties.get(party).unwrap_or(&empty);
         let others = self.parties.iter().filter(|(id, _)| *id != party).map(|(_, r)| r);
@@ -261,26 +281,25 @@ impl Replay {
     }
 
     /// Verifies the end of full powers that are here.
-    fn revoke(&self, party: &PartyId, record: &Record) -> Result<Step, Failure> {
+    fn revoke(&self, party: &PartyId, record: &Record<'_>) -> Result<Step, Failure> {
         let standing = self.in_force(record)?;
         let revocation: Unverified<Revocation> = record.statement(Check::Grant)?;
         if revocation.claims().party != *party {
             return Err(record.fails(Check::Grant, "it stands in another party's stream"));
         }
-        let revoked = self.parties.get(party).map(|own| own.revoke(revocation, &standing));
-        let unknown = || record.fails(Check::FileExtra, "it revokes full powers that are not here");
-        revoked.ok_or_else(unknown)?.map(|(_, step)| step).map_err(|e| match e {
-            Refusal::UnknownGrant { .. } => unknown(),
+        let empty = PartyRecord::default();
+        let own = self.parties.get(party).unwrap_or(&empty);
+        own.revoke(revocation, &standing).map(|(_, step)| step).map_err(|e| match e {
+            Refusal::UnknownGrant { .. } => record.fails(Check::FileExtra, "it revokes full powers that are not here"),
             e => record.fails(Check::Grant, e),
         })
     }
 
     /// Decides again on an act: what must be logged.
-    fn decide(&self, contents: &Contents, record: &Record, original: Option<&Life>) -> Result<Vec<Step>, Failure> {
+    fn decide(&self, contents: &Contents, record: &Record<'_>, original: Option<&Life>) -> Result<Vec<Step>, Failure> {
         let standing = self.in_force(record)?;
         let refused = |e: Refusal| refused(record, e);
         let act = register::verify_act(record.statement(Check::Act)?, &self.parties).map_err(refused)?;
-        let original = original.filter(|life| life.published().is_some_and(|p| p.index < record.index));
         let context = Context { standing: &standing, grants: &self.parties, original, now: record.entry.time };
         match record.entry.kind {
             Kind::Revision => self.life.propose(contents.manifest(), &act, context),
@@ -289,7 +308,7 @@ impl Replay {
         .map_err(refused)
     }
 
-    fn in_force(&self, record: &Record) -> Result<Arc<Standing>, Failure> {
+    fn in_force(&self, record: &Record<'_>) -> Result<Arc<Standing>, Failure> {
         let standing = self.charters.in_force(record.entry.time);
         standing.ok_or_else(|| record.fails(Check::Adoption, "no charter was in force: not every party had adopted it"))
     }
@@ -319,7 +338,7 @@ impl Replay {
 }
 
 /// The check that a refused act fails.
-fn refused(record: &Record, refusal: Refusal) -> Failure {
+fn refused(record: &Record<'_>, refusal: Refusal) -> Failure {
     let check = match refusal {
         Refusal::SeatTaken { .. } => Check::Seats,
         Refusal::DeadlinePassed { .. } => Check::Deadline,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     bag::{self, PartDigests, PartHasher},
     check::{Check, Failure},
-    replay::{self, Record},
+    replay::{self, Indexed},
     verdict::{CharterFound, Findings, Verdict},
     write::{self, Contents, Item, RECORDS_LIMIT},
     zip::{Archive, Limits, Method, ZipFault, deflate},
@@ -33,17 +33,26 @@ use crate::domain::{
     time::Time,
 };
 
+/// Most characters of a detail, before those that hide are written out.
+pub const DETAIL_LIMIT: usize = 1000;
+
 /// Verifies a package, and the packages of what it corrects. `pin` is the fingerprint of any version of the charter, got by
 /// another way than the package; without it nothing is proven, only found consistent.
 pub fn verify<R: Read + Seek>(mut reader: R, pin: Option<Digest>) -> Verdict {
     match run(&mut reader, pin, 0).map(|whole| Box::new(whole.findings)) {
         Ok(findings) if pin.is_some() => Verdict::Proven(findings),
         Ok(findings) => Verdict::Unpinned(findings),
-        // Details may quote the file: nothing of it reaches a terminal raw.
-        Err(Stop::Read(detail)) => Verdict::CannotRead { detail: text::escape_line(&detail) },
-        Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: text::escape_line(&detail) },
-        Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: text::escape_line(&detail) },
+        Err(Stop::Read(detail)) => Verdict::CannotRead { detail: told(&detail) },
+        Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: told(&detail) },
+        Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: told(&detail) },
     }
+}
+
+/// Details may quote the file: nothing of it reaches a terminal raw, and not all of it.
+fn told(detail: &str) -> String {
+    let cut = detail.char_indices().nth(DETAIL_LIMIT).map_or(detail, |(at, _)| detail.get(..at).unwrap_or_default());
+    let more = if cut.len() < detail.len() { " …" } else { "" };
+    text::escape_line(cut) + more
 }
 
 /// A text of a package that [`verify`] has just judged good, checked again against what it found.
@@ -111,11 +120,12 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(record: &Record) -> Self {
-        let Entry { kind, ref stream, seq, previous, time, .. } = record.entry;
-        let ends = || Unverified::<Revocation>::parse(record.recorded().statement(0).ok()?).ok();
-        let ends = ends().filter(|_| kind == Kind::Revocation).map(|revocation| revocation.claims().grant);
-        Self { digest: record.digest, stream: stream.clone(), seq, previous, time, ends }
+    fn of(indexed: &Indexed, contents: &Contents) -> Self {
+        let Entry { kind, ref stream, seq, previous, time, .. } = indexed.entry;
+        let ends = || Unverified::<Revocation>::parse(indexed.record(contents).recorded().statement(0).ok()?).ok();
+        let revocation = if kind == Kind::Revocation { ends() } else { None };
+        let ends = revocation.map(|revocation| revocation.claims().grant);
+        Self { digest: indexed.digest, stream: stream.clone(), seq, previous, time, ends }
     }
 }
 
@@ -143,15 +153,13 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Who
     };
     let mut contents = Contents { manifest, charters, statements, entries: BTreeMap::new(), original: part };
     let records = bag.entries(&mut contents)?;
-    let mut shown = records.iter().map(|record| (record.index, Shown::of(record))).collect();
-    if let Some(original) = &original {
-        shown = of_one_log(original, &contents, &records, shown)?;
-    }
     all_named(&contents, &records)?;
 
     let replay = replay::replay(&contents, &records, original.as_ref().map(|whole| &whole.life))?;
+    let mut shown = records.iter().map(|record| (record.index, Shown::of(record, &contents))).collect();
     if let Some(original) = &original {
-        of_its_charters(&original.findings, &records)?;
+        shown = of_one_log(original, &contents, &records, shown)?;
+        of_its_charters(&original.findings, &contents, &records)?;
     }
     let published = records.last().filter(|r| r.entry.kind == Kind::Published);
     let published = published.ok_or_else(|| Check::Published.fails("the entries do not end with published"))?;
@@ -226,7 +234,7 @@ impl<R: Read + Seek> Bag<R> {
         let bytes = self.read(bag::MANIFEST_PATH, Manifest::LIMIT, Check::Manifest)?;
         let glance = glance(&bytes, bag::MANIFEST_PATH)?;
         if let Some(rules) = glance.get("rules").and_then(Value::as_str).filter(|r| *r != RULES) {
-            return Err(Stop::Judge(format!("the text rules {} are not known here", text::escape_line(rules))));
+            return Err(Stop::Judge(format!("the text rules {rules} are not known here")));
         }
         let manifest: Document<Manifest> = Document::parse(bytes).map_err(|e| Check::Manifest.fails(e.to_string()))?;
         if manifest.communique != self.communique {
@@ -297,7 +305,7 @@ impl<R: Read + Seek> Bag<R> {
             let glance = glance(&bytes, &path)?;
             let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
             if let Some(suite) = suites.into_iter().find(|s| *s != SUITE) {
-                return Err(Stop::Judge(format!("the suite {} is not known here", text::escape_line(suite))));
+                return Err(Stop::Judge(format!("the suite {suite} is not known here")));
             }
             let charter: Document<Charter> =
                 Document::parse(bytes).map_err(|e| Check::Charter.fails(format!("{path}: {e}")))?;
@@ -335,39 +343,27 @@ impl<R: Read + Seek> Bag<R> {
         Ok(statements)
     }
 
-    /// Reads the entries into `contents` and answers them with what they name, in log order.
-    fn entries(&mut self, contents: &mut Contents) -> Result<Vec<Record>, Stop> {
-        let mut documents: BTreeMap<Digest, &[u8]> =
-            contents.charters.iter().map(|c| (c.digest(), c.bytes())).collect();
-        documents.insert(contents.manifest.digest(), contents.manifest.bytes());
-        let mut records = vec![];
-        // A statement is named by its own entry, and by one that lists what opened or completed; a manifest by a few.
-        let mut room = 3 * RECORDS_LIMIT;
+    /// Reads the entries into `contents` and answers them in log order. What they name is there.
+    fn entries(&mut self, contents: &mut Contents) -> Result<Vec<Indexed>, Stop> {
+        let mut entries = vec![];
         for (index, path) in self.named(entry_index) {
             let bytes = self.read(&path, Entry::LIMIT, Check::Entry)?;
             let entry: Entry = json::parse(&bytes).map_err(|e| Check::Entry.fails(format!("{path}: {e}")))?;
             if matches!(entry.stream, StreamId::Communique(id) if id != self.communique) {
                 return Err(Check::Entry.fails(format!("{path} is of another communiqué")).into());
             }
-            let missing =
-                |digest: &Digest| Check::FileMissing.fails(format!("{path} names {digest}, which is not here"));
-            let mut named = vec![];
-            for digest in &entry.documents {
-                named.push(*documents.get(digest).ok_or_else(|| missing(digest))?);
+            let documents = entry.documents.iter().filter(|digest| contents.document(**digest).is_none());
+            let statements = entry.statements.iter().filter(|digest| contents.statement(**digest).is_none());
+            if let Some(missing) = documents.chain(statements).next() {
+                return Err(Check::FileMissing.fails(format!("{path} names {missing}, which is not here")).into());
             }
-            for digest in &entry.statements {
-                named.push(contents.statements.get(digest).ok_or_else(|| missing(digest))?.as_bytes());
-            }
-            let size: usize = named.iter().map(|bytes| bytes.len()).sum();
-            room = room.checked_sub(size).ok_or_else(|| Check::Entry.fails("the entries name too much"))?;
-            let objects = named.into_iter().map(<[u8]>::to_vec).collect();
-            records.push(Record { index, digest: Digest::of(&bytes), entry, objects });
+            entries.push(Indexed { index, digest: Digest::of(&bytes), entry });
             contents.entries.insert(index, bytes);
         }
-        Ok(records)
+        Ok(entries)
     }
 
-    fn certified(&mut self, contents: &Contents, replay: &replay::Replay, published: &Record) -> Result<String, Stop> {
+    fn certified(&mut self, contents: &Contents, replay: &replay::Replay, published: &Indexed) -> Result<String, Stop> {
         let fails = |e: String| Check::CertifiedCopy.fails(e);
         let bytes = self.read(bag::CERTIFIED_PATH, STATEMENT_LIMIT, Check::CertifiedCopy)?;
         let compact = String::from_utf8(bytes).map_err(|_| fails("it is not UTF-8".into()))?;
@@ -427,7 +423,7 @@ impl<R: Read + Seek> Bag<R> {
 
     /// Demands that the archive holds exactly these files in exactly the writer's form, and that those made of the others
     /// are what they must be.
-    fn regenerated(&mut self, items: &[(String, Item)], published: &Record) -> Result<(), Stop> {
+    fn regenerated(&mut self, items: &[(String, Item)], published: &Indexed) -> Result<(), Stop> {
         // The README first: the tag files speak of it.
         let readme = items.iter().filter(|(path, _)| path == bag::README_PATH);
         for (path, item) in readme.chain(items) {
@@ -467,7 +463,7 @@ impl<R: Read + Seek> Bag<R> {
 fn of_one_log(
     original: &Whole,
     contents: &Contents,
-    records: &[Record],
+    records: &[Indexed],
     mut shown: BTreeMap<u64, Shown>,
 ) -> Result<BTreeMap<u64, Shown>, Failure> {
     let fails = |why: &str| Err(Check::Rectifies.fails(why));
@@ -511,11 +507,13 @@ fn of_one_log(
 }
 
 /// Demands that the original shows every charter that was in force when it was published, as the entries here tell it.
-fn of_its_charters(original: &Findings, records: &[Record]) -> Result<(), Failure> {
+fn of_its_charters(original: &Findings, contents: &Contents, records: &[Indexed]) -> Result<(), Failure> {
     let mut charters = Charters::default();
-    let before = |r: &&Record| r.entry.stream == StreamId::Exchange && r.index < original.published_index;
+    let before = |r: &&Indexed| r.entry.stream == StreamId::Exchange && r.index < original.published_index;
     for record in records.iter().filter(before) {
-        charters.apply_after_gap(record.recorded()).map_err(|e| Check::Rectifies.fails(e.to_string()))?;
+        charters
+            .apply_after_gap(record.record(contents).recorded())
+            .map_err(|e| Check::Rectifies.fails(e.to_string()))?;
     }
     let then = charters.chain(original.published);
     if then.iter().map(|standing| CharterFound::of(standing)).eq(original.charters.iter().cloned()) {
@@ -526,19 +524,19 @@ fn of_its_charters(original: &Findings, records: &[Record]) -> Result<(), Failur
 }
 
 /// Demands that no document and no statement is there that no entry names.
-fn all_named(contents: &Contents, records: &[Record]) -> Result<(), Failure> {
+fn all_named(contents: &Contents, records: &[Indexed]) -> Result<(), Failure> {
     let named: BTreeSet<_> = records.iter().flat_map(|r| r.entry.documents.iter().chain(&r.entry.statements)).collect();
     let documents = contents.charters.iter().map(Document::digest).chain([contents.manifest.digest()]);
     let unnamed = documents.chain(contents.statements.keys().copied()).find(|digest| !named.contains(digest));
     unnamed.map_or(Ok(()), |digest| Err(Check::FileExtra.fails(format!("no entry names {digest}"))))
 }
 
-/// A first look at a document, only to tell what is foreign from what is wrong.
+/// A first look at a document, only to tell what is foreign from what is wrong. What is not in canonical form says nothing.
 fn glance(bytes: &[u8], path: &str) -> Result<Value, Stop> {
-    let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let value: Value = json::any(bytes).unwrap_or_default();
     match value.get("type").and_then(Value::as_str) {
         Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => {
-            Err(Stop::Judge(format!("{path} is of the format {}, not known here", text::escape_line(foreign))))
+            Err(Stop::Judge(format!("{path} is of the format {foreign}, not known here")))
         }
         _ => Ok(value),
     }

@@ -147,6 +147,15 @@ impl Contents {
         files.sort();
         files
     }
+    /// The bytes of the document of this digest.
+    pub(super) fn document(&self, digest: Digest) -> Option<&[u8]> {
+        let charter = || self.charters.iter().find(|c| c.digest() == digest).map(Document::bytes);
+        if self.manifest.digest() == digest { Some(self.manifest.bytes()) } else { charter() }
+    }
+    /// The compact form of the statement of this digest.
+    pub(super) fn statement(&self, digest: Digest) -> Option<&[u8]> {
+        self.statements.get(&digest).map(String::as_bytes)
+    }
     /// The documents, statements and entries by path.
     pub(super) fn records(&self) -> impl Iterator<Item = (String, &[u8])> {
         let manifest = [(bag::MANIFEST_PATH.to_owned(), self.manifest.bytes())];

@@ -24,7 +24,7 @@ use communique::{
     package::{
         check::Check,
         write::{PARTY_FILES_LIMIT, PARTY_RECORDS_LIMIT, RECORDS_LIMIT},
-        zip::{Archive, Limits},
+        zip::{ARCHIVE_MAX, Archive, Limits},
     },
 };
 
@@ -119,6 +119,8 @@ fn the_format_names_every_check_and_limit() {
         ("revoked certificates in a trust statement", trust::REVOKED_LIMIT as u64),
         ("documents, and statements, that an entry names", entry::NAMED_LIMIT as u64),
         ("files that `published` lists", entry::FILES_LIMIT as u64),
+        ("an archive", ARCHIVE_MAX),
+        ("all files of an archive, inflated", package.total),
         ("files of an archive", package.entries as u64),
         ("a file of an archive", package.file),
         ("length of a name in an archive", package.name as u64),

@@ -125,7 +125,7 @@ fn language_versions_are_held_against_one_another() {
     desk.run("text check draft.toml").ends(0).prints("en paragraph 2 has 2,025");
     // A file that is called so is the file.
     desk.write("fr=fr.txt", "\n");
-    desk.run("text check fr=fr.txt").ends(1).prints("fr=fr.txt: 1 fault");
+    desk.run("text check fr=fr.txt").ends(1).prints("File “fr=fr.txt” has 1 fault");
     desk.run("text check xx=absent.txt").ends(1).tells("absent.txt");
 }
 
@@ -165,7 +165,10 @@ fn what_moved_is_told_as_moved() {
     let diff = diff.prints("ar: 1 paragraph changed\n").prints("titles changed; deadline changed\n");
     let diff = diff.prints("Titles\n  - fr: Communiqué d’essai\n  + fr: Communiqué commun d’essai\n");
     let diff = diff.prints("paragraph 4 moved to 2").prints("  > Elles remercient").prints("paragraph 5 is gone");
-    let diff = diff.prints("“2\u{202f}025” → “2\u{202f}035”").prints("“أمس” → “اليوم”").prints("paragraph 5 is new");
+    let diff = diff
+        .prints("“2\u{202f}025” becomes “2\u{202f}035”")
+        .prints("“أمس” becomes “اليوم”")
+        .prints("paragraph 5 is new");
     assert_eq!(diff.out.matches("Elles remercient").count(), 1, "{}", diff.out);
     assert!(!diff.out.contains("réunies"), "what stayed is not shown: {}", diff.out);
 

@@ -162,7 +162,7 @@ fn from_the_first_draft_to_a_verified_package() {
     draft(&desk, "draft2.toml", "Les parties d’essai se sont réunies ce matin.\n");
     official(&desk, "south", &format!("revise {id} draft2.toml")).ends(0);
     let diff = reader(&desk, "north", &format!("diff {id}")).ends(0);
-    diff.prints("“hier” → “ce matin”").prints("ar: unchanged");
+    diff.prints("“hier” becomes “ce matin”").prints("ar: unchanged");
 
     // Initials open it; a declination with reasons; a third revision.
     official(&desk, "north", &format!("sign {id}")).ends(1).tells("it is signed once it is open");
@@ -219,10 +219,10 @@ fn from_the_first_draft_to_a_verified_package() {
     let proven = desk.run(&format!("verify package.zip --charter-pin {pin} --texts")).ends(0);
     proven
         .prints("PROVEN")
-        .prints("signed by A. Essai (fr), Ministre d’essai (fr)")
+        .prints("signed by “A. Essai” (fr), “Ministre d’essai” (fr)")
         .prints("23 novembre")
         .prints("Not proven:");
-    let unpinned = desk.run("verify package.zip --texts").ends(3).prints("claims to be Partie d’essai north");
+    let unpinned = desk.run("verify package.zip --texts").ends(3).prints("claims to be “Partie d’essai north” (fr)");
     assert!(!unpinned.out.contains("signed") && !unpinned.out.contains("23 novembre"), "{}", unpinned.out);
     desk.run("verify package.zip --texts --unproven").ends(3).prints("23 novembre");
     desk.run(&format!("verify package.zip --charter-pin {}", "0".repeat(64))).ends(1).prints("FAILED at PIN");

@@ -14,9 +14,13 @@ mod daily;
 mod desk;
 mod doctor;
 mod drafters;
+mod hostile;
 mod job;
 mod keys;
 mod offline;
+#[allow(dead_code, reason = "the sample packages of all tests")]
+#[path = "../package/played.rs"]
+mod played;
 mod stories;
 mod succession;
 mod walkthrough;

@@ -97,7 +97,7 @@ fn a_charter_is_drafted_adopted_and_shown() {
     desk.charter();
     let fingerprint = desk.run("charter fingerprint charter.json").ends(0).out;
     assert_eq!(fingerprint.len(), 65);
-    desk.run("charter show charter.json").ends(0).prints(fingerprint.trim()).prints("Partie d’essai north (fr)");
+    desk.run("charter show charter.json").ends(0).prints(fingerprint.trim()).prints("“Partie d’essai north” (fr)");
     let shown = desk.run("charter show charter.json --json").ends(0).json();
     assert_eq!(shown["charter"]["parties"][1]["id"], "south");
 
@@ -179,7 +179,7 @@ fn full_powers_are_granted() {
     let statement = &made.json()["powers"]["statement"];
     assert_eq!(statement["acts"], serde_json::json!(["propose", "sign"]));
     assert_eq!(statement["not_after"], "2999-01-01T00:00:00Z");
-    assert!(made.err.contains("Ministre d’essai (fr)"), "what is signed is shown, apart from the JSON");
+    assert!(made.err.contains("“Ministre d’essai” (fr)"), "what is signed is shown, apart from the JSON");
     grant("holder.pem.jwk", &["1999-01-01", "--out", "q.jws"]).ends(1).tells("not_before");
     grant("holder.pem.jwk", &["tomorrow", "--out", "q.jws"]).ends(64);
     grant("south.pem.jwk", &["2999-01-01", "--out", "q.jws"]).ends(1).tells("a key of his or her own");

@@ -8,10 +8,12 @@ use std::{
 
 use communique::{
     client::{drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError},
-    domain::{refusal::Refusal, text},
+    domain::refusal::Refusal,
     pki::issue::IssueFault,
 };
 use serde_json::json;
+
+use crate::render::Out;
 
 /// Refused, or failed.
 const REFUSED: u8 = 1;
@@ -86,23 +88,37 @@ impl Failure {
             let error = json!({ "exit_code": self.code, "reason": self.reason, "sentence": sentence });
             writeln!(stderr, "{}", super::render::json_line(&json!({ "error": error })))
         } else {
-            let lines: Vec<_> = sentence.lines().map(text::escape_line).collect();
-            writeln!(stderr, "communique: {}", lines.join("\n  "))
+            drop(stderr);
+            let (first, rest) = sentence.split_once('\n').unwrap_or((sentence, ""));
+            let mut out = Out::stderr(false);
+            out.line(&format!("communique: {first}"));
+            if !rest.is_empty() {
+                out.verbatim(rest);
+            }
+            out.end()
         };
     }
 }
 
+/// Most characters of a sentence of the exchange's that are shown.
+const SENTENCE: usize = 2000;
+
 /// What clap answers instead of a command: help, the version, or what is wrong with the arguments, which it quotes.
+#[expect(clippy::disallowed_methods, reason = "a binary reads its arguments")]
 pub fn answer(answer: &clap::Error) -> ExitCode {
     if !answer.use_stderr() {
         // Whether anybody still reads it changes nothing.
         let _ = answer.print();
         return ExitCode::SUCCESS;
     }
-    let mut stderr = io::stderr().lock();
-    for line in answer.render().to_string().lines() {
-        let _ = writeln!(stderr, "{}", text::escape_line(line));
+    let mut out = Out::stderr(false);
+    // An argument may be the name of a file that others chose, and with a line break in it they would write lines of ours.
+    let broken = std::env::args_os().any(|arg| arg.to_string_lossy().contains(char::is_control));
+    for (n, line) in answer.render().to_string().lines().enumerate() {
+        if broken && n > 0 { out.verbatim(line) } else { out.line(line) }
     }
+    // Whether anybody still reads it changes nothing.
+    let _ = out.end();
     ExitCode::from(USAGE)
 }
 
@@ -116,7 +132,9 @@ impl From<RemoteError> for Failure {
         match error {
             RemoteError::Refused { reason, sentence, request_id } => {
                 let id = request_id.map(|id| format!(" (request {id})")).unwrap_or_default();
-                Self::new(REFUSED, &reason, format!("{sentence}{id}"))
+                // The exchange's words: one line, not the whole screen.
+                let sentence: String = sentence.chars().take(SENTENCE).collect();
+                Self::new(REFUSED, &reason, format!("{}{id}", sentence.replace('\n', " ")))
             }
             RemoteError::Unreachable(why) => Self::new(
                 UNREACHABLE,

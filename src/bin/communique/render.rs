@@ -1,10 +1,14 @@
 //! What the tool prints. Everything goes through here: nothing from outside reaches the terminal unescaped, a reader that
 //! has gone is no error, tables fit the terminal.
+//!
+//! No line begins with the words of others. Within a line they are [`quoted`], or the last that stands in it, behind a label of
+//! ours; whole texts stand behind a margin ([`Out::verbatim`]), and so does what goes on of a line that is wider than the
+//! terminal. So no file and no exchange can write a line that reads like one of ours.
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use communique::domain::{manifest::Manifest, text, view::Receipt, words::Names};
+use communique::domain::{manifest::Manifest, powers::Holder, text, view::Receipt, words::Names};
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -14,8 +18,14 @@ const PREFERRED: [&str; 2] = ["en", "fr"];
 const TABLE_LEAST: u16 = 72;
 /// Narrowest lines, in columns: below it nothing can be read.
 const NARROWEST: u16 = 20;
-/// How wide the margin of a text is, in columns.
+/// Before each line of a text that is shown as it stands.
+const VERBATIM: &str = "  │ ";
+/// Before what goes on of a line that is wider than the terminal.
+const GOES_ON: &str = "  ┆ ";
+/// How wide these two are, in columns.
 const MARGIN: usize = 4;
+/// How many letters a digest has: it may be wider than the terminal, so that it can be copied in one piece.
+const DIGEST: usize = 64;
 /// How wide the names of fields are, in columns.
 const FIELD: usize = 12;
 
@@ -76,8 +86,12 @@ impl Out {
         Self { sink, gone: false, failed: None, terminal, colour, width }
     }
 
-    /// A line; whatever could hide in it is made visible.
+    /// A line; whatever could hide in it is made visible. It begins with words of ours.
     pub fn line(&mut self, line: &str) {
+        self.shown(&text::escape_line(line));
+    }
+    /// A line to be copied, which is never broken: of words of ours, and of what the caller typed.
+    pub fn command(&mut self, line: &str) {
         self.raw(format!("{}\n", text::escape_line(line)).as_bytes());
     }
     /// An empty line.
@@ -86,27 +100,35 @@ impl Out {
     }
     /// The head of a passage, in as many lines as it needs.
     pub fn heading(&mut self, words: &str) {
-        let room = self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)));
-        for piece in wrapped(&text::escape_line(words), room) {
-            let (begin, end) = if self.colour { (Look::Bold.begin(), "\x1b[0m") } else { ("", "") };
-            self.raw(format!("{begin}{}{end}\n", piece.trim_end()).as_bytes());
-        }
+        self.laid(&text::escape_line(words), Look::Bold);
     }
     /// A named value.
     pub fn field(&mut self, name: &str, value: &str) {
         self.line(&format!("{name:<FIELD$} {value}"));
     }
-    /// What was made safe to show already.
+    /// A line that was made safe to show already.
     pub fn shown(&mut self, escaped: &str) {
-        self.raw(format!("{escaped}\n").as_bytes());
+        self.laid(escaped, Look::Plain);
+    }
+    /// A line in as many as it needs; what goes on stands behind a margin that no line of ours begins with.
+    fn laid(&mut self, escaped: &str, look: Look) {
+        let (begin, end) = if self.colour && look != Look::Plain { (look.begin(), "\x1b[0m") } else { ("", "") };
+        for (n, piece) in in_pieces(escaped, self.room(0), self.room(MARGIN), true).into_iter().enumerate() {
+            let (margin, piece) = if n == 0 { ("", piece) } else { (GOES_ON, piece) };
+            self.raw(format!("{begin}{margin}{}{end}\n", piece.trim_end()).as_bytes());
+        }
+    }
+    /// How many columns there are behind a margin.
+    fn room(&self, margin: usize) -> usize {
+        self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)) - margin)
     }
     /// A text, line by line as it stands, set off by a margin that no line of its own can feign. A line that is wider than
     /// the terminal goes on behind another margin.
     pub fn verbatim(&mut self, words: &str) {
-        let room = self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)) - MARGIN);
+        let room = self.room(MARGIN);
         for line in words.strip_suffix('\n').unwrap_or(words).split('\n') {
             for (n, piece) in wrapped(&text::escape_line(line), room).into_iter().enumerate() {
-                let margin = if n == 0 { "  │ " } else { "  ┆ " };
+                let margin = if n == 0 { VERBATIM } else { GOES_ON };
                 self.raw(format!("{margin}{piece}\n").as_bytes());
             }
         }
@@ -114,7 +136,7 @@ impl Out {
     /// Pieces of a text that look different, set off as [`Out::verbatim`] does, by a sign of four columns instead of the
     /// plain margin. What goes on over several lines stands behind a margin that no line of the text can feign.
     pub fn marked(&mut self, sign: &str, pieces: &[(Look, &str)]) {
-        let room = self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)) - MARGIN);
+        let room = self.room(MARGIN);
         let mut words = String::new();
         // Where each piece ends in the words as they are shown, and how it looks.
         let mut ends = Vec::new();
@@ -126,7 +148,7 @@ impl Out {
         let mut at = 0;
         for line in words.split('\n') {
             for piece in wrapped(line, room) {
-                let mut shown = String::from(if at == 0 { sign } else { "  ┆ " });
+                let mut shown = String::from(if at == 0 { sign } else { GOES_ON });
                 self.dress(&mut shown, &words, at..at + piece.len(), &ends);
                 shown.push('\n');
                 self.raw(shown.as_bytes());
@@ -153,9 +175,9 @@ impl Out {
             }
         }
     }
-    /// Words of our own in as many lines as they need, each behind the margin.
+    /// Words of our own alone in as many lines as they need, each behind the margin.
     pub fn paragraph(&mut self, margin: &str, words: &str) {
-        let room = self.width.map_or(usize::MAX, |width| usize::from(width.max(NARROWEST)) - margin.width());
+        let room = self.room(margin.width());
         for (n, piece) in wrapped(&text::escape_line(words), room).into_iter().enumerate() {
             // What goes on is set in a little further where there is room.
             let more = if n > 0 { "  " } else { "" };
@@ -232,16 +254,22 @@ impl Out {
 
 /// A line in pieces of at most so many columns, broken after spaces where there are any. Joined, they are the line.
 fn wrapped(line: &str, room: usize) -> Vec<&str> {
+    in_pieces(line, room, room, false)
+}
+
+/// As [`wrapped`], with other room for the first piece. A digest may be left whole all the same.
+fn in_pieces(line: &str, first: usize, more: usize, whole_digests: bool) -> Vec<&str> {
     let mut pieces = Vec::new();
-    let mut rest = line;
+    let (mut rest, mut room) = (line, first);
     'line: loop {
         let (mut space, mut columns) = (None, 0);
-        for (at, c) in rest.char_indices() {
-            columns += c.width().unwrap_or(0);
-            if columns > room && at > 0 {
+        let digest = if whole_digests { digest_at_start(rest) } else { 0 };
+        for (at, c) in rest.char_indices().skip(digest) {
+            columns += columns_of(c);
+            if columns > room.saturating_sub(digest) && at > 0 {
                 let (piece, next) = rest.split_at(space.unwrap_or(at));
                 pieces.push(piece);
-                rest = next;
+                (rest, room) = (next, more);
                 continue 'line;
             }
             if c == ' ' {
@@ -251,6 +279,36 @@ fn wrapped(line: &str, room: usize) -> Vec<&str> {
         pieces.push(rest);
         return pieces;
     }
+}
+
+/// How many columns a character takes at most: those of ambiguous width, and the parts of a Korean syllable, are drawn narrow
+/// by some terminals and wide by others.
+fn columns_of(c: char) -> usize {
+    match c {
+        '\u{1160}'..='\u{11FF}' | '\u{D7B0}'..='\u{D7FF}' => 1,
+        c => c.width_cjk().unwrap_or(0),
+    }
+}
+
+/// How long the digest is that this line begins with, in letters.
+fn digest_at_start(line: &str) -> usize {
+    let letters = line.bytes().take_while(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).count();
+    if letters == DIGEST { letters } else { 0 }
+}
+
+/// The words of others within a line of ours, so that it is seen where they begin and end: a quotation mark of their own that
+/// could end them is written as a code point. The next thing after them that is neither space nor sign is a letter of ours, not
+/// a digit and not words of others again: so the direction of their script ends with them.
+pub fn quoted(words: &str) -> String {
+    let mut quoted = String::from("“");
+    for c in words.chars() {
+        match c {
+            '“' | '”' => quoted.push_str(&format!("<U+{:04X}>", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('”');
+    quoted
 }
 
 fn table(lines: bool, width: Option<u16>, header: &[&str], rows: Vec<Vec<String>>) -> String {
@@ -299,7 +357,22 @@ pub fn name(names: &Names) -> &str {
 
 /// A name in every language that it has.
 pub fn names(names: &Names) -> String {
-    names.iter().map(|(lang, words)| format!("{words} ({lang})")).collect::<Vec<_>>().join(" / ")
+    names.iter().map(|(lang, words)| format!("{} ({lang})", quoted(words.as_str()))).collect::<Vec<_>>().join(" / ")
+}
+
+/// A holder of full powers by name and title, each in one language.
+pub fn person(holder: &Holder) -> String {
+    let one = |names: &Names| {
+        let words = name(names);
+        let lang = names.iter().find(|(_, line)| line.as_str() == words).map(|(lang, _)| format!(" ({lang})"));
+        format!("{}{}", quoted(words), lang.unwrap_or_default())
+    };
+    format!("{}, {}", one(&holder.names), one(&holder.titles))
+}
+
+/// A path that somebody gave, or found.
+pub fn path(path: &std::path::Path) -> String {
+    quoted(&path.display().to_string())
 }
 
 /// Where something was logged, for programs.

@@ -242,7 +242,7 @@ fn done(ctx: &mut Context, session: &Session, id: CommuniqueId, act: &Act, recei
         ctx.out.field("state", after.state.as_str());
         if act.act == ActKind::Declare {
             ctx.out.line("Its signature may be given with it, once it is open:");
-            ctx.out.line(&format!("  communique sign {id} --declaration last"));
+            ctx.out.command(&format!("  communique sign {id} --declaration last"));
         }
         wording::next(&after, session.pinned(), Some(&act.party), None, now()).say(&mut ctx.out);
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Context, now};
-use crate::{args::Certs, errors::Failure, profile};
+use crate::{args::Certs, errors::Failure, profile, render};
 
 /// How far back a certificate begins, in seconds: clocks differ a little.
 const SLACK: i64 = 60;
@@ -44,9 +44,9 @@ pub fn run(ctx: &mut Context, command: Certs) -> Result<(), Failure> {
                 ctx.out.json(&json!({ "certificate": cert, "key": key }));
             } else {
                 ctx.out.line(&format!(
-                    "{} is the certificate authority of {party}; {} must stay there",
-                    cert.display(),
-                    key.display()
+                    "File {} is the certificate authority of {party}; {} must stay there",
+                    render::path(&cert),
+                    render::path(&key)
                 ));
                 ctx.out.line("Next: `communique certs issue` for those who call, `communique trust sign` so that the exchange knows it.");
             }
@@ -68,7 +68,8 @@ pub fn run(ctx: &mut Context, command: Certs) -> Result<(), Failure> {
             if ctx.json {
                 ctx.out.json(&json!({ "id": id.to_string(), "certificate": cert, "key": key }));
             } else {
-                ctx.out.line(&format!("{} for {id}, for {days} days; its key is {}", cert.display(), key.display()));
+                let (cert, key) = (render::path(&cert), render::path(&key));
+                ctx.out.line(&format!("File {cert} is for {id}, for {days} days; its key is {key}"));
             }
         }
     }

@@ -44,8 +44,8 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
                 ctx.out.json(&json!({ "file": out, "party": party }));
             } else {
                 ctx.out.line(&format!(
-                    "{} describes {}; give it to whoever drafts the charter.",
-                    out.display(),
+                    "File {} describes {}; give it to whoever drafts the charter.",
+                    render::path(&out),
                     party.id
                 ));
             }
@@ -58,7 +58,7 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
             if ctx.json {
                 ctx.out.json(&json!({ "file": out, "fingerprint": charter.digest() }));
             } else {
-                ctx.out.field("charter", &out.display().to_string());
+                ctx.out.field("charter", &render::path(&out));
                 ctx.out.field("fingerprint", &charter.digest().to_string());
                 ctx.out.line("Next: every party reads it (`communique charter show`) and adopts it (`communique charter adopt`).");
             }
@@ -159,7 +159,7 @@ pub fn show(out: &mut Out, charter: &Document<Charter>) {
     out.table(&["party", "trust domain", "must sign"], rows.collect());
     // Beside the table, since a key that is broken over lines cannot be compared.
     for p in &charter.parties {
-        out.paragraph("", &format!("{}: {}", p.id, render::names(&p.names)));
+        out.line(&format!("Party {}: {}", p.id, render::names(&p.names)));
         out.line(&format!("  authority key {}", p.authority.thumbprint()));
         if let Some(witness) = &p.witness {
             out.line(&format!("  witness key   {}", witness.thumbprint()));

@@ -43,7 +43,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
         to.propose.body().party
     ));
     for line in comparison.summary() {
-        out.paragraph("  ", &line);
+        out.line(&format!("  {line}"));
     }
     if comparison.is_empty() {
         out.line("  Nothing that is read changed.");
@@ -81,7 +81,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
 /// Shows what changed in one text.
 pub fn text(out: &mut Out, lang: &Lang, old: &str, new: &str) {
     let changes = comparing::compare(old, new);
-    out.paragraph("", &format!("Text {lang}: {}", Summary::of(&changes, lang)));
+    out.line(&format!("Text {lang}: {}", Summary::of(&changes, lang)));
     say(out, &changes);
 }
 
@@ -110,7 +110,7 @@ fn say(out: &mut Out, changes: &[Change]) {
                 out.marked("  - ", &side(words, Fate::Removed, Look::Removed));
                 out.marked("  + ", &side(words, Fate::Added, Look::Added));
                 if !out.has_colour() {
-                    out.paragraph("  ", &format!("words: {}", replaced(words)));
+                    out.line(&format!("  words: {}", replaced(words)));
                 }
             }
         }
@@ -141,9 +141,9 @@ fn replaced(words: &[Piece]) -> String {
     let quoted = |words: &str| match words.trim() {
         "" if words.is_empty() => "nothing".to_owned(),
         "" => "a space".to_owned(),
-        words => format!("“{words}”"),
+        words => crate::render::quoted(words),
     };
-    let pairs: Vec<_> = pairs.iter().map(|(old, new)| format!("{} → {}", quoted(old), quoted(new))).collect();
+    let pairs: Vec<_> = pairs.iter().map(|(old, new)| format!("{} becomes {}", quoted(old), quoted(new))).collect();
     pairs.join(", ")
 }
 
@@ -220,10 +220,10 @@ mod tests {
     #[test]
     fn words_that_changed_are_named() {
         for (old, new, expected) in [
-            ("a b c d e", "a x y d", "“b c” → “x y”, “e” → nothing"),
-            ("a d", "a b d", "nothing → “b”"),
-            ("a d", "ad", "“a d” → “ad”"),
-            ("a, d", "a,d", "a space → nothing"),
+            ("a b c d e", "a x y d", "“b c” becomes “x y”, “e” becomes nothing"),
+            ("a d", "a b d", "nothing becomes “b”"),
+            ("a d", "ad", "“a d” becomes “ad”"),
+            ("a, d", "a,d", "a space becomes nothing"),
             ("a", "a", ""),
         ] {
             assert_eq!(replaced(&comparing::by_word(old, new)), expected, "{old} {new}");

@@ -123,7 +123,7 @@ fn propose(
         out.gap();
         out.heading(&format!("What it corrects in {}", original.communique));
         for line in &corrected {
-            out.paragraph("  ", line);
+            out.line(&format!("  {line}"));
         }
     }
     if let Some(reading) = &reading {

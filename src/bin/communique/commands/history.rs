@@ -47,7 +47,7 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
         }
         What::Act(act) => {
             let body = act.body();
-            let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
+            let place = body.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
             let told = wording::told(body.act, body.revision, body.opening.is_some());
             let what = format!("{} {told}{place}", who(session, act));
             out.line(&head(&what));
@@ -74,7 +74,7 @@ fn who(session: &Session, act: &Statement<Act>) -> String {
         || party.to_string(),
         |grant| {
             let holder = &grant.body().holder;
-            format!("{party}, {}, {},", render::name(&holder.names), render::name(&holder.titles))
+            format!("{party}, {},", render::person(holder))
         },
     )
 }

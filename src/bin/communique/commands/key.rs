@@ -7,7 +7,7 @@ use communique::{
 use serde_json::json;
 
 use super::{Context, random};
-use crate::{args::Key, confirm, errors::Failure, profile};
+use crate::{args::Key, confirm, errors::Failure, profile, render};
 
 pub fn run(ctx: &mut Context, command: Key) -> Result<(), Failure> {
     match command {
@@ -21,9 +21,9 @@ pub fn run(ctx: &mut Context, command: Key) -> Result<(), Failure> {
             profile::write_new(&jwk, &confirm::jwk(&key.public()), false)?;
             show(ctx, &key.public());
             ctx.say(&format!(
-                "{} is the key, encrypted; {} is its public half, to give away.",
-                out.display(),
-                jwk.display()
+                "File {} is the key, encrypted; {} is its public half, to give away.",
+                render::path(&out),
+                render::path(&jwk)
             ));
             Ok(())
         }

@@ -69,7 +69,12 @@ fn list(ctx: &mut Context, party: Option<&PartyId>) -> Result<(), Failure> {
     }
     for (g, force) in &rows {
         let p = g.powers.body();
-        ctx.out.heading(&format!("{}, {}: {}", p.party, p.holder.id, render::name(&p.holder.names)));
+        ctx.out.heading(&format!(
+            "Full powers of {}, {}: {}",
+            p.party,
+            p.holder.id,
+            render::quoted(render::name(&p.holder.names))
+        ));
         let force = match force {
             Force::Stands => format!("in force until {}", p.not_after),
             Force::NotYet(from) => format!("in force from {from} to {}", p.not_after),
@@ -77,7 +82,7 @@ fn list(ctx: &mut Context, party: Option<&PartyId>) -> Result<(), Failure> {
         };
         ctx.out.paragraph("  ", &force);
         ctx.out.paragraph("  ", &format!("{}, in {}", acts(p), scope(p)));
-        ctx.out.line(&format!("  {}", g.powers.digest()));
+        ctx.out.command(&format!("  {}", g.powers.digest()));
     }
     Ok(())
 }
@@ -123,7 +128,7 @@ fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
     let key = announced.unlock(&args.by.consent.passphrase)?;
     let revocation = chartering::revoke(&pinned, &key, grant, reason, now())?;
     let out = args.by.out.display();
-    let then = format!("{out} is signed; it ends nothing until it is handed in: communique powers submit {out}");
+    let then = format!("Signed; it ends nothing until it is handed in: communique powers submit {out}");
     signed(ctx, &args.by, revocation.compact(), ("revocation", end(&revocation)), &then)
 }
 
@@ -137,13 +142,13 @@ fn signed(
 ) -> Result<(), Failure> {
     profile::write_new(&by.out, compact.as_bytes(), false)?;
     if by.submit {
-        ctx.say(&format!("{} is signed.", by.out.display()));
+        ctx.say(&format!("Signed: {}.", render::path(&by.out)));
         return submit(ctx, &by.out);
     }
     if ctx.json {
         ctx.out.json(&json!({ "file": by.out, name: value }));
     } else {
-        ctx.out.line(then);
+        ctx.out.command(then);
     }
     Ok(())
 }
@@ -177,7 +182,7 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
     confirm::typed(ctx, &args.by.consent, "grant them", &party)?;
     let grant = Statement::sign(offered, &announced.unlock(&args.by.consent.passphrase)?)?;
     let out = args.by.out.display();
-    let then = format!("{out} is signed; hand it in: communique powers submit {out}");
+    let then = format!("Signed; hand it in: communique powers submit {out}");
     signed(ctx, &args.by, grant.compact(), ("powers", value(&grant)), &then)
 }
 

@@ -34,7 +34,7 @@ pub fn publish(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
             .field("published", &format!("{}, entry {} of the log", publication.published, publication.receipt.index));
         ctx.out.field("package", &format!("{}, {digest}", render::size(size)));
         superseded(&mut ctx.out, &publication);
-        ctx.out.line(&format!("Next: communique fetch {id} --out package.zip"));
+        ctx.out.command(&format!("Next: communique fetch {id} --out package.zip"));
     }
     Ok(())
 }
@@ -86,10 +86,10 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
     if ctx.json {
         ctx.out.json(&json!({ "file": to, "publication": value(&publication) }));
     } else {
-        ctx.out.line(&format!("{}: {}, {digest}", to.display(), render::size(size)));
+        ctx.out.field("package", &format!("{}, {digest}, {}", render::size(size), render::path(to)));
         superseded(&mut ctx.out, &publication);
         let pin = session.pinned().founding();
-        ctx.out.line(&format!("Next: communique verify {} --charter-pin {pin}", to.display()));
+        ctx.out.command(&format!("Next: communique verify {} --charter-pin {pin}", to.display()));
     }
     Ok(())
 }

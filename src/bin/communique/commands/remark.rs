@@ -108,8 +108,11 @@ fn list(
         for (remark, entry) in &remarks {
             let whom = if remark.audience == Audience::Own { ", within the party" } else { "" };
             ctx.out.heading(&format!(
-                "Revision {}, {} ({}), {}{whom}",
-                remark.revision, remark.party, remark.author, entry.time
+                "Revision {}, {}, who calls himself or herself {}, logged {}{whom}",
+                remark.revision,
+                remark.party,
+                render::quoted(remark.author.as_str()),
+                entry.time
             ));
             ctx.out.verbatim(remark.text.as_str());
         }

@@ -245,9 +245,9 @@ pub fn done(
         let body = act.body();
         let who = session.grant(&body.grant).map_or_else(String::new, |g| {
             let holder = &g.body().holder;
-            format!(", {}, {}", render::name(&holder.names), render::name(&holder.titles))
+            format!(", {}", render::person(holder))
         });
-        let place = body.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
+        let place = body.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
         let (done, of) = wording::past(body);
         out.field(done, &format!("{}{who}, {}{place}{of}", body.party, body.time));
         if let Some(time) = revoked.get(&body.grant).filter(|_| body.act.is_signature()) {
@@ -291,8 +291,11 @@ pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
     }
     for m in communique::domain::text::mixed_script_words(words) {
         out.line(&format!(
-            "Worth a look: line {}, column {}: “{}” mixes letters of {} with others.",
-            m.line, m.column, m.word, m.script
+            "Worth a look: line {}, column {}: {} mixes letters of {} with others.",
+            m.line,
+            m.column,
+            render::quoted(&m.word),
+            m.script
         ));
     }
     out.verbatim(words);

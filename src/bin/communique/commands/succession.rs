@@ -62,12 +62,12 @@ pub fn next(ctx: &mut Context, args: Next) -> Result<(), Failure> {
         ctx.out.json(&json!({ "file": args.out, "version": version, "fingerprint": fingerprint, "changes": changed }));
     } else {
         let file = args.out.display();
-        ctx.out.field("charters", &file.to_string());
+        ctx.out.field("charters", &render::path(&args.out));
         ctx.out.field("fingerprint", &format!("{fingerprint}, of charter {version}"));
         told(&mut ctx.out, &changed);
         ctx.out.line("Next: pass it on; each party reads it and adopts it.");
-        ctx.out.line(&format!("  communique charter show {file}"));
-        ctx.out.line(&format!("  communique charter adopt {file} --key KEY --out ADOPTION.jws"));
+        ctx.out.command(&format!("  communique charter show {file}"));
+        ctx.out.command(&format!("  communique charter adopt {file} --key KEY --out ADOPTION.jws"));
     }
     Ok(())
 }
@@ -135,17 +135,18 @@ fn adopted(ctx: &mut Context, to: &Path, adoption: &Statement<Adoption>, charter
         ctx.out.json(&json!({ "file": to, "party": party, "digest": adoption.digest(), "version": charter.version,
             "fingerprint": charter.digest() }));
     } else if charter.version == 1 {
-        ctx.out
-            .line(&format!("{}: {party} adopts the charter; give it to the operator of the exchange.", to.display()));
+        let to = render::path(to);
+        ctx.out.line(&format!("With {to}, {party} adopts the charter; give it to the operator of the exchange."));
     } else {
+        let whole = render::path(to);
+        ctx.out.line(&format!("Signed: the adoption of charter {} by {party}, {whole}.", charter.version));
         let (to, file) = (to.display(), file.display());
-        ctx.out.line(&format!("{to}: the adoption of charter {} by {party}, signed.", charter.version));
         ctx.out.paragraph(
             "",
             "Next: whoever is first puts the charter forward with its adoption; every other adoption is handed in by itself. Any party may carry it.",
         );
-        ctx.out.line(&format!("  communique charter propose {file} --adoption {to}"));
-        ctx.out.line(&format!("  communique charter submit-adoption {to}"));
+        ctx.out.command(&format!("  communique charter propose {file} --adoption {to}"));
+        ctx.out.command(&format!("  communique charter submit-adoption {to}"));
     }
 }
 
@@ -278,14 +279,14 @@ pub fn fetch(ctx: &mut Context, proposed: Option<Digest>, to: &Path) -> Result<(
         ctx.out.json(&json!({ "file": to, "fingerprints": fingerprints }));
     } else if let Some((version, digest)) = newest {
         let rest = if charters.len() == 1 { "charter 1 alone".into() } else { format!("charters 1 to {version}") };
-        ctx.out.line(&format!("{}: {rest}, the last with fingerprint {digest}.", to.display()));
+        ctx.out.line(&format!("File {}: {rest}, the last with fingerprint {digest}.", render::path(to)));
         let next = match proposed {
-            Some(_) => format!("Next: read it (communique charter show {}), and adopt it.", to.display()),
+            Some(_) => format!("Next: read it (communique charter show {}), and adopt it.", render::path(to)),
             None => {
                 "It may take the place of the file that the profile names as charter; the pin stays as it is.".into()
             }
         };
-        ctx.out.paragraph("", &next);
+        ctx.out.line(&next);
     }
     Ok(())
 }
@@ -351,17 +352,23 @@ pub fn value(version: &Version) -> Value {
 /// What changes, a line each.
 fn told(out: &mut Out, changes: &[Change]) {
     for change in changes {
-        out.paragraph("  ", &change_words(change));
+        out.line(&format!("  {}", change_words(change)));
     }
 }
 
 fn change_words(change: &Change) -> String {
-    let (old, new) = (change.old.as_deref().unwrap_or("none"), change.new.as_deref().unwrap_or("none"));
+    let said = |value: &Option<String>| match value {
+        None => "none".to_owned(),
+        // The one thing here that says anything at all; the rest are keys, digests, domains and numbers.
+        Some(names) if change.what == "names" => render::quoted(names),
+        Some(value) => value.clone(),
+    };
+    let (old, new) = (said(&change.old), said(&change.new));
     match (&change.party, change.what) {
-        (Some(party), "joins") => format!("{party} JOINS, with the authority key {new}"),
-        (Some(party), "leaves") => format!("{party} LEAVES, whose authority key is {old}"),
-        (Some(party), what) => format!("{party}: {what} {old} → {new}"),
-        (None, what) => format!("the exchange: {what} {old} → {new}"),
+        (Some(party), "joins") => format!("party {party} JOINS, with the authority key {new}"),
+        (Some(party), "leaves") => format!("party {party} LEAVES, whose authority key is {old}"),
+        (Some(party), what) => format!("party {party}: {what} {old} becomes {new}"),
+        (None, what) => format!("the exchange: {what} {old} becomes {new}"),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     args::{Text, Way},
     errors::Failure,
     profile,
-    render::Out,
+    render::{self, Out},
 };
 
 /// How many faults or changes are shown to a person.
@@ -120,7 +120,7 @@ pub fn warn(out: &mut Out, found: &[Misalignment]) {
     }
     out.paragraph("", "Worth a look: the languages differ (a warning; numbers in words are not read):");
     for misalignment in found.iter().take(SHOWN) {
-        out.paragraph("  ", &misalignment.to_string());
+        out.line(&format!("  {misalignment}"));
     }
     if found.len() > SHOWN {
         out.line(&format!("  … and {} more", found.len() - SHOWN));
@@ -158,7 +158,7 @@ fn import(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Directio
     } else {
         let err = &mut ctx.err;
         let counted = if paragraphs == 1 { "1 paragraph".into() } else { format!("{paragraphs} paragraphs") };
-        err.line(&format!("{}: {counted}, {} mended", file.display(), cleaned.changed));
+        err.line(&format!("{counted}, {} mended, in the file {}", cleaned.changed, render::path(file)));
         if imported.has_tracked_changes() {
             err.heading("WARNING: the document has tracked changes that nobody has accepted or rejected.");
             err.line(
@@ -177,13 +177,13 @@ fn import(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Directio
 }
 
 fn report(ctx: &mut Context, file: &Path, faults: &[Fault], mixed: &[MixedWord]) {
-    let file = file.display();
+    let file = render::path(file);
     if faults.is_empty() {
-        ctx.out.line(&format!("{file}: obeys {}", text::RULES));
+        ctx.out.line(&format!("File {file} obeys {}", text::RULES));
     } else {
         let more = if faults.len() == text::FAULTS_LISTED { " or more" } else { "" };
         let faults = if faults.len() == 1 { "1 fault".into() } else { format!("{}{more} faults", faults.len()) };
-        ctx.out.line(&format!("{file}: {faults} against {}", text::RULES));
+        ctx.out.line(&format!("File {file} has {faults} against {}", text::RULES));
     }
     for fault in faults.iter().take(SHOWN) {
         ctx.out.line(&format!("  {fault}"));
@@ -196,8 +196,8 @@ fn report(ctx: &mut Context, file: &Path, faults: &[Fault], mixed: &[MixedWord])
             m.letters.iter().map(|(c, script)| format!("{c} U+{:04X} {script}", u32::from(*c))).collect();
         let (line, column) = (m.line, m.column);
         ctx.out.line(&format!(
-            "  worth a look: line {line}, column {column}: “{}” is {}, but has {}",
-            m.word,
+            "  worth a look: line {line}, column {column}: {} is {}, but has {}",
+            render::quoted(&m.word),
             m.script,
             letters.join(", ")
         ));
@@ -224,7 +224,7 @@ fn clean(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Direction
             "left": cleaned.left.iter().map(fault).collect::<Vec<_>>(), "text": to.is_none().then_some(&cleaned.text) }));
     } else {
         let err = &mut ctx.err;
-        err.line(&format!("{}: {} mended", file.display(), cleaned.changed));
+        err.line(&format!("{} mended, in the file {}", cleaned.changed, render::path(file)));
         for change in cleaned.changes.iter().take(SHOWN) {
             err.line(&format!("  {change}"));
         }
@@ -242,9 +242,7 @@ fn give(ctx: &mut Context, to: Option<&Path>, cleaned: &Cleaned) -> Result<(), F
         Some(to) => profile::write_new(to, cleaned.text.as_bytes(), false)?,
         None if ctx.json => (),
         None if ctx.out.is_terminal() => {
-            for line in cleaned.text.lines() {
-                ctx.out.line(line);
-            }
+            ctx.out.verbatim(&cleaned.text);
         }
         None => ctx.out.raw(cleaned.text.as_bytes()),
     }

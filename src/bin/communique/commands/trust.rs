@@ -41,14 +41,14 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
             ));
             for (file, der, authority) in &authorities {
                 scene.line(&format!(
-                    "  {} until {}, SHA-256 {}",
-                    file.display(),
+                    "  authority of {} until {}, SHA-256 {}",
+                    render::path(file),
                     authority.not_after(),
                     Digest::of(der.as_bytes())
                 ));
             }
             for (file, digest) in &revoked {
-                scene.line(&format!("  refused from now on: {}, SHA-256 {digest}", file.display()));
+                scene.line(&format!("  refused from now on: {}, SHA-256 {digest}", render::path(file)));
             }
             confirm::typed(ctx, &consent, "sign it", &party)?;
             let key = announced.unlock(&consent.passphrase)?;
@@ -59,11 +59,7 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
             if ctx.json {
                 ctx.out.json(&json!({ "file": out, "trust": value(&trust) }));
             } else {
-                ctx.out.line(&format!(
-                    "{} is signed; hand it in: communique trust submit {}",
-                    out.display(),
-                    out.display()
-                ));
+                ctx.out.command(&format!("Signed; hand it in: communique trust submit {}", out.display()));
             }
         }
         args::Trust::Submit { file } => {

@@ -40,9 +40,10 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
                 ctx.out.gap();
             }
             say(&mut ctx.out, path, verdict, args.charter_pin);
+            let shown = verdict.findings().is_some();
             if args.texts {
                 let texts = texts(path, verdict, args.unproven)?;
-                if texts.is_empty() && verdict.findings().is_some() {
+                if texts.is_empty() && shown {
                     ctx.out.line("The texts are not shown, since nothing is proven without --charter-pin; --unproven shows them all the same.");
                 }
                 for (lang, words) in texts {
@@ -50,6 +51,10 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
                     ctx.out.heading(&format!("Text {lang}"));
                     ctx.out.verbatim(&words);
                 }
+            }
+            // What a package brings may fill many screens: the verdict stands at their end as well.
+            if shown {
+                head(&mut ctx.out, path, verdict);
             }
         }
     }
@@ -82,29 +87,36 @@ fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, 
     for t in &findings.texts {
         let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
         let words = verify::text(BufReader::new(file), findings, &t.lang)
-            .map_err(|e| Failure::refused(format!("{}: {e}", path.display())))?;
+            .map_err(|e| Failure::refused(format!("{}: {e}", render::path(path))))?;
         texts.push((t.lang.to_string(), words));
     }
     Ok(texts)
 }
 
+/// The verdict in one line. It begins with words of ours: a file's name may say anything.
+fn head(out: &mut Out, path: &Path, verdict: &Verdict) {
+    let words = match verdict {
+        Verdict::Proven(_) => "PROVEN against the charter that you trust".to_owned(),
+        Verdict::Unpinned(_) => "CONSISTENT, but nothing is proven".to_owned(),
+        Verdict::Failed { check, .. } => format!("FAILED at {check}"),
+        Verdict::CannotRead { .. } => "CANNOT BE READ".to_owned(),
+        Verdict::CannotJudge { .. } => "CANNOT BE JUDGED by this version".to_owned(),
+    };
+    out.heading(&format!("{words}: {}", render::path(path)));
+}
+
 /// Says a verdict to people.
 pub fn say(out: &mut Out, path: &Path, verdict: &Verdict, pin: Option<Digest>) {
-    let name = path.display();
+    head(out, path, verdict);
     match verdict {
-        Verdict::Proven(findings) => {
-            out.heading(&format!("{name}: PROVEN against the charter that you trust"));
-            found(out, findings, true);
-        }
+        Verdict::Proven(findings) => found(out, findings, true),
         Verdict::Unpinned(findings) => {
-            out.heading(&format!("{name}: CONSISTENT, but nothing is proven"));
             out.line(
                 "Anybody can make such a package. Give --charter-pin with the fingerprint of a charter that you trust.",
             );
             found(out, findings, false);
         }
         Verdict::Failed { check, detail } => {
-            out.heading(&format!("{name}: FAILED at {check}"));
             out.field("must hold", check.line());
             out.shown(&format!("{:<12} {detail}", "but"));
             let next = if check.id() == "PIN" && pin.is_some() {
@@ -115,12 +127,10 @@ pub fn say(out: &mut Out, path: &Path, verdict: &Verdict, pin: Option<Digest>) {
             out.field("next", next);
         }
         Verdict::CannotRead { detail } => {
-            out.heading(&format!("{name}: CANNOT BE READ"));
             out.shown(&format!("{:<12} {detail}", "why"));
             out.field("next", "check the path and the medium, then verify again");
         }
         Verdict::CannotJudge { detail } => {
-            out.heading(&format!("{name}: CANNOT BE JUDGED by this version"));
             out.shown(&format!("{:<12} {detail}", "why"));
             out.field("next", "use a newer version of this tool");
         }
@@ -133,7 +143,7 @@ fn found(out: &mut Out, f: &Findings, proven: bool) {
     while let Some(original) = corrected {
         out.gap();
         out.heading(&format!(
-            "{} corrects {}, whose own package is in this one:",
+            "What {} corrects, {}, whose own package is in this one:",
             before.communique, original.communique
         ));
         document(out, original, proven);
@@ -198,7 +208,8 @@ fn document(out: &mut Out, f: &Findings, proven: bool) {
 /// A party, who signed for it and how.
 fn party(out: &mut Out, party: &PartyFound, proven: bool) {
     let names = render::names(&party.names);
-    out.line(&if proven { format!("{}: {names}", party.id) } else { format!("{} claims to be {names}", party.id) });
+    let is = if proven { "is" } else { "claims to be" };
+    out.field("party", &format!("{} {is} {names}", party.id));
     for s in &party.signatories {
         let who = who(&s.deed, proven);
         out.line(&match (&s.capacity, proven) {
@@ -214,16 +225,20 @@ fn party(out: &mut Out, party: &PartyFound, proven: bool) {
             declared(out, "    with this declaration", d);
         }
         if let Some(ended) = &s.revoked {
-            out.line(&format!("    full powers revoked after completion, on {}: {}", ended.logged, ended.reason));
+            out.line(&format!("    full powers revoked after completion, on {}, for these reasons:", ended.logged));
+            out.verbatim(&ended.reason);
         }
     }
     for u in &party.uncounted {
         let how = if u.ad_referendum { ", ad referendum" } else { "" };
         let why = match &u.revoked {
-            Some(ended) => format!("full powers revoked before completion, on {}: {}", ended.logged, ended.reason),
+            Some(ended) => format!("full powers revoked before completion, on {}, for these reasons:", ended.logged),
             None => "no confirmation of it counts".into(),
         };
         out.line(&format!("  does not count{how}: {}; {why}", who(&u.deed, proven)));
+        if let Some(ended) = &u.revoked {
+            out.verbatim(&ended.reason);
+        }
     }
     for d in &party.declarations {
         declared(out, &format!("  declared by {}", who(&d.deed, proven)), d);
@@ -231,7 +246,7 @@ fn party(out: &mut Out, party: &PartyFound, proven: bool) {
 }
 
 fn who(d: &Deed, proven: bool) -> String {
-    let place = d.place.as_ref().map(|p| format!(", {p}")).unwrap_or_default();
+    let place = d.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
     let named = format!("{}, {}, {}{place}", render::names(&d.names), render::names(&d.titles), d.time);
     if proven { format!("{named} (logged {})", d.logged) } else { format!("somebody who claims to be {named}") }
 }
@@ -240,7 +255,7 @@ fn who(d: &Deed, proven: bool) -> String {
 fn declared(out: &mut Out, how: &str, d: &DeclarationFound) {
     out.line(&format!("{how}, on revision {}:", d.revision));
     for (lang, words) in &d.texts {
-        out.line(&format!("      {lang}:"));
+        out.line(&format!("      in the language {lang}:"));
         out.verbatim(words.as_str());
     }
 }

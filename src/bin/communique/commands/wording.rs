@@ -21,7 +21,7 @@ use crate::render::{self, Out};
 /// Who acts for whom.
 pub fn who(party: &PartyId, grant: &Statement<Powers>) -> String {
     let holder = &grant.body().holder;
-    format!("{party}, by {}, {}", render::name(&holder.names), render::name(&holder.titles))
+    format!("{party}, by {}", render::person(holder))
 }
 
 /// What an act on what was read means. Whoever signs reads this last.
@@ -190,7 +190,7 @@ impl Next {
     pub fn say(&self, out: &mut Out) {
         out.paragraph("", &self.words);
         for command in &self.commands {
-            out.line(&format!("  communique {command}"));
+            out.command(&format!("  communique {command}"));
         }
     }
 }

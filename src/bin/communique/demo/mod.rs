@@ -173,13 +173,13 @@ fn farewell(tell: &mut Teller<'_>, dir: &Path, pin: communique::domain::id::Dige
     let (at, tool) = (dir.display(), this_program());
     tell.out.gap();
     tell.out.heading(&format!("Done in {seconds:.1} s. Three commands to try next:"));
-    tell.out.line(&format!("  {tool} verify {at}/package.zip --charter-pin {pin}"));
+    tell.out.command(&format!("  {tool} verify {at}/package.zip --charter-pin {pin}"));
     if serving {
-        tell.out.line(&format!("  {tool} --profile {at}/parties/boreal/profile.toml list"));
-        tell.out.line(&format!("  {tool} --profile {at}/parties/cedar/profile.toml new {at}/drafts/1/draft.toml"));
+        tell.out.command(&format!("  {tool} --profile {at}/parties/boreal/profile.toml list"));
+        tell.out.command(&format!("  {tool} --profile {at}/parties/cedar/profile.toml new {at}/drafts/1/draft.toml"));
         tell.out.line(&format!("The passphrase of every sample key: {}", parties::PASSPHRASE));
     } else {
-        tell.out.line(&format!("  unzip -l {at}/package.zip"));
+        tell.out.command(&format!("  unzip -l {at}/package.zip"));
         tell.out.line(&format!("  {tool} demo --serve"));
     }
     tell.out.flush();

@@ -225,7 +225,7 @@ const TABLE: &[Row] = &[
         let of_0 = |e: &Entry| e.stream == StreamId::Party(played::party(0));
         second.before = Box::new(move |f| remove_logged(f, |e| ended(e) && of_0(e)));
         *p = Plan::correcting(second.play());
-        let newer = |e: &Entry| e.kind == Kind::Powers && e.seq == 4;
+        let newer = |e: &Entry| e.kind == Kind::Powers && e.seq == 3;
         p.before = Box::new(move |f| remove_logged(f, |e| of_0(e) && (e.kind == Kind::Revocation || newer(e))));
     }),
     (Check::Rectifies, "without an adoption that the original shows", |p| {

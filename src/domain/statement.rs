@@ -142,7 +142,9 @@ fn header<B: Body>(key: &PublicKey) -> Arc<str> {
 
 /// How many headers are remembered: whose a statement is is asked again and again, and a thumbprint is a digest.
 const REMEMBERED: usize = 4096;
-static HEADERS: LazyLock<RwLock<HashMap<([u8; 32], &'static str), Arc<str>>>> = LazyLock::new(RwLock::default);
+/// By key and kind of statement.
+type Headers = HashMap<([u8; 32], &'static str), Arc<str>>;
+static HEADERS: LazyLock<RwLock<Headers>> = LazyLock::new(RwLock::default);
 
 fn make_header<B: Body>(key: &PublicKey) -> String {
     #[derive(Serialize)]

@@ -198,7 +198,7 @@ struct Case {
 }
 
 fn case(bases: &[engine::Base], seed: u64, number: u64) -> Case {
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         let (what, played) = plans::played(seed, number);
         let pin = played.charter.digest();
         // Now and then by no pin, or by a wrong one.

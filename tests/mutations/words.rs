@@ -67,7 +67,7 @@ pub fn of_bytes(bytes: &[u8], dice: &mut Dice) -> (String, Vec<u8>) {
             "cut"
         }
         _ => {
-            new.extend((0..long).map(|_| if long % 2 == 0 { 0 } else { dice.byte() }));
+            new.extend((0..long).map(|_| if long.is_multiple_of(2) { 0 } else { dice.byte() }));
             "bytes at the end"
         }
     };

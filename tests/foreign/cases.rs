@@ -26,8 +26,8 @@ pub struct Case {
 
 /// The order of the base point, 2^252 + 27742317777372353535851937790883648493, little-endian.
 pub const ORDER: [u8; 32] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
 /// k, of what is signed (RFC 8032, section 5.1.7).
@@ -122,12 +122,10 @@ pub fn all() -> Vec<Case> {
         let fits = |k| vanishes(point * k + point);
         Recipe { key: [0; 32], r: [0; 32], s: &|_| [0; 32], fits: &fits }.make("all-zero")
     };
-    let mixed = |r: [u8; 32], fits: &dyn Fn(Scalar) -> bool, name| {
-        Recipe { key: mixed_key, r, s: &honest, fits }.make(name)
-    };
-    let under_an_honest_key = |r: [u8; 32], s: &dyn Fn(Scalar) -> [u8; 32], name| {
-        Recipe { key, r, s, fits: &any }.make(name)
-    };
+    let mixed =
+        |r: [u8; 32], fits: &dyn Fn(Scalar) -> bool, name| Recipe { key: mixed_key, r, s: &honest, fits }.make(name);
+    let under_an_honest_key =
+        |r: [u8; 32], s: &dyn Fn(Scalar) -> [u8; 32], name| Recipe { key, r, s, fits: &any }.make(name);
     vec![
         under_an_honest_key(nonce, &honest, "plain"),
         nobodys(neutral, "key-order-1"),

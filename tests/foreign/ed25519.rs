@@ -9,9 +9,9 @@ use curve25519_dalek::{
     edwards::{CompressedEdwardsY, EdwardsPoint},
     scalar::Scalar,
 };
+use rustls::pki_types::SignatureVerificationAlgorithm as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use rustls::pki_types::SignatureVerificationAlgorithm as _;
 
 use crate::{
     cases::{self, ORDER, challenge, plus_orders},
@@ -31,7 +31,13 @@ fn wycheproof_is_judged_by_the_written_rule() {
             let different = DIFFERENT.iter().any(|(id, _)| *id == test.id);
             let expected = (test.result == "valid") != different;
             assert!(["valid", "invalid"].contains(&test.result.as_str()), "{}", test.id);
-            assert_eq!(written_rule(&key, &text, &signature).is_ok(), expected, "the rule: {} {}", test.id, test.comment);
+            assert_eq!(
+                written_rule(&key, &text, &signature).is_ok(),
+                expected,
+                "the rule: {} {}",
+                test.id,
+                test.comment
+            );
             assert_eq!(ours(&key, &text, &signature).is_ok(), expected, "ours: {} {}", test.id, test.comment);
             *counted.entry((test.result.as_str(), expected)).or_insert(0) += 1;
             if expected {
@@ -80,11 +86,15 @@ fn the_document_tells_what_each_verifier_says() {
     let statements: Vec<_> = cases.iter().map(|c| c.statement.clone()).collect();
     let mut rows = table("| case | ");
     let columns = rows.remove(0);
-    assert_eq!(rows.iter().map(|r| r[0].as_str()).collect::<Vec<_>>(), cases.iter().map(|c| c.name).collect::<Vec<_>>());
+    assert_eq!(
+        rows.iter().map(|r| r[0].as_str()).collect::<Vec<_>>(),
+        cases.iter().map(|c| c.name).collect::<Vec<_>>()
+    );
     let told: Vec<_> = table("| case: ").into_iter().skip(1).map(|r| r[0].clone()).collect();
     assert_eq!(told, cases.iter().map(|c| c.name).collect::<Vec<_>>(), "each case is explained");
 
-    let versions: BTreeMap<_, _> = table("| verifier | ").into_iter().skip(1).map(|r| (r[0].clone(), r[1].clone())).collect();
+    let versions: BTreeMap<_, _> =
+        table("| verifier | ").into_iter().skip(1).map(|r| (r[0].clone(), r[1].clone())).collect();
     assert_eq!(versions.keys().collect::<Vec<_>>(), {
         let mut names: Vec<_> = columns[2..].iter().collect();
         names.sort();
@@ -237,7 +247,12 @@ fn table(head: &str) -> Vec<Vec<String>> {
     let lines = DOCUMENT.lines().skip_while(|l| !l.starts_with(head)).take_while(|l| l.starts_with('|'));
     let rows: Vec<_> = lines.filter(|l| !l.starts_with("| ---")).map(|l| cells(l)[1..].to_vec()).collect();
     assert!(rows.len() > 1, "no table {head:?}");
-    rows.into_iter().map(|mut r| { r.pop(); r }).collect()
+    rows.into_iter()
+        .map(|mut r| {
+            r.pop();
+            r
+        })
+        .collect()
 }
 /// The version of a crate that is in use.
 fn locked(name: &str) -> String {

@@ -72,15 +72,7 @@ fn whose_full_powers_ended_before_completion_did_not_sign() {
 
 #[test]
 fn a_declaration_given_with_a_signature_that_does_not_count_is_told() {
-    let mut plan = Plan::substitution();
-    plan.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 1));
-    // Only the first signature of the party is given with it: the one under the full powers that end.
-    let given = std::cell::Cell::new(0);
-    plan.act = Box::new(move |a| {
-        given.set(if a.act == ActKind::Propose { 0 } else { given.get() + u8::from(a.declaration.is_some()) });
-        a.declaration = a.declaration.take().filter(|_| given.get() <= 2);
-    });
-    let (_, findings) = proven(&plan);
+    let (_, findings) = proven(&Plan::declared_in_vain());
     let party = &findings.parties[0];
     assert!(party.signatories.iter().all(|s| s.declaration.is_none()), "{party:?}");
     assert_eq!((party.uncounted.len(), party.declarations.len()), (1, 1));

@@ -40,7 +40,7 @@ fn the_readme_tells_commands_that_work() {
     let played = Plan::plain().play();
     let folder = tempfile::tempdir().unwrap();
     unpack(&played, folder.path());
-    let run = |file: &str, seed: u8| {
+    let run = |file: &str, seed: played::Seed| {
         let public = Signer::public(&played::key(seed)).to_bytes();
         std::process::Command::new("sh")
             .args(["-ec", &commands])

@@ -120,7 +120,7 @@ fn the_format_names_every_check_and_limit() {
         ("documents, and statements, that an entry names", entry::NAMED_LIMIT as u64),
         ("files that `published` lists", entry::FILES_LIMIT as u64),
         ("an archive", ARCHIVE_MAX),
-        ("all files of an archive", package.total),
+        ("all files of an archive, inflated", package.total),
         ("files of an archive", package.entries as u64),
         ("a file of an archive", package.file),
         ("length of a name in an archive", package.name as u64),

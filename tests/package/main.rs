@@ -12,6 +12,7 @@ mod foreign;
 mod format;
 mod played;
 mod table;
+mod vectors;
 
 use std::{
     collections::BTreeMap,
@@ -126,36 +127,6 @@ fn a_first_revision_is_proven() {
     let mut plan = Plan::plain();
     plan.also_manifest(|m| (m.revision, m.previous) = (1, None));
     assert_eq!(outcome(&plan.play()), "proven: Null");
-}
-
-#[test]
-fn what_is_foreign_is_not_judged() {
-    type Rows = [(&'static str, fn(&mut Plan))];
-    let rows: &Rows = &[
-        ("suite", |p| {
-            p.after = Box::new(|f| replace(f, &bag::charter_path(1), r#"["Ed25519"]"#, r#"["Ed25519","ML-DSA-65"]"#));
-        }),
-        ("charter format", |p| {
-            p.after = Box::new(|f| replace(f, &bag::charter_path(1), "communique.v1.charter", "communique.v2.charter"));
-        }),
-        ("format", |p| {
-            p.after = Box::new(|f| replace(f, bag::MANIFEST_PATH, "communique.v1.manifest", "communique.v2.manifest"));
-        }),
-        ("text rules", |p| p.after = Box::new(|f| replace(f, bag::MANIFEST_PATH, "text.v1", "text.v2"))),
-    ];
-    for (what, change) in rows {
-        let mut plan = Plan::plain();
-        change(&mut plan);
-        let found = plan.play().verify();
-        assert_eq!((found.name(), found.exit_code()), ("cannot_judge", 2), "{what}: {found:?}");
-        assert!(found.findings().is_none());
-    }
-}
-
-fn replace(files: &mut played::Files, path: &str, from: &str, to: &str) {
-    let text = String::from_utf8(files.remove(path).unwrap()).unwrap();
-    assert!(text.contains(from), "{path}");
-    files.insert(path.into(), text.replace(from, to).into_bytes());
 }
 
 #[test]

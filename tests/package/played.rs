@@ -1,5 +1,7 @@
-//! Sample packages for tests, made by hand from a script of what is logged, so that each rule can be broken alone while all
-//! the rest is signed, linked and listed consistently. Everything in them is plainly a sample.
+//! Sample packages, made by hand from a script of what is logged, so that each rule can be broken alone while all the rest is
+//! signed, linked and listed consistently. Everything in them is plainly a sample.
+//!
+//! Other tests, benchmarks and fuzz targets include this file: it knows the crate's public face alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +45,7 @@ pub enum Turn {
     /// A party adopts the version put forward last, with the key that it has now.
     Adopt(usize),
     /// A party has another authority key from now on; its number says which.
-    Rekey(usize, u8),
+    Rekey(usize, Seed),
     /// A trust statement, which no package carries.
     Trust(usize),
     Grant(usize, usize),
@@ -66,13 +68,37 @@ pub enum Turn {
 }
 
 type Hook<T> = Box<dyn Fn(&mut T)>;
+/// A number that a sample key is made from.
+pub type Seed = u32;
 /// The seed of the key that signs this kind of statement for this party and holder, if not the right one.
-type Choice = Box<dyn Fn(&str, usize, usize) -> Option<u8>>;
+type Choice = Box<dyn Fn(&str, usize, usize) -> Option<Seed>>;
 pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// A text, with the title in its language.
+#[derive(Clone)]
+pub struct SampleText {
+    pub lang: &'static str,
+    pub title: &'static str,
+    pub text: String,
+    pub status: Status,
+}
+
+/// An annex; its titles by language.
+#[derive(Clone)]
+pub struct SampleAnnex {
+    pub titles: &'static [(&'static str, &'static str)],
+    pub media_type: MediaType,
+    pub bytes: Vec<u8>,
+}
 
 /// What is played, and where it is broken.
 pub struct Plan {
     pub script: Vec<Turn>,
+    /// How many parties the first charter lists, before its hook; never fewer than six.
+    pub listed: usize,
+    /// The texts, by language.
+    pub texts: Vec<SampleText>,
+    pub annexes: Vec<SampleAnnex>,
     /// What is logged after `published`, and listed by it all the same.
     pub late: Vec<Turn>,
     pub charter: Hook<Charter>,
@@ -90,6 +116,7 @@ pub struct Plan {
     pub signer: Choice,
     pub compact: Hook<String>,
     pub entry: Hook<Entry>,
+    /// Changes the French text.
     pub text: Hook<String>,
     /// The files before `published` lists them.
     pub before: Hook<Files>,
@@ -139,8 +166,12 @@ pub struct Played {
 }
 
 impl Played {
+    /// The fingerprint that a reader brings.
+    pub fn pin_given(&self) -> Digest {
+        self.pin.unwrap_or(self.charter.digest())
+    }
     pub fn verify(&self) -> Verdict {
-        verify(Cursor::new(&self.zip), Some(self.pin.unwrap_or(self.charter.digest())))
+        verify(Cursor::new(&self.zip), Some(self.pin_given()))
     }
     /// The same package, for something that corrects it in another log.
     pub fn under_the_log_of(self, other: Self) -> Self {
@@ -163,18 +194,21 @@ pub fn party(p: usize) -> PartyId {
 pub fn id(depth: u8) -> CommuniqueId {
     CommuniqueId::new(1_795_424_400_000, &[7 + depth; 10])
 }
-pub fn key(seed: u8) -> SecretKey {
-    SecretKey::from_seed(&[seed; 32])
+pub fn key(seed: Seed) -> SecretKey {
+    match u8::try_from(seed) {
+        Ok(byte) => SecretKey::from_seed(&[byte; 32]),
+        Err(_) => SecretKey::from_seed(Digest::of(format!("sample key {seed}").as_bytes()).as_bytes()),
+    }
 }
-pub const DEPOSITARY: u8 = 1;
-const LOG: u8 = 2;
+pub const DEPOSITARY: Seed = 1;
+const LOG: Seed = 2;
 /// The second authority key of party 1.
-const RENEWED: u8 = 90;
-pub fn authority(p: usize) -> u8 {
-    10 + p as u8
+const RENEWED: Seed = 90;
+pub fn authority(p: usize) -> Seed {
+    if p < 6 { 10 + p as Seed } else { 1000 + p as Seed }
 }
-pub fn official(p: usize, h: usize) -> u8 {
-    50 + (p * 8 + h) as u8
+pub fn official(p: usize, h: usize) -> Seed {
+    if p < 6 { 50 + (p * 8 + h) as Seed } else { 10_000 + (p * 100 + h) as Seed }
 }
 pub fn start() -> Time {
     Time::parse("2026-11-23T09:00:00Z").unwrap()
@@ -196,7 +230,52 @@ fn salt(s: &str) -> Salt {
 }
 pub const ARABIC: &str = "نص نموذجي.\n\nاتفق الطرفان.\n";
 pub const FRENCH: &str = "Texte d’exemple.\n\nLes parties se sont mises d’accord.\n";
+/// Texts in other languages, each plainly a sample: language, title, text.
+const OTHERS: &[(&str, &str, &str)] = &[
+    ("ar", "بيان نموذجي", "هذا نص نموذجي لا يلزم أحدًا.\n\nتبين به الأطراف النموذجية كيف يوقع البيان المشترك.\n"),
+    (
+        "en",
+        "Sample communiqué",
+        "This is a sample text. It binds nobody.\n\nThe sample parties show by it how a joint communiqué is signed.\n",
+    ),
+    (
+        "es",
+        "Comunicado de ejemplo",
+        "Este es un texto de ejemplo. No obliga a nadie.\n\n¿Qué muestra? Cómo se firma un comunicado conjunto.\n",
+    ),
+    (
+        "fa",
+        "بیانیهٔ نمونه",
+        "این یک متن نمونه است و برای هیچ\u{200C}کس الزام\u{200C}آور نیست.\n\nطرف\u{200C}های نمونه با آن نشان می\u{200C}دهند که بیانیهٔ مشترک چگونه امضا می\u{200C}شود.\n",
+    ),
+    (
+        "fr",
+        "Communiqué d’exemple",
+        "Ceci est un texte d’exemple\u{202F}; il n’engage personne.\n\nLes parties d’exemple montrent par «\u{202F}ces mots\u{202F}» comment se signe un communiqué conjoint.\n",
+    ),
+    (
+        "hi",
+        "नमूना विज्ञप्ति",
+        "यह एक नमूना पाठ है। यह किसी पर बाध्यकारी नहीं है।\n\nनमूना पक्ष इससे दिखाते हैं कि संयुक्त विज्ञप्ति पर हस्ताक्षर कैसे किए जाते हैं।\n",
+    ),
+    (
+        "ru",
+        "Образец коммюнике",
+        "Это образец текста. Он никого ни к чему не обязывает.\n\nУсловные стороны показывают на нём, как подписывается совместное коммюнике.\n",
+    ),
+    (
+        "zh-Hans",
+        "示例公报",
+        "\u{3000}\u{3000}本文为示例文本，对任何人均无约束力。\n\n\u{3000}\u{3000}示例各方以此说明联合公报如何签署。\n",
+    ),
+];
 pub const ANNEX: &[u8] = b"%PDF-1.7 sample, not a real document\n";
+
+/// A sample text in this language.
+pub fn sample_text(lang: &str) -> SampleText {
+    let (lang, title, text) = *OTHERS.iter().find(|(l, ..)| *l == lang).unwrap();
+    SampleText { lang, title, text: text.into(), status: Status::Authentic }
+}
 
 /// A party joins.
 pub fn join(charter: &mut Charter, p: usize) {
@@ -228,8 +307,16 @@ impl Plan {
         script.push(Turn::Opened);
         script.extend(all().map(|(p, h)| Turn::Act(ActKind::Sign, p, h)));
         script.extend([Turn::Completed, Turn::Others(2)]);
+        let text = |lang, title, text: &str| SampleText { lang, title, text: text.into(), status: Status::Authentic };
         Self {
             script,
+            listed: parties.max(6),
+            texts: vec![text("ar", "بيان نموذجي", ARABIC), text("fr", "Communiqué d’exemple", FRENCH)],
+            annexes: vec![SampleAnnex {
+                titles: &[("ar", "ملحق نموذجي"), ("fr", "Annexe d’exemple")],
+                media_type: MediaType::Pdf,
+                bytes: ANNEX.to_vec(),
+            }],
             late: vec![],
             charter: Box::new(move |c| {
                 c.parties.truncate(parties);
@@ -268,9 +355,13 @@ impl Plan {
     pub fn plain() -> Self {
         Self::new(2, 2, Initialling::Required)
     }
+    /// Two parties of one holder each, initialling required.
+    pub fn small() -> Self {
+        Self::new(2, 1, Initialling::Required)
+    }
     /// The course of what corrects this, in the same log, with the same full powers.
     pub fn correcting(original: Played) -> Self {
-        let mut plan = Self::plain();
+        let mut plan = Self::new(2, original.charter.parties[0].quorum as usize, Initialling::Required);
         let logged = |t: &Turn| !matches!(t, Turn::Charter | Turn::Adopt(_) | Turn::Grant(..));
         plan.script.retain(logged);
         plan.original = Some(original);
@@ -339,6 +430,18 @@ impl Plan {
         plan.insert_before(Turn::Act(ActKind::Initial, 0, 0), Turn::Act(ActKind::Declare, 1, 0));
         plan
     }
+    /// A declaration that one signature alone is given with: that under full powers which end.
+    pub fn declared_in_vain() -> Self {
+        let mut plan = Self::substitution();
+        plan.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 1));
+        // Only the party's first signature names it.
+        let given = std::cell::Cell::new(0);
+        plan.act = Box::new(move |a| {
+            given.set(if a.act == ActKind::Propose { 0 } else { given.get() + u8::from(a.declaration.is_some()) });
+            a.declaration = a.declaration.take().filter(|_| given.get() <= 2);
+        });
+        plan
+    }
     /// Published before the embargo's end, as every party wanted: one while it was open, one after completion.
     pub fn released() -> Self {
         let mut plan = Self::plain();
@@ -390,7 +493,7 @@ struct Play<'a> {
     /// Signatures and confirmations, with party and holder.
     signatures: Vec<(ActKind, usize, usize, String)>,
     revoked: Vec<(usize, usize)>,
-    authorities: BTreeMap<usize, u8>,
+    authorities: BTreeMap<usize, Seed>,
     grants: BTreeMap<(usize, usize), String>,
     declared: BTreeMap<usize, Digest>,
     opening: Option<Digest>,
@@ -405,7 +508,7 @@ impl<'a> Play<'a> {
             previous: None,
             succession: Succession::Unanimous,
             adopt_by: None,
-            parties: (0..6)
+            parties: (0..plan.listed)
                 .map(|p| Party {
                     id: party(p),
                     names: names(&format!("Partie d’exemple {p}"), &format!("طرف نموذجي {p}")),
@@ -421,6 +524,7 @@ impl<'a> Play<'a> {
             server_ca: Der::new(vec![0x30, 0]).unwrap(),
             suites: vec![SUITE.into()],
         };
+        charter.parties.sort_by(|a, b| a.id.cmp(&b.id));
         (plan.charter)(&mut charter);
         let mut charters = vec![Document::of(&charter).unwrap()];
         if let Some(original) = &plan.original {
@@ -437,8 +541,8 @@ impl<'a> Play<'a> {
         }
         let (founding, charter) = (charters[0].digest(), charters[plan.under - 1].clone());
         let depth = plan.original.as_ref().map_or(0, |o| o.depth + 1);
-        let mut texts = [("ar", ARABIC.to_owned()), ("fr", FRENCH.to_owned())];
-        (plan.text)(&mut texts[1].1);
+        let mut texts = plan.texts.clone();
+        texts.iter_mut().filter(|t| t.lang == "fr").for_each(|t| (plan.text)(&mut t.text));
         let mut manifest = Manifest {
             r#type: Type::of::<Manifest>(),
             salt: salt("manifest"),
@@ -450,24 +554,28 @@ impl<'a> Play<'a> {
             previous: Some(Digest::of(b"revision 1")),
             proposer: party(0),
             rules: RULES.into(),
-            titles: names("Communiqué d’exemple", "بيان نموذجي"),
-            parties: (0..6).map(party).collect(),
+            titles: Names::new(texts.iter().map(|t| (lang(t.lang), line(t.title)))).unwrap(),
+            parties: (0..plan.listed).map(party).collect(),
             texts: texts
                 .iter()
-                .map(|(tag, text)| Text {
-                    lang: lang(tag),
-                    dir: if *tag == "ar" { Direction::Rtl } else { Direction::Ltr },
-                    status: Status::Authentic,
-                    size: text.len() as u64,
-                    sha256: Digest::of(text.as_bytes()),
+                .map(|t| Text {
+                    lang: lang(t.lang),
+                    dir: if ["ar", "fa"].contains(&t.lang) { Direction::Rtl } else { Direction::Ltr },
+                    status: t.status,
+                    size: t.text.len() as u64,
+                    sha256: Digest::of(t.text.as_bytes()),
                 })
                 .collect(),
-            annexes: vec![Annex {
-                titles: names("Annexe d’exemple", "ملحق نموذجي"),
-                media_type: MediaType::Pdf,
-                size: ANNEX.len() as u64,
-                sha256: Digest::of(ANNEX),
-            }],
+            annexes: plan
+                .annexes
+                .iter()
+                .map(|a| Annex {
+                    titles: Names::new(a.titles.iter().map(|(tag, title)| (lang(tag), line(title)))).unwrap(),
+                    media_type: a.media_type,
+                    size: a.bytes.len() as u64,
+                    sha256: Digest::of(&a.bytes),
+                })
+                .collect(),
             meeting: Some(Meeting {
                 places: names("Ville d’exemple", "مدينة نموذجية"),
                 date: Date::parse("2026-11-23").unwrap(),
@@ -481,17 +589,15 @@ impl<'a> Play<'a> {
                 entry: Digest::of(&o.published.1),
             }),
         };
+        let texts = texts.into_iter().map(|t| t.text.into_bytes());
+        let parts = manifest.parts().map(|p| p.path).zip(texts.chain(plan.annexes.iter().map(|a| a.bytes.clone())));
+        let mut files: Files = parts.collect();
         (plan.manifest)(&mut manifest);
         let manifest = Document::of(&manifest).unwrap();
-        let mut files = Files::new();
         files.insert(bag::MANIFEST_PATH.into(), manifest.bytes().to_vec());
-        for (tag, text) in &texts {
-            files.insert(format!("data/texts/{tag}.txt"), text.clone().into_bytes());
-        }
-        files.insert("data/annexes/1.pdf".into(), ANNEX.to_vec());
         // What came before the package begins: trust in the parties' streams, revision 1 in the communiqué's.
         let earlier = |length| Position { length, last: Some(Digest::of(b"earlier")) };
-        let mut streams: BTreeMap<_, _> = (0..6).map(|p| (StreamId::Party(party(p)), earlier(1))).collect();
+        let mut streams: BTreeMap<_, _> = (0..plan.listed).map(|p| (StreamId::Party(party(p)), earlier(1))).collect();
         let (mut index, mut now, mut grants, mut logged) = (0, start(), BTreeMap::new(), vec![]);
         if let Some(original) = &plan.original {
             Log { index, now, streams, grants, .. } = original.log.clone();
@@ -532,7 +638,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn sign<B: Body>(&self, body: B, seed: u8, p: usize, h: usize) -> String {
+    fn sign<B: Body>(&self, body: B, seed: Seed, p: usize, h: usize) -> String {
         let seed = (self.plan.signer)(B::NAME, p, h).unwrap_or(seed);
         let mut compact = Statement::sign(body, &key(seed)).unwrap().compact().to_owned();
         (self.plan.compact)(&mut compact);
@@ -596,7 +702,7 @@ impl<'a> Play<'a> {
         self.charters[0].digest()
     }
     /// The seed of the party's authority key.
-    fn authority(&self, p: usize) -> u8 {
+    fn authority(&self, p: usize) -> Seed {
         self.authorities.get(&p).copied().unwrap_or(authority(p))
     }
 

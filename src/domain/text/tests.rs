@@ -3,201 +3,15 @@ use FaultKind::*;
 use proptest::prelude::*;
 
 mod documented;
+mod rows;
+
+use rows::{BAD, BAD_LINES, BAD_PROSE, GOOD, GOOD_LINES, GOOD_PROSE};
 
 const LTR: Direction = Direction::Ltr;
 const RTL: Direction = Direction::Rtl;
 
 /// Each row: what it shows, the direction, the text, and the first fault's line, column and kind, if any.
 type Row = (&'static str, Direction, &'static str, Option<(usize, usize, FaultKind)>);
-
-#[rustfmt::skip]
-const GOOD: &[Row] = &[
-    ("ASCII", LTR, "The Parties agree.\n", None),
-    ("two paragraphs", LTR, "One.\n\nTwo.\n", None),
-    ("a paragraph of two lines", LTR, "One\ntwo.\n\nThree.\n", None),
-    ("doubled space inside", LTR, "One.  Two.\n", None),
-    ("French, narrow no-break space", LTR, "«\u{202F}D’accord\u{202F}», dit-elle\u{202F};\n", None),
-    ("French, no-break space", LTR, "«\u{A0}D’accord\u{A0}»\u{A0}: l’œuvre\n", None),
-    ("Russian", LTR, "Министр иностранных дел, № 5, «й», ё\n", None),
-    ("Russian with a stress mark", LTR, "за\u{301}мок и замо\u{301}к\n", None),
-    ("Arabic", RTL, "اتفق الطرفان على ما يلي:\n", None),
-    ("Arabic with vowels", RTL, "مُحَمَّد\n", None),
-    ("Arabic with a right-to-left mark", RTL, "الأمم المتحدة (UN)\u{200F}.\n", None),
-    ("left-to-right mark in Arabic", RTL, "اللغة C++\u{200E} هنا\n", None),
-    ("Arabic letter mark", RTL, "١\u{61C}-٢\n", None),
-    ("mark at a line's start", RTL, "\u{200F}UN هي\n", None),
-    ("Persian with a non-joiner", RTL, "می\u{200C}خواهم\n", None),
-    ("non-joiner after hamza", RTL, "سوء\u{200C}استفاده\n", None),
-    ("non-joiner after a digit", RTL, "برنامه ۲۵\u{200C}ساله\n", None),
-    ("non-joiner after a vowel sign", RTL, "نامه\u{64E}\u{200C}ای\n", None),
-    ("joiner at a word's end", RTL, "۱۴۰۲ ه\u{200D}. ش\n", None),
-    ("tatweel and joiner", RTL, "هـ\u{200D}\n", None),
-    ("Hebrew", RTL, "שָׁלוֹם\n", None),
-    ("Urdu", RTL, "پاکستان اور\n", None),
-    ("Hindi with a joiner", LTR, "क्\u{200D}ष\n", None),
-    ("Hindi with a non-joiner", LTR, "क्\u{200C}ष\n", None),
-    ("Bengali", LTR, "র\u{200D}্যাব ও র\u{200C}্য\n", None),
-    ("Sinhala", LTR, "ශ්\u{200D}රී ලංකා\n", None),
-    ("Malayalam with a joiner at the end", LTR, "അവന്\u{200D} വന്നു\n", None),
-    ("Tamil", LTR, "தமிழ்\n", None),
-    ("Chinese", LTR, "\u{3000}\u{3000}双方同意。\n", None),
-    ("Japanese", LTR, "\u{3000}両国は、カタカナで協力する。\n", None),
-    ("Han with a selector", LTR, "葛\u{E0100}飾区\n", None),
-    ("Han with a standard selector", LTR, "\u{5026}\u{FE00}\n", None),
-    ("Korean", LTR, "대한민국\n", None),
-    ("Khmer with zero width spaces", LTR, "ព្រះរាជា\u{200B}ណាចក្រ\u{200B}កម្ពុជា\n", None),
-    ("Thai with a zero width space", LTR, "สวัสดี\u{200B}ครับ\n", None),
-    ("Lao", LTR, "ສະບາຍ\u{200B}ດີ\n", None),
-    ("Myanmar", LTR, "မြန်မာ\u{200B}နိုင်ငံ\n", None),
-    ("Mongolian with a selector", LTR, "ᠨ\u{180B}ᠠ ᠠ\u{180F}\n", None),
-    ("Mongolian suffix", LTR, "ᠮᠣᠩᠭᠣᠯ\u{202F}ᠤᠨ\n", None),
-    ("Vietnamese", LTR, "Cộng hòa xã hội chủ nghĩa Việt Nam\n", None),
-    ("Amharic", LTR, "የኢትዮጵያ ፌዴራላዊ\n", None),
-    ("Tifinagh", LTR, "ⵜⴰⵎⴰⵣⵉⵖⵜ\n", None),
-    ("N’Ko", RTL, "ߒߞߏ\n", None),
-    ("Adlam", RTL, "𞤆𞤵𞤤𞤢𞤪\n", None),
-    ("a symbol that is one code point", LTR, "☎ \u{1F600}\n", None),
-    ("the euro, and a sign of Unicode 14.0", LTR, "€ \u{20C0}\n", None),
-    ("Vietnamese with a mark that has no composed form", LTR, "Nghị định thư, q\u{309}\n", None),
-    ("Hebrew with points and accents", RTL, "בְּרֵאשִׁ֖ית בָּרָ֣א שָּׁ\n", None),
-    ("Arabic with harakat and shadda", RTL, "ٱلْأُمَمُ ٱلْمُتَّحِدَةُ\n", None),
-    ("Devanagari with nukta and conjuncts", LTR, "अन्तर्राष्ट्रीय क़ानून\n", None),
-    ("Thai with tones over vowels", LTR, "ที่ปรึกษา น้ำ\n", None),
-    ("Tibetan", LTR, "བསྒྲུབས་པ\n", None),
-    ("the tallest Tibetan stack, eight marks", LTR, "\u{F67}\u{F90}\u{FB5}\u{FA8}\u{FB3}\u{FBA}\u{FBC}\u{FBB}\u{F82}\n", None),
-    ("Burmese with stacks", LTR, "သင်္ဘောကျွန်ုပ်တို့\n", None),
-    ("Khmer with subscripts", LTR, "ស្ត្រី ព្រះ ខ្ញុំ\n", None),
-    ("Tamil with vowel signs on both sides", LTR, "ஸ்ரீ கௌரவம் கொள்கை\n", None),
-    ("Vedic stroke over a visarga", LTR, "क\u{903}\u{1CE2}\n", None),
-    ("a mark after a joiner", LTR, "র\u{200D}্য\n", None),
-    ("a mark on a dotted circle", LTR, "the sign \u{25CC}\u{301}\n", None),
-    ("Egyptian digits of Arabic number signs", RTL, "\u{600}١٢\n", None),
-];
-
-#[rustfmt::skip]
-const BAD: &[Row] = &[
-    ("nothing", LTR, "", Some((1, 1, Empty))),
-    ("one LF", LTR, "\n", Some((1, 1, EmptyLineAtStart))),
-    ("empty line first", LTR, "\nA\n", Some((1, 1, EmptyLineAtStart))),
-    ("empty line last", LTR, "A\n\n", Some((2, 1, EmptyLineAtEnd))),
-    ("two empty lines", LTR, "A\n\n\nB\n", Some((3, 1, ExtraEmptyLine))),
-    ("no LF", LTR, "A\nBé", Some((2, 3, NoFinalLineFeed))),
-    ("spaces only", LTR, "A\n  \nB\n", Some((2, 1, BlankLine))),
-    ("a mark only", RTL, "A\n\u{200F}\nB\n", Some((2, 1, BlankLine))),
-    ("ideographic space only", LTR, "A\n\u{3000}\nB\n", Some((2, 1, BlankLine))),
-    ("leading space", LTR, " A\n", Some((1, 1, SpaceAtLineStart))),
-    ("leading no-break space", LTR, "\u{A0}A\n", Some((1, 1, SpaceAtLineStart))),
-    ("leading narrow no-break space", LTR, "\u{202F}A\n", Some((1, 1, SpaceAtLineStart))),
-    ("trailing space", LTR, "A \n", Some((1, 2, SpaceAtLineEnd))),
-    ("trailing space after other letters", LTR, "é \n", Some((1, 2, SpaceAtLineEnd))),
-    ("trailing no-break space", LTR, "A\u{A0}\n", Some((1, 2, SpaceAtLineEnd))),
-    ("trailing narrow no-break space", LTR, "A\u{202F}\n", Some((1, 2, SpaceAtLineEnd))),
-    ("trailing ideographic space", LTR, "双\u{3000}\n", Some((1, 2, SpaceAtLineEnd))),
-    ("CRLF", LTR, "A\r\n", Some((1, 2, CarriageReturn))),
-    ("CR", LTR, "A\rB\n", Some((1, 2, CarriageReturn))),
-    ("tab", LTR, "A\tB\n", Some((1, 2, Tab))),
-    ("escape", LTR, "A\u{1B}[31m\n", Some((1, 2, Control))),
-    ("NUL", LTR, "A\0\n", Some((1, 2, Control))),
-    ("delete", LTR, "A\u{7F}\n", Some((1, 2, Control))),
-    ("C1 control", LTR, "A\u{9B}\n", Some((1, 2, Control))),
-    ("byte order mark", LTR, "\u{FEFF}A\n", Some((1, 1, ByteOrderMark))),
-    ("thin space", LTR, "A\u{2009}B\n", Some((1, 2, ExoticSpace))),
-    ("figure space", LTR, "A\u{2007}B\n", Some((1, 2, ExoticSpace))),
-    ("Ogham space", LTR, "A\u{1680}B\n", Some((1, 2, ExoticSpace))),
-    ("Braille blank", LTR, "A\u{2800}B\n", Some((1, 2, ExoticSpace))),
-    ("line separator", LTR, "A\u{2028}B\n", Some((1, 2, LineSeparator))),
-    ("paragraph separator", LTR, "A\u{2029}B\n", Some((1, 2, LineSeparator))),
-    ("embedding", RTL, "A\u{202B}B\n", Some((1, 2, BidiControl))),
-    ("override", RTL, "A\u{202E}B\n", Some((1, 2, BidiControl))),
-    ("isolate", RTL, "A\u{2067}B\n", Some((1, 2, BidiControl))),
-    ("end of isolate", RTL, "A\u{2069}B\n", Some((1, 2, BidiControl))),
-    ("tag", LTR, "A\u{E0041}\n", Some((1, 2, Tag))),
-    ("language tag", LTR, "A\u{E0001}\n", Some((1, 2, Tag))),
-    ("soft hyphen", LTR, "co\u{AD}opération\n", Some((1, 3, SoftHyphen))),
-    ("word joiner", LTR, "A\u{2060}B\n", Some((1, 2, Invisible))),
-    ("grapheme joiner", LTR, "A\u{34F}B\n", Some((1, 2, Invisible))),
-    ("Hangul filler", LTR, "A\u{3164}B\n", Some((1, 2, Invisible))),
-    ("Mongolian vowel separator", LTR, "ᠨ\u{180E}ᠠ\n", Some((1, 2, Invisible))),
-    ("invisible times", LTR, "A\u{2062}B\n", Some((1, 2, Invisible))),
-    ("selector 4", LTR, "双\u{FE03}\n", Some((1, 2, Invisible))),
-    ("null notehead", LTR, "A\u{1D159}\n", Some((1, 2, Invisible))),
-    ("private use", LTR, "A\u{E000}\n", Some((1, 2, PrivateUse))),
-    ("private use, plane 16", LTR, "A\u{100000}\n", Some((1, 2, PrivateUse))),
-    ("noncharacter", LTR, "A\u{FDD0}\n", Some((1, 2, Noncharacter))),
-    ("last code point", LTR, "A\u{10FFFF}\n", Some((1, 2, Noncharacter))),
-    ("replacement character", LTR, "A\u{FFFD}\n", Some((1, 2, Special))),
-    ("annotation", LTR, "A\u{FFF9}\n", Some((1, 2, Special))),
-    ("object replacement", LTR, "A\u{FFFC}\n", Some((1, 2, Special))),
-    ("Unicode 15 letter", LTR, "A\u{1DF25}\n", Some((1, 2, Unassigned))),
-    ("Unicode 17 currency sign", LTR, "A\u{20C1}\n", Some((1, 2, Unassigned))),
-    ("reserved ignorable", LTR, "A\u{2065}\n", Some((1, 2, Unassigned))),
-    ("emoji presentation", LTR, "☎\u{FE0F}\n", Some((1, 2, Emoji))),
-    ("text presentation", LTR, "☎\u{FE0E}\n", Some((1, 2, Emoji))),
-    ("keycap", LTR, "1\u{20E3}\n", Some((1, 2, Emoji))),
-    ("flag", LTR, "\u{1F1EB}\u{1F1F7}\n", Some((1, 1, Emoji))),
-    ("skin tone", LTR, "\u{1F44D}\u{1F3FB}\n", Some((1, 2, Emoji))),
-    ("joined emoji", LTR, "\u{1F468}\u{200D}\u{1F469}\n", Some((1, 2, MisplacedJoiner))),
-    ("joiner in Latin", LTR, "a\u{200D}b\n", Some((1, 2, MisplacedJoiner))),
-    ("non-joiner in Cyrillic", LTR, "а\u{200C}б\n", Some((1, 2, MisplacedJoiner))),
-    ("non-joiner in Hebrew", RTL, "א\u{200C}ב\n", Some((1, 2, MisplacedJoiner))),
-    ("joiner after a digit of Hindi", LTR, "१\u{200D}क\n", Some((1, 2, MisplacedJoiner))),
-    ("non-joiner first", RTL, "\u{200C}ب\n", Some((1, 1, MisplacedJoiner))),
-    ("joiner after a space", RTL, "ب \u{200D}ب\n", Some((1, 3, MisplacedJoiner))),
-    ("non-joiner at a word's end", RTL, "می\u{200C} خواهم\n", Some((1, 3, MisplacedJoiner))),
-    ("non-joiner at a line's end", RTL, "می\u{200C}\n", Some((1, 3, MisplacedJoiner))),
-    ("joiner after a stressed Latin letter", LTR, "ca\u{301}\u{200D}\n", Some((1, 2, NotNormalised))),
-    ("joiner after a Latin mark", LTR, "q\u{301}\u{200D}\n", Some((1, 3, MisplacedJoiner))),
-    ("doubled joiner", LTR, "क्\u{200D}\u{200D}ष\n", Some((1, 4, DoubledInvisible))),
-    ("two joiners", RTL, "ب\u{200D}\u{200C}ب\n", Some((1, 3, DoubledInvisible))),
-    ("doubled mark", RTL, "ب\u{200F}\u{200F}\n", Some((1, 3, DoubledInvisible))),
-    ("two marks", RTL, "ب\u{200E}\u{200F}\n", Some((1, 3, DoubledInvisible))),
-    ("mark after joiner", RTL, "ب\u{200D}\u{200F}\n", Some((1, 3, DoubledInvisible))),
-    ("right-to-left mark, left to right", LTR, "A\u{200F}B\n", Some((1, 2, DirectionMark))),
-    ("left-to-right mark, left to right", LTR, "A\u{200E}B\n", Some((1, 2, DirectionMark))),
-    ("Arabic letter mark, left to right", LTR, "A\u{61C}B\n", Some((1, 2, DirectionMark))),
-    ("zero width space in Latin", LTR, "A\u{200B}B\n", Some((1, 2, MisplacedZeroWidthSpace))),
-    ("zero width space in Chinese", LTR, "双\u{200B}方\n", Some((1, 2, MisplacedZeroWidthSpace))),
-    ("zero width space before a space", LTR, "ក\u{200B} ក\n", Some((1, 2, MisplacedZeroWidthSpace))),
-    ("zero width space at the end", LTR, "ក\u{200B}\n", Some((1, 2, MisplacedZeroWidthSpace))),
-    ("doubled zero width space", LTR, "ក\u{200B}\u{200B}ក\n", Some((1, 3, DoubledInvisible))),
-    ("Mongolian selector in Latin", LTR, "A\u{180B}\n", Some((1, 2, MisplacedSelector))),
-    ("Mongolian selector twice", LTR, "ᠨ\u{180B}\u{180C}\n", Some((1, 3, MisplacedSelector))),
-    ("Han selector in Latin", LTR, "A\u{E0100}\n", Some((1, 2, MisplacedSelector))),
-    ("Han selector on kana", LTR, "か\u{FE00}\n", Some((1, 2, MisplacedSelector))),
-    ("Han selector twice", LTR, "葛\u{E0100}\u{E0101}\n", Some((1, 3, MisplacedSelector))),
-    ("decomposed accent", LTR, "Re\u{301}publique\n", Some((1, 2, NotNormalised))),
-    ("decomposed short i", LTR, "и\u{306}\n", Some((1, 1, NotNormalised))),
-    ("Kelvin sign", LTR, "5 \u{212A}\n", Some((1, 3, NotNormalised))),
-    ("compatibility ideograph", LTR, "\u{F900}\n", Some((1, 1, NotNormalised))),
-    ("marks out of order", LTR, "q\u{301}\u{323}\n", Some((1, 2, NotNormalised))),
-    ("Hangul by letters", LTR, "\u{1112}\u{1161}\u{11AB}\n", Some((1, 1, NotNormalised))),
-    ("a mark first in the text", LTR, "\u{301}a\n", Some((1, 1, MarkWithoutBase))),
-    ("a mark first in a line", LTR, "a\n\u{301}b\n", Some((2, 1, MarkWithoutBase))),
-    ("a spacing mark first", LTR, "\u{93E}क\n", Some((1, 1, MarkWithoutBase))),
-    ("an enclosing mark first", LTR, "\u{20DD}a\n", Some((1, 1, MarkWithoutBase))),
-    ("a mark after a space", LTR, "a \u{301}b\n", Some((1, 3, MarkWithoutBase))),
-    ("a mark after a no-break space", LTR, "a\u{A0}\u{301}b\n", Some((1, 3, MarkWithoutBase))),
-    ("a mark after a narrow no-break space", LTR, "a\u{202F}\u{301}b\n", Some((1, 3, MarkWithoutBase))),
-    ("a mark after an ideographic space", LTR, "双\u{3000}\u{3099}\n", Some((1, 3, MarkWithoutBase))),
-    ("a mark after a zero width space", LTR, "ก\u{200B}\u{E48}\n", Some((1, 3, MarkWithoutBase))),
-    ("a mark after a right-to-left mark", RTL, "ب\u{200F}\u{64E}\n", Some((1, 3, MarkWithoutBase))),
-    ("a mark after a left-to-right mark", RTL, "ب\u{200E}\u{64E}\n", Some((1, 3, MarkWithoutBase))),
-    ("a mark after an Arabic letter mark", RTL, "ب\u{61C}\u{64E}\n", Some((1, 3, MarkWithoutBase))),
-    ("nine marks", LTR, "q\u{302}\u{302}\u{302}\u{302}\u{302}\u{302}\u{302}\u{302}\u{302}\n", Some((1, 10, TooManyMarks))),
-    ("nine marks around a joiner", LTR, "क\u{94D}\u{94D}\u{94D}\u{94D}\u{94D}\u{200D}\u{94D}\u{94D}\u{94D}\u{94D}\n", Some((1, 11, TooManyMarks))),
-    ("struck through", LTR, "n\u{336}o\u{336}t\u{336}\n", Some((1, 2, Overlay))),
-    ("a slash through", LTR, "5\u{338}0\n", Some((1, 2, Overlay))),
-    ("a tilde through", LTR, "a\u{334}\n", Some((1, 2, Overlay))),
-    ("a line through", LTR, "a\u{20D2}\n", Some((1, 2, Overlay))),
-    ("a short line through", LTR, "a\u{20D3}\n", Some((1, 2, Overlay))),
-    ("a ring over", LTR, "a\u{20D8}\n", Some((1, 2, Overlay))),
-    ("a circle over", LTR, "a\u{20DA}\n", Some((1, 2, Overlay))),
-    ("a ring with a stroke", LTR, "a\u{20E0}\n", Some((1, 2, Overlay))),
-    ("a backslash through", LTR, "a\u{20E5}\n", Some((1, 2, Overlay))),
-    ("a double stroke through", LTR, "a\u{20E6}\n", Some((1, 2, Overlay))),
-    ("a long slash through", LTR, "a\u{20EB}\n", Some((1, 2, Overlay))),
-    ("third line", LTR, "Ä\n\nÖÜ\tx\n", Some((3, 3, Tab))),
-];
 
 fn found(text: &str, direction: Direction) -> Option<(usize, usize, FaultKind)> {
     let faults = check_text(text.as_bytes(), direction).err()?;
@@ -278,63 +92,23 @@ fn all_faults_are_listed_in_order() {
 
 #[test]
 fn lines_are_one_line() {
-    let good = [
-        "Joint communiqué",
-        "«\u{202F}Oui\u{202F}»",
-        "بيان مشترك (UN)\u{200F}",
-        "\u{200E}A",
-        "می\u{200C}خواهم",
-        "双方\u{3000}同意",
-    ];
-    for line in good {
+    for line in GOOD_LINES {
         assert_eq!(check_line(line), Ok(()), "{line}");
     }
-    let bad = [
-        ("", 1, Empty),
-        (" ", 1, BlankLine),
-        ("\u{200F}", 1, BlankLine),
-        (" a", 1, SpaceAtLineStart),
-        ("\u{3000}a", 1, SpaceAtLineStart),
-        ("a ", 2, SpaceAtLineEnd),
-        ("a  b", 3, DoubledSpace),
-        ("a \u{A0}b", 3, DoubledSpace),
-        ("é\u{3000} b", 3, DoubledSpace),
-        ("a\n", 2, LineBreak),
-        ("a\nb", 2, LineBreak),
-        ("a\rb", 2, CarriageReturn),
-        ("a\u{200E}\u{200F}b", 3, DoubledInvisible),
-        ("a\u{202E}b", 2, BidiControl),
-        ("a\u{1B}[2J", 2, Control),
-        ("e\u{301}", 1, NotNormalised),
-        ("a  \t", 3, DoubledSpace),
-        ("\u{301}a", 1, MarkWithoutBase),
-        ("a \u{301}", 3, MarkWithoutBase),
-        ("a\u{336}", 2, Overlay),
-        ("q\u{302}\u{302}\u{302}\u{302}\u{302}\u{302}\u{302}\u{302}\u{302}", 10, TooManyMarks),
-    ];
-    for (line, column, kind) in bad {
+    for (line, column, kind) in BAD_LINES {
         let fault = check_line(line).unwrap_err();
-        assert_eq!((fault.line, fault.column, fault.kind), (1, column, kind), "{line:?}");
+        assert_eq!((fault.line, fault.column, fault.kind), (1, *column, *kind), "{line:?}");
     }
 }
 
 #[test]
 fn prose_is_a_text_without_its_end() {
-    for prose in ["One.", "One.\nTwo.", "One.\n\nTwo.", "(UN)\u{200F}"] {
+    for prose in GOOD_PROSE {
         assert_eq!(check_prose(prose), Ok(()), "{prose:?}");
     }
-    let bad = [
-        ("", 1, Empty),
-        ("\n", 1, EmptyLineAtStart),
-        ("One.\n", 2, EmptyLineAtEnd),
-        ("One.\n\n\nTwo.", 3, ExtraEmptyLine),
-        ("One. \nTwo.", 1, SpaceAtLineEnd),
-        ("One.\n\u{301}Two.", 2, MarkWithoutBase),
-        ("One.\nTw\u{336}o.", 2, Overlay),
-    ];
-    for (prose, line, kind) in bad {
+    for (prose, line, kind) in BAD_PROSE {
         let fault = check_prose(prose).unwrap_err();
-        assert_eq!((fault.line, fault.kind), (line, kind), "{prose:?}");
+        assert_eq!((fault.line, fault.kind), (*line, *kind), "{prose:?}");
     }
 }
 

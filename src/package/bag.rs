@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::zip::DosTime;
 use crate::domain::{
-    id::{CommuniqueId, Digest},
+    id::{CommuniqueId, Digest, hex},
     manifest::Manifest,
     time::Time,
 };
@@ -80,7 +80,7 @@ pub fn archive_time(published: Time) -> DosTime {
 pub struct Sha512Digest([u8; 64]);
 impl fmt::Display for Sha512Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 impl fmt::Debug for Sha512Digest {
@@ -106,9 +106,16 @@ impl PartDigests {
     /// Of bytes in memory.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = PartHasher::default();
-        hasher.update(bytes);
-        hasher.finish()
+        Self::beside(Digest::of(bytes), bytes)
+    }
+    /// Of bytes in memory, whose SHA-256 is known.
+    pub(super) fn beside(sha256: Digest, bytes: &[u8]) -> Self {
+        Self {
+            size: bytes.len() as u64,
+            crc32: crc32fast::hash(bytes),
+            sha256,
+            sha512: Sha512Digest(Sha512::digest(bytes).into()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io::{self, Write},
+    sync::Arc,
 };
 
 use super::{
@@ -109,11 +110,11 @@ pub struct Until {
 pub struct Contents {
     pub(super) manifest: Document<Manifest>,
     /// From version 1.
-    pub(super) charters: Vec<Document<Charter>>,
+    pub(super) charters: Vec<Arc<Document<Charter>>>,
     /// Compact forms by digest.
     pub(super) statements: BTreeMap<Digest, String>,
-    /// Bytes by log index.
-    pub(super) entries: BTreeMap<u64, Vec<u8>>,
+    /// Digest and bytes by log index.
+    pub(super) entries: BTreeMap<u64, (Digest, Vec<u8>)>,
     /// The package of what it corrects.
     pub(super) original: Option<Part>,
 }
@@ -127,7 +128,7 @@ impl Contents {
     /// The charter in force at publication, whose depositary certifies.
     #[must_use]
     pub fn charter(&self) -> Option<&Document<Charter>> {
-        self.charters.last()
+        self.charters.last().map(|charter| &**charter)
     }
     /// The files that are not held in memory: texts, annexes, and the package of what is corrected.
     pub fn parts(&self) -> impl Iterator<Item = Part> {
@@ -141,7 +142,7 @@ impl Contents {
     /// What the `published` entry lists: every file of `data/` but `README.txt` and that entry, by path.
     #[must_use]
     pub fn files(&self) -> Vec<FileDigest> {
-        let records = self.records().map(|(path, bytes)| FileDigest { path, sha256: Digest::of(bytes) });
+        let records = self.records().map(|(path, sha256, _)| FileDigest { path, sha256 });
         let parts = self.parts().map(|p| FileDigest { path: p.path, sha256: p.sha256 });
         let mut files: Vec<_> = records.chain(parts).collect();
         files.sort();
@@ -149,19 +150,19 @@ impl Contents {
     }
     /// The bytes of the document of this digest.
     pub(super) fn document(&self, digest: Digest) -> Option<&[u8]> {
-        let charter = || self.charters.iter().find(|c| c.digest() == digest).map(Document::bytes);
+        let charter = || self.charters.iter().find(|c| c.digest() == digest).map(|c| c.bytes());
         if self.manifest.digest() == digest { Some(self.manifest.bytes()) } else { charter() }
     }
     /// The compact form of the statement of this digest.
     pub(super) fn statement(&self, digest: Digest) -> Option<&[u8]> {
         self.statements.get(&digest).map(String::as_bytes)
     }
-    /// The documents, statements and entries by path.
-    pub(super) fn records(&self) -> impl Iterator<Item = (String, &[u8])> {
-        let manifest = [(bag::MANIFEST_PATH.to_owned(), self.manifest.bytes())];
-        let charters = self.charters.iter().map(|c| (bag::charter_path(c.version), c.bytes()));
-        let statements = self.statements.iter().map(|(d, s)| (bag::statement_path(*d), s.as_bytes()));
-        let entries = self.entries.iter().map(|(index, bytes)| (bag::entry_path(*index), bytes.as_slice()));
+    /// The documents, statements and entries: path, digest, bytes.
+    pub(super) fn records(&self) -> impl Iterator<Item = (String, Digest, &[u8])> {
+        let manifest = [(bag::MANIFEST_PATH.to_owned(), self.manifest.digest(), self.manifest.bytes())];
+        let charters = self.charters.iter().map(|c| (bag::charter_path(c.version), c.digest(), c.bytes()));
+        let statements = self.statements.iter().map(|(d, s)| (bag::statement_path(*d), *d, s.as_bytes()));
+        let entries = self.entries.iter().map(|(index, (d, bytes))| (bag::entry_path(*index), *d, bytes.as_slice()));
         manifest.into_iter().chain(charters).chain(statements).chain(entries)
     }
 }
@@ -284,7 +285,7 @@ impl Gathering {
             return Err(Refusal::LimitReached { what: "files of a package".into(), limit: FILES_LIMIT as u64 });
         }
         let fixed = bag::README.len() + STATEMENT_LIMIT;
-        let records = self.contents.records().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        let records = self.contents.records().map(|(.., bytes)| bytes.len()).sum::<usize>();
         if records + (files + 9) * LISTING_BYTES + fixed > RECORDS_LIMIT {
             return Err(Refusal::LimitReached {
                 what: "bytes of a package's records".into(),
@@ -318,7 +319,7 @@ impl Gathering {
         }
         let chain = charters.chain(self.until.time);
         let in_force: BTreeSet<_> = chain.iter().map(|s| s.digest()).collect();
-        self.contents.charters = chain.iter().map(|s| s.charter().clone()).collect();
+        self.contents.charters = chain.iter().map(|s| Arc::new(s.charter().clone())).collect();
         for (logged, entry) in stream {
             let of = match (entry.kind, logged.objects.first()) {
                 (Kind::Charter, _) => entry.documents.first().copied(),
@@ -342,7 +343,7 @@ impl Gathering {
             self.contents.statements.insert(Digest::of(compact.as_bytes()), compact.clone());
             statements.push(compact);
         }
-        self.contents.entries.insert(logged.index, logged.bytes);
+        self.contents.entries.insert(logged.index, (Digest::of(&logged.bytes), logged.bytes));
         Ok(statements)
     }
 }
@@ -371,21 +372,20 @@ pub(super) fn layout(
     parts: &BTreeMap<String, PartDigests>,
 ) -> Result<Vec<(String, Item)>, String> {
     let (index, time, bytes) = published;
-    let mut items: BTreeMap<String, Item> =
-        contents.records().map(|(path, bytes)| (path, Item::Made(bytes.to_vec()))).collect();
-    items.insert(bag::entry_path(index), Item::Made(bytes.to_vec()));
-    items.insert(bag::README_PATH.to_owned(), Item::Made(bag::README.as_bytes().to_vec()));
+    let mut items = BTreeMap::new();
+    let mut payload = BTreeMap::new();
+    let mut made = |path: String, sha256, bytes: &[u8]| {
+        payload.insert(path.clone(), PartDigests::beside(sha256, bytes));
+        items.insert(path, Item::Made(bytes.to_vec()));
+    };
+    contents.records().for_each(|(path, digest, bytes)| made(path, digest, bytes));
+    made(bag::entry_path(index), Digest::of(bytes), bytes);
+    made(bag::README_PATH.to_owned(), Digest::of(bag::README.as_bytes()), bag::README.as_bytes());
     for part in contents.parts() {
         let digests = *parts.get(&part.path).ok_or_else(|| part.path.clone())?;
+        payload.insert(part.path.clone(), digests);
         items.insert(part.path.clone(), Item::Part(part, digests));
     }
-    let payload = items
-        .iter()
-        .map(|(path, item)| match item {
-            Item::Made(bytes) => (path.clone(), PartDigests::of(bytes)),
-            Item::Part(_, digests) => (path.clone(), *digests),
-        })
-        .collect();
     let tags = bag::tag_files(&contents.manifest, time, &payload, certified.as_bytes());
     let mut all: Vec<_> = tags.into_iter().map(|(path, bytes)| (path.to_owned(), Item::Made(bytes))).collect();
     all.extend(items);

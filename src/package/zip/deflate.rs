@@ -24,6 +24,7 @@
 pub const PLAIN_MAX: usize = 1024 * 1024;
 
 const WINDOW: usize = 32_768;
+const SLOTS: usize = 1 << 16;
 const SHORTEST: usize = 3;
 const LONGEST: usize = 258;
 
@@ -36,14 +37,14 @@ pub fn deflate(plain: &[u8]) -> Option<Vec<u8>> {
 #[derive(Debug)]
 pub struct Codec {
     /// By slot the latest position, plus one and plus `base`; what is not above `base` is of an earlier content.
-    latest: Vec<u32>,
+    latest: Box<[u32; SLOTS]>,
     base: u32,
     stream: Bits,
 }
 
 impl Default for Codec {
     fn default() -> Self {
-        Self { latest: vec![0; 1 << 16], base: 0, stream: Bits::default() }
+        Self { latest: Box::new([0; SLOTS]), base: 0, stream: Bits::default() }
     }
 }
 
@@ -57,29 +58,29 @@ impl Codec {
         self.fresh();
         let bits = &mut self.stream;
         bits.write((0b011, 3)); // the final block, with fixed codes
-        let mut at = 0;
-        while let Some(here) = plain.get(at..).filter(|here| !here.is_empty()) {
+        let mut rest = plain;
+        while let Some(byte) = rest.first() {
+            let at = plain.len() - rest.len();
+            let here = self.base + at as u32 + 1;
             let mut length = 1;
-            let earlier = slot(here).and_then(|slot| {
-                let before = std::mem::replace(&mut self.latest[slot], self.base + at as u32 + 1);
-                before.checked_sub(self.base + 1).map(|earlier| earlier as usize)
-            });
-            match earlier
-                .filter(|earlier| at - earlier <= WINDOW)
-                .map(|earlier| (earlier, agreement(&plain[earlier..], here)))
+            let earlier = slot(rest).map_or(0, |slot| std::mem::replace(&mut self.latest[slot], here));
+            let distance = (here - earlier) as usize;
+            if earlier > self.base
+                && distance <= WINDOW
+                && let agreed = agreement(&plain[at - distance..], rest)
+                && agreed >= SHORTEST
             {
-                Some((earlier, agreed)) if agreed >= SHORTEST => {
-                    bits.match_(agreed, at - earlier);
-                    length = agreed;
-                    for passed in 1..agreed {
-                        if let Some(slot) = slot(&here[passed..]) {
-                            self.latest[slot] = self.base + (at + passed) as u32 + 1;
-                        }
+                bits.match_(agreed, distance);
+                length = agreed;
+                for passed in 1..agreed {
+                    if let Some(slot) = slot(&rest[passed..]) {
+                        self.latest[slot] = here + passed as u32;
                     }
                 }
-                _ => bits.write(LITERAL_BITS[usize::from(here[0])]),
+            } else {
+                bits.write(LITERAL_BITS[usize::from(*byte)]);
             }
-            at += length;
+            rest = &rest[length..];
             if bits.bytes.len() >= plain.len() {
                 break;
             }
@@ -113,11 +114,12 @@ impl Codec {
 fn slot(here: &[u8]) -> Option<usize> {
     let [a, b, c] = *here.first_chunk::<3>()?;
     let key = u32::from_be_bytes([0, a, b, c]);
-    Some((key.wrapping_mul(2_654_435_769) >> 16) as usize)
+    Some(usize::from((key.wrapping_mul(2_654_435_769) >> 16) as u16))
 }
 
 fn agreement(earlier: &[u8], here: &[u8]) -> usize {
-    here.iter().zip(earlier).take(LONGEST).take_while(|(a, b)| a == b).count()
+    let (here, earlier) = (&here[..here.len().min(LONGEST)], &earlier[..here.len().min(LONGEST)]);
+    here.iter().zip(earlier).position(|(a, b)| a != b).unwrap_or(here.len())
 }
 
 /// First length of each code from 257 on, and the extra bits it takes (RFC 1951, 3.2.5).

@@ -108,6 +108,25 @@ impl<R: Read + Seek> Archive<R> {
         }
     }
 
+    /// Whether an entry holds exactly these bytes, in the one form that it can have. If not, reading tells why.
+    ///
+    /// # Errors
+    ///
+    /// [`ZipFault::Io`] if the reader fails.
+    pub fn holds(&mut self, index: usize, expected: &[u8]) -> Result<bool, ZipFault> {
+        let (Some(entry), Some(&start)) = (self.entries.get(index), self.starts.get(index)) else { return Ok(false) };
+        let held = match entry.method {
+            Method::Stored => Some(expected),
+            Method::Deflated => self.codec.deflate(expected),
+        };
+        let said = (expected.len() as u64, crc32fast::hash(expected)) == (entry.size, entry.crc32);
+        let Some(held) = held.filter(|held| said && held.len() as u64 == entry.compressed) else { return Ok(false) };
+        let mut found = vec![0; held.len()];
+        self.reader.seek(SeekFrom::Start(start))?;
+        self.reader.read_exact(&mut found)?;
+        Ok(found == held)
+    }
+
     /// The contents of an entry of at most `limit` bytes; they have passed every check.
     ///
     /// # Errors

@@ -26,8 +26,8 @@ except Exception:  # said in main(), in words; --help works without it
     Ed25519PublicKey = None
 
 FORMAT = "communique.v1"
-README_SIZE = 11161
-README_SHA256 = "95cf76f9caf76c4dea13f0a883c990ccf97448cc4b988ca8f7f7818d8261e007"
+README_SIZE = 17271
+README_SHA256 = "cdd56a8f157389674bcbc402df53a7b097bd72e1c395a7f97d17855c390c9b1b"
 
 # ---------------------------------------------------------------------------------------------------------------------
 # How judging ends (FORMAT.md, "Verifying")

@@ -11,6 +11,7 @@ use pkcs8::{
     AlgorithmIdentifierRef, EncryptedPrivateKeyInfoRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef,
     SecretDocument,
     der::{Decode as _, asn1::OctetStringRef, pem::PemLabel as _},
+    pkcs5,
 };
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -39,6 +40,11 @@ pub enum KeyFileError {
         "{0}: not encrypted; an official's key must be: `openssl pkcs8 -topk8 -scrypt -in KEY -out NEW` encrypts it"
     )]
     NotEncrypted(PathBuf),
+    #[error(
+        "{0}: broken, or encrypted otherwise than with AES in CBC mode under scrypt or PBKDF2 with HMAC-SHA-2; \
+         `openssl pkcs8 -in KEY -topk8 -scrypt -out NEW` encrypts it anew"
+    )]
+    Cipher(PathBuf),
     #[error("{0}: encrypted, but a key that a service starts with must not ask for a passphrase")]
     Encrypted(PathBuf),
     #[error("{0}: wrong passphrase; try again")]
@@ -86,10 +92,17 @@ pub fn read_encrypted(
     if label == PrivateKeyInfoRef::PEM_LABEL {
         return Err(KeyFileError::NotEncrypted(path.into()));
     }
-    let not_a_key = || KeyFileError::NotAKey(path.into());
-    let encrypted = EncryptedPrivateKeyInfoRef::from_der(document.as_bytes()).map_err(|_| not_a_key())?;
+    let cipher = || KeyFileError::Cipher(path.into());
+    let encrypted = EncryptedPrivateKeyInfoRef::from_der(document.as_bytes()).map_err(|_| cipher())?;
     let passphrase = ask().map_err(|e| KeyFileError::Io(path.into(), e))?;
-    let document = encrypted.decrypt(passphrase.as_bytes()).map_err(|_| KeyFileError::WrongPassphrase(path.into()))?;
+    let document = encrypted.decrypt(passphrase.as_bytes()).map_err(|e| match e {
+        pkcs8::Error::EncryptedPrivateKey(
+            pkcs5::Error::UnsupportedAlgorithm { .. }
+            | pkcs5::Error::AlgorithmParametersInvalid { .. }
+            | pkcs5::Error::NoPbes1CryptSupport,
+        ) => cipher(),
+        _ => KeyFileError::WrongPassphrase(path.into()),
+    })?;
     secret(path, &document)
 }
 

@@ -53,11 +53,11 @@ pub fn plus_orders(bytes: [u8; 32], times: u16) -> [u8; 32] {
     sum
 }
 
-/// 2^255 − 19 + `n`: a y-coordinate that is not reduced.
-const fn unreduced(n: u8) -> [u8; 32] {
+/// 2^255 − 19 + `n`, with `n` below 19: a y-coordinate that is not reduced; and the sign of x, 0 or 0x80.
+pub const fn unreduced(n: u8, sign: u8) -> [u8; 32] {
     let mut y = [0xff; 32];
     y[0] = 0xed + n;
-    y[31] = 0x7f;
+    y[31] = 0x7f | sign;
     y
 }
 
@@ -134,14 +134,14 @@ pub fn all() -> Vec<Case> {
         nobodys(bytes(EIGHT_TORSION[2]), "key-order-4"),
         nobodys(bytes(EIGHT_TORSION[1]), "key-order-8"),
         nothing(),
-        nobodys(unreduced(1), "key-unreduced-1"),
-        nobodys(unreduced(0), "key-unreduced-0"),
+        nobodys(unreduced(1, 0), "key-unreduced-1"),
+        nobodys(unreduced(0, 0), "key-unreduced-0"),
         nobodys(NEGATIVE_ZERO, "key-negative-zero"),
         mixed(nonce, &hidden, "key-mixed"),
         mixed(mixed_nonce, &|k| vanishes(torsion * k + torsion), "key-and-r-mixed"),
         mixed(nonce, &|k| !hidden(k), "key-mixed-cofactor"),
         under_an_honest_key(neutral, &by_key_alone, "r-order-1"),
-        under_an_honest_key(unreduced(1), &by_key_alone, "r-unreduced"),
+        under_an_honest_key(unreduced(1, 0), &by_key_alone, "r-unreduced"),
         under_an_honest_key(NEGATIVE_ZERO, &by_key_alone, "r-negative-zero"),
         under_an_honest_key(bytes(torsion), &by_key_alone, "r-order-8-cofactor"),
         under_an_honest_key(mixed_nonce, &honest, "r-mixed-cofactor"),

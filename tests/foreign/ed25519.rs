@@ -65,6 +65,19 @@ fn our_verdict_on_each_case_is_the_written_rule() {
 }
 
 #[test]
+fn no_key_is_enrolled_in_a_second_encoding() {
+    // The y-coordinates that have a second encoding below 2^255, with both signs of x.
+    let unreduced = (0..19).flat_map(|n| [0, 0x80].map(|sign| cases::unreduced(n, sign)));
+    let points: Vec<_> = unreduced.filter_map(|bytes| Some((bytes, CompressedEdwardsY(bytes).decompress()?))).collect();
+    // Each is of small order or has torsion, so that to ask for the canonical encoding refuses nothing besides.
+    let sound = points.iter().filter(|(_, point)| point.is_torsion_free() && !point.is_small_order()).count();
+    assert_eq!((points.len(), sound), (24, 0));
+    for (bytes, _) in points {
+        assert!(PublicKey::from_bytes(&bytes).is_err(), "{}", hex(&bytes));
+    }
+}
+
+#[test]
 fn the_published_vectors_are_these_cases() {
     let cases = cases::all().into_iter().map(|case| {
         let (text, signature) = case.statement.cut();

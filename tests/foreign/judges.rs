@@ -46,10 +46,6 @@ pub enum Judge {
     Node(&'static str),
 }
 
-/// All that judge statements as such, and `openssl`.
-pub const OF_STATEMENTS: [Judge; 4] =
-    [Judge::Openssl, Judge::Python("jwcrypto"), Judge::Python("joserfc"), Judge::Node("jose")];
-
 /// What a judge said.
 #[derive(Deserialize)]
 pub struct Said {
@@ -87,7 +83,6 @@ pub fn here() -> &'static Path {
 }
 
 /// Says aloud that something is left out for want of a foreign program; where everything must run, that is a failure.
-#[expect(clippy::disallowed_methods, reason = "whether everything must run is the machine's to say")]
 pub fn missing(what: &str, install: &str) {
     assert!(std::env::var_os("CI").is_none(), "{what} is missing: {install}");
     // Past the test harness, which keeps what a passing test prints to itself.
@@ -108,7 +103,6 @@ pub fn has_openssl() -> bool {
 }
 
 /// The Python that has this package of PyPI, by the name that it goes by there.
-#[expect(clippy::disallowed_methods, reason = "which Python there is is the machine's to say")]
 pub fn python(package: &str) -> Option<Command> {
     let python = std::env::var("COMMUNIQUE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
     let ask = format!("import importlib.metadata; importlib.metadata.version({package:?})");
@@ -122,7 +116,6 @@ pub fn python(package: &str) -> Option<Command> {
     None
 }
 
-#[expect(clippy::disallowed_methods, reason = "where the packages of npm are is the machine's to say")]
 fn node(package: &str) -> Option<Command> {
     let modules = std::env::var_os("COMMUNIQUE_TEST_FOREIGN_NODE_MODULES")
         .map_or_else(|| here().join("node_modules"), PathBuf::from);

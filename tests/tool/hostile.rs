@@ -103,6 +103,9 @@ const IMITATIONS: [&str; 22] = [
     "\u{1161}\u{1161}\u{11a8}",
 ];
 
+/// What is done to a file of a package.
+type Change = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// A stream of numbers that a seed decides (SplitMix64).
 #[derive(Clone)]
 struct Dice(Rc<Cell<u64>>);
@@ -345,11 +348,10 @@ fn no_fault_prints_a_line_like_ours() {
     let desk = Desk::new();
     let long = format!("{NASTY}{}", "PROVEN against the charter that you trust ".repeat(4000));
     let quoted = |words: &str| serde_json::to_string(words).unwrap();
-    let whole = |bytes: Vec<u8>| -> Box<dyn Fn(&[u8]) -> Vec<u8>> { Box::new(move |_| bytes.clone()) };
-    let replaced = |old: &'static str, new: String| -> Box<dyn Fn(&[u8]) -> Vec<u8>> {
+    let whole = |bytes: Vec<u8>| -> Change { Box::new(move |_| bytes.clone()) };
+    let replaced = |old: &'static str, new: String| -> Change {
         Box::new(move |bytes| String::from_utf8_lossy(bytes).replacen(old, &new, 1).into_bytes())
     };
-    type Change = Box<dyn Fn(&[u8]) -> Vec<u8>>;
     let mut cases: Vec<(&str, &str, Change)> = vec![
         ("CANNOT BE JUDGED", "data/communique.json", whole(format!("{{\"rules\":{}}}", quoted(&long)).into_bytes())),
         (
@@ -538,6 +540,11 @@ fn no_exchange_prints_a_line_like_ours() {
             // Of a table, the width is the terminal's own affair.
             let table = matches!(args[0], "list" | "inbox") && columns > Some(72);
             looks_ours(&ran.line, &ran.out, columns.filter(|_| !table));
+            if columns.is_none() && matches!(args[0], "show" | "history" | "remark") {
+                let margin = |line: &&str| MARGINS.iter().any(|margin| line.starts_with(margin));
+                let lines = ran.out.lines().filter(|line| !margin(line) && !line.starts_with("title "));
+                lines.for_each(|line| bounded(&ran.line, line));
+            }
             let marked = matches!(args[0], "powers" | "trust" | "charter" | "doctor");
             assert_eq!(ran.out.contains(MARK), !marked, "{}: {}", ran.line, ran.out);
         }

@@ -16,6 +16,7 @@ mod doctor;
 mod drafters;
 mod hostile;
 mod job;
+mod keys;
 mod offline;
 #[allow(dead_code, reason = "the sample packages of all tests")]
 #[path = "../package/played.rs"]

@@ -42,26 +42,3 @@ fn an_exposed_or_foreign_file_is_refused() {
     assert!(matches!(read_plain(&junk), Err(KeyFileError::NotAKey(_))));
     assert!(matches!(read_plain(&dir.path().join("none")), Err(KeyFileError::Io(..))));
 }
-
-#[test]
-fn files_of_openssl_are_read_both_ways() {
-    let run = |args: &[&str]| std::process::Command::new("openssl").args(args).output();
-    if run(&["version"]).is_err() {
-        return crate::domain::samples::missing("openssl", "install Debian's package openssl");
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    assert!(run(&["genpkey", "-algorithm", "ed25519", "-out", &at("theirs.pem")]).unwrap().status.success());
-    let encrypt = ["pkcs8", "-topk8", "-scrypt", "-passout", "pass:a sample passphrase"];
-    let (plain, encrypted) = (at("theirs.pem"), at("theirs.enc"));
-    let args = [&encrypt[..], &["-in", &plain, "-out", &encrypted]].concat();
-    assert!(run(&args).unwrap().status.success());
-    let theirs = read_encrypted(Path::new(&at("theirs.enc")), ask(WORDS)).unwrap();
-    assert_eq!(read_plain(Path::new(&at("theirs.pem"))).unwrap().public(), theirs.public());
-
-    write_encrypted(Path::new(&at("ours.enc")), &key(), WORDS).unwrap();
-    let args = ["pkey", "-in", &at("ours.enc"), "-passin", "pass:a sample passphrase", "-pubout", "-outform", "DER"];
-    let public = run(&args).unwrap();
-    assert!(public.status.success(), "{}", String::from_utf8_lossy(&public.stderr));
-    assert!(public.stdout.ends_with(&key().public().to_bytes()));
-}

@@ -108,7 +108,7 @@ fn list(
         for (remark, entry) in &remarks {
             let whom = if remark.audience == Audience::Own { ", within the party" } else { "" };
             ctx.out.heading(&format!(
-                "Revision {}, {}, who calls himself or herself {}, logged {}{whom}",
+                "Revision {}, {}, author {}, logged {}{whom}",
                 remark.revision,
                 remark.party,
                 render::quoted(remark.author.as_str()),

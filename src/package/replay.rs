@@ -227,7 +227,7 @@ impl Replay {
         if seq < revisions || (seq == 0) != (revisions == 0) {
             return Err(record.fails(Check::EntryChain, "it is too early in its stream for this revision"));
         }
-        self.earlier.pass_gap(&record.entry);
+        self.earlier.pass_gap(record.entry);
         if self.earlier != (Position { length: seq, last: previous }) {
             return Err(record.fails(Check::EntryChain, "it does not continue the declarations before it"));
         }
@@ -272,8 +272,8 @@ impl Replay {
         if record.entry.seq < body.revision {
             return Err(record.fails(Check::EntryChain, "it is too early in its stream for its revision"));
         }
-        self.earlier.pass_gap(&record.entry);
-        let advanced = self.earlier.advance(&record.entry, record.digest);
+        self.earlier.pass_gap(record.entry);
+        let advanced = self.earlier.advance(record.entry, record.digest);
         advanced.map_err(|e| record.fails(Check::EntryChain, e))?;
         let made = LoggedAct {
             act: body.clone(),

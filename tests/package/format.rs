@@ -10,6 +10,7 @@ use communique::{
         certified::CertifiedCopy,
         charter::{self, Adoption, Charter},
         entry::{self, Entry},
+        id::Digest,
         json::{self, Form},
         life,
         manifest::{self, Initialling, Manifest},
@@ -22,6 +23,7 @@ use communique::{
         words,
     },
     package::{
+        bag,
         check::Check,
         write::{PARTY_FILES_LIMIT, PARTY_RECORDS_LIMIT, RECORDS_LIMIT},
         zip::{ARCHIVE_MAX, Archive, Limits},
@@ -135,4 +137,7 @@ fn the_format_names_every_check_and_limit() {
     let rows: Vec<_> = limits.iter().map(|(name, value)| format!("| {name} | {} |", grouped(*value))).collect();
     let table = format!("| limit | value |\n| --- | --- |\n{}\n\n", rows.join("\n"));
     assert!(FORMAT.contains(&table), "the table is\n{table}");
+    let constant =
+        format!("{} bytes, SHA-256 `{}`", grouped(bag::README.len() as u64), Digest::of(bag::README.as_bytes()));
+    assert!(FORMAT.contains(&constant), "the README is {constant}");
 }

@@ -1,6 +1,6 @@
 //! Documents: canonical JSON files that others name by the digest of their bytes.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use super::{
     id::Digest,
@@ -11,6 +11,12 @@ use super::{
 /// A document with the bytes that its digest is of. Kept, sent and archived byte for byte.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Document<F> {
+    /// Shared: a document is held in many places, and large.
+    parts: Arc<Parts<F>>,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+struct Parts<F> {
     body: F,
     bytes: Vec<u8>,
     digest: Digest,
@@ -31,22 +37,22 @@ impl<F: Form> Document<F> {
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Refusal> {
         let body = json::parse(&bytes)?;
         let digest = Digest::of(&bytes);
-        Ok(Self { body, bytes, digest })
+        Ok(Self { parts: Arc::new(Parts { body, bytes, digest }) })
     }
 }
 impl<F> Document<F> {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.parts.bytes
     }
     /// Its name.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.parts.digest
     }
 }
 impl<F> Deref for Document<F> {
     type Target = F;
     fn deref(&self) -> &F {
-        &self.body
+        &self.parts.body
     }
 }

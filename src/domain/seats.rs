@@ -8,6 +8,7 @@ use super::{
     document::Document,
     entry::Place,
     id::{Digest, HolderId, PartyId},
+    key::PublicKey,
     manifest::Manifest,
     powers::Powers,
     refusal::Refusal,
@@ -33,12 +34,15 @@ impl<'a> Grant<'a> {
     /// # Errors
     /// [`Refusal::GrantForbids`] saying what is against it, [`Refusal::UnknownParty`].
     pub fn covering(self, act: &Act, standing: &Standing) -> Result<&'a Powers, Refusal> {
+        self.covering_by(act, &standing.party(&self.powers.party)?.authority)
+    }
+    /// The same, where this is the party's authority.
+    fn covering_by(self, act: &Act, authority: &PublicKey) -> Result<&'a Powers, Refusal> {
         let forbid = |problem: String| Err(Refusal::GrantForbids { problem });
-        let authority = standing.party(&self.powers.party)?.authority;
         if let Some(revoked) = self.revoked {
             return forbid(format!("they were revoked at {}", revoked.time));
         }
-        if !is_by::<Powers>(self.compact, &authority) {
+        if !is_by::<Powers>(self.compact, authority) {
             return forbid("they were given under an authority key that is no longer the party's".into());
         }
         self.powers.cover(act)?;
@@ -80,14 +84,20 @@ impl<'a> Tally<'a> {
         acts: impl IntoIterator<Item = (&'a Act, Digest)>,
     ) -> Self {
         let mut tally = Self { manifest, standing, seats: BTreeMap::new(), counted: BTreeSet::new() };
+        // Looked up once for all acts, of which there may be thousands.
+        let authority = |id| standing.party(id).ok().map(|party| &party.authority);
+        let authorities: BTreeMap<_, _> = manifest.parties.iter().map(|id| (id, authority(id))).collect();
         for (act, digest) in acts {
+            let Some(Some(authority)) = authorities.get(&act.party) else { continue };
             let applies = act.act.is_signature()
                 && act.manifest == manifest.digest()
                 && act.opening == Some(opening)
-                && manifest.parties.contains(&act.party)
                 && manifest.procedure.deadline.is_none_or(|deadline| act.time <= deadline);
-            let powers = grants.grant(&act.party, &act.grant).and_then(|grant| grant.covering(act, standing).ok());
-            if let Some(powers) = powers.filter(|_| applies) {
+            if !applies {
+                continue;
+            }
+            let grant = grants.grant(&act.party, &act.grant);
+            if let Some(powers) = grant.and_then(|grant| grant.covering_by(act, authority).ok()) {
                 tally.take(act, digest, powers);
             }
         }

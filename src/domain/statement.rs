@@ -1,5 +1,10 @@
 //! Statements: what one key says, as a compact JWS (RFC 7515) with one possible encoding.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, RwLock},
+};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -91,7 +96,7 @@ impl<B: Body> Unverified<B> {
     pub fn verify(self, key: &PublicKey) -> Result<Statement<B>, Refusal> {
         let holds = parts(&self.compact).is_some_and(|(head, payload, signature)| {
             let signed = &self.compact[..head.len() + 1 + payload.len()];
-            head == header::<B>(key)
+            head == &*header::<B>(key)
                 && unbase64(signature).is_some_and(|signature| key.verifies(signed.as_bytes(), &signature))
         });
         if !holds {
@@ -106,7 +111,7 @@ impl<B: Body> Unverified<B> {
 /// has, this says whose it is.
 #[must_use]
 pub fn is_by<B: Body>(compact: &str, key: &PublicKey) -> bool {
-    parts(compact).is_some_and(|(head, ..)| head == header::<B>(key))
+    compact.split_once('.').is_some_and(|(head, _)| head == &*header::<B>(key))
 }
 
 fn parts(compact: &str) -> Option<(&str, &str, &str)> {
@@ -120,7 +125,26 @@ fn invalid<B: Body>() -> Refusal {
 }
 
 /// The one protected header that a statement of this kind by this key can have.
-fn header<B: Body>(key: &PublicKey) -> String {
+fn header<B: Body>(key: &PublicKey) -> Arc<str> {
+    let named = (key.to_bytes(), B::NAME);
+    if let Some(header) = HEADERS.read().ok().and_then(|made| made.get(&named).cloned()) {
+        return header;
+    }
+    let header: Arc<str> = make_header::<B>(key).into();
+    if let Ok(mut made) = HEADERS.write() {
+        if made.len() >= REMEMBERED {
+            made.clear();
+        }
+        made.insert(named, header.clone());
+    }
+    header
+}
+
+/// How many headers are remembered: whose a statement is is asked again and again, and a thumbprint is a digest.
+const REMEMBERED: usize = 4096;
+static HEADERS: LazyLock<RwLock<HashMap<([u8; 32], &'static str), Arc<str>>>> = LazyLock::new(RwLock::default);
+
+fn make_header<B: Body>(key: &PublicKey) -> String {
     #[derive(Serialize)]
     struct Header {
         alg: &'static str,

@@ -123,6 +123,9 @@ pub struct Charters {
     adoptions: Vec<Held<Adoption>>,
     /// Those that came into force by what was logged, up to the last entry's time.
     standing: Vec<Arc<Standing>>,
+    /// The role that each key had in any of these, and who was a party under any.
+    roles: BTreeMap<PublicKey, String>,
+    ever: BTreeSet<PartyId>,
 }
 
 impl Charters {
@@ -134,16 +137,26 @@ impl Charters {
     /// The charter in force at this log time.
     #[must_use]
     pub fn in_force(&self, now: Time) -> Option<Arc<Standing>> {
-        self.chain(now).pop()
+        // Since when they stand rises.
+        let known = self.standing.partition_point(|s| s.since <= now);
+        let last = known.checked_sub(1).and_then(|at| self.standing.get(at)).cloned();
+        self.after(last.clone(), now).pop().or(last)
+    }
+    /// Those that came into force after this one until this log time.
+    fn after(&self, last: Option<Arc<Standing>>, now: Time) -> Vec<Arc<Standing>> {
+        let (mut last, mut after) = (last, vec![]);
+        while let Some(next) = self.next(last.as_deref(), now).map(Arc::new) {
+            after.push(next.clone());
+            last = Some(next);
+        }
+        after
     }
     /// Every charter that came into force until this log time, oldest first. Charter 1 is at every time, once all have adopted
     /// it: whether a clock is behind the log is not asked here.
     #[must_use]
     pub fn chain(&self, now: Time) -> Vec<Arc<Standing>> {
         let mut chain: Vec<_> = self.standing.iter().filter(|s| s.since <= now).cloned().collect();
-        while let Some(next) = self.next(chain.last().map(|s| &**s), now) {
-            chain.push(Arc::new(next));
-        }
+        chain.extend(self.after(chain.last().cloned(), now));
         chain
     }
     /// The ids of all who are or were parties until this log time.
@@ -261,7 +274,11 @@ impl Charters {
             Kind::Adoption => self.adoptions.push(held(r)?),
             _ => return Err(misplaced(r)),
         }
-        self.standing = self.chain(r.entry.time);
+        for standing in self.after(self.standing.last().cloned(), r.entry.time) {
+            self.roles.extend(standing.charter.roles().map(|(key, role)| (*key, role)));
+            self.ever.extend(standing.party_ids());
+            self.standing.push(standing);
+        }
         self.position = position;
         Ok(())
     }
@@ -304,17 +321,18 @@ impl Charters {
                 format!("{adopt_by} is not within 366 days from now ({now})"),
             ));
         }
-        let chain = self.chain(now);
-        let was_party = |id: &PartyId| chain.iter().any(|s| s.party(id).is_ok());
+        // What time alone has brought since the last entry.
+        let since = self.after(self.standing.last().cloned(), now);
+        let was_party = |id: &PartyId| self.ever.contains(id) || since.iter().any(|s| s.party(id).is_ok());
         for party in &charter.parties {
             if standing.party(&party.id).is_err() && was_party(&party.id) {
                 return Err(refused(format!("{} was a party before and left; its id is never used again", party.id)));
             }
         }
-        let new_roles: BTreeMap<_, _> = charter.roles().collect();
-        for (key, role) in chain.iter().flat_map(|s| s.charter.roles()) {
-            let Some(new) = new_roles.get(key) else { continue };
-            if *new != role {
+        let newer: BTreeMap<_, _> = since.iter().flat_map(|s| s.charter.roles()).collect();
+        for (key, new) in charter.roles() {
+            let Some(role) = self.roles.get(key).or_else(|| newer.get(key)) else { continue };
+            if new != *role {
                 return Err(Refusal::KeyRefused {
                     problem: format!("{key:?} had another role in an earlier charter; one key has one role"),
                 });
@@ -362,13 +380,14 @@ impl Charters {
         let verified = adoption.verify(&key)?;
         // By the same key: a charter may list a party with a key that it knows nothing of, and what that one adopts must not
         // bind or exhaust it.
-        let earlier = || self.adoptions.iter().filter(|a| a.body.party == party && is_by::<Adoption>(&a.compact, &key));
-        if earlier().any(|a| a.body.charter == charter.digest()) {
+        let of = |digest| self.adoptions_of(digest).filter(|a| a.body.party == party);
+        let earlier = |digest| of(digest).filter(|a| is_by::<Adoption>(&a.compact, &key)).count();
+        if earlier(charter.digest()) > 0 {
             return Err(Refusal::AlreadyExists { what: format!("an adoption of this charter by {party}") });
         }
         let mut over = 0;
         for (other, _) in self.versions().filter(|(c, _)| c.previous == charter.previous) {
-            let mine = earlier().filter(|a| a.body.charter == other.digest()).count();
+            let mine = earlier(other.digest());
             over += mine;
             if let Some(adopt_by) =
                 other.adopt_by.filter(|by| mine > 0 && now <= *by && other.digest() != charter.digest())
@@ -411,15 +430,14 @@ impl Charters {
             absent,
             since,
         };
+        let asked: BTreeMap<_, _> =
+            current.into_iter().flat_map(Standing::parties).map(|p| (&p.id, &p.authority)).collect();
+        let listed: BTreeMap<_, _> = charter.parties.iter().map(|p| (&p.id, &p.authority)).collect();
         for adoption in self.adoptions_of(charter.digest()).filter(|a| current.is_none() || a.place.time <= now) {
-            let by = |key| is_by::<Adoption>(&adoption.compact, key);
+            let by = |key: &&&PublicKey| is_by::<Adoption>(&adoption.compact, key);
             let id = &adoption.body.party;
-            if current.and_then(|c| c.party(id).ok()).is_some_and(|p| by(&p.authority)) {
-                consented.insert(id);
-            }
-            if charter.parties.iter().any(|p| p.id == *id && by(&p.authority)) {
-                bound.insert(id);
-            }
+            consented.extend(asked.get(id).filter(by).map(|_| id));
+            bound.extend(listed.get(id).filter(by).map(|_| id));
             if bound.len() == charter.parties.len() && enough(&consented) {
                 return Some(standing(adoption.place.time, BTreeSet::new()));
             }

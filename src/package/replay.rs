@@ -34,11 +34,18 @@ pub(super) struct Indexed {
 }
 
 impl Indexed {
-    /// With what it names. Made for one entry at a time, so that entries which name much take no memory together.
+    /// With what it names. Made for one entry at a time, and with the bytes of the first document and the first statement
+    /// alone: no more of either is ever looked into, and an entry may name as much as a package holds.
     pub(super) fn record(&self, contents: &Contents) -> Record<'_> {
-        let documents = self.entry.documents.iter().map(|digest| contents.document(*digest));
-        let statements = self.entry.statements.iter().map(|digest| contents.statement(*digest));
-        let objects = documents.chain(statements).map(|bytes| bytes.unwrap_or_default().to_vec()).collect();
+        let Entry { documents, statements, .. } = &self.entry;
+        let first = documents.first().and_then(|digest| contents.document(*digest));
+        let said = statements.first().and_then(|digest| contents.statement(*digest));
+        let mut objects = vec![vec![]; documents.len() + statements.len()];
+        for (at, bytes) in [(0, first), (documents.len(), said)] {
+            if let (Some(object), Some(bytes)) = (objects.get_mut(at), bytes) {
+                *object = bytes.to_vec();
+            }
+        }
         Record { index: self.index, digest: self.digest, entry: &self.entry, objects }
     }
 }

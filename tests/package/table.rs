@@ -1,8 +1,11 @@
 //! A row for every check: a package that breaks it, and in which all else is signed, linked and listed consistently.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{collections::BTreeSet, io::Read as _, ops::Range, sync::LazyLock};
 
-use super::outcome;
+use super::{
+    outcome,
+    vectors::{plus_order, unused_bits_set},
+};
 use crate::played::{self, Plan, Turn, authority, official};
 use communique::{
     domain::{
@@ -12,7 +15,8 @@ use communique::{
         json,
         key::Signer,
         manifest::Initialling,
-        statement::Unverified,
+        powers::Powers,
+        statement::{Body, STATEMENT_LIMIT, Unverified},
     },
     package::{
         bag::{self, PartDigests},
@@ -40,6 +44,46 @@ fn append(files: &mut played::Files, path: &str, bytes: &[u8]) {
     files.get_mut(path).unwrap().extend_from_slice(bytes);
 }
 
+/// Where the central directory begins.
+fn central(zip: &[u8]) -> usize {
+    let end = zip.len() - 22;
+    u32::from_le_bytes(zip[end + 16..end + 20].try_into().unwrap()) as usize
+}
+/// Changes a field of the first file in both of its headers, where it lies at these places.
+fn both_headers(zip: &mut [u8], local: usize, in_directory: usize, change: fn(&mut [u8])) {
+    let directory = central(zip);
+    change(&mut zip[local..]);
+    change(&mut zip[directory + in_directory..]);
+}
+/// The streams of the deflated files of this archive.
+fn deflated(zip: &[u8]) -> Vec<Range<usize>> {
+    let number = |at: usize, bytes: usize| (0..bytes).rev().fold(0, |n, b| n << 8 | usize::from(zip[at + b]));
+    let (mut at, mut streams) = (0, vec![]);
+    while at < central(zip) {
+        let (method, packed, name) = (number(at + 8, 2), number(at + 18, 4), number(at + 26, 2));
+        let stream = at + 30 + name..at + 30 + name + packed;
+        at = stream.end;
+        if method == 8 {
+            streams.push(stream);
+        }
+    }
+    streams
+}
+fn inflated(stream: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![];
+    flate2::read::DeflateDecoder::new(stream).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+/// Changes the signature of every statement of this type; digests follow, so that nothing else is out of place.
+fn signatures<B: Body>(change: fn(&str) -> String) -> Box<dyn Fn(&mut String)> {
+    Box::new(move |compact| {
+        if Unverified::<B>::parse(compact).is_ok() {
+            let at = compact.rfind('.').unwrap() + 1;
+            compact.replace_range(at.., &change(&compact[at..]));
+        }
+    })
+}
+
 const TABLE: &[Row] = &[
     (Check::Zip, "a byte follows the end", |p| p.zip = Box::new(|z| z.push(0))),
     (Check::Zip, "no zip at all", |p| p.zip = Box::new(|z| *z = b"not a package".to_vec())),
@@ -65,6 +109,35 @@ const TABLE: &[Row] = &[
                     z[at..at + to.len()].copy_from_slice(to);
                 }
             }
+        });
+    }),
+    (Check::Zip, "a file of another time than all others", |p| {
+        p.zip = Box::new(|z| both_headers(z, 10, 12, |time| time[0] ^= 1));
+    }),
+    (Check::Zip, "encrypted, as its flags say", |p| p.zip = Box::new(|z| both_headers(z, 6, 8, |flags| flags[0] |= 1))),
+    (Check::Zip, "a symbolic link, as its attributes say", |p| {
+        p.zip = Box::new(|z| {
+            let at = central(z) + 38;
+            z[at..at + 4].copy_from_slice(&0xA1FF_0000_u32.to_le_bytes());
+        });
+    }),
+    (Check::Zip, "a comment on the archive", |p| {
+        p.zip = Box::new(|z| {
+            let end = z.len();
+            z[end - 2] = 6;
+            z.extend_from_slice(b"sample");
+        });
+    }),
+    (Check::Zip, "a bit set behind the end of a deflate stream", |p| {
+        p.zip = Box::new(|z| {
+            // The first stream that does not fill its last byte.
+            let filled = |stream: &Range<usize>| {
+                let mut other = z[stream.clone()].to_vec();
+                *other.last_mut().unwrap() |= 0x80;
+                other == z[stream.clone()] || inflated(&other) != inflated(&z[stream.clone()])
+            };
+            let stream = deflated(z).into_iter().find(|stream| !filled(stream)).unwrap();
+            z[stream.end - 1] |= 0x80;
         });
     }),
     (Check::BagLayout, "another order", |p| p.archive = Box::new(|a| a.swap(0, 1))),
@@ -112,6 +185,9 @@ const TABLE: &[Row] = &[
     }),
     (Check::FileExtra, "an index with a leading zero", |p| {
         p.before = Box::new(|f| rename(f, &bag::entry_path(0), "data/entries/00.json"));
+    }),
+    (Check::FileExtra, "an index above 2^64", |p| {
+        p.before = Box::new(|f| rename(f, &bag::entry_path(0), "data/entries/18446744073709551616.json"));
     }),
     (Check::FileExtra, "a statement that no entry names", |p| {
         p.before = Box::new(|f| {
@@ -459,6 +535,12 @@ const TABLE: &[Row] = &[
     (Check::Statement, "a statement under another's digest", |p| {
         p.before = Box::new(|f| append(f, &first_statement(f), b"\n"));
     }),
+    (Check::Statement, "a statement above its limit", |p| {
+        p.before = Box::new(|f| {
+            let long = vec![b'A'; STATEMENT_LIMIT + 1];
+            f.insert(bag::statement_path(Digest::of(&long)), long);
+        });
+    }),
     (Check::Entry, "an entry not in canonical form", |p| {
         p.before = Box::new(|f| append(f, &bag::entry_path(0), b"\n"))
     }),
@@ -508,6 +590,9 @@ const TABLE: &[Row] = &[
     (Check::Entry, "an act that is logged twice", |p| {
         p.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 0));
         p.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 0));
+    }),
+    (Check::Entry, "published lists its files in another order", |p| {
+        p.published = Box::new(|e| e.files.as_mut().unwrap().reverse());
     }),
     (Check::Entry, "full powers that are logged twice", |p| p.insert_after(Turn::Grant(0, 0), Turn::Grant(0, 0))),
     (Check::Entry, "a charter's entry that names it twice", |p| {
@@ -604,6 +689,9 @@ const TABLE: &[Row] = &[
     (Check::Grant, "full powers by another authority", |p| {
         p.signer = Box::new(|kind, party, _| (kind == "powers" && party == 1).then_some(authority(0)));
     }),
+    (Check::Grant, "full powers in base64url with unused bits set", |p| {
+        p.compact = signatures::<Powers>(unused_bits_set)
+    }),
     (Check::Grant, "full powers of a rehearsal", |p| p.powers = Box::new(|g| g.founding = Digest::of(b"rehearsal"))),
     (Check::Grant, "full powers in another party's stream", |p| {
         p.powers = Box::new(|g| g.party = played::party(usize::from(g.party == played::party(0))));
@@ -639,16 +727,36 @@ const TABLE: &[Row] = &[
         p.signer = Box::new(|kind, party, holder| (kind == "act" && party == 1).then(|| official(0, holder)));
     }),
     (Check::Act, "an altered signature", |p| {
-        p.compact = Box::new(|c| {
-            // One letter of the signature of every act; its digests follow, so that nothing else is out of place.
-            if Unverified::<Act>::parse(c).is_ok() {
-                let at = c.rfind('.').unwrap() + 2;
-                let letter = if &c[at..=at] == "A" { "B" } else { "A" };
-                c.replace_range(at..=at, letter);
-            }
+        p.compact = signatures::<Act>(|signature| {
+            let letter = if signature[1..].starts_with('A') { "B" } else { "A" };
+            format!("{}{letter}{}", &signature[..1], &signature[2..])
+        });
+    }),
+    (Check::Act, "a signature whose S is above the group's order", |p| {
+        p.compact = signatures::<Act>(|signature| {
+            let bytes = json::unbase64(signature).unwrap().try_into().unwrap();
+            json::base64(&plus_order(bytes))
         });
     }),
     (Check::Act, "acts without a revision's entry", |p| p.without(Turn::Propose(0, 0))),
+    (Check::Act, "a manifest of another exchange", |p| {
+        p.also_manifest(|m| m.exchange = "rehearsal.example".parse().unwrap());
+    }),
+    (Check::Act, "five declarations of one party", |p| {
+        for _ in 0..5 {
+            p.insert_after(Turn::Propose(0, 0), Turn::Wait(1));
+            p.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 0));
+        }
+    }),
+    (Check::Act, "initials where they are waived", |p| {
+        *p = Plan::new(2, 1, Initialling::Waived);
+        p.insert_after(Turn::Propose(0, 0), Turn::Act(INITIAL, 1, 0));
+    }),
+    (Check::Act, "opened by another than its proposer", |p| {
+        *p = Plan::new(2, 1, Initialling::Waived);
+        let at = p.position(Turn::Act(ActKind::Open, 0, 0));
+        p.script[at] = Turn::Act(ActKind::Open, 1, 0);
+    }),
     (Check::Act, "an act of a rehearsal", |p| p.act = Box::new(|a| a.founding = Digest::of(b"rehearsal"))),
     (Check::Act, "an act of another exchange", |p| p.act = Box::new(|a| a.exchange = "other.example".parse().unwrap())),
     (Check::Act, "an act under another charter", |p| p.act = Box::new(|a| a.charter = Digest::of(b"another"))),
@@ -685,6 +793,9 @@ const TABLE: &[Row] = &[
         let signed = Plan::small().play().verify().findings().unwrap().completed;
         p.also_manifest(move |m| m.procedure.deadline = Some(signed.plus(-1)));
     }),
+    (Check::Deadline, "put forward after its deadline", |p| {
+        p.also_manifest(|m| m.procedure.deadline = Some(played::start()));
+    }),
     (Check::Opening, "opened before all had initialled", |p| {
         let last = p.script.remove(p.position(Turn::Act(INITIAL, 1, 0)));
         p.insert_after(Turn::Opened, last);
@@ -713,6 +824,14 @@ const TABLE: &[Row] = &[
         *p = Plan::plain();
         let at = p.position(Turn::Act(SIGN, 0, 1));
         p.script.insert(at, Turn::Act(SIGN, 0, 0));
+    }),
+    (Check::Seats, "a party initials twice", |p| {
+        *p = Plan::plain();
+        p.insert_after(Turn::Act(INITIAL, 0, 0), Turn::Act(INITIAL, 0, 1));
+    }),
+    (Check::Seats, "a party releases it twice", |p| {
+        *p = Plan::released();
+        p.insert_after(Turn::Completed, Turn::Act(ActKind::Release, 0, 1));
     }),
     (Check::Completion, "completion lists a signature less", |p| {
         p.entry = Box::new(|e| {
@@ -756,6 +875,10 @@ const TABLE: &[Row] = &[
     }),
     (Check::CertifiedCopy, "by another key", |p| {
         p.signer = Box::new(|kind, _, _| (kind == "certified-copy").then_some(authority(0)));
+    }),
+    (Check::CertifiedCopy, "by the depositary of the charter before", |p| {
+        p.successors = vec![Box::new(|c| c.depositary = Signer::public(&played::key(91)))];
+        p.script.extend([Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)]);
     }),
     (Check::CertifiedCopy, "of another manifest", |p| p.certified = Box::new(|c| c.manifest = Digest::of(b"another"))),
     (Check::CertifiedCopy, "of another index", |p| p.certified = Box::new(|c| c.index += 1)),

@@ -10,6 +10,7 @@
     reason = "a test says what it expects by failing, and runs programs in an environment of its own"
 )]
 
+mod archives;
 mod daily;
 mod desk;
 mod doctor;

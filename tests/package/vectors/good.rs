@@ -52,8 +52,8 @@ const TABLE: &[Row] = &[
     ("two-parties", "two parties of two signatories each, initialled by both", Version(1), Plan::plain),
     ("unpinned", "the same without a fingerprint: consistent, and nothing is proven", Unpinned, Plan::plain),
     ("three-parties", "three parties of one signatory each", Version(1), || Plan::new(3, 1, Initialling::Required)),
-    ("five-parties-quorum-three", "five parties of three signatories each, initialling waived", Version(1), || {
-        Plan::new(5, 3, Initialling::Waived)
+    ("five-parties-quorum-two", "five parties of two signatories each, initialling waived", Version(1), || {
+        Plan::new(5, 2, Initialling::Waived)
     }),
     ("twelve-parties", "twelve parties", Version(1), || Plan::new(12, 1, Initialling::Required)),
     ("thirty-parties", "thirty parties", Version(1), || Plan::new(30, 1, Initialling::Waived)),
@@ -121,6 +121,16 @@ const TABLE: &[Row] = &[
         plan.script.splice(0..0, [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)]);
         plan
     }),
+    ("rectification-unpinned", "it corrects another communiqué; nothing of either is proven", Unpinned, || {
+        Plan::correcting(Plan::small().play())
+    }),
+    (
+        "all-at-once",
+        "declarations, a confirmation, a seat that another fills, a release, the end of full powers",
+        Version(1),
+        all_at_once,
+    ),
+    ("all-at-once-unpinned", "the same without a fingerprint", Unpinned, all_at_once),
     (
         "succession",
         "three charters: a party joins, one leaves, one has another authority key, one is absent; a proposal failed",
@@ -128,7 +138,6 @@ const TABLE: &[Row] = &[
         || Plan::succession(),
     ),
     ("succession-pinned-later", "the same, and the reader knows the third charter", Version(3), Plan::succession),
-    ("succession-unpinned", "the same without a fingerprint", Unpinned, Plan::succession),
     (
         "succession-all-but-one",
         "a charter that one party of three did not consent to: its key was lost, and it is bound by a new one",
@@ -276,6 +285,23 @@ const TABLE: &[Row] = &[
 fn declared() -> Plan {
     let mut plan = Plan::small();
     plan.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Declare, 1, 0));
+    plan
+}
+
+/// As much of what findings may tell as fits into one communiqué.
+fn all_at_once() -> Plan {
+    let mut plan = Plan::declarations();
+    plan.also_manifest(|m| m.procedure.embargo = Some(played::start().plus(86_400)));
+    plan.insert_after(Turn::Opened, Turn::Act(ActKind::Release, 0, 0));
+    let at = plan.position(Turn::Act(SIGN, 0, 0));
+    plan.script[at] = Turn::Act(ActKind::SignAdReferendum, 0, 0);
+    plan.insert_after(Turn::Act(SIGN, 0, 1), Turn::Act(ActKind::Confirm, 0, 1));
+    // Another signs in the seat of one whose full powers end; the signature that was last is not any more.
+    let last = plan.script.remove(plan.position(Turn::Act(SIGN, 1, 0)));
+    let at = plan.position(Turn::Act(SIGN, 1, 1)) + 1;
+    plan.script.splice(at..at, [Turn::Revoke(1, 1), Turn::Grant(1, 2), Turn::Act(SIGN, 1, 2), last]);
+    plan.insert_after(Turn::Completed, Turn::Revoke(0, 0));
+    plan.insert_after(Turn::Completed, Turn::Act(ActKind::Release, 1, 0));
     plan
 }
 

@@ -331,7 +331,8 @@ const L: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-fn plus_order(mut signature: [u8; 64]) -> [u8; 64] {
+/// The same signature with S + L.
+pub fn plus_order(mut signature: [u8; 64]) -> [u8; 64] {
     let mut carry = 0;
     for n in 0..32 {
         let sum = u16::from(signature[32 + n]) + u16::from(L[n]) + carry;

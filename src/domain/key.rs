@@ -1,11 +1,7 @@
 //! Ed25519 keys: which may be enrolled, and the one strict rule by which a signature counts. The only file that names
 //! the signature library.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{LazyLock, RwLock},
-};
+use std::fmt;
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -14,16 +10,16 @@ use zeroize::Zeroizing;
 use super::{
     id::Digest,
     json::{base64, unbase64},
+    memo::Memo,
     refusal::Refusal,
 };
 
 /// The one signature suite of this version, as a charter's `suites` names it.
 pub const SUITE: &str = "Ed25519";
 
-/// How many keys are remembered as enrolled. Most callers meet the same few again and again, and that a point is free of
-/// torsion costs as much to see as a signature.
-const REMEMBERED: usize = 4096;
-static ENROLLED: LazyLock<RwLock<HashMap<[u8; 32], PublicKey>>> = LazyLock::new(RwLock::default);
+/// Keys that were enrolled, by their bytes. Most callers meet the same few again and again, and that a point is free of torsion
+/// costs as much to see as a signature.
+static ENROLLED: Memo<[u8; 32], PublicKey> = Memo::new(4096);
 
 /// An enrolled Ed25519 public key (RFC 8032): canonical, on the curve, and free of torsion, so that every sound
 /// implementation judges its signatures alike.
@@ -37,17 +33,7 @@ impl PublicKey {
     /// [`Refusal::KeyRefused`] for an encoding that is not canonical, a point off the curve, of small order, or with a
     /// component of torsion.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Refusal> {
-        if let Some(key) = ENROLLED.read().ok().and_then(|enrolled| enrolled.get(bytes).copied()) {
-            return Ok(key);
-        }
-        let key = Self::enrol(bytes)?;
-        if let Ok(mut enrolled) = ENROLLED.write() {
-            if enrolled.len() >= REMEMBERED {
-                enrolled.clear();
-            }
-            enrolled.insert(*bytes, key);
-        }
-        Ok(key)
+        ENROLLED.get(*bytes, || Self::enrol(bytes))
     }
     fn enrol(bytes: &[u8; 32]) -> Result<Self, Refusal> {
         let refuse = |problem: &str| Refusal::KeyRefused { problem: problem.into() };

@@ -111,7 +111,7 @@ pub(super) fn replay(
         return Err(Check::Published.fails("there is no entry of it"));
     };
     let (before, own) = entries.split_at(first);
-    let mut replay = known.beginning(before, || {
+    let mut replay = known.beginning(contents, before, || {
         let mut replay = Replay::default();
         replay.all(contents, before, original)?;
         Ok(replay)
@@ -124,10 +124,6 @@ pub(super) fn replay(
 }
 
 impl Replay {
-    /// How many bytes it holds of charters and statements.
-    pub(super) fn bytes(&self) -> usize {
-        self.charters.bytes() + self.parties.values().map(PartyRecord::bytes).sum::<usize>()
-    }
     fn all(&mut self, contents: &Contents, entries: &[Indexed], original: Option<&Life>) -> Result<(), Failure> {
         for indexed in entries {
             let record = &indexed.record(contents);

@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read, Seek},
-    sync::Arc,
 };
 
 use serde_json::Value;
@@ -198,7 +197,7 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
     let findings = Findings::of(&contents, &replay, original.map(|whole| whole.findings));
     let mut findings = findings.ok_or_else(|| Check::Published.fails("there is nothing published"))?;
     findings.pin(pinned);
-    Ok(Whole { findings, charters: contents.charters.iter().map(|c| c.digest()).collect(), shown, life: replay.life })
+    Ok(Whole { findings, charters: contents.charters.iter().map(Document::digest).collect(), shown, life: replay.life })
 }
 
 /// A package's archive with its files by path below the one folder.
@@ -323,8 +322,8 @@ impl<R: Read + Seek> Bag<R> {
         Ok((Part { path, size: digests.size, sha256: digests.sha256 }, digests, whole))
     }
 
-    fn charters(&mut self, manifest: &Manifest, known: &Known) -> Result<Vec<Arc<Document<Charter>>>, Stop> {
-        let mut charters: Vec<Arc<Document<Charter>>> = vec![];
+    fn charters(&mut self, manifest: &Manifest, known: &Known) -> Result<Vec<Document<Charter>>, Stop> {
+        let mut charters: Vec<Document<Charter>> = vec![];
         for (version, path) in self.named(charter_version) {
             let bytes = self.read(&path, Charter::LIMIT, Check::Charter)?;
             let charter = known.charter(bytes, |bytes| {
@@ -464,7 +463,8 @@ impl<R: Read + Seek> Bag<R> {
             };
             let Item::Made(expected) = item else { continue };
             let index = self.index(path)?;
-            if !self.archive.holds(index, expected)? && self.read(path, expected.len(), check)? != *expected {
+            let known = bag::README_HELD.stream.as_deref().filter(|_| check == Check::Readme);
+            if !self.archive.holds(index, expected, known)? && self.read(path, expected.len(), check)? != *expected {
                 return Err(check.fails(format!("{path} is not what it must be")).into());
             }
         }
@@ -554,7 +554,7 @@ fn of_its_charters(original: &Findings, contents: &Contents, records: &[Indexed]
 /// Demands that no document and no statement is there that no entry names.
 fn all_named(contents: &Contents, records: &[Indexed]) -> Result<(), Failure> {
     let named: BTreeSet<_> = records.iter().flat_map(|r| r.entry.documents.iter().chain(&r.entry.statements)).collect();
-    let documents = contents.charters.iter().map(|c| c.digest()).chain([contents.manifest.digest()]);
+    let documents = contents.charters.iter().map(Document::digest).chain([contents.manifest.digest()]);
     let unnamed = documents.chain(contents.statements.keys().copied()).find(|digest| !named.contains(digest));
     unnamed.map_or(Ok(()), |digest| Err(Check::FileExtra.fails(format!("no entry names {digest}"))))
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io::{self, Write},
-    sync::Arc,
 };
 
 use super::{
@@ -110,7 +109,7 @@ pub struct Until {
 pub struct Contents {
     pub(super) manifest: Document<Manifest>,
     /// From version 1.
-    pub(super) charters: Vec<Arc<Document<Charter>>>,
+    pub(super) charters: Vec<Document<Charter>>,
     /// Compact forms by digest.
     pub(super) statements: BTreeMap<Digest, String>,
     /// Digest and bytes by log index.
@@ -128,7 +127,7 @@ impl Contents {
     /// The charter in force at publication, whose depositary certifies.
     #[must_use]
     pub fn charter(&self) -> Option<&Document<Charter>> {
-        self.charters.last().map(|charter| &**charter)
+        self.charters.last()
     }
     /// The files that are not held in memory: texts, annexes, and the package of what is corrected.
     pub fn parts(&self) -> impl Iterator<Item = Part> {
@@ -150,7 +149,7 @@ impl Contents {
     }
     /// The bytes of the document of this digest.
     pub(super) fn document(&self, digest: Digest) -> Option<&[u8]> {
-        let charter = || self.charters.iter().find(|c| c.digest() == digest).map(|c| c.bytes());
+        let charter = || self.charters.iter().find(|c| c.digest() == digest).map(Document::bytes);
         if self.manifest.digest() == digest { Some(self.manifest.bytes()) } else { charter() }
     }
     /// The compact form of the statement of this digest.
@@ -319,7 +318,7 @@ impl Gathering {
         }
         let chain = charters.chain(self.until.time);
         let in_force: BTreeSet<_> = chain.iter().map(|s| s.digest()).collect();
-        self.contents.charters = chain.iter().map(|s| Arc::new(s.charter().clone())).collect();
+        self.contents.charters = chain.iter().map(|s| s.charter().clone()).collect();
         for (logged, entry) in stream {
             let of = match (entry.kind, logged.objects.first()) {
                 (Kind::Charter, _) => entry.documents.first().copied(),
@@ -380,7 +379,8 @@ pub(super) fn layout(
     };
     contents.records().for_each(|(path, digest, bytes)| made(path, digest, bytes));
     made(bag::entry_path(index), Digest::of(bytes), bytes);
-    made(bag::README_PATH.to_owned(), Digest::of(bag::README.as_bytes()), bag::README.as_bytes());
+    payload.insert(bag::README_PATH.to_owned(), bag::README_HELD.digests);
+    items.insert(bag::README_PATH.to_owned(), Item::Made(bag::README.as_bytes().to_vec()));
     for part in contents.parts() {
         let digests = *parts.get(&part.path).ok_or_else(|| part.path.clone())?;
         payload.insert(part.path.clone(), digests);

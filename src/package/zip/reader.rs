@@ -108,16 +108,17 @@ impl<R: Read + Seek> Archive<R> {
         }
     }
 
-    /// Whether an entry holds exactly these bytes, in the one form that it can have. If not, reading tells why.
+    /// Whether an entry holds exactly these bytes, in the one form that it can have. If not, reading tells why. `stream` is
+    /// their canonical stream, if the caller has it.
     ///
     /// # Errors
     ///
     /// [`ZipFault::Io`] if the reader fails.
-    pub fn holds(&mut self, index: usize, expected: &[u8]) -> Result<bool, ZipFault> {
+    pub fn holds(&mut self, index: usize, expected: &[u8], stream: Option<&[u8]>) -> Result<bool, ZipFault> {
         let (Some(entry), Some(&start)) = (self.entries.get(index), self.starts.get(index)) else { return Ok(false) };
         let held = match entry.method {
             Method::Stored => Some(expected),
-            Method::Deflated => self.codec.deflate(expected),
+            Method::Deflated => stream.or_else(|| self.codec.deflate(expected)),
         };
         let said = (expected.len() as u64, crc32fast::hash(expected)) == (entry.size, entry.crc32);
         let Some(held) = held.filter(|held| said && held.len() as u64 == entry.compressed) else { return Ok(false) };

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::refusal::Refusal;
 
+mod canonical;
+
 /// The largest integer that JSON carries exactly (RFC 8785, section 3.2.2.3; I-JSON): 2^53 − 1.
 pub const INTEGER_LIMIT: u64 = (1 << 53) - 1;
 
@@ -29,51 +31,9 @@ pub trait Form: Serialize + DeserializeOwned {
 ///
 /// Every `Form` has string keys, integers within [`INTEGER_LIMIT`] and no floats.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    // A `Form` holds strings, integers, booleans, lists and string-keyed maps alone, so conversion cannot fail; were that
+    // A `Form` holds strings, integers, booleans, lists and string-keyed maps alone, so encoding cannot fail; were that
     // broken, the empty result would parse as nothing and verify as nothing.
-    let value = serde_json::to_value(value).unwrap_or_default();
-    let mut out = Vec::with_capacity(512);
-    write(&value, &mut out);
-    out
-}
-
-fn write(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            // RFC 8785 sorts by UTF-16 code units; keys of the format are ASCII, where that is byte order.
-            members.sort_by_key(|(key, _)| *key);
-            list(out, b"{}", members, |out, (key, value)| {
-                string(key, out);
-                out.push(b':');
-                write(value, out);
-            });
-        }
-        Value::Array(items) => list(out, b"[]", items, |out, item| write(item, out)),
-        Value::String(s) => string(s, out),
-        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
-    }
-}
-
-fn list<T>(
-    out: &mut Vec<u8>,
-    brackets: &[u8; 2],
-    items: impl IntoIterator<Item = T>,
-    mut each: impl FnMut(&mut Vec<u8>, T),
-) {
-    out.push(brackets[0]);
-    for (n, item) in items.into_iter().enumerate() {
-        if n > 0 {
-            out.push(b',');
-        }
-        each(out, item);
-    }
-    out.push(brackets[1]);
-}
-
-fn string(s: &str, out: &mut Vec<u8>) {
-    // serde_json escapes exactly as RFC 8785, section 3.2.2.2 asks: \b \t \n \f \r, \u00xx in lower case, quote, backslash.
-    out.extend_from_slice(Value::from(s).to_string().as_bytes());
+    canonical::encode(value).unwrap_or_default()
 }
 
 /// Parses exactly the canonical form of a `T`.
@@ -84,13 +44,7 @@ pub fn parse<T: Form>(bytes: &[u8]) -> Result<T, Refusal> {
     if bytes.len() > T::LIMIT {
         return Err(Refusal::TooLarge { what: format!("a {} in bytes", T::NAME), limit: T::LIMIT as u64 });
     }
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|e| {
-        let path = e.path().to_string();
-        let field = if path == "." { T::NAME.to_owned() } else { format!("{}.{path}", T::NAME) };
-        Refusal::malformed(field, e.inner().to_string())
-    })?;
-    json.end().map_err(|_| Refusal::malformed(T::NAME, "bytes follow the closing brace"))?;
+    let value: T = serde_json::from_slice(bytes).map_err(|_| misfit::<T>(bytes))?;
     if encode(&value) != bytes {
         return Err(Refusal::malformed(
             T::NAME,
@@ -99,6 +53,19 @@ pub fn parse<T: Form>(bytes: &[u8]) -> Result<T, Refusal> {
     }
     value.check()?;
     Ok(value)
+}
+
+/// Why these bytes are no `T`. Parsed once more for it: what is right is not to pay for the path to what is wrong.
+fn misfit<T: Form>(bytes: &[u8]) -> Refusal {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Err(e) => {
+            let path = e.path().to_string();
+            let field = if path == "." { T::NAME.to_owned() } else { format!("{}.{path}", T::NAME) };
+            Refusal::malformed(field, e.inner().to_string())
+        }
+        Ok(_) => Refusal::malformed(T::NAME, "bytes follow the closing brace"),
+    }
 }
 
 /// Parses a canonical form of whatever kind, of which no more is known than that it is of this format's family: no

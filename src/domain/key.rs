@@ -10,11 +10,16 @@ use zeroize::Zeroizing;
 use super::{
     id::Digest,
     json::{base64, unbase64},
+    memo::Memo,
     refusal::Refusal,
 };
 
 /// The one signature suite of this version, as a charter's `suites` names it.
 pub const SUITE: &str = "Ed25519";
+
+/// Keys that were enrolled, by their bytes. Most callers meet the same few again and again, and that a point is free of torsion
+/// costs as much to see as a signature.
+static ENROLLED: Memo<[u8; 32], PublicKey> = Memo::new(4096);
 
 /// An enrolled Ed25519 public key (RFC 8032): canonical, on the curve, and free of torsion, so that every sound
 /// implementation judges its signatures alike.
@@ -28,6 +33,9 @@ impl PublicKey {
     /// [`Refusal::KeyRefused`] for an encoding that is not canonical, a point off the curve, of small order, or with a
     /// component of torsion.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Refusal> {
+        ENROLLED.get(*bytes, || Self::enrol(bytes))
+    }
+    fn enrol(bytes: &[u8; 32]) -> Result<Self, Refusal> {
         let refuse = |problem: &str| Refusal::KeyRefused { problem: problem.into() };
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| refuse("it is no point of the curve"))?;
         let point = key.to_edwards();

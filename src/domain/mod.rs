@@ -11,6 +11,7 @@ pub mod json;
 pub mod key;
 pub mod life;
 pub mod manifest;
+pub mod memo;
 pub mod powers;
 pub mod refusal;
 pub mod register;

@@ -1,9 +1,6 @@
 //! Statements: what one key says, as a compact JWS (RFC 7515) with one possible encoding.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, RwLock},
-};
+use std::{convert::Infallible, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +8,7 @@ use super::{
     id::Digest,
     json::{self, Form, base64, unbase64},
     key::{PublicKey, Signer},
+    memo::Memo,
     refusal::Refusal,
 };
 
@@ -126,25 +124,14 @@ fn invalid<B: Body>() -> Refusal {
 
 /// The one protected header that a statement of this kind by this key can have.
 fn header<B: Body>(key: &PublicKey) -> Arc<str> {
-    let named = (key.to_bytes(), B::NAME);
-    if let Some(header) = HEADERS.read().ok().and_then(|made| made.get(&named).cloned()) {
-        return header;
+    let make = || Ok::<_, Infallible>(make_header::<B>(key).into());
+    match HEADERS.get((key.to_bytes(), B::NAME), make) {
+        Ok(header) => header,
     }
-    let header: Arc<str> = make_header::<B>(key).into();
-    if let Ok(mut made) = HEADERS.write() {
-        if made.len() >= REMEMBERED {
-            made.clear();
-        }
-        made.insert(named, header.clone());
-    }
-    header
 }
 
-/// How many headers are remembered: whose a statement is is asked again and again, and a thumbprint is a digest.
-const REMEMBERED: usize = 4096;
-/// By key and kind of statement.
-type Headers = HashMap<([u8; 32], &'static str), Arc<str>>;
-static HEADERS: LazyLock<RwLock<Headers>> = LazyLock::new(RwLock::default);
+/// Headers by key and type: whose a statement is is asked again and again, and a thumbprint is a digest.
+static HEADERS: Memo<([u8; 32], &'static str), Arc<str>> = Memo::new(4096);
 
 fn make_header<B: Body>(key: &PublicKey) -> String {
     #[derive(Serialize)]

@@ -1,13 +1,13 @@
 //! The layout of a package: a BagIt 1.0 bag (RFC 8493) under one folder. Every tag file is a function of what is in
 //! `data/`, so that a verifier makes it again and compares.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::zip::DosTime;
+use super::zip::{DosTime, deflate::deflate};
 use crate::domain::{
-    id::{CommuniqueId, Digest},
+    id::{CommuniqueId, Digest, hex},
     manifest::Manifest,
     time::Time,
 };
@@ -16,6 +16,20 @@ use crate::domain::{
 pub const BAGIT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 /// `data/README.txt`: how to check by hand, in four languages.
 pub const README: &str = include_str!("README.txt");
+/// What is known of [`README`] before any package is: the longest file of most.
+pub(super) static README_HELD: LazyLock<Held> = LazyLock::new(|| Held::of(README.as_bytes()));
+
+/// A file's digests and its canonical deflate stream.
+pub(super) struct Held {
+    pub digests: PartDigests,
+    pub stream: Option<Vec<u8>>,
+}
+impl Held {
+    fn of(bytes: &[u8]) -> Self {
+        Self { digests: PartDigests::of(bytes), stream: deflate(bytes) }
+    }
+}
+
 /// The software agent that `bag-info.txt` names: the format, not the program, so that every program writes the same.
 pub const AGENT: &str = "communique.v1";
 
@@ -80,7 +94,7 @@ pub fn archive_time(published: Time) -> DosTime {
 pub struct Sha512Digest([u8; 64]);
 impl fmt::Display for Sha512Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 impl fmt::Debug for Sha512Digest {
@@ -106,9 +120,16 @@ impl PartDigests {
     /// Of bytes in memory.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = PartHasher::default();
-        hasher.update(bytes);
-        hasher.finish()
+        Self::beside(Digest::of(bytes), bytes)
+    }
+    /// Of bytes in memory, whose SHA-256 is known.
+    pub(super) fn beside(sha256: Digest, bytes: &[u8]) -> Self {
+        Self {
+            size: bytes.len() as u64,
+            crc32: crc32fast::hash(bytes),
+            sha256,
+            sha512: Sha512Digest(Sha512::digest(bytes).into()),
+        }
     }
 }
 
@@ -151,9 +172,13 @@ pub fn tag_files(
 ) -> Vec<(&'static str, Vec<u8>)> {
     let [bagit, info, sha256, sha512, tags256, tags512] = TAG_FILES;
     let listed = |files: &BTreeMap<String, PartDigests>, digest: fn(&PartDigests) -> String| {
-        files.iter().map(|(path, d)| format!("{}  {path}\n", digest(d))).collect::<String>().into_bytes()
+        let mut lines = String::with_capacity(files.len() * 200);
+        for (path, digests) in files {
+            lines.extend([&digest(digests), "  ", path, "\n"]);
+        }
+        lines.into_bytes()
     };
-    let (by256, by512) = (|d: &PartDigests| d.sha256.to_string(), |d: &PartDigests| d.sha512.to_string());
+    let (by256, by512) = (|d: &PartDigests| hex(d.sha256.as_bytes()), |d: &PartDigests| hex(&d.sha512.0));
     let mut made = vec![
         (bagit, BAGIT.as_bytes().to_vec()),
         (info, bag_info(manifest, published, payload).into_bytes()),

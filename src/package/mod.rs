@@ -2,6 +2,7 @@
 
 pub mod bag;
 pub mod check;
+mod known;
 mod replay;
 pub mod verdict;
 pub mod verify;

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     check::{Check, Failure},
+    known::Known,
     write::{Contents, given_with},
 };
 use crate::domain::{
@@ -79,7 +80,7 @@ impl Record<'_> {
 }
 
 /// What the log of a package comes to.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Replay {
     pub charters: Charters,
     pub parties: BTreeMap<PartyId, PartyRecord>,
@@ -100,21 +101,22 @@ pub(super) struct Replay {
 }
 
 /// Replays every entry, in log order, up to `published`. `original` is the life of what the manifest corrects.
-pub(super) fn replay(contents: &Contents, entries: &[Indexed], original: Option<&Life>) -> Result<Replay, Failure> {
-    if !entries.iter().any(|e| matches!(e.entry.stream, StreamId::Communique(_))) {
+pub(super) fn replay(
+    contents: &Contents,
+    entries: &[Indexed],
+    original: Option<&Life>,
+    known: &Known,
+) -> Result<Replay, Failure> {
+    let Some(first) = entries.iter().position(|e| matches!(e.entry.stream, StreamId::Communique(_))) else {
         return Err(Check::Published.fails("there is no entry of it"));
-    }
-    let mut replay = Replay::default();
-    for indexed in entries {
-        let record = &indexed.record(contents);
-        replay.next(contents, record, original)?;
-        // What made others due is named again by them alone.
-        let first = !matches!(record.entry.kind, Kind::Opened | Kind::Completed);
-        if first && !record.entry.statements.iter().all(|digest| replay.statements.insert(*digest)) {
-            return Err(record.fails(Check::Entry, "what it records was logged before"));
-        }
-        replay.before = Some((record.index, record.entry.time));
-    }
+    };
+    let (before, own) = entries.split_at(first);
+    let mut replay = known.beginning(contents, before, || {
+        let mut replay = Replay::default();
+        replay.all(contents, before, original)?;
+        Ok(replay)
+    })?;
+    replay.all(contents, own, original)?;
     let Some(published) = replay.life.published() else {
         return Err(Check::Published.fails("the entries do not end with published"));
     };
@@ -122,6 +124,19 @@ pub(super) fn replay(contents: &Contents, entries: &[Indexed], original: Option<
 }
 
 impl Replay {
+    fn all(&mut self, contents: &Contents, entries: &[Indexed], original: Option<&Life>) -> Result<(), Failure> {
+        for indexed in entries {
+            let record = &indexed.record(contents);
+            self.next(contents, record, original)?;
+            // What made others due is named again by them alone.
+            let first = !matches!(record.entry.kind, Kind::Opened | Kind::Completed);
+            if first && !record.entry.statements.iter().all(|digest| self.statements.insert(*digest)) {
+                return Err(record.fails(Check::Entry, "what it records was logged before"));
+            }
+            self.before = Some((record.index, record.entry.time));
+        }
+        Ok(())
+    }
     fn next(&mut self, contents: &Contents, record: &Record<'_>, original: Option<&Life>) -> Result<(), Failure> {
         let chain = |e: Refusal| record.fails(Check::EntryChain, e);
         if self.before.is_some_and(|(_, time)| record.entry.time < time) {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     bag::{self, PartDigests, PartHasher},
     check::{Check, Failure},
+    known::Known,
     replay::{self, Indexed},
     verdict::{CharterFound, Findings, Verdict},
     write::{self, Contents, Item, RECORDS_LIMIT},
@@ -36,15 +37,33 @@ use crate::domain::{
 /// Most characters of a detail, before those that hide are written out.
 pub const DETAIL_LIMIT: usize = 1000;
 
-/// Verifies a package, and the packages of what it corrects. `pin` is the fingerprint of any version of the charter, got by
-/// another way than the package; without it nothing is proven, only found consistent.
-pub fn verify<R: Read + Seek>(mut reader: R, pin: Option<Digest>) -> Verdict {
-    match run(&mut reader, pin, 0).map(|whole| Box::new(whole.findings)) {
-        Ok(findings) if pin.is_some() => Verdict::Proven(findings),
-        Ok(findings) => Verdict::Unpinned(findings),
-        Err(Stop::Read(detail)) => Verdict::CannotRead { detail: told(&detail) },
-        Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: told(&detail) },
-        Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: told(&detail) },
+/// Verifies one package, as [`Verifier::verify`].
+pub fn verify<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Verdict {
+    Verifier::new(pin).verify(reader)
+}
+
+/// Verifies packages, by several threads if need be. What those of one exchange share is checked once.
+pub struct Verifier {
+    pin: Option<Digest>,
+    known: Known,
+}
+
+impl Verifier {
+    /// `pin` is the fingerprint of any version of the charter, got by another way than the packages; without it nothing is
+    /// proven, only found consistent.
+    #[must_use]
+    pub fn new(pin: Option<Digest>) -> Self {
+        Self { pin, known: Known::default() }
+    }
+    /// Verifies a package, and the packages of what it corrects.
+    pub fn verify<R: Read + Seek>(&self, mut reader: R) -> Verdict {
+        match run(&mut reader, self.pin, &self.known, 0).map(|whole| Box::new(whole.findings)) {
+            Ok(findings) if self.pin.is_some() => Verdict::Proven(findings),
+            Ok(findings) => Verdict::Unpinned(findings),
+            Err(Stop::Read(detail)) => Verdict::CannotRead { detail: told(&detail) },
+            Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: told(&detail) },
+            Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: told(&detail) },
+        }
     }
 }
 
@@ -129,16 +148,16 @@ impl Shown {
     }
 }
 
-fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Whole, Stop> {
+fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize) -> Result<Whole, Stop> {
     let mut bag = Bag::open(reader)?;
     let manifest = bag.manifest()?;
     bag.only_known(&manifest)?;
     // The original first, before anything else of this package is held in memory.
     let original = match &manifest.rectifies {
-        Some(rectifies) => Some(bag.original(rectifies, depth)?),
+        Some(rectifies) => Some(bag.original(rectifies, known, depth)?),
         None => None,
     };
-    let charters = bag.charters(&manifest)?;
+    let charters = bag.charters(&manifest, known)?;
     let pinned = match pin {
         None => None,
         Some(pin) => {
@@ -155,7 +174,7 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Who
     let records = bag.entries(&mut contents)?;
     all_named(&contents, &records)?;
 
-    let replay = replay::replay(&contents, &records, original.as_ref().map(|whole| &whole.life))?;
+    let replay = replay::replay(&contents, &records, original.as_ref().map(|whole| &whole.life), known)?;
     let mut shown = records.iter().map(|record| (record.index, Shown::of(record, &contents))).collect();
     if let Some(original) = &original {
         shown = of_one_log(original, &contents, &records, shown)?;
@@ -163,7 +182,7 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, depth: usize) -> Result<Who
     }
     let published = records.last().filter(|r| r.entry.kind == Kind::Published);
     let published = published.ok_or_else(|| Check::Published.fails("the entries do not end with published"))?;
-    let published_bytes = contents.entries.remove(&published.index).unwrap_or_default();
+    let published_bytes = contents.entries.remove(&published.index).map(|(_, bytes)| bytes).unwrap_or_default();
     if published.entry.files.as_ref() != Some(&contents.files()) {
         return Err(Check::PublishedList.fails("the list is not that of the files that are here").into());
     }
@@ -272,7 +291,12 @@ impl<R: Read + Seek> Bag<R> {
     }
 
     /// Verifies the package of what the manifest corrects where it lies, and that it is the one that the manifest names.
-    fn original(&mut self, rectifies: &Rectifies, depth: usize) -> Result<(Part, PartDigests, Whole), Stop> {
+    fn original(
+        &mut self,
+        rectifies: &Rectifies,
+        known: &Known,
+        depth: usize,
+    ) -> Result<(Part, PartDigests, Whole), Stop> {
         if depth >= RECTIFICATIONS_LIMIT {
             let why = format!("more than {RECTIFICATIONS_LIMIT} documents are corrected one below another");
             return Err(Check::Rectifies.fails(why).into());
@@ -285,7 +309,7 @@ impl<R: Read + Seek> Bag<R> {
         let mut hasher = PartHasher::default();
         self.archive.read(index, &mut |piece| hasher.update(piece))?;
         let digests = hasher.finish();
-        let whole = run(&mut self.archive.window(index)?, None, depth + 1).map_err(|stop| match stop {
+        let whole = run(&mut self.archive.window(index)?, None, known, depth + 1).map_err(|stop| match stop {
             Stop::Fail(Failure { check, detail }) => {
                 Check::Rectifies.fails(format!("the original fails at {check}: {detail}")).into()
             }
@@ -298,17 +322,18 @@ impl<R: Read + Seek> Bag<R> {
         Ok((Part { path, size: digests.size, sha256: digests.sha256 }, digests, whole))
     }
 
-    fn charters(&mut self, manifest: &Manifest) -> Result<Vec<Document<Charter>>, Stop> {
+    fn charters(&mut self, manifest: &Manifest, known: &Known) -> Result<Vec<Document<Charter>>, Stop> {
         let mut charters: Vec<Document<Charter>> = vec![];
         for (version, path) in self.named(charter_version) {
             let bytes = self.read(&path, Charter::LIMIT, Check::Charter)?;
-            let glance = glance(&bytes, &path)?;
-            let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            if let Some(suite) = suites.into_iter().find(|s| *s != SUITE) {
-                return Err(Stop::Judge(format!("the suite {suite} is not known here")));
-            }
-            let charter: Document<Charter> =
-                Document::parse(bytes).map_err(|e| Check::Charter.fails(format!("{path}: {e}")))?;
+            let charter = known.charter(bytes, |bytes| {
+                let glance = glance(&bytes, &path)?;
+                let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten();
+                if let Some(suite) = suites.filter_map(Value::as_str).find(|s| *s != SUITE) {
+                    return Err(Stop::Judge(format!("the suite {} is not known here", text::escape_line(suite))));
+                }
+                Document::parse(bytes).map_err(|e| Check::Charter.fails(format!("{path}: {e}")).into())
+            })?;
             if charter.version != version {
                 return Err(Check::Charter.fails(format!("{path} is version {}", charter.version)).into());
             }
@@ -357,8 +382,9 @@ impl<R: Read + Seek> Bag<R> {
             if let Some(missing) = documents.chain(statements).next() {
                 return Err(Check::FileMissing.fails(format!("{path} names {missing}, which is not here")).into());
             }
-            entries.push(Indexed { index, digest: Digest::of(&bytes), entry });
-            contents.entries.insert(index, bytes);
+            let digest = Digest::of(&bytes);
+            entries.push(Indexed { index, digest, entry });
+            contents.entries.insert(index, (digest, bytes));
         }
         Ok(entries)
     }
@@ -436,7 +462,9 @@ impl<R: Read + Seek> Bag<R> {
                 _ => continue,
             };
             let Item::Made(expected) = item else { continue };
-            if self.read(path, expected.len(), check)? != *expected {
+            let index = self.index(path)?;
+            let known = bag::README_HELD.stream.as_deref().filter(|_| check == Check::Readme);
+            if !self.archive.holds(index, expected, known)? && self.read(path, expected.len(), check)? != *expected {
                 return Err(check.fails(format!("{path} is not what it must be")).into());
             }
         }

@@ -112,8 +112,8 @@ pub struct Contents {
     pub(super) charters: Vec<Document<Charter>>,
     /// Compact forms by digest.
     pub(super) statements: BTreeMap<Digest, String>,
-    /// Bytes by log index.
-    pub(super) entries: BTreeMap<u64, Vec<u8>>,
+    /// Digest and bytes by log index.
+    pub(super) entries: BTreeMap<u64, (Digest, Vec<u8>)>,
     /// The package of what it corrects.
     pub(super) original: Option<Part>,
 }
@@ -141,7 +141,7 @@ impl Contents {
     /// What the `published` entry lists: every file of `data/` but `README.txt` and that entry, by path.
     #[must_use]
     pub fn files(&self) -> Vec<FileDigest> {
-        let records = self.records().map(|(path, bytes)| FileDigest { path, sha256: Digest::of(bytes) });
+        let records = self.records().map(|(path, sha256, _)| FileDigest { path, sha256 });
         let parts = self.parts().map(|p| FileDigest { path: p.path, sha256: p.sha256 });
         let mut files: Vec<_> = records.chain(parts).collect();
         files.sort();
@@ -156,12 +156,12 @@ impl Contents {
     pub(super) fn statement(&self, digest: Digest) -> Option<&[u8]> {
         self.statements.get(&digest).map(String::as_bytes)
     }
-    /// The documents, statements and entries by path.
-    pub(super) fn records(&self) -> impl Iterator<Item = (String, &[u8])> {
-        let manifest = [(bag::MANIFEST_PATH.to_owned(), self.manifest.bytes())];
-        let charters = self.charters.iter().map(|c| (bag::charter_path(c.version), c.bytes()));
-        let statements = self.statements.iter().map(|(d, s)| (bag::statement_path(*d), s.as_bytes()));
-        let entries = self.entries.iter().map(|(index, bytes)| (bag::entry_path(*index), bytes.as_slice()));
+    /// The documents, statements and entries: path, digest, bytes.
+    pub(super) fn records(&self) -> impl Iterator<Item = (String, Digest, &[u8])> {
+        let manifest = [(bag::MANIFEST_PATH.to_owned(), self.manifest.digest(), self.manifest.bytes())];
+        let charters = self.charters.iter().map(|c| (bag::charter_path(c.version), c.digest(), c.bytes()));
+        let statements = self.statements.iter().map(|(d, s)| (bag::statement_path(*d), *d, s.as_bytes()));
+        let entries = self.entries.iter().map(|(index, (d, bytes))| (bag::entry_path(*index), *d, bytes.as_slice()));
         manifest.into_iter().chain(charters).chain(statements).chain(entries)
     }
 }
@@ -284,7 +284,7 @@ impl Gathering {
             return Err(Refusal::LimitReached { what: "files of a package".into(), limit: FILES_LIMIT as u64 });
         }
         let fixed = bag::README.len() + STATEMENT_LIMIT;
-        let records = self.contents.records().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        let records = self.contents.records().map(|(.., bytes)| bytes.len()).sum::<usize>();
         if records + (files + 9) * LISTING_BYTES + fixed > RECORDS_LIMIT {
             return Err(Refusal::LimitReached {
                 what: "bytes of a package's records".into(),
@@ -342,7 +342,7 @@ impl Gathering {
             self.contents.statements.insert(Digest::of(compact.as_bytes()), compact.clone());
             statements.push(compact);
         }
-        self.contents.entries.insert(logged.index, logged.bytes);
+        self.contents.entries.insert(logged.index, (Digest::of(&logged.bytes), logged.bytes));
         Ok(statements)
     }
 }
@@ -371,21 +371,21 @@ pub(super) fn layout(
     parts: &BTreeMap<String, PartDigests>,
 ) -> Result<Vec<(String, Item)>, String> {
     let (index, time, bytes) = published;
-    let mut items: BTreeMap<String, Item> =
-        contents.records().map(|(path, bytes)| (path, Item::Made(bytes.to_vec()))).collect();
-    items.insert(bag::entry_path(index), Item::Made(bytes.to_vec()));
+    let mut items = BTreeMap::new();
+    let mut payload = BTreeMap::new();
+    let mut made = |path: String, sha256, bytes: &[u8]| {
+        payload.insert(path.clone(), PartDigests::beside(sha256, bytes));
+        items.insert(path, Item::Made(bytes.to_vec()));
+    };
+    contents.records().for_each(|(path, digest, bytes)| made(path, digest, bytes));
+    made(bag::entry_path(index), Digest::of(bytes), bytes);
+    payload.insert(bag::README_PATH.to_owned(), bag::README_HELD.digests);
     items.insert(bag::README_PATH.to_owned(), Item::Made(bag::README.as_bytes().to_vec()));
     for part in contents.parts() {
         let digests = *parts.get(&part.path).ok_or_else(|| part.path.clone())?;
+        payload.insert(part.path.clone(), digests);
         items.insert(part.path.clone(), Item::Part(part, digests));
     }
-    let payload = items
-        .iter()
-        .map(|(path, item)| match item {
-            Item::Made(bytes) => (path.clone(), PartDigests::of(bytes)),
-            Item::Part(_, digests) => (path.clone(), *digests),
-        })
-        .collect();
     let tags = bag::tag_files(&contents.manifest, time, &payload, certified.as_bytes());
     let mut all: Vec<_> = tags.into_iter().map(|(path, bytes)| (path.to_owned(), Item::Made(bytes))).collect();
     all.extend(items);

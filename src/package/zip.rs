@@ -313,15 +313,9 @@ pub enum ZipFault {
         /// The entry.
         name: String,
     },
-    /// Not a deflate stream of exactly the two sizes declared.
-    #[error("\"{name}\" does not inflate to exactly the size declared")]
+    /// Not the canonical deflate stream of a content of exactly the size declared.
+    #[error("\"{name}\" is not deflated in the canonical form, or not to exactly the size declared")]
     Inflate {
-        /// The entry.
-        name: String,
-    },
-    /// A deflate stream other than the canonical one.
-    #[error("\"{name}\" is not deflated in the canonical form")]
-    NotCanonical {
         /// The entry.
         name: String,
     },

@@ -2,11 +2,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use flate2::{Decompress, FlushDecompress, Status};
-
 use super::layout::{self, Central, End, LOCAL};
 use super::names::{self, Census};
-use super::{ARCHIVE_MAX, Entry, Limits, Method, PIECE, Window, ZipFault, deflate};
+use super::{ARCHIVE_MAX, Entry, Limits, Method, PIECE, Window, ZipFault, deflate::Codec};
 
 /// An archive whose frame has passed every rule of this module. Contents are checked as they are read.
 #[derive(Debug)]
@@ -15,6 +13,7 @@ pub struct Archive<R> {
     entries: Vec<Entry>,
     /// Where each entry's contents begin.
     starts: Vec<u64>,
+    codec: Codec,
 }
 
 impl<R: Read + Seek> Archive<R> {
@@ -62,7 +61,7 @@ impl<R: Read + Seek> Archive<R> {
         if place != directory.offset {
             return Err(ZipFault::DirectoryPlace { found: directory.offset, wanted: place });
         }
-        Ok(Archive { reader, entries, starts })
+        Ok(Archive { reader, entries, starts, codec: Codec::default() })
     }
 
     /// The entries, in the order in which they lie in the file.
@@ -87,7 +86,7 @@ impl<R: Read + Seek> Archive<R> {
         match entry.method {
             Method::Stored => copy_stored(&mut self.reader, entry, sink),
             Method::Deflated => {
-                inflate(&mut self.reader, entry)?.chunks(PIECE).for_each(sink);
+                inflate(&mut self.reader, &mut self.codec, entry)?.chunks(PIECE).for_each(sink);
                 Ok(())
             }
         }
@@ -107,6 +106,26 @@ impl<R: Read + Seek> Archive<R> {
             (Some(entry), _) => Err(ZipFault::Sizes { name: entry.name.clone() }),
             (None, _) => Err(ZipFault::NoEntry { index }),
         }
+    }
+
+    /// Whether an entry holds exactly these bytes, in the one form that it can have. If not, reading tells why. `stream` is
+    /// their canonical stream, if the caller has it.
+    ///
+    /// # Errors
+    ///
+    /// [`ZipFault::Io`] if the reader fails.
+    pub fn holds(&mut self, index: usize, expected: &[u8], stream: Option<&[u8]>) -> Result<bool, ZipFault> {
+        let (Some(entry), Some(&start)) = (self.entries.get(index), self.starts.get(index)) else { return Ok(false) };
+        let held = match entry.method {
+            Method::Stored => Some(expected),
+            Method::Deflated => stream.or_else(|| self.codec.deflate(expected)),
+        };
+        let said = (expected.len() as u64, crc32fast::hash(expected)) == (entry.size, entry.crc32);
+        let Some(held) = held.filter(|held| said && held.len() as u64 == entry.compressed) else { return Ok(false) };
+        let mut found = vec![0; held.len()];
+        self.reader.seek(SeekFrom::Start(start))?;
+        self.reader.read_exact(&mut found)?;
+        Ok(found == held)
     }
 
     /// The contents of an entry of at most `limit` bytes; they have passed every check.
@@ -230,23 +249,12 @@ fn copy_stored<R: Read>(reader: &mut R, entry: &Entry, sink: &mut dyn FnMut(&[u8
 }
 
 /// The contents of a deflated entry, all checks passed. Its sizes were bounded when it was admitted.
-fn inflate<R: Read>(reader: &mut R, entry: &Entry) -> Result<Vec<u8>, ZipFault> {
+fn inflate<R: Read>(reader: &mut R, codec: &mut Codec, entry: &Entry) -> Result<Vec<u8>, ZipFault> {
     let mut stream = vec![0; entry.compressed as usize];
     reader.read_exact(&mut stream)?;
-    // The buffer's length is what stops a stream that would give more.
-    let mut plain = vec![0; entry.size as usize];
-    let mut inflater = Decompress::new(false);
-    let status = inflater.decompress(&stream, &mut plain, FlushDecompress::Finish);
-    if !matches!(status, Ok(Status::StreamEnd))
-        || inflater.total_in() != entry.compressed
-        || inflater.total_out() != entry.size
-    {
-        return Err(ZipFault::Inflate { name: entry.name.clone() });
-    }
+    let plain = codec.inflate(&stream, entry.size as usize);
+    let plain = plain.ok_or_else(|| ZipFault::Inflate { name: entry.name.clone() })?;
     check_crc(entry, crc32fast::hash(&plain))?;
-    if deflate::deflate(&plain).as_deref() != Some(stream.as_slice()) {
-        return Err(ZipFault::NotCanonical { name: entry.name.clone() });
-    }
     Ok(plain)
 }
 

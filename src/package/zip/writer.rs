@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::layout;
 use super::names::Census;
-use super::{DosTime, Entry, Limits, Method, ZipFault, deflate};
+use super::{DosTime, Entry, Limits, Method, ZipFault, deflate::Codec};
 
 /// Why an entry was not written. Comes inside an [`io::Error`] of kind [`io::ErrorKind::InvalidInput`].
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,7 @@ pub struct Writer<W: Write> {
     modified: DosTime,
     census: Census,
     directory: Vec<u8>,
+    codec: Codec,
     entries: u16,
     /// Bytes written so far.
     offset: u64,
@@ -65,6 +66,7 @@ impl<W: Write> Writer<W> {
             modified,
             census: Census::new(Limits::PACKAGE),
             directory: Vec::new(),
+            codec: Codec::default(),
             entries: 0,
             offset: 0,
             broken: false,
@@ -133,26 +135,22 @@ impl<W: Write> Writer<W> {
         &mut self.to
     }
 
-    /// Writes an entry from memory: deflated if that is smaller and [`deflate`](mod@deflate) takes it, else stored.
+    /// Writes an entry from memory: deflated if that is smaller and [`Codec`] takes it, else stored.
     ///
     /// # Errors
     ///
     /// As [`Writer::stored`].
     pub fn small(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let stream = deflate::deflate(bytes);
-        let (method, data) = match &stream {
-            Some(stream) => (Method::Deflated, stream.as_slice()),
-            None => (Method::Stored, bytes),
-        };
+        let deflated = self.codec.deflate(bytes).map(<[u8]>::len);
         self.begin(Entry {
             name: name.to_owned(),
             size: bytes.len() as u64,
-            compressed: data.len() as u64,
+            compressed: deflated.unwrap_or(bytes.len()) as u64,
             crc32: crc32fast::hash(bytes),
             modified: self.modified,
-            method,
+            method: if deflated.is_some() { Method::Deflated } else { Method::Stored },
         })?;
-        self.to.write_all(data)?;
+        self.to.write_all(if deflated.is_some() { self.codec.stream() } else { bytes })?;
         self.broken = false;
         Ok(())
     }

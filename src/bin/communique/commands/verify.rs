@@ -1,15 +1,21 @@
 //! `verify`: packages, without network.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, Cursor, Read as _},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use communique::{
     domain::{id::Digest, manifest::Status, text},
     package::{
         verdict::{Capacity, DeclarationFound, Deed, Findings, NOT_PROVEN, PartyFound, Verdict},
-        verify,
+        verify::{self, Verifier},
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use crate::{
@@ -18,47 +24,123 @@ use crate::{
     render::{self, Out},
 };
 
+/// Packages up to this size are read at once, larger ones where they lie, piece by piece.
+const AT_ONCE: u64 = 4 << 20;
+/// How many packages of a folder are judged before they are told, for each thread.
+const BATCH: usize = 64;
+
 pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
-    let verdicts: Vec<_> = args.paths.iter().map(|path| (path, judge(path, args.charter_pin))).collect();
-    let code = worst(verdicts.iter().map(|(_, v)| v.exit_code()));
-    if ctx.json {
-        let mut packages = Vec::new();
-        for (path, verdict) in &verdicts {
-            let mut value = verdict.to_json();
-            if let Some(members) = value.as_object_mut() {
-                members.insert("path".into(), json!(path));
-                if args.texts {
-                    members.insert("texts".into(), json!(texts(path, verdict, args.unproven)?));
-                }
-            }
-            packages.push(value);
+    if args.texts && args.paths.iter().any(|path| path.is_dir()) {
+        return Err(Failure::usage("--texts shows the texts of packages that are named one by one, not of a folder's"));
+    }
+    let verifier = Verifier::new(args.charter_pin);
+    let mut packages = Vec::new();
+    let mut codes = Vec::new();
+    for (n, path) in args.paths.iter().enumerate() {
+        if n > 0 && !ctx.json {
+            ctx.out.gap();
         }
-        ctx.out.json(&json!({ "exit_code": code, "packages": packages }));
-    } else {
-        for (n, (path, verdict)) in verdicts.iter().enumerate() {
-            if n > 0 {
-                ctx.out.gap();
+        let before = codes.len();
+        let mut tell = |verdict: Verdict, of: &Path, out: &mut Out, whole: bool| -> Result<(), Failure> {
+            codes.push(verdict.exit_code());
+            if ctx.json {
+                packages.push(in_json(of, &verdict, args)?);
+            } else if whole {
+                say(out, of, &verdict, args.charter_pin);
+                at_length(out, of, &verdict, args)?;
+            } else {
+                briefly(out, of, &verdict);
             }
-            say(&mut ctx.out, path, verdict, args.charter_pin);
-            let shown = verdict.findings().is_some();
-            if args.texts {
-                let texts = texts(path, verdict, args.unproven)?;
-                if texts.is_empty() && shown {
-                    ctx.out.line("The texts are not shown, since nothing is proven without --charter-pin; --unproven shows them all the same.");
+            Ok(())
+        };
+        match within(path) {
+            None => tell(judge(&verifier, path), path, &mut ctx.out, true)?,
+            Some(Ok(files)) if !files.is_empty() => {
+                let threads = thread::available_parallelism().map_or(1, usize::from);
+                for batch in files.chunks(BATCH * threads) {
+                    for (verdict, file) in all(&verifier, batch, threads).into_iter().zip(batch) {
+                        tell(verdict, file, &mut ctx.out, false)?;
+                    }
                 }
-                for (lang, words) in texts {
-                    ctx.out.gap();
-                    ctx.out.heading(&format!("Text {lang}"));
-                    ctx.out.verbatim(&words);
+                if !ctx.json {
+                    count(&mut ctx.out, path, &codes[before..]);
                 }
             }
-            // What a package brings may fill many screens: the verdict stands at their end as well.
-            if shown {
-                head(&mut ctx.out, path, verdict);
+            Some(found) => {
+                let why = found.err().map_or_else(|| "a folder without packages (*.zip)".into(), |e| e.to_string());
+                tell(Verdict::CannotRead { detail: text::escape_line(&why) }, path, &mut ctx.out, true)?;
             }
         }
     }
+    let code = worst(codes.iter().copied());
+    if ctx.json {
+        ctx.out.json(&json!({ "exit_code": code, "packages": packages }));
+    }
     if code == 0 { Ok(()) } else { Err(Failure::said(code)) }
+}
+
+/// What stands behind the verdict of a package that was named itself.
+fn at_length(out: &mut Out, path: &Path, verdict: &Verdict, args: &Verify) -> Result<(), Failure> {
+    let shown = verdict.findings().is_some();
+    if args.texts {
+        let texts = texts(path, verdict, args.unproven)?;
+        if texts.is_empty() && shown {
+            out.line("The texts are not shown, since nothing is proven without --charter-pin; --unproven shows them all the same.");
+        }
+        for (lang, words) in texts {
+            out.gap();
+            out.heading(&format!("Text {lang}"));
+            out.verbatim(&words);
+        }
+    }
+    // What a package brings may fill many screens: the verdict stands at their end as well.
+    if shown {
+        head(out, path, verdict);
+    }
+    Ok(())
+}
+
+fn in_json(path: &Path, verdict: &Verdict, args: &Verify) -> Result<Value, Failure> {
+    let mut value = verdict.to_json();
+    if let Some(members) = value.as_object_mut() {
+        members.insert("path".into(), json!(path));
+        if args.texts {
+            members.insert("texts".into(), json!(texts(path, verdict, args.unproven)?));
+        }
+    }
+    Ok(value)
+}
+
+/// The packages of a folder, by name; nothing for what is no folder.
+fn within(path: &Path) -> Option<io::Result<Vec<PathBuf>>> {
+    path.is_dir().then(|| {
+        let entries = fs::read_dir(path)?.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>()?;
+        let mut files: Vec<_> = entries.into_iter().filter(|p| p.extension().is_some_and(|e| e == "zip")).collect();
+        files.sort();
+        Ok(files)
+    })
+}
+
+/// Judges all of these, by as many threads.
+fn all(verifier: &Verifier, files: &[PathBuf], threads: usize) -> Vec<Verdict> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut judged = vec![];
+        while let Some((n, file)) = files.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
+            judged.push((n, judge(verifier, file)));
+        }
+        judged
+    };
+    let mut judged: Vec<_> = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut judged = work();
+        for other in others {
+            judged.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        judged
+    });
+    judged.sort_by_key(|(n, _)| *n);
+    judged.into_iter().map(|(_, verdict)| verdict).collect()
 }
 
 /// Of several verdicts: something fails, before cannot judge, before unpinned, before proven.
@@ -67,14 +149,19 @@ fn worst(codes: impl Iterator<Item = u8>) -> u8 {
     codes.max_by_key(rank).unwrap_or(0)
 }
 
-fn judge(path: &Path, pin: Option<Digest>) -> Verdict {
-    match File::open(path) {
-        Ok(file) if file.metadata().is_ok_and(|m| m.is_dir()) => Verdict::CannotRead {
-            detail: "a directory; a package is verified as the one zip file that was fetched".into(),
-        },
-        Ok(file) => verify::verify(BufReader::new(file), pin),
-        Err(e) => Verdict::CannotRead { detail: text::escape_line(&e.to_string()) },
-    }
+fn judge(verifier: &Verifier, path: &Path) -> Verdict {
+    let read = || -> io::Result<Verdict> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        if length > AT_ONCE {
+            return Ok(verifier.verify(BufReader::new(file)));
+        }
+        // What grows meanwhile has bytes behind its end.
+        let mut bytes = Vec::with_capacity(length as usize + 1);
+        file.by_ref().take(AT_ONCE).read_to_end(&mut bytes)?;
+        Ok(verifier.verify(Cursor::new(bytes)))
+    };
+    read().unwrap_or_else(|e| Verdict::CannotRead { detail: text::escape_line(&e.to_string()) })
 }
 
 fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, String)>, Failure> {
@@ -95,14 +182,33 @@ fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, 
 
 /// The verdict in one line. It begins with words of ours: a file's name may say anything.
 fn head(out: &mut Out, path: &Path, verdict: &Verdict) {
-    let words = match verdict {
+    out.heading(&format!("{}: {}", in_words(verdict), render::path(path)));
+}
+fn in_words(verdict: &Verdict) -> String {
+    match verdict {
         Verdict::Proven(_) => "PROVEN against the charter that you trust".to_owned(),
         Verdict::Unpinned(_) => "CONSISTENT, but nothing is proven".to_owned(),
         Verdict::Failed { check, .. } => format!("FAILED at {check}"),
         Verdict::CannotRead { .. } => "CANNOT BE READ".to_owned(),
         Verdict::CannotJudge { .. } => "CANNOT BE JUDGED by this version".to_owned(),
-    };
-    out.heading(&format!("{words}: {}", render::path(path)));
+    }
+}
+
+/// One of a folder: a line, and why where it is not good.
+fn briefly(out: &mut Out, path: &Path, verdict: &Verdict) {
+    out.line(&format!("{}: {}", in_words(verdict), render::path(path)));
+    if let Verdict::Failed { detail, .. } | Verdict::CannotRead { detail } | Verdict::CannotJudge { detail } = verdict {
+        out.shown(&format!("{:<12} {detail}", "  why"));
+    }
+}
+
+/// How many packages of a folder came to what.
+fn count(out: &mut Out, folder: &Path, codes: &[u8]) {
+    let of = |code| codes.iter().filter(|c| **c == code).count();
+    let kinds = [(0, "proven"), (3, "consistent, but not proven"), (1, "failed"), (2, "not read or not judged")];
+    let counts: Vec<_> =
+        kinds.iter().filter(|(code, _)| of(*code) > 0).map(|(code, what)| format!("{} {what}", of(*code))).collect();
+    out.heading(&format!("{} of {} packages in {}", counts.join(", "), codes.len(), render::path(folder)));
 }
 
 /// Says a verdict to people.

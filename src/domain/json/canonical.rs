@@ -1,0 +1,279 @@
+//! Writing canonical JSON (RFC 8785) straight from a value, without a tree between.
+
+use std::fmt;
+
+use serde::ser::{self, Serialize, Serializer};
+
+/// The canonical bytes, or what of the value this format has no form for.
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, NoForm> {
+    let mut out = Vec::with_capacity(512);
+    value.serialize(Writer(&mut out))?;
+    Ok(out)
+}
+
+/// The value holds something other than strings, integers from 0, booleans, `null`, lists and objects.
+#[derive(Debug)]
+pub(super) struct NoForm;
+impl fmt::Display for NoForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the value has no form in canonical JSON")
+    }
+}
+impl std::error::Error for NoForm {}
+impl ser::Error for NoForm {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+struct Writer<'a>(&'a mut Vec<u8>);
+
+/// RFC 8785, section 3.2.2.2: quote, backslash and controls are escaped, in the shortest way; all else stands as it is.
+fn string(s: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut from = 0;
+    for (at, byte) in s.bytes().enumerate() {
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            0x08 => b'b',
+            b'\t' => b't',
+            b'\n' => b'n',
+            0x0C => b'f',
+            b'\r' => b'r',
+            0..0x20 => b'u',
+            _ => continue,
+        };
+        out.extend_from_slice(&s.as_bytes()[from..at]);
+        out.extend_from_slice(&[b'\\', short]);
+        if short == b'u' {
+            out.extend_from_slice(format!("{byte:04x}").as_bytes());
+        }
+        from = at + 1;
+    }
+    out.extend_from_slice(&s.as_bytes()[from..]);
+    out.push(b'"');
+}
+
+/// A list: items as they come.
+struct List<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+impl List<'_> {
+    fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), NoForm> {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        item.serialize(Writer(self.out))
+    }
+    fn close(self) {
+        self.out.push(b']');
+    }
+}
+
+/// An object: members are written as they come, with their names, and sorted at the end.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    /// Name of each member, and where it ends.
+    members: Vec<(String, usize)>,
+    name: String,
+}
+impl Object<'_> {
+    fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), NoForm> {
+        string(name, self.out);
+        self.out.push(b':');
+        value.serialize(Writer(self.out))?;
+        self.members.push((name.to_owned(), self.out.len()));
+        Ok(())
+    }
+    /// RFC 8785 sorts by UTF-16 code units; names of the format are ASCII, where that is byte order.
+    fn close(self) {
+        let written = self.out.split_off(self.start);
+        let mut from = self.start;
+        let mut members: Vec<_> =
+            self.members.into_iter().map(|(name, to)| (name, std::mem::replace(&mut from, to), to)).collect();
+        members.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        self.out.push(b'{');
+        for (n, (_, from, to)) in members.into_iter().enumerate() {
+            if n > 0 {
+                self.out.push(b',');
+            }
+            self.out.extend_from_slice(&written[from - self.start..to - self.start]);
+        }
+        self.out.push(b'}');
+    }
+}
+
+impl<'a> Serializer for Writer<'a> {
+    type Ok = ();
+    type Error = NoForm;
+    type SerializeSeq = List<'a>;
+    type SerializeTuple = List<'a>;
+    type SerializeTupleStruct = ser::Impossible<(), NoForm>;
+    type SerializeTupleVariant = ser::Impossible<(), NoForm>;
+    type SerializeMap = Object<'a>;
+    type SerializeStruct = Object<'a>;
+    type SerializeStructVariant = ser::Impossible<(), NoForm>;
+
+    fn serialize_str(self, s: &str) -> Result<(), NoForm> {
+        string(s, self.0);
+        Ok(())
+    }
+    fn serialize_u64(self, n: u64) -> Result<(), NoForm> {
+        self.0.extend_from_slice(n.to_string().as_bytes());
+        Ok(())
+    }
+    fn serialize_bool(self, b: bool) -> Result<(), NoForm> {
+        self.0.extend_from_slice(if b { b"true" } else { b"false" });
+        Ok(())
+    }
+    fn serialize_unit(self) -> Result<(), NoForm> {
+        self.0.extend_from_slice(b"null");
+        Ok(())
+    }
+    fn serialize_none(self) -> Result<(), NoForm> {
+        self.serialize_unit()
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoForm> {
+        value.serialize(self)
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), NoForm> {
+        value.serialize(self)
+    }
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), NoForm> {
+        self.serialize_str(variant)
+    }
+    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, NoForm> {
+        self.0.push(b'[');
+        Ok(List { out: self.0, first: true })
+    }
+    fn serialize_tuple(self, length: usize) -> Result<List<'a>, NoForm> {
+        self.serialize_seq(Some(length))
+    }
+    fn serialize_map(self, _: Option<usize>) -> Result<Object<'a>, NoForm> {
+        let start = self.0.len();
+        Ok(Object { out: self.0, start, members: Vec::with_capacity(16), name: String::new() })
+    }
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Object<'a>, NoForm> {
+        self.serialize_map(None)
+    }
+
+    fn serialize_u8(self, n: u8) -> Result<(), NoForm> {
+        self.serialize_u64(n.into())
+    }
+    fn serialize_u16(self, n: u16) -> Result<(), NoForm> {
+        self.serialize_u64(n.into())
+    }
+    fn serialize_u32(self, n: u32) -> Result<(), NoForm> {
+        self.serialize_u64(n.into())
+    }
+    fn serialize_i8(self, n: i8) -> Result<(), NoForm> {
+        self.serialize_i64(n.into())
+    }
+    fn serialize_i16(self, n: i16) -> Result<(), NoForm> {
+        self.serialize_i64(n.into())
+    }
+    fn serialize_i32(self, n: i32) -> Result<(), NoForm> {
+        self.serialize_i64(n.into())
+    }
+    fn serialize_i64(self, n: i64) -> Result<(), NoForm> {
+        self.serialize_u64(n.try_into().map_err(|_| NoForm)?)
+    }
+    fn serialize_char(self, c: char) -> Result<(), NoForm> {
+        self.serialize_str(c.encode_utf8(&mut [0; 4]))
+    }
+    fn serialize_f32(self, _: f32) -> Result<(), NoForm> {
+        Err(NoForm)
+    }
+    fn serialize_f64(self, _: f64) -> Result<(), NoForm> {
+        Err(NoForm)
+    }
+    fn serialize_bytes(self, _: &[u8]) -> Result<(), NoForm> {
+        Err(NoForm)
+    }
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), NoForm> {
+        Err(NoForm)
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), NoForm> {
+        Err(NoForm)
+    }
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, NoForm> {
+        Err(NoForm)
+    }
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, NoForm> {
+        Err(NoForm)
+    }
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, NoForm> {
+        Err(NoForm)
+    }
+}
+
+impl ser::SerializeSeq for List<'_> {
+    type Ok = ();
+    type Error = NoForm;
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), NoForm> {
+        self.item(item)
+    }
+    fn end(self) -> Result<(), NoForm> {
+        self.close();
+        Ok(())
+    }
+}
+impl ser::SerializeTuple for List<'_> {
+    type Ok = ();
+    type Error = NoForm;
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), NoForm> {
+        self.item(item)
+    }
+    fn end(self) -> Result<(), NoForm> {
+        self.close();
+        Ok(())
+    }
+}
+impl ser::SerializeStruct for Object<'_> {
+    type Ok = ();
+    type Error = NoForm;
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), NoForm> {
+        self.member(name, value)
+    }
+    fn end(self) -> Result<(), NoForm> {
+        self.close();
+        Ok(())
+    }
+}
+impl ser::SerializeMap for Object<'_> {
+    type Ok = ();
+    type Error = NoForm;
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, name: &T) -> Result<(), NoForm> {
+        let quoted = encode(name)?;
+        self.name = serde_json::from_slice(&quoted).map_err(|_| NoForm)?;
+        Ok(())
+    }
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoForm> {
+        let name = std::mem::take(&mut self.name);
+        self.member(&name, value)
+    }
+    fn end(self) -> Result<(), NoForm> {
+        self.close();
+        Ok(())
+    }
+}

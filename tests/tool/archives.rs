@@ -20,8 +20,6 @@ use crate::{
 
 /// Most memory that a verification may take, in kB.
 const MEMORY: u64 = 256 * 1024;
-/// The same, of what has the right form and comes near the limits: all its records are held at once.
-const LARGEST: u64 = 640 * 1024;
 /// Longest that one may take, in seconds of the processor: what else the machine does is not its fault.
 const SECONDS: f64 = 10.0;
 const FOLDER: &str = "communique-01a207a2-3280-7707-8707-070707070707";
@@ -530,11 +528,9 @@ fn the_largest() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     });
     all.push(("32,000 files", "FAILED at ", plan.play().zip));
     // Charter upon charter, most of whose parties never adopt it: more of them than an exchange takes.
-    for (what, versions, listed) in [
-        ("1,300 charters of 30 parties", 1300, 30),
-        ("5,000 charters of 2 parties", 5000, 2),
-        ("3,000 charters of 30 parties", 3000, 30),
-    ] {
+    for (what, versions, listed) in
+        [("1,300 charters of 30 parties", 1300, 30), ("5,000 charters of 2 parties", 5000, 2)]
+    {
         let versions = versions / SMALLER;
         let mut plan = Plan::new(2, 1, Initialling::Required);
         for n in 0..versions {
@@ -581,7 +577,7 @@ fn the_largest_packages_are_judged_within_bounds() {
         );
         assert!(judged.out.starts_with(verdict), "{what}: {head} {said}");
         assert!(
-            judged.seconds <= SECONDS && judged.memory <= LARGEST,
+            judged.seconds <= SECONDS && judged.memory <= MEMORY,
             "{what}: {:.2} s, {} kB",
             judged.seconds,
             judged.memory

@@ -9,7 +9,6 @@ use curve25519_dalek::{
     edwards::{CompressedEdwardsY, EdwardsPoint},
     scalar::Scalar,
 };
-use rustls::pki_types::SignatureVerificationAlgorithm as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

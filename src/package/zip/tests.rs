@@ -143,7 +143,11 @@ fn bit_flips_that_inflate_to_the_same_are_refused() {
                 && inflater.total_out() == plain.len() as u64
                 && out == plain;
             let fault = unpack(&flipped).unwrap_err();
-            assert!(matches!(fault, ZipFault::Inflate { .. }), "{fault}");
+            // Another content in its own canonical stream is what the checksum sees.
+            assert!(
+                matches!(fault, ZipFault::Inflate { .. }) || !unseen && matches!(fault, ZipFault::Crc { .. }),
+                "{fault}"
+            );
             same += usize::from(unseen);
         }
     }

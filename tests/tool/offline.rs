@@ -222,11 +222,39 @@ fn verify_judges_what_is_no_package() {
     desk.run("verify junk.zip").ends(1).prints("FAILED at ZIP");
     desk.run("verify empty.zip").ends(1).prints("FAILED at ZIP");
     desk.run("verify absent.zip").ends(2).prints("CANNOT BE READ");
-    desk.run("verify .").ends(2).prints("a directory");
+    std::fs::create_dir(desk.path("bare")).unwrap();
+    desk.run("verify bare").ends(2).prints("CANNOT BE READ").prints("a folder without packages");
     desk.run("verify absent.zip junk.zip").ends(1);
     let json = desk.run("verify junk.zip absent.zip --json").ends(1).json();
     assert_eq!(json["exit_code"], 1);
     assert_eq!(json["packages"][1]["verdict"], "cannot_read");
+}
+
+/// Packages of the vectors, in a folder: each gets its line, in the order of names, and all are counted.
+#[test]
+fn verify_judges_a_folder() {
+    let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/packages");
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("held")).unwrap();
+    for name in ["annexes", "binding", "worked-example", "readme--another-readme"] {
+        let from = std::fs::read_dir(&vectors).unwrap().map(|e| e.unwrap().path());
+        let stem = |p: &std::path::PathBuf| p.file_stem().unwrap().to_str().unwrap().starts_with(name);
+        let zip = from.filter(|p| p.extension().is_some_and(|e| e == "zip")).find(stem).unwrap();
+        std::fs::copy(zip, desk.path(&format!("held/{name}.zip"))).unwrap();
+    }
+    desk.write("held/note.txt", "no package");
+    let pin = "badd895507a4012827bc5d57217f94942dc94a03b1a2cab36a5dc175a1adc0f8";
+    let said = desk.run(&format!("verify held --charter-pin {pin}")).ends(1).out;
+    let words: Vec<_> = said.lines().map(|l| l.split(':').next().unwrap().trim()).collect();
+    assert_eq!(words.iter().filter(|w| **w == "PROVEN against the charter that you trust").count(), 3, "{said}");
+    assert!(said.contains("FAILED at README: “held/readme--another-readme.zip”"), "{said}");
+    assert!(said.lines().last().unwrap().starts_with("3 proven, 1 failed of 4 packages in “held”"), "{said}");
+    desk.run("verify held").ends(1).prints("3 consistent, but not proven, 1 failed of 4 packages");
+    desk.run("verify held --texts").ends(64).tells("named one by one");
+    let json = desk.run(&format!("verify held --charter-pin {pin} --json")).ends(1).json();
+    let paths: Vec<_> = json["packages"].as_array().unwrap().iter().map(|p| p["path"].as_str().unwrap().to_owned()).collect();
+    assert!(paths.is_sorted() && paths.len() == 4, "{paths:?}");
+    assert_eq!((&json["packages"][0]["verdict"], &json["packages"][2]["check"]), (&"proven".into(), &"README".into()));
 }
 
 #[test]

@@ -167,9 +167,16 @@ pub fn direction_of(lang: &Lang) -> Direction {
 /// # Errors
 /// [`DraftError::Io`], [`DraftError::Description`] with line and column.
 pub fn read(path: &Path) -> Result<Description, DraftError> {
-    let bytes = whole(path, DESCRIPTION_LIMIT)?;
+    parse(path, &whole(path, DESCRIPTION_LIMIT)?)
+}
+
+/// A description in TOML; `path` is for what is said of it.
+///
+/// # Errors
+/// [`DraftError::Description`] with line and column.
+pub fn parse(path: &Path, toml: &[u8]) -> Result<Description, DraftError> {
     let describe = |e: String| DraftError::Description(path.into(), e);
-    let toml = std::str::from_utf8(&bytes).map_err(|e| describe(e.to_string()))?;
+    let toml = std::str::from_utf8(toml).map_err(|e| describe(e.to_string()))?;
     toml::from_str(toml).map_err(|e| describe(e.to_string()))
 }
 

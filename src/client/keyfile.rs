@@ -11,7 +11,7 @@ use pkcs8::{
     AlgorithmIdentifierRef, EncryptedPrivateKeyInfoRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef,
     SecretDocument,
     der::{Decode as _, asn1::OctetStringRef, pem::PemLabel as _},
-    pkcs5,
+    pkcs5::{self, EncryptionScheme, pbes2::Kdf},
 };
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -21,6 +21,13 @@ use crate::domain::key::{SecretKey, Signer as _};
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// Largest key file that is read, in bytes.
 const FILE_LIMIT: u64 = 16 << 10;
+/// Most memory that scrypt may ask for to decrypt a key file, in bytes: 128 · N · r (RFC 7914, section 2). `openssl` reads 32 MiB
+/// at most; ours ask for 16.
+pub const SCRYPT_MEMORY_LIMIT: u64 = 64 << 20;
+/// Most of that work in all, in bytes: 128 · N · r · p.
+pub const SCRYPT_WORK_LIMIT: u64 = 1 << 30;
+/// Most iterations that PBKDF2 may ask for to decrypt a key file: some seconds, and ten times what is recommended for SHA-256.
+pub const PBKDF2_LIMIT: u32 = 6_000_000;
 /// Shortest passphrase, in characters.
 pub const PASSPHRASE_LEAST: usize = 12;
 
@@ -47,6 +54,10 @@ pub enum KeyFileError {
     Cipher(PathBuf),
     #[error("{0}: encrypted, but a key that a service starts with must not ask for a passphrase")]
     Encrypted(PathBuf),
+    #[error(
+        "{0}: to decrypt it would take more memory or time than any sound key file asks for; get it again from where it was made"
+    )]
+    TooCostly(PathBuf),
     #[error("{0}: wrong passphrase; try again")]
     WrongPassphrase(PathBuf),
     #[error("{0}: exists already and is not overwritten; choose another name")]
@@ -88,12 +99,28 @@ pub fn read_encrypted(
     path: &Path,
     ask: impl FnOnce() -> std::io::Result<Zeroizing<String>>,
 ) -> Result<SecretKey, KeyFileError> {
-    let (label, document) = read(path, 0o077)?;
+    decrypt(path, &read(path, 0o077)?, ask)
+}
+
+/// The key in the text of an encrypted key file; `path` is for what is said of it. What decrypting costs is bounded before the
+/// passphrase is asked for.
+///
+/// # Errors
+/// As [`read_encrypted`].
+pub fn decrypt(
+    path: &Path,
+    pem: &str,
+    ask: impl FnOnce() -> std::io::Result<Zeroizing<String>>,
+) -> Result<SecretKey, KeyFileError> {
+    let (label, document) = unwrap(path, pem)?;
     if label == PrivateKeyInfoRef::PEM_LABEL {
         return Err(KeyFileError::NotEncrypted(path.into()));
     }
     let cipher = || KeyFileError::Cipher(path.into());
     let encrypted = EncryptedPrivateKeyInfoRef::from_der(document.as_bytes()).map_err(|_| cipher())?;
+    if !affordable(&encrypted.encryption_algorithm) {
+        return Err(KeyFileError::TooCostly(path.into()));
+    }
     let passphrase = ask().map_err(|e| KeyFileError::Io(path.into(), e))?;
     let document = encrypted.decrypt(passphrase.as_bytes()).map_err(|e| match e {
         pkcs8::Error::EncryptedPrivateKey(
@@ -106,13 +133,36 @@ pub fn read_encrypted(
     secret(path, &document)
 }
 
+/// Whether decrypting stays within the limits above: the file names the cost, and a hostile one could name any.
+fn affordable(scheme: &EncryptionScheme) -> bool {
+    match scheme.pbes2().map(|pbes2| &pbes2.kdf) {
+        Some(Kdf::Scrypt(scrypt)) => {
+            let memory = scrypt.cost_parameter.saturating_mul(128 * u64::from(scrypt.block_size));
+            let work = memory.saturating_mul(scrypt.parallelization.into());
+            // The library takes the logarithm of a cost of 0.
+            (1..=SCRYPT_MEMORY_LIMIT).contains(&memory) && (1..=SCRYPT_WORK_LIMIT).contains(&work)
+        }
+        Some(Kdf::Pbkdf2(pbkdf2)) => pbkdf2.iteration_count <= PBKDF2_LIMIT,
+        // What is not known is not decrypted either, and PBES1 counts to 65,535.
+        _ => true,
+    }
+}
+
 /// Reads a key that is not encrypted.
 ///
 /// # Errors
 /// Any [`KeyFileError`].
 pub fn read_plain(path: &Path) -> Result<SecretKey, KeyFileError> {
     // A service manager may hand a key over by group.
-    let (label, document) = read(path, 0o037)?;
+    plain(path, &read(path, 0o037)?)
+}
+
+/// The key in the text of a key file that is not encrypted; `path` is for what is said of it.
+///
+/// # Errors
+/// As [`read_plain`].
+pub fn plain(path: &Path, pem: &str) -> Result<SecretKey, KeyFileError> {
+    let (label, document) = unwrap(path, pem)?;
     if label == EncryptedPrivateKeyInfoRef::PEM_LABEL {
         return Err(KeyFileError::Encrypted(path.into()));
     }
@@ -166,7 +216,7 @@ fn write(path: &Path, document: &SecretDocument, label: &'static str) -> Result<
     file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
 }
 
-fn read(path: &Path, exposed: u32) -> Result<(String, SecretDocument), KeyFileError> {
+fn read(path: &Path, exposed: u32) -> Result<Zeroizing<String>, KeyFileError> {
     let io = |e| KeyFileError::Io(path.into(), e);
     let file = File::open(path).map_err(io)?;
     #[cfg(unix)]
@@ -178,8 +228,11 @@ fn read(path: &Path, exposed: u32) -> Result<(String, SecretDocument), KeyFileEr
     }
     let mut pem = Zeroizing::new(String::new());
     file.take(FILE_LIMIT).read_to_string(&mut pem).map_err(io)?;
-    let (label, document) = SecretDocument::from_pem(&pem).map_err(|_| KeyFileError::NotAKey(path.into()))?;
-    Ok((label.to_owned(), document))
+    Ok(pem)
+}
+
+fn unwrap<'a>(path: &Path, pem: &'a str) -> Result<(&'a str, SecretDocument), KeyFileError> {
+    SecretDocument::from_pem(pem).map_err(|_| KeyFileError::NotAKey(path.into()))
 }
 
 #[cfg(test)]

@@ -28,7 +28,10 @@ use tower::{Service, ServiceExt as _};
 use super::{remote::RemoteError, road::Dialler};
 use crate::{
     domain::refusal::Refusal,
-    wire::{REQUEST_LIMIT, status::Answer},
+    wire::{
+        REQUEST_LIMIT,
+        status::{Answer, drop_broken_details},
+    },
 };
 
 /// How often one call is sent at most.
@@ -229,7 +232,33 @@ fn connector(
 }
 
 async fn once(mut channel: Channel, request: Request<Body>) -> Outcome {
-    Ok(channel.ready().await?.call(request).await?)
+    let mut response = channel.ready().await?.call(request).await?;
+    drop_broken_details(response.headers_mut());
+    Ok(response.map(|body| Body::new(Readable(body))))
+}
+
+/// The body of an answer whose trailers can be read.
+struct Readable(Body);
+
+impl http_body::Body for Readable {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let mut frame = std::task::ready!(Pin::new(&mut self.0).poll_frame(cx));
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            drop_broken_details(trailers);
+        }
+        Poll::Ready(frame)
+    }
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.size_hint()
+    }
 }
 
 fn late(error: &(dyn Error + 'static)) -> bool {
@@ -305,6 +334,29 @@ mod tests {
     fn waits_differ_and_stay_below_their_bound() {
         let waits: std::collections::BTreeSet<_> = (0..100).map(|_| jittered(FIRST_WAIT)).collect();
         assert!(waits.len() > 50 && waits.iter().all(|wait| *wait <= FIRST_WAIT));
+    }
+
+    /// One frame of trailers.
+    struct Trailers(Option<http::HeaderMap>);
+    impl http_body::Body for Trailers {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Ready(self.0.take().map(|trailers| Ok(Frame::trailers(trailers))))
+        }
+    }
+
+    #[tokio::test]
+    async fn trailers_that_would_panic_are_mended() {
+        let trailers = [("grpc-status", "9"), ("grpc-status-details-bin", "-")]
+            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+        let mut body = Readable(Body::new(Trailers(Some(trailers.into_iter().collect()))));
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.unwrap().unwrap();
+        let trailers = frame.into_trailers().unwrap();
+        assert_eq!(trailers.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["grpc-status"]);
     }
 
     #[tokio::test]

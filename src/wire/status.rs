@@ -5,6 +5,10 @@
 
 use std::{collections::BTreeMap, error::Error, fmt, time::Duration};
 
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -156,6 +160,26 @@ fn invisible(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Where a status carries its details.
+const DETAILS: &str = "grpc-status-details-bin";
+/// Base64 as tonic reads it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+fn has_broken_details(headers: &http::HeaderMap) -> bool {
+    headers.get(DETAILS).is_some_and(|details| LENIENT.decode(details).is_err())
+}
+
+/// Takes a status's details out of the head or the trailers of an answer if they are not base64: tonic (0.14) panics over them, and
+/// whoever answers could end the program.
+pub fn drop_broken_details(headers: &mut http::HeaderMap) {
+    if has_broken_details(headers) {
+        headers.remove(DETAILS);
+    }
+}
+
 /// What a client makes of a status: the exchange's refusal, or a failure on the way. Safe to show.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
@@ -208,7 +232,13 @@ impl Answer {
     /// What the head of a response refuses, if it does: a call that fails before its first message says so there.
     #[must_use]
     pub fn of_head(headers: &http::HeaderMap) -> Option<Self> {
-        let status = tonic::Status::from_header_map(headers)?;
+        let status = if has_broken_details(headers) {
+            let mut headers = headers.clone();
+            drop_broken_details(&mut headers);
+            tonic::Status::from_header_map(&headers)?
+        } else {
+            tonic::Status::from_header_map(headers)?
+        };
         (status.code() != Code::Ok).then(|| Self::from(&status))
     }
     /// Whether an error says that no connection came about: nothing was sent, so nothing was done.
@@ -445,6 +475,25 @@ mod tests {
         assert!(answer.facts.iter().all(|(n, v)| v.len() <= FACT_LIMIT && !n.contains('\n')));
         assert_eq!(answer.sentence.len(), SENTENCE_LIMIT);
         assert_eq!(answer.retry_after, Some(RETRY_LIMIT));
+    }
+
+    #[test]
+    fn details_that_are_not_base64_are_left_out() {
+        let mut head = headers(&status(&Refusal::Draining, "a-request"));
+        assert_eq!(Answer::of_head(&head).unwrap().reason, Some("DRAINING"));
+        for broken in ["-", "zh-Han", "A", "AB", "=", "AAA=A"] {
+            head.insert(DETAILS, broken.parse().unwrap());
+            let answer = Answer::of_head(&head).unwrap();
+            assert_eq!((answer.code, answer.reason), (Code::Unavailable, None), "{broken}");
+            drop_broken_details(&mut head);
+            assert!(!head.contains_key(DETAILS), "{broken}");
+        }
+        for good in ["", "AA", "AA==", "AAA="] {
+            head.insert(DETAILS, good.parse().unwrap());
+            drop_broken_details(&mut head);
+            assert!(head.contains_key(DETAILS), "{good}");
+            assert!(Answer::of_head(&head).is_some());
+        }
     }
 
     #[test]

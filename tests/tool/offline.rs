@@ -252,7 +252,8 @@ fn verify_judges_a_folder() {
     desk.run("verify held").ends(1).prints("3 consistent, but not proven, 1 failed of 4 packages");
     desk.run("verify held --texts").ends(64).tells("named one by one");
     let json = desk.run(&format!("verify held --charter-pin {pin} --json")).ends(1).json();
-    let paths: Vec<_> = json["packages"].as_array().unwrap().iter().map(|p| p["path"].as_str().unwrap().to_owned()).collect();
+    let paths: Vec<_> =
+        json["packages"].as_array().unwrap().iter().map(|p| p["path"].as_str().unwrap().to_owned()).collect();
     assert!(paths.is_sorted() && paths.len() == 4, "{paths:?}");
     assert_eq!((&json["packages"][0]["verdict"], &json["packages"][2]["check"]), (&"proven".into(), &"README".into()));
 }

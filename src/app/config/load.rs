@@ -31,7 +31,21 @@ impl Config {
     /// Everything that is wrong, at once: a file that cannot be read or is no TOML, unknown settings, values of the
     /// wrong kind, required settings that are missing.
     pub fn load(path: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Vec<Problem>> {
-        let file = read_file(path).map_err(|problem| vec![problem])?;
+        let text = read_file(path).map_err(|problem| vec![problem])?;
+        Self::parse(path, &text, environment)
+    }
+
+    /// As [`Config::load`], of the text of a file; its `path` is what paths in it are relative to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        let file = read_toml(path, text).map_err(|problem| vec![problem])?;
         let settings = settings(path, &file, environment);
 
         let known = known_keys();
@@ -127,7 +141,7 @@ impl Setting {
     }
 }
 
-fn read_file(path: &Path) -> Result<BTreeMap<String, Value>, Problem> {
+fn read_file(path: &Path) -> Result<String, Problem> {
     let shown = path.display().to_string();
     let open = |error: std::io::Error| Problem::new(&shown, error.to_string(), "name the configuration with --config");
     let mut text = String::new();
@@ -137,7 +151,12 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, Value>, Problem> {
         let what = format!("is larger than {MAX_FILE_BYTES} bytes");
         return Err(Problem::new(shown, what, "name the configuration with --config"));
     }
-    match config::File::from_str(&text, FileFormat::Toml).collect() {
+    Ok(text)
+}
+
+fn read_toml(path: &Path, text: &str) -> Result<BTreeMap<String, Value>, Problem> {
+    let shown = path.display().to_string();
+    match config::File::from_str(text, FileFormat::Toml).collect() {
         Ok(settings) => Ok(settings.into_iter().collect()),
         Err(error) => Err(Problem::new(shown, said(&error), "write it as TOML: [section], then key = value")),
     }

@@ -42,3 +42,47 @@ fn an_exposed_or_foreign_file_is_refused() {
     assert!(matches!(read_plain(&junk), Err(KeyFileError::NotAKey(_))));
     assert!(matches!(read_plain(&dir.path().join("none")), Err(KeyFileError::Io(..))));
 }
+
+/// The cost stands in the file: none may take the machine's memory, an hour, or the library's logarithm of nothing.
+#[test]
+fn a_key_file_that_asks_for_too_much_is_refused_before_the_passphrase() {
+    use pkcs8::{
+        EncryptedPrivateKeyInfoOwned,
+        der::asn1::OctetString,
+        pkcs5::pbes2::{EncryptionScheme as Cipher, Parameters, Pbkdf2Params, ScryptParams},
+    };
+    let file = |kdf: Kdf| {
+        let encryption_algorithm = Parameters { kdf, encryption: Cipher::Aes256Cbc { iv: [0; 16] } }.into();
+        let encrypted_data = OctetString::new(vec![0; 64]).unwrap();
+        let info = EncryptedPrivateKeyInfoOwned { encryption_algorithm, encrypted_data };
+        SecretDocument::encode_msg(&info)
+            .unwrap()
+            .to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
+            .unwrap()
+    };
+    let scrypt = |cost_parameter, block_size, parallelization| {
+        let params = ScryptParams::from_params_and_salt(pkcs8::pkcs5::scrypt::Params::new(4, 8, 1).unwrap(), b"salt");
+        let params = ScryptParams { cost_parameter, block_size, parallelization, ..params.unwrap() };
+        file(params.into())
+    };
+    let pbkdf2 = |iteration_count| {
+        let params = Pbkdf2Params::hmac_sha256(1, b"salt").unwrap();
+        file(Pbkdf2Params { iteration_count, ..params }.into())
+    };
+    let read = |pem: &str| decrypt(Path::new("key.pem"), pem, ask(WORDS)).map(|key| key.public());
+    for (what, pem) in [
+        ("no cost", scrypt(0, 8, 1)),
+        ("no block", scrypt(16, 0, 1)),
+        ("no lane", scrypt(16, 8, 0)),
+        ("memory", scrypt(1 << 17, 8, 1)),
+        ("all memory", scrypt(1 << 40, 8, 1)),
+        ("more than a number holds", scrypt(1 << 63, u16::MAX, u16::MAX)),
+        ("work", scrypt(1 << 14, 8, 65)),
+        ("iterations", pbkdf2(PBKDF2_LIMIT + 1)),
+    ] {
+        assert!(matches!(read(&pem), Err(KeyFileError::TooCostly(_))), "{what}");
+    }
+    for (what, pem) in [("cheap", scrypt(16, 8, 1)), ("no power of two", scrypt(17, 8, 1)), ("few", pbkdf2(1))] {
+        assert!(matches!(read(&pem), Err(KeyFileError::WrongPassphrase(_))), "{what}");
+    }
+}

@@ -1,0 +1,6 @@
+//! What the targets share: where seeds come from, and packages that are edited and sealed again.
+
+pub mod bits;
+pub mod package;
+pub mod seeds;
+pub mod wire;

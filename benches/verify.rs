@@ -55,7 +55,7 @@ fn package(number: u64) -> (Vec<u8>, Digest) {
         let mark = format!("{number}.\n\n");
         let whole = text.text.clone();
         text.text = mark;
-        while text.text.len() + 1 + whole.len() <= TEXT {
+        while text.text.len() + whole.len() + 3 <= TEXT {
             text.text += &whole;
             text.text += "\n";
         }

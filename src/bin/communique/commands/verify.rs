@@ -151,8 +151,12 @@ fn worst(codes: impl Iterator<Item = u8>) -> u8 {
 
 fn judge(verifier: &Verifier, path: &Path) -> Verdict {
     let read = || -> io::Result<Verdict> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
+        let found = fs::metadata(path)?;
+        // A pipe would be waited for.
+        if !found.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        let (mut file, length) = (File::open(path)?, found.len());
         if length > AT_ONCE {
             return Ok(verifier.verify(BufReader::new(file)));
         }

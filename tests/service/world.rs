@@ -236,14 +236,23 @@ impl World {
 
     /// Serves until [`World::stop`].
     pub async fn start(&self) {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = oneshot::channel();
-        let served =
-            tokio::spawn(serve::serve(self.config.clone(), |bound| tell.send(bound).unwrap_or_default(), async {
-                stopped.await.unwrap_or_default()
-            }));
-        let bound = timeout(PATIENCE, told).await.unwrap().expect("the exchange starts");
-        *self.running.lock().unwrap() = Some(Running { bound, stop, served });
+        let running = timeout(PATIENCE, async {
+            loop {
+                let (stop, stopped) = oneshot::channel::<()>();
+                let (tell, told) = oneshot::channel();
+                let bound = |bound| tell.send(bound).unwrap_or_default();
+                let serve = serve::serve(self.config.clone(), bound, async { stopped.await.unwrap_or_default() });
+                let served = tokio::spawn(serve);
+                if let Ok(bound) = told.await {
+                    return Running { bound, stop, served };
+                }
+                let error = served.await.unwrap().unwrap_err().to_string();
+                // A call that was cut off may hold the store for a moment longer than the exchange served.
+                assert!(error.contains("in use"), "{error}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        *self.running.lock().unwrap() = Some(running.await.expect("the exchange starts"));
         self.sessions.lock().await.clear();
     }
     /// Tells the exchange to go down; what it answers when it has.

@@ -1775,7 +1775,7 @@ class Replay:
         self.grants = {}
         self.holders = {}  # key: (party, holder)
         self.granted = {}  # party: how many full powers
-        self.state = "unknown"  # drafting, open, declined, withdrawn, purged, complete, published
+        self.state = "unknown"  # drafting, open, declined, withdrawn, complete, published
         self.due = None  # kind and statements of the entry that must be next
         self.put = None  # the charter that the entry before put forward while one was in force
         self.revision = self.opened = self.completed = self.published = None
@@ -1832,12 +1832,12 @@ class Replay:
             self.check("ENTRY-CHAIN", entry.index == before.index + 1, "it is not the next entry of the log")
             self.continues(entry, True)
             self.due = None
+            # What it lists was logged before, which opened and completed alone may.
+            self.check("ENTRY", kind != "purged", "it logs a statement again")
             if kind == "opened":
                 self.state, self.opened = "open", entry
-            elif kind == "completed":
-                self.state, self.completed = "complete", entry
             else:
-                self.state = "purged"
+                self.state, self.completed = "complete", entry
             return
         current = self.succession.at(entry.time)
         if self.put is not None:
@@ -2147,7 +2147,8 @@ class Replay:
         elif name == "open":
             self.due = ("opened", [act.digest])
         elif name == "decline":
-            self.state = "declined"
+            # Another opening: what was withdrawn under this one counts no more.
+            self.state, self.withdrawn = "declined", set()
         elif name == "withdraw":
             self.withdrawn.add(party)
             if self.state != "open" or self.withdrawn >= set(self.manifest.parties):

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::domain::{charter::Charter, document::Document, id::Digest, memo::Memo};
 
-/// How many charters, and how many beginnings, are remembered.
-const REMEMBERED: usize = 64;
+/// How many charters are remembered, and how many beginnings, which are larger: those of one folder are few.
+const CHARTERS: usize = 64;
+const BEGINNINGS: usize = 8;
 /// Most bytes that a beginning that is remembered records.
 const BYTES: usize = 1 << 20;
 
@@ -25,7 +26,7 @@ pub(super) struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        Self { charters: Memo::new(REMEMBERED), beginnings: Memo::new(REMEMBERED) }
+        Self { charters: Memo::new(CHARTERS), beginnings: Memo::new(BEGINNINGS) }
     }
 }
 

@@ -170,7 +170,9 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
         Some((part, digests, whole)) => (Some(part), Some(digests), Some(whole)),
         None => (None, None, None),
     };
-    let mut contents = Contents { manifest, charters, statements, entries: BTreeMap::new(), original: part };
+    let mut contents = Contents::of(manifest);
+    contents.take_charters(charters);
+    (contents.statements, contents.original) = (statements, part);
     let records = bag.entries(&mut contents)?;
     all_named(&contents, &records)?;
 
@@ -452,7 +454,8 @@ impl<R: Read + Seek> Bag<R> {
     fn regenerated(&mut self, items: &[(String, Item)], published: &Indexed) -> Result<(), Stop> {
         // The README first: the tag files speak of it.
         let readme = items.iter().filter(|(path, _)| path == bag::README_PATH);
-        for (path, item) in readme.chain(items) {
+        let others = items.iter().filter(|(path, _)| path != bag::README_PATH);
+        for (path, item) in readme.chain(others) {
             let check = match path.as_str() {
                 bag::README_PATH => Check::Readme,
                 "bagit.txt" => Check::BagDeclaration,

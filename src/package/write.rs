@@ -110,6 +110,8 @@ pub struct Contents {
     pub(super) manifest: Document<Manifest>,
     /// From version 1.
     pub(super) charters: Vec<Document<Charter>>,
+    /// Where among these the charter of a digest is.
+    places: BTreeMap<Digest, usize>,
     /// Compact forms by digest.
     pub(super) statements: BTreeMap<Digest, String>,
     /// Digest and bytes by log index.
@@ -119,6 +121,16 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// Nothing but this manifest.
+    pub(super) fn of(manifest: Document<Manifest>) -> Self {
+        let (charters, places) = (vec![], BTreeMap::new());
+        Self { manifest, charters, places, statements: BTreeMap::new(), entries: BTreeMap::new(), original: None }
+    }
+    /// Takes the charters, from version 1.
+    pub(super) fn take_charters(&mut self, charters: Vec<Document<Charter>>) {
+        self.places = charters.iter().enumerate().map(|(place, charter)| (charter.digest(), place)).collect();
+        self.charters = charters;
+    }
     /// The signed manifest.
     #[must_use]
     pub fn manifest(&self) -> &Document<Manifest> {
@@ -149,7 +161,7 @@ impl Contents {
     }
     /// The bytes of the document of this digest.
     pub(super) fn document(&self, digest: Digest) -> Option<&[u8]> {
-        let charter = || self.charters.iter().find(|c| c.digest() == digest).map(Document::bytes);
+        let charter = || self.places.get(&digest).and_then(|place| self.charters.get(*place)).map(Document::bytes);
         if self.manifest.digest() == digest { Some(self.manifest.bytes()) } else { charter() }
     }
     /// The compact form of the statement of this digest.
@@ -208,17 +220,7 @@ impl Gathering {
             return Err(lacks("completed revision"));
         };
         let manifest = first.objects.first().ok_or_else(|| lacks("manifest"))?.clone();
-        let mut gathering = Self {
-            contents: Contents {
-                manifest: Document::parse(manifest)?,
-                charters: vec![],
-                statements: BTreeMap::new(),
-                entries: BTreeMap::new(),
-                original: None,
-            },
-            until,
-            wanted: BTreeSet::new(),
-        };
+        let mut gathering = Self { contents: Contents::of(Document::parse(manifest)?), until, wanted: BTreeSet::new() };
         for (logged, entry) in signed {
             let acts = gathering.acts(logged, &entry)?;
             let named = acts.iter().filter_map(|act| declared.remove(&given_with(act)?));
@@ -318,7 +320,7 @@ impl Gathering {
         }
         let chain = charters.chain(self.until.time);
         let in_force: BTreeSet<_> = chain.iter().map(|s| s.digest()).collect();
-        self.contents.charters = chain.iter().map(|s| s.charter().clone()).collect();
+        self.contents.take_charters(chain.iter().map(|s| s.charter().clone()).collect());
         for (logged, entry) in stream {
             let of = match (entry.kind, logged.objects.first()) {
                 (Kind::Charter, _) => entry.documents.first().copied(),

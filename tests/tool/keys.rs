@@ -67,10 +67,16 @@ fn openssl_reads_and_uses_a_key_that_the_tool_wrote() {
     let signature = fs::read(bench.0.path("signature")).unwrap();
     assert!(jwk.verifies(b"what openssl signs\n", &signature));
     assert!(!bench.try_openssl(&format!("{sign} file:wrong")).status.success());
-    // One changed byte of the file, anywhere in what is encrypted, and openssl takes it no more.
-    let mut broken = bench.0.read("ours.pem").into_bytes();
-    let at = broken.len() - 60;
-    broken[at] = if broken[at] == b'A' { b'B' } else { b'A' };
+    // One changed byte in the first block of what is encrypted, and openssl takes it no more. (In the last, the padding alone
+    // would tell, which one in 256 others is.)
+    let pem = bench.0.read("ours.pem");
+    let (head, rest) = pem.split_once('\n').unwrap();
+    let (body, foot) = rest.split_once("\n-----END").unwrap();
+    let mut body = body.replace('\n', "").into_bytes();
+    let at = body.len() - 80;
+    body[at] = if body[at] == b'A' { b'B' } else { b'A' };
+    let lines: Vec<_> = body.chunks(64).map(String::from_utf8_lossy).collect();
+    let broken = format!("{head}\n{}\n-----END{foot}", lines.join("\n"));
     bench.0.write("broken.pem", broken);
     assert!(!bench.try_openssl("pkey -in broken.pem -passin file:words -noout").status.success());
 }

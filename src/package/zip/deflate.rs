@@ -98,7 +98,7 @@ impl Codec {
 
     /// The content of `size` bytes of which `stream` is the canonical stream, if it is.
     pub fn inflate(&mut self, stream: &[u8], size: usize) -> Option<Vec<u8>> {
-        let plain = inflate(stream, size)?;
+        let plain = inflate(stream, Some(size).filter(|size| *size <= PLAIN_MAX)?)?;
         (self.deflate(&plain)? == stream).then_some(plain)
     }
 
@@ -186,8 +186,8 @@ const LENGTH_BITS: [(u32, u32); LONGEST - SHORTEST + 1] = {
         let (first, extra) = LENGTHS[index];
         let (code, bits) = code(257 + index as u32);
         let mut more = 0;
-        // 258, the last, has a code of its own.
-        while more < 1 << extra && first as usize + more <= LONGEST {
+        // 258 is written twice: its own code, the last, stays.
+        while more < 1 << extra {
             table[first as usize + more - SHORTEST] = (code | (more as u32) << bits, bits + extra as u32);
             more += 1;
         }

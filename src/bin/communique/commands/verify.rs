@@ -41,35 +41,44 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
             ctx.out.gap();
         }
         let before = codes.len();
-        let mut tell = |verdict: Verdict, of: &Path, out: &mut Out, whole: bool| -> Result<(), Failure> {
-            codes.push(verdict.exit_code());
-            if ctx.json {
-                packages.push(in_json(of, &verdict, args)?);
-            } else if whole {
-                say(out, of, &verdict, args.charter_pin);
-                at_length(out, of, &verdict, args)?;
-            } else {
-                briefly(out, of, &verdict);
-            }
-            Ok(())
-        };
-        match within(path) {
-            None => tell(judge(&verifier, path), path, &mut ctx.out, true)?,
+        let verdict = match within(path) {
+            None => judge(&verifier, path),
             Some(Ok(files)) if !files.is_empty() => {
                 let threads = thread::available_parallelism().map_or(1, usize::from);
                 for batch in files.chunks(BATCH * threads) {
-                    for (verdict, file) in all(&verifier, batch, threads).into_iter().zip(batch) {
-                        tell(verdict, file, &mut ctx.out, false)?;
+                    // What was found is let go of at once, unless it is told.
+                    let told = |file: &Path, verdict: &Verdict| match ctx.json {
+                        true => Told::Whole(in_json(file, verdict)),
+                        false => Told::Brief(briefly(file, verdict)),
+                    };
+                    for (code, told) in all(&verifier, batch, threads, told) {
+                        codes.push(code);
+                        match told {
+                            Told::Whole(value) => packages.push(value),
+                            Told::Brief(lines) => lines.iter().for_each(|line| ctx.out.shown(line)),
+                        }
                     }
                 }
                 if !ctx.json {
                     count(&mut ctx.out, path, &codes[before..]);
                 }
+                continue;
             }
             Some(found) => {
                 let why = found.err().map_or_else(|| "a folder without packages (*.zip)".into(), |e| e.to_string());
-                tell(Verdict::CannotRead { detail: text::escape_line(&why) }, path, &mut ctx.out, true)?;
+                Verdict::CannotRead { detail: text::escape_line(&why) }
             }
+        };
+        codes.push(verdict.exit_code());
+        if ctx.json {
+            let mut value = in_json(path, &verdict);
+            if let (true, Some(members)) = (args.texts, value.as_object_mut()) {
+                members.insert("texts".into(), json!(texts(path, &verdict, args.unproven)?));
+            }
+            packages.push(value);
+        } else {
+            say(&mut ctx.out, path, &verdict, args.charter_pin);
+            at_length(&mut ctx.out, path, &verdict, args)?;
         }
     }
     let code = worst(codes.iter().copied());
@@ -100,15 +109,18 @@ fn at_length(out: &mut Out, path: &Path, verdict: &Verdict, args: &Verify) -> Re
     Ok(())
 }
 
-fn in_json(path: &Path, verdict: &Verdict, args: &Verify) -> Result<Value, Failure> {
+fn in_json(path: &Path, verdict: &Verdict) -> Value {
     let mut value = verdict.to_json();
     if let Some(members) = value.as_object_mut() {
         members.insert("path".into(), json!(path));
-        if args.texts {
-            members.insert("texts".into(), json!(texts(path, verdict, args.unproven)?));
-        }
     }
-    Ok(value)
+    value
+}
+
+/// What is told of one of a folder.
+enum Told {
+    Whole(Value),
+    Brief(Vec<String>),
 }
 
 /// The packages of a folder, by name; nothing for what is no folder.
@@ -121,13 +133,19 @@ fn within(path: &Path) -> Option<io::Result<Vec<PathBuf>>> {
     })
 }
 
-/// Judges all of these, by as many threads.
-fn all(verifier: &Verifier, files: &[PathBuf], threads: usize) -> Vec<Verdict> {
+/// Judges all of these, by as many threads: exit codes, and what is told of each.
+fn all<T: Send>(
+    verifier: &Verifier,
+    files: &[PathBuf],
+    threads: usize,
+    tell: impl Fn(&Path, &Verdict) -> T + Sync,
+) -> Vec<(u8, T)> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut judged = vec![];
         while let Some((n, file)) = files.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
-            judged.push((n, judge(verifier, file)));
+            let verdict = judge(verifier, file);
+            judged.push((n, (verdict.exit_code(), tell(file, &verdict))));
         }
         judged
     };
@@ -140,7 +158,7 @@ fn all(verifier: &Verifier, files: &[PathBuf], threads: usize) -> Vec<Verdict> {
         judged
     });
     judged.sort_by_key(|(n, _)| *n);
-    judged.into_iter().map(|(_, verdict)| verdict).collect()
+    judged.into_iter().map(|(_, told)| told).collect()
 }
 
 /// Of several verdicts: something fails, before cannot judge, before unpinned, before proven.
@@ -198,12 +216,13 @@ fn in_words(verdict: &Verdict) -> String {
     }
 }
 
-/// One of a folder: a line, and why where it is not good.
-fn briefly(out: &mut Out, path: &Path, verdict: &Verdict) {
-    out.line(&format!("{}: {}", in_words(verdict), render::path(path)));
+/// One of a folder, safe to show: a line, and why where it is not good.
+fn briefly(path: &Path, verdict: &Verdict) -> Vec<String> {
+    let mut lines = vec![text::escape_line(&format!("{}: {}", in_words(verdict), render::path(path)))];
     if let Verdict::Failed { detail, .. } | Verdict::CannotRead { detail } | Verdict::CannotJudge { detail } = verdict {
-        out.shown(&format!("{:<12} {detail}", "  why"));
+        lines.push(format!("{:<12} {detail}", "  why"));
     }
+    lines
 }
 
 /// How many packages of a folder came to what.

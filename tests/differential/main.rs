@@ -1,8 +1,8 @@
 //! Two verifiers, one verdict: this crate's, and `docs/verify.py`, which was written from FORMAT.md alone.
 //!
-//! Over the test vectors, and over [`PACKAGES`] packages ([`UNOPTIMISED`] where the code is not optimised): half of them played at random and mostly broken somewhere, with every
-//! signature made anew, so that the deep rules are reached; half of them mutations of good ones. Verdict, check and findings
-//! must be the same; the words of details need not be.
+//! Over the test vectors, and over [`PACKAGES`] packages ([`UNOPTIMISED`] where the code is not optimised): half of them played at
+//! random and mostly broken somewhere, with every signature made anew, so that the deep rules are reached; half of them
+//! mutations of good ones. Verdict, check and findings must be the same; the words of details need not be.
 //!
 //! ```text
 //! SEED=7 PACKAGES=10000 cargo test --test differential -- --nocapture
@@ -30,6 +30,7 @@ mod plans;
 #[allow(dead_code, reason = "the sample packages of all tests")]
 #[path = "../package/played.rs"]
 mod played;
+mod shipped;
 
 use std::{
     collections::BTreeMap,
@@ -61,13 +62,18 @@ struct Other {
 }
 
 impl Other {
+    fn python() -> String {
+        std::env::var("COMMUNIQUE_TEST_PYTHON").unwrap_or_else(|_| "python3".into())
+    }
+    fn python_has(module: &str) -> bool {
+        let import = format!("import {module}");
+        Command::new(Self::python()).args(["-c", &import]).output().is_ok_and(|o| o.status.success())
+    }
     /// Begins it; none if what it needs is not there.
     fn begin() -> Option<Self> {
-        let python = std::env::var("COMMUNIQUE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
         let script = std::env::var_os("VERIFIER").map(PathBuf::from);
         let script = script.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify.py"));
-        let have = |code: &str| Command::new(&python).args(["-c", code]).output().is_ok_and(|o| o.status.success());
-        if !have("import cryptography") {
+        if !Self::python_has("cryptography") {
             missing("python3 with cryptography", "pip install cryptography");
             return None;
         }
@@ -75,7 +81,7 @@ impl Other {
             missing("docs/verify.py", "give VERIFIER=FILE");
             return None;
         }
-        let mut child = Command::new(python)
+        let mut child = Command::new(Self::python())
             .arg(script)
             .arg("--batch")
             .stdin(Stdio::piped())

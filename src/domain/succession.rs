@@ -207,10 +207,7 @@ impl Charters {
         if !adoption.is_by(&standing.party(&adoption.claims().party)?.authority) {
             return Err(Refusal::SignatureInvalid { statement: Adoption::NAME.into() });
         }
-        let full = Refusal::LimitReached { what: "entries of charters".into(), limit: SUCCESSION_ENTRIES_LIMIT };
-        if self.position.length >= SUCCESSION_ENTRIES_LIMIT || self.bytes() >= SUCCESSION_BYTES_LIMIT {
-            return Err(full);
-        }
+        self.has_room(self.position.length)?;
         let (adoption, adopted) = self.adoption(charter, adoption, &standing, now)?;
         Ok((adoption, vec![step, adopted]))
     }
@@ -237,7 +234,10 @@ impl Charters {
             Kind::Charter => {
                 let charter: Document<Charter> = Document::parse(r.document(0)?.to_vec())?;
                 match self.in_force(now) {
-                    Some(standing) => self.succeeds(&charter, &standing, taken, now),
+                    Some(standing) => {
+                        self.has_room(r.entry.seq)?;
+                        self.succeeds(&charter, &standing, taken, now)
+                    }
                     None if self.versions.is_empty() && charter.version == 1 => Ok(proposed(&charter)),
                     None => Err(misplaced(r)),
                 }
@@ -294,6 +294,14 @@ impl Charters {
 
     fn required(&self, now: Time) -> Result<Arc<Standing>, Refusal> {
         self.in_force(now).ok_or_else(|| Refusal::Inconsistent { what: "no charter is in force".into() })
+    }
+
+    /// Demands that a charter may still be put forward, as the entry of this number in its stream.
+    fn has_room(&self, seq: u64) -> Result<(), Refusal> {
+        if seq >= SUCCESSION_ENTRIES_LIMIT || self.bytes() >= SUCCESSION_BYTES_LIMIT {
+            return Err(Refusal::LimitReached { what: "entries of charters".into(), limit: SUCCESSION_ENTRIES_LIMIT });
+        }
+        Ok(())
     }
 
     /// Checks that this document may succeed the charter in force.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::zip::{DosTime, deflate::deflate};
+use super::zip::DosTime;
 use crate::domain::{
     id::{CommuniqueId, Digest, hex},
     manifest::Manifest,
@@ -16,19 +16,8 @@ use crate::domain::{
 pub const BAGIT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 /// `data/README.txt`: how to check by hand, in four languages.
 pub const README: &str = include_str!("README.txt");
-/// What is known of [`README`] before any package is: the longest file of most.
-pub(super) static README_HELD: LazyLock<Held> = LazyLock::new(|| Held::of(README.as_bytes()));
-
-/// A file's digests and its canonical deflate stream.
-pub(super) struct Held {
-    pub digests: PartDigests,
-    pub stream: Option<Vec<u8>>,
-}
-impl Held {
-    fn of(bytes: &[u8]) -> Self {
-        Self { digests: PartDigests::of(bytes), stream: deflate(bytes) }
-    }
-}
+/// The digests of [`README`], the longest file of most packages.
+pub(super) static README_DIGESTS: LazyLock<PartDigests> = LazyLock::new(|| PartDigests::of(README.as_bytes()));
 
 /// The software agent that `bag-info.txt` names: the format, not the program, so that every program writes the same.
 pub const AGENT: &str = "communique.v1";

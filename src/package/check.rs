@@ -122,7 +122,7 @@ checks! {
         "`tagmanifest-sha256.txt` and `tagmanifest-sha512.txt` list exactly the other tag files, by path, with their digests";
     /// One form of the container.
     ZipForm = "ZIP-FORM"
-        "the archive's time is that of `published`; texts, annexes and an original are stored, all else is deflated where that is smaller";
+        "the archive's time is that of `published`";
 }
 
 impl fmt::Display for Check {

@@ -14,8 +14,8 @@ use super::{
     known::Known,
     replay::{self, Indexed},
     verdict::{CharterFound, Findings, Verdict},
-    write::{self, Contents, Item, RECORDS_LIMIT},
-    zip::{Archive, Limits, Method, ZipFault, deflate},
+    write::{self, Contents, RECORDS_LIMIT},
+    zip::{Archive, Limits, ZipFault},
 };
 use crate::domain::{
     certified::CertifiedCopy,
@@ -192,10 +192,14 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
 
     let mut parts = bag.parts(&contents.manifest)?;
     parts.extend(contents.original.iter().map(|part| part.path.clone()).zip(digests));
-    let whole = (published.index, published.entry.time, published_bytes.as_slice());
-    let items = write::layout(&contents, whole, &certified, &parts)
+    let last = (published.index, published.digest, published_bytes.as_slice());
+    let payload = write::payload(&contents, last, &parts)
         .map_err(|path| Check::FileMissing.fails(format!("there is no {path}")))?;
-    bag.regenerated(&items, published)?;
+    let time = published.entry.time;
+    bag.made(&bag::tag_files(&contents.manifest, time, &payload, certified.as_bytes()))?;
+    if bag.archive.entries().iter().any(|file| file.modified != bag::archive_time(time)) {
+        return Err(Check::ZipForm.fails("the archive's time is not that of published").into());
+    }
     let findings = Findings::of(&contents, &replay, original.map(|whole| whole.findings));
     let mut findings = findings.ok_or_else(|| Check::Published.fails("there is nothing published"))?;
     findings.pin(pinned);
@@ -305,9 +309,6 @@ impl<R: Read + Seek> Bag<R> {
         }
         let path = bag::original_path(rectifies.communique);
         let index = self.index(&path)?;
-        if self.archive.entries().get(index).is_none_or(|file| file.method != Method::Stored) {
-            return Err(Check::ZipForm.fails(format!("{path} is not held as it must be")).into());
-        }
         let mut hasher = PartHasher::default();
         self.archive.read(index, &mut |piece| hasher.update(piece))?;
         let digests = hasher.finish();
@@ -449,40 +450,19 @@ impl<R: Read + Seek> Bag<R> {
         Ok(parts)
     }
 
-    /// Demands that the archive holds exactly these files in exactly the writer's form, and that those made of the others
-    /// are what they must be.
-    fn regenerated(&mut self, items: &[(String, Item)], published: &Indexed) -> Result<(), Stop> {
-        // The README first: the tag files speak of it.
-        let readme = items.iter().filter(|(path, _)| path == bag::README_PATH);
-        let others = items.iter().filter(|(path, _)| path != bag::README_PATH);
-        for (path, item) in readme.chain(others) {
-            let check = match path.as_str() {
+    /// Demands that the README and the tag files are what they must be.
+    fn made(&mut self, tags: &[(&str, Vec<u8>)]) -> Result<(), Stop> {
+        let tags = tags.iter().map(|(path, bytes)| (*path, bytes.as_slice()));
+        for (path, expected) in [(bag::README_PATH, bag::README.as_bytes())].into_iter().chain(tags) {
+            let check = match path {
                 bag::README_PATH => Check::Readme,
                 "bagit.txt" => Check::BagDeclaration,
                 "bag-info.txt" => Check::BagInfo,
                 "manifest-sha256.txt" | "manifest-sha512.txt" => Check::BagManifest,
-                "tagmanifest-sha256.txt" | "tagmanifest-sha512.txt" => Check::BagTagmanifest,
-                _ => continue,
+                _ => Check::BagTagmanifest,
             };
-            let Item::Made(expected) = item else { continue };
-            let index = self.index(path)?;
-            let known = bag::README_HELD.stream.as_deref().filter(|_| check == Check::Readme);
-            if !self.archive.holds(index, expected, known)? && self.read(path, expected.len(), check)? != *expected {
+            if self.read(path, expected.len(), check)? != expected {
                 return Err(check.fails(format!("{path} is not what it must be")).into());
-            }
-        }
-        let time = bag::archive_time(published.entry.time);
-        for (path, item) in items {
-            let index = self.index(path)?;
-            let Some(file) = self.archive.entries().get(index) else { continue };
-            let method = match item {
-                // Deflated, its form was compared when it was read.
-                Item::Made(_) if file.method == Method::Deflated => Method::Deflated,
-                Item::Made(bytes) if deflate::deflate(bytes).is_some() => Method::Deflated,
-                Item::Made(_) | Item::Part(..) => Method::Stored,
-            };
-            if (file.method, file.modified) != (method, time) {
-                return Err(Check::ZipForm.fails(format!("{path} is not held as it must be")).into());
             }
         }
         Ok(())

@@ -353,46 +353,33 @@ fn lacks(what: &str) -> Refusal {
     Refusal::Inconsistent { what: format!("the log lacks what a package needs: no {what}") }
 }
 
+/// What the bag says of every file of `data/`, by path. `parts` says what each text, annex and original was found to be, by path.
+///
+/// # Errors
+/// The path of a part that `parts` lacks.
+pub(super) fn payload(
+    contents: &Contents,
+    published: (u64, Digest, &[u8]),
+    parts: &BTreeMap<String, PartDigests>,
+) -> Result<BTreeMap<String, PartDigests>, String> {
+    let (index, digest, bytes) = published;
+    let records = contents.records().chain([(bag::entry_path(index), digest, bytes)]);
+    let mut payload: BTreeMap<_, _> =
+        records.map(|(path, digest, bytes)| (path, PartDigests::beside(digest, bytes))).collect();
+    payload.insert(bag::README_PATH.to_owned(), *bag::README_DIGESTS);
+    for part in contents.parts() {
+        let digests = *parts.get(&part.path).ok_or_else(|| part.path.clone())?;
+        payload.insert(part.path, digests);
+    }
+    Ok(payload)
+}
+
 /// A file of a package.
-pub(super) enum Item {
+enum Item {
     /// Made of log and constants.
     Made(Vec<u8>),
     /// A text, an annex, or the package of what is corrected.
     Part(Part, PartDigests),
-}
-
-/// Every file of a package, in the order in which they lie in the archive. `parts` says what each text, annex and original
-/// was found to be, by path.
-///
-/// # Errors
-/// The path of a part that `parts` lacks.
-pub(super) fn layout(
-    contents: &Contents,
-    published: (u64, Time, &[u8]),
-    certified: &str,
-    parts: &BTreeMap<String, PartDigests>,
-) -> Result<Vec<(String, Item)>, String> {
-    let (index, time, bytes) = published;
-    let mut items = BTreeMap::new();
-    let mut payload = BTreeMap::new();
-    let mut made = |path: String, sha256, bytes: &[u8]| {
-        payload.insert(path.clone(), PartDigests::beside(sha256, bytes));
-        items.insert(path, Item::Made(bytes.to_vec()));
-    };
-    contents.records().for_each(|(path, digest, bytes)| made(path, digest, bytes));
-    made(bag::entry_path(index), Digest::of(bytes), bytes);
-    payload.insert(bag::README_PATH.to_owned(), bag::README_HELD.digests);
-    items.insert(bag::README_PATH.to_owned(), Item::Made(bag::README.as_bytes().to_vec()));
-    for part in contents.parts() {
-        let digests = *parts.get(&part.path).ok_or_else(|| part.path.clone())?;
-        payload.insert(part.path.clone(), digests);
-        items.insert(part.path.clone(), Item::Part(part, digests));
-    }
-    let tags = bag::tag_files(&contents.manifest, time, &payload, certified.as_bytes());
-    let mut all: Vec<_> = tags.into_iter().map(|(path, bytes)| (path.to_owned(), Item::Made(bytes))).collect();
-    all.extend(items);
-    all.push((bag::CERTIFIED_PATH.to_owned(), Item::Made(certified.as_bytes().to_vec())));
-    Ok(all)
 }
 
 /// Writes a package from front to back, without waiting: texts, annexes and an original are pushed in when it asks for them, and
@@ -429,11 +416,22 @@ impl<W: Write> PackageWriter<W> {
                 return Err(invalid(format!("{} is not there or not what the manifest names", part.path)));
             }
         }
-        let items = layout(contents, (index, entry.time, bytes), certified.compact(), parts).map_err(invalid)?;
+        let payload = payload(contents, (index, Digest::of(bytes), bytes), parts)
+            .map_err(|path| invalid(format!("{path} is not there")))?;
+        let certified = certified.compact().as_bytes();
+        let tags = bag::tag_files(&contents.manifest, entry.time, &payload, certified);
+        let made = |(path, _, bytes): (_, _, &[u8])| (path, Item::Made(bytes.to_vec()));
+        let mut data: BTreeMap<_, _> = contents.records().map(made).collect();
+        data.insert(bag::entry_path(index), Item::Made(bytes.to_vec()));
+        data.insert(bag::README_PATH.to_owned(), Item::Made(bag::README.as_bytes().to_vec()));
+        let part = |p: Part| payload.get(&p.path).map(|digests| (p.path.clone(), Item::Part(p, *digests)));
+        data.extend(contents.parts().filter_map(part));
+        let tags = tags.into_iter().map(|(path, bytes)| (path.to_owned(), Item::Made(bytes)));
+        let certified = (bag::CERTIFIED_PATH.to_owned(), Item::Made(certified.to_vec()));
         let mut writer = Self {
             zip: Writer::new(to, bag::archive_time(entry.time)),
             folder: bag::folder(contents.manifest.communique),
-            items: items.into(),
+            items: tags.chain(data).chain([certified]).collect(),
         };
         writer.advance()?;
         Ok(writer)
@@ -482,7 +480,7 @@ impl<W: Write> PackageWriter<W> {
             let name = format!("{}/{path}", self.folder);
             match item {
                 Item::Made(bytes) => self.zip.small(&name, bytes)?,
-                Item::Part(_, digests) => return self.zip.stored(&name, digests.size, digests.crc32),
+                Item::Part(_, digests) => return self.zip.begin(&name, digests.size, digests.crc32),
             }
             self.items.pop_front();
         }

@@ -10,17 +10,15 @@
 //! - All entries bear one well-formed time. They are plain files: no folders, no links.
 //! - A name is ASCII `[A-Za-z0-9._-]+` joined by `/`, no segment ends in `.`, and no two names meet on a file
 //!   system that ignores case.
-//! - Contents are stored, or deflated in the one canonical form of [`deflate`](mod@deflate). Plain DEFLATE has many encodings
-//!   of one content, and bits that nobody reads.
+//! - Contents are stored. DEFLATE has many encodings of one content, and bits that nobody reads.
 //!
 //! With that, no single bit of an archive can change unseen: each is a constant, or said twice, or under a
-//! checksum, or regenerated and compared. CRC-32 guards against accidents only; what guards against people are the
+//! checksum. CRC-32 guards against accidents only; what guards against people are the
 //! digests and signatures of what is inside.
 //!
 //! Every archive that [`Writer`] makes is read by the usual programs, and by [`Archive`]; the reverse does not
 //! hold for the archives of the usual programs, on purpose.
 
-pub mod deflate;
 mod layout;
 mod names;
 mod reader;
@@ -39,51 +37,25 @@ pub use writer::{WriteFault, Writer};
 /// Greatest length of an archive, bytes. One less than 2^32 − 1, which zip64 reserves as its marker.
 pub const ARCHIVE_MAX: u64 = 0xFFFF_FFFE;
 
-/// The uncompressed bytes above which [`Limits::ratio`] is asked. Below, a small file of one repeated letter
-/// is no danger to anybody.
-pub const RATIO_FLOOR: u64 = 64 * 1024;
-
 /// Length of the pieces in which contents are handed out, bytes (the last may be shorter).
 pub const PIECE: usize = 64 * 1024;
 
-/// What an archive may hold at most. All are asked by [`Archive::open`] of the declared numbers, before
-/// anything is inflated; reading then holds contents to exactly what was declared.
+/// What an archive may hold at most, beside [`ARCHIVE_MAX`]. All are asked by [`Archive::open`], before any content is
+/// read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Number of entries. Never more than 65,534 whatever stands here: zip64 is not spoken.
     pub entries: usize,
     /// Length of one name, bytes.
     pub name: usize,
-    /// Uncompressed bytes of one entry.
+    /// Bytes of one entry.
     pub file: u64,
-    /// Uncompressed bytes of all entries together.
-    pub total: u64,
-    /// Uncompressed bytes per compressed byte of a deflated entry, asked above [`RATIO_FLOOR`].
-    pub ratio: u64,
 }
 
 impl Limits {
     /// The limits of a package: 32,768 entries, names of 255 bytes (what common file systems take), 1 GiB a file, which
-    /// only the package of what a rectification corrects comes near. The total leaves room for all headers at their
-    /// longest, so that whatever is within the other limits also fits below [`ARCHIVE_MAX`] when stored. The ratio is above the greatest that the
-    /// canonical form can reach (258 bytes in 13 bits: 158.8) and far below DEFLATE's own (1032), so only
-    /// bombs meet it.
-    pub const PACKAGE: Limits = Limits {
-        entries: 32 * 1024,
-        name: 255,
-        file: 1024 * 1024 * 1024,
-        total: ARCHIVE_MAX - 32 * 1024 * (layout::LOCAL as u64 + layout::CENTRAL as u64 + 2 * 255) - layout::END as u64,
-        ratio: 160,
-    };
-}
-
-/// How an entry's contents are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Method {
-    /// As they are (zip method 0).
-    Stored,
-    /// In the canonical form of [`deflate`](mod@deflate) (zip method 8).
-    Deflated,
+    /// only the package of what a rectification corrects comes near.
+    pub const PACKAGE: Limits = Limits { entries: 32 * 1024, name: 255, file: 1024 * 1024 * 1024 };
 }
 
 /// One file of an archive, as both of its headers describe it.
@@ -91,16 +63,12 @@ pub enum Method {
 pub struct Entry {
     /// Path inside the archive; it has passed every rule for names.
     pub name: String,
-    /// Uncompressed length, bytes.
+    /// Length, bytes.
     pub size: u64,
-    /// Length inside the archive, bytes; equal to `size` if stored, less if deflated.
-    pub compressed: u64,
-    /// CRC-32 of the uncompressed contents, as declared. Checked by reading.
+    /// CRC-32 of the contents, as declared. Checked by reading.
     pub crc32: u32,
     /// The archive's time: the same for every entry.
     pub modified: DosTime,
-    /// How the contents are held.
-    pub method: Method,
 }
 
 /// A moment as zip writes it: no zone, two-second steps, years 1980 to 2107. A value is always a real date
@@ -230,14 +198,6 @@ pub enum ZipFault {
         /// The entry.
         name: String,
     },
-    /// The entry is neither stored nor deflated.
-    #[error("\"{name}\" is held by method {method}; only 0 (stored) and 8 (deflated) are known")]
-    Method {
-        /// The entry.
-        name: String,
-        /// The method's number.
-        method: u16,
-    },
     /// A field that must have one value has another.
     #[error("the {field} of \"{name}\" is {found:#x} and must be {wanted:#x}")]
     Constant {
@@ -287,35 +247,14 @@ pub enum ZipFault {
     TooLarge {
         /// The entry.
         name: String,
-        /// Its uncompressed bytes.
+        /// Its bytes.
         size: u64,
         /// The limit.
         limit: u64,
     },
-    /// All entries together are larger than allowed.
-    #[error("the contents have more than {limit} bytes")]
-    TotalTooLarge {
-        /// The limit.
-        limit: u64,
-    },
-    /// The entry swells more than allowed.
-    #[error("\"{name}\" swells more than {limit} times when inflated")]
-    Ratio {
-        /// The entry.
-        name: String,
-        /// The limit.
-        limit: u64,
-    },
-    /// The two sizes cannot both be true for the method: stored, they are equal; deflated, the compressed
-    /// one is less, and the other is at most [`deflate::PLAIN_MAX`].
-    #[error("the sizes of \"{name}\" do not suit its method")]
+    /// A stored entry's two sizes differ.
+    #[error("the two sizes of \"{name}\" differ")]
     Sizes {
-        /// The entry.
-        name: String,
-    },
-    /// Not the canonical deflate stream of a content of exactly the size declared.
-    #[error("\"{name}\" is not deflated in the canonical form, or not to exactly the size declared")]
-    Inflate {
         /// The entry.
         name: String,
     },

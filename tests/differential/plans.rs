@@ -257,7 +257,7 @@ fn entry(plan: &mut Plan, dice: &mut Dice) -> String {
 }
 
 fn other(plan: &mut Plan, dice: &mut Dice) -> String {
-    let how = dice.below(8);
+    let how = dice.below(7);
     match how {
         0 => plan.revocation = Box::new(|r| r.grant = Digest::of(b"other powers")),
         1 => plan.adoption = Box::new(|a| a.version += 1),
@@ -265,8 +265,7 @@ fn other(plan: &mut Plan, dice: &mut Dice) -> String {
         3 => plan.published = Box::new(|entry| drop(entry.files.as_mut().map(Vec::pop))),
         4 => plan.certified = Box::new(|copy| copy.index += 1),
         5 => plan.certified = Box::new(|copy| copy.time = copy.time.plus(1)),
-        6 => plan.text = Box::new(|text| text.push_str("\n\nune ligne de trop")),
-        _ => plan.stored = vec!["data/communique.json"],
+        _ => plan.text = Box::new(|text| text.push_str("\n\nune ligne de trop")),
     }
     format!("something else ({how})")
 }

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use communique::package::zip::deflate::deflate;
 use flate2::{Compression, write::DeflateEncoder};
 
 use super::{Dice, words};
@@ -100,16 +99,6 @@ impl File {
         self.both(22, 4, plain.len());
         self.data = data;
     }
-    fn plain(&self) -> Vec<u8> {
-        if number(&self.local, 8, 2) == 0 {
-            return self.data.clone();
-        }
-        let mut plain = vec![];
-        let mut decoder = flate2::write::DeflateDecoder::new(&mut plain);
-        let _ = decoder.write_all(&self.data);
-        drop(decoder);
-        plain
-    }
     fn renamed(&mut self, name: String) {
         self.both(26, 2, name.len());
         self.name = name.into_bytes();
@@ -139,7 +128,7 @@ pub fn changed(zip: &[u8], dice: &mut Dice) -> (String, Vec<u8>) {
     let (at, to) = (dice.below(pieces.files.len()), dice.below(pieces.files.len()));
     let name = String::from_utf8_lossy(&pieces.files[at].name).into_owned();
     let file = &mut pieces.files[at];
-    let what = match dice.below(18) {
+    let what = match dice.below(17) {
         0 => {
             let (field, length) = *dice.of(&SHARED).unwrap();
             let value = another(number(&file.local, field, length), length, dice);
@@ -197,39 +186,24 @@ pub fn changed(zip: &[u8], dice: &mut Dice) -> (String, Vec<u8>) {
         9 => {
             let (a, b) = (pieces.files[at].clone(), pieces.files[to].clone());
             for (to, from) in [(at, b), (to, a)] {
-                let plain = from.plain();
-                pieces.files[to].holds(number(&from.local, 8, 2), &plain, from.data);
+                pieces.files[to].holds(0, &from.data, from.data.clone());
             }
             format!("contents of files {at} and {to} swapped")
         }
         10 => {
-            let plain = file.plain();
-            if number(&file.local, 8, 2) == 0 {
-                let data = deflate(&plain).unwrap_or(plain.clone());
-                file.holds(8, &plain, data);
-            } else {
-                file.holds(0, &plain, plain.clone());
-            }
-            format!("{name} held in the other way")
-        }
-        11 => {
-            let plain = file.plain();
+            let plain = std::mem::take(&mut file.data);
             let mut encoder = DeflateEncoder::new(vec![], Compression::new(dice.below(10) as u32));
             encoder.write_all(&plain).unwrap();
-            let data = encoder.finish().unwrap();
-            file.holds(8, &plain, data);
-            format!("{name} deflated by another encoder")
+            file.holds(8, &plain, encoder.finish().unwrap());
+            format!("{name} deflated")
         }
-        12 => {
-            let (what, plain) = words::of_bytes(&file.plain(), dice);
-            match deflate(&plain).filter(|_| number(&file.local, 8, 2) == 8) {
-                Some(data) => file.holds(8, &plain, data),
-                None => file.holds(0, &plain, plain.clone()),
-            }
+        11 => {
+            let (what, plain) = words::of_bytes(&file.data, dice);
+            file.holds(0, &plain, plain.clone());
             format!("{name}: {what}")
         }
-        13 => {
-            // The bits after the last of a deflate stream, and those before.
+        12 => {
+            // Contents that the checksum alone holds.
             let bit = dice.below(16);
             let last = file.data.len().saturating_sub(1 + bit / 8);
             if let Some(byte) = file.data.get_mut(last) {
@@ -237,7 +211,7 @@ pub fn changed(zip: &[u8], dice: &mut Dice) -> (String, Vec<u8>) {
             }
             format!("one of the last bits of {name}")
         }
-        14 => {
+        13 => {
             let extra = [dice.byte(), dice.byte(), 0, 0];
             for (header, name, field) in
                 [(&mut file.local, &mut file.name, 28), (&mut file.central, &mut file.central_name, 30)]
@@ -249,12 +223,12 @@ pub fn changed(zip: &[u8], dice: &mut Dice) -> (String, Vec<u8>) {
             }
             format!("an extra field of {name}")
         }
-        15 => {
+        14 => {
             put(&mut file.central, 32, 2, 3);
             file.central_name.extend(b"PK!");
             format!("a comment of {name}")
         }
-        16 => {
+        15 => {
             let comment = 1 + dice.below(40);
             put(&mut pieces.end, 20, 2, comment);
             let mut zip = pieces.together();

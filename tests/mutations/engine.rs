@@ -433,14 +433,8 @@ impl Base {
         let mut writer = Writer::new(vec![], time);
         for (path, bytes) in order {
             let name = format!("{}/{path}", self.folder);
-            let part = ["data/texts/", "data/annexes/", "data/rectifies/"].iter().any(|start| path.starts_with(start));
             // A name that the writer refuses is left out; names are changed in the archive itself too.
-            if !part {
-                let _ = writer.small(&name, bytes);
-            } else if writer.stored(&name, bytes.len() as u64, crc32fast::hash(bytes)).is_ok() {
-                writer.piece(bytes).unwrap();
-                writer.end().unwrap();
-            }
+            let _ = writer.small(&name, bytes);
         }
         writer.finish().unwrap_or_default()
     }

@@ -97,10 +97,7 @@ fn the_format_names_every_check_and_limit() {
         ("all texts and annexes of a manifest", manifest::PARTS_LIMIT),
         ("*the same, with the package of what it corrects*", manifest::PARTS_LIMIT),
         ("all records of a package (and its README, tag files and certified copy)", RECORDS_LIMIT as u64),
-        (
-            "*charters and adoptions before no further charter is put forward*",
-            succession::SUCCESSION_BYTES_LIMIT as u64,
-        ),
+        ("charters and adoptions before no further charter is put forward", succession::SUCCESSION_BYTES_LIMIT as u64),
         ("*what one party brings into a package by its acts on one revision*", PARTY_RECORDS_LIMIT as u64),
         ("*the same, in files*", PARTY_FILES_LIMIT as u64),
         ("languages of a document, and of a declaration", words::LANGUAGES_LIMIT as u64),
@@ -109,7 +106,7 @@ fn the_format_names_every_check_and_limit() {
         ("annexes", manifest::ANNEXES_LIMIT as u64),
         ("revisions of a communiqué", manifest::REVISIONS_LIMIT),
         ("sum of all quorums of a charter", charter::SEATS_LIMIT),
-        ("*entries of `exchange` before no further charter is put forward*", succession::SUCCESSION_ENTRIES_LIMIT),
+        ("entries of `exchange` before no further charter is put forward", succession::SUCCESSION_ENTRIES_LIMIT),
         ("adoptions of a party over one charter", succession::ADOPTIONS_LIMIT as u64),
         ("seconds from putting a charter forward to its `adopt_by`", succession::ADOPTION_PERIOD as u64),
         ("objections, and declarations, of a party on one revision", life::TALK_LIMIT as u64),
@@ -122,11 +119,9 @@ fn the_format_names_every_check_and_limit() {
         ("documents, and statements, that an entry names", entry::NAMED_LIMIT as u64),
         ("files that `published` lists", entry::FILES_LIMIT as u64),
         ("an archive", ARCHIVE_MAX),
-        ("all files of an archive, inflated", package.total),
         ("files of an archive", package.entries as u64),
         ("a file of an archive", package.file),
         ("length of a name in an archive", package.name as u64),
-        ("inflated bytes per deflated byte, above 65,536 inflated bytes", package.ratio),
         ("clock tolerance in seconds", life::CLOCK_TOLERANCE as u64),
     ];
     let grouped = |n: u64| {

@@ -3,10 +3,7 @@
 //!
 //! Other tests, benchmarks and fuzz targets include this file: it knows the crate's public face alone.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::Cursor,
-};
+use std::{cell::RefCell, collections::BTreeMap, io::Cursor, rc::Rc};
 
 use communique::domain::{
     act::{Act, ActKind, Declaration},
@@ -55,6 +52,8 @@ pub enum Turn {
     Earlier(usize, usize),
     /// So many entries of the communiqué before the signed revision.
     Gap(u64),
+    /// So many entries about charters that did not come into force.
+    Unseen(u64),
     Propose(usize, usize),
     Act(ActKind, usize, usize),
     Opened,
@@ -130,10 +129,6 @@ pub struct Plan {
     pub archive: Hook<Vec<(String, Vec<u8>)>>,
     /// The archive's time.
     pub time: Option<DosTime>,
-    /// Names held stored though they could be deflated.
-    pub stored: Vec<&'static str>,
-    /// Whether the package of an original is deflated, though it must be stored.
-    pub deflated: bool,
     /// The archive's bytes.
     pub zip: Hook<Vec<u8>>,
     pub pin: Option<Digest>,
@@ -345,8 +340,6 @@ impl Plan {
             bag: none(),
             archive: none(),
             time: None,
-            stored: vec![],
-            deflated: false,
             zip: none(),
             pin: None,
         }
@@ -440,6 +433,36 @@ impl Plan {
             given.set(if a.act == ActKind::Propose { 0 } else { given.get() + u8::from(a.declaration.is_some()) });
             a.declaration = a.declaration.take().filter(|_| given.get() <= 2);
         });
+        plan
+    }
+    /// A version that is put forward as entry 4,095 of `exchange`, or so many later.
+    pub fn late_succession(by: u64) -> Self {
+        let mut plan = Self::plain();
+        plan.successors = vec![none()];
+        plan.under = 2;
+        let turns = [Turn::Unseen(4092 + by), Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)];
+        let at = plan.position(Turn::Grant(0, 0));
+        plan.script.splice(at..at, turns);
+        plan
+    }
+    /// Taken back by every party, who then agree that its texts are erased, and logged as erased.
+    pub fn purged() -> Self {
+        let mut plan = Self::small();
+        let erased = Rc::new(RefCell::new(vec![]));
+        let (asked, named) = (erased.clone(), erased);
+        plan.compact = Box::new(move |compact| {
+            if Unverified::<Act>::parse(compact).is_ok_and(|act| act.claims().act == ActKind::Purge) {
+                asked.borrow_mut().push(Digest::of(compact.as_bytes()));
+            }
+        });
+        plan.entry = Box::new(move |entry| {
+            if entry.kind == Kind::Purged {
+                (entry.documents, entry.statements) = (vec![], std::mem::take(&mut *named.borrow_mut()));
+            }
+        });
+        let acts = [ActKind::Withdraw, ActKind::Purge].into_iter().flat_map(|act| [0, 1].map(|p| Turn::Act(act, p, 0)));
+        let at = plan.position(Turn::Opened) + 1;
+        plan.script.splice(at..at, acts.chain([Turn::Mark(Kind::Purged)]));
         plan
     }
     /// Published before the embargo's end, as every party wanted: one while it was open, one after completion.
@@ -827,8 +850,9 @@ impl<'a> Play<'a> {
                 self.declared.insert(p, declared.unwrap_or(Digest::of(compact.as_bytes())));
                 self.log(Kind::Act, communique, &[], &[compact]);
             }
-            Turn::Gap(n) => {
-                let at = self.streams.entry(communique).or_default();
+            Turn::Gap(n) | Turn::Unseen(n) => {
+                let stream = if matches!(turn, Turn::Gap(_)) { communique } else { StreamId::Exchange };
+                let at = self.streams.entry(stream).or_default();
                 *at = Position { length: at.length + n, last: Some(Digest::of(b"earlier")) };
             }
             Turn::Propose(p, h) => {
@@ -904,18 +928,9 @@ impl<'a> Play<'a> {
         archive.iter_mut().for_each(|(path, _)| *path = format!("{folder}/{path}"));
         (self.plan.archive)(&mut archive);
 
-        let original = |path: &str| !self.plan.deflated && path.starts_with("data/rectifies/");
-        let parts: BTreeSet<_> = self.manifest.parts().map(|p| p.path).collect();
         let mut writer = Writer::new(vec![], self.plan.time.unwrap_or(bag::archive_time(entry.time)));
         for (name, bytes) in &archive {
-            let path = name.split_once('/').map_or(name.as_str(), |(_, path)| path);
-            if parts.contains(path) || original(path) || self.plan.stored.contains(&path) {
-                writer.stored(name, bytes.len() as u64, crc32fast::hash(bytes)).unwrap();
-                writer.piece(bytes).unwrap();
-                writer.end().unwrap();
-            } else {
-                writer.small(name, bytes).unwrap();
-            }
+            writer.small(name, bytes).unwrap();
         }
         let mut zip = writer.finish().unwrap();
         (self.plan.zip)(&mut zip);

@@ -1,6 +1,6 @@
 //! A row for every check: a package that breaks it, and in which all else is signed, linked and listed consistently.
 
-use std::{collections::BTreeSet, io::Read as _, ops::Range, sync::LazyLock};
+use std::{cell::Cell, collections::BTreeSet, sync::LazyLock};
 
 use super::{
     outcome,
@@ -54,25 +54,6 @@ fn both_headers(zip: &mut [u8], local: usize, in_directory: usize, change: fn(&m
     let directory = central(zip);
     change(&mut zip[local..]);
     change(&mut zip[directory + in_directory..]);
-}
-/// The streams of the deflated files of this archive.
-fn deflated(zip: &[u8]) -> Vec<Range<usize>> {
-    let number = |at: usize, bytes: usize| (0..bytes).rev().fold(0, |n, b| n << 8 | usize::from(zip[at + b]));
-    let (mut at, mut streams) = (0, vec![]);
-    while at < central(zip) {
-        let (method, packed, name) = (number(at + 8, 2), number(at + 18, 4), number(at + 26, 2));
-        let stream = at + 30 + name..at + 30 + name + packed;
-        at = stream.end;
-        if method == 8 {
-            streams.push(stream);
-        }
-    }
-    streams
-}
-fn inflated(stream: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![];
-    flate2::read::DeflateDecoder::new(stream).read_to_end(&mut bytes).unwrap();
-    bytes
 }
 /// Changes the signature of every statement of this type; digests follow, so that nothing else is out of place.
 fn signatures<B: Body>(change: fn(&str) -> String) -> Box<dyn Fn(&mut String)> {
@@ -128,17 +109,14 @@ const TABLE: &[Row] = &[
             z.extend_from_slice(b"sample");
         });
     }),
-    (Check::Zip, "a bit set behind the end of a deflate stream", |p| {
-        p.zip = Box::new(|z| {
-            // The first stream that does not fill its last byte.
-            let filled = |stream: &Range<usize>| {
-                let mut other = z[stream.clone()].to_vec();
-                *other.last_mut().unwrap() |= 0x80;
-                other == z[stream.clone()] || inflated(&other) != inflated(&z[stream.clone()])
-            };
-            let stream = deflated(z).into_iter().find(|stream| !filled(stream)).unwrap();
-            z[stream.end - 1] |= 0x80;
-        });
+    (Check::Zip, "deflated, as its headers say", |p| {
+        p.zip = Box::new(|z| both_headers(z, 8, 10, |method| method[0] = 8))
+    }),
+    (Check::Zip, "another size before compression", |p| {
+        p.zip = Box::new(|z| both_headers(z, 22, 24, |size| size[0] ^= 1))
+    }),
+    (Check::Zip, "a later version of the form", |p| {
+        p.zip = Box::new(|z| both_headers(z, 4, 6, |needed| needed[0] = 20));
     }),
     (Check::BagLayout, "another order", |p| p.archive = Box::new(|a| a.swap(0, 1))),
     (Check::BagLayout, "data out of order", |p| p.archive = Box::new(|a| a.swap(8, 9))),
@@ -354,6 +332,9 @@ const TABLE: &[Row] = &[
         p.successors = vec![Box::new(|c| c.adopt_by = Some(played::start()))];
         p.insert_before(Turn::Propose(0, 0), Turn::Succession);
     }),
+    (Check::CharterChain, "a version that is put forward as the 4,097th entry", |p| {
+        *p = Plan::late_succession(1);
+    }),
     (Check::CharterChain, "a party that left comes back under its id", |p| {
         *p = Plan::succession();
         p.successors[1] = Box::new(|c| c.parties[2].id = played::party(2));
@@ -491,6 +472,20 @@ const TABLE: &[Row] = &[
         p.insert_after(Turn::Opened, Turn::Act(ActKind::Withdraw, 1, 0));
         p.insert_after(Turn::Opened, Turn::Act(ActKind::Withdraw, 0, 0));
     }),
+    (Check::Act, "declined, taken back by its proposer for the second time, and signed all the same", |p| {
+        for (act, party) in [(ActKind::Withdraw, 0), (ActKind::Decline, 1), (ActKind::Withdraw, 0)] {
+            p.insert_after(Turn::Opened, Turn::Act(act, party, 0));
+        }
+        let before = Cell::new(0);
+        p.act = Box::new(move |act| {
+            before.set(if act.act == ActKind::Propose {
+                0
+            } else {
+                before.get() + u8::from(act.act == ActKind::Withdraw)
+            });
+            act.opening = act.opening.take().filter(|_| (act.act, before.get()) != (ActKind::Withdraw, 2));
+        });
+    }),
     (Check::Opening, "opened though a party objects", |p| {
         p.insert_after(Turn::Propose(0, 0), Turn::Act(ActKind::Object, 1, 0));
     }),
@@ -498,6 +493,11 @@ const TABLE: &[Row] = &[
     (Check::Entry, "it returned to drafting", |p| p.insert_after(Turn::Opened, Turn::Mark(Kind::Returned))),
     (Check::Entry, "it was rectified before it was published", |p| {
         p.insert_after(Turn::Completed, Turn::Mark(Kind::Rectified));
+    }),
+    (Check::Entry, "taken back by all, and its texts were erased, as all had asked", |p| *p = Plan::purged()),
+    (Check::Completion, "taken back by all, and its texts were not erased, as all had asked", |p| {
+        *p = Plan::purged();
+        p.without(Turn::Mark(Kind::Purged));
     }),
     (Check::Entry, "its texts were erased", |p| p.insert_after(Turn::Completed, Turn::Mark(Kind::Purged))),
     (Check::Seats, "completed with a signature under full powers that had ended", |p| {
@@ -935,11 +935,6 @@ const TABLE: &[Row] = &[
         });
     }),
     (Check::ZipForm, "another time", |p| p.time = Some(DosTime::new(2026, 1, 1, 0, 0, 0))),
-    (Check::ZipForm, "an original that is deflated", |p| {
-        *p = Plan::correcting(Plan::small().play());
-        p.deflated = true;
-    }),
-    (Check::ZipForm, "a record that is not deflated", |p| p.stored = vec![bag::MANIFEST_PATH]),
 ];
 
 /// The full powers of one who signed end after completion.

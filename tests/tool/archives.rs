@@ -7,10 +7,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use communique::{
-    domain::{id::Digest, manifest::Initialling},
-    package::zip::deflate::deflate,
-};
+use communique::domain::{id::Digest, manifest::Initialling};
 use flate2::{Compression, write::DeflateEncoder};
 
 use crate::{
@@ -72,8 +69,8 @@ struct Zip {
 impl Entry {
     fn new(name: &[u8], method: u16, plain: &[u8], data: Vec<u8>) -> Self {
         let header = Header {
-            made_by: 0x0314,
-            needed: 20,
+            made_by: 0x030A,
+            needed: 10,
             flags: 0,
             method,
             time: 0x4900,
@@ -377,7 +374,7 @@ fn every_hostile_archive() -> Vec<(String, Vec<u8>)> {
         Zip { entries: many.clone(), between: end64, end: vec![(8, vec![0xFF; 12])], ..Zip::default() },
     ));
     all.push(("32,769 files".into(), Zip { entries: many[..32_769].to_vec(), ..Zip::default() }));
-    // Bombs: told, untold, of one content for many, within the one form.
+    // Bombs: told, untold, of one content for many.
     let zeros = vec![0; 64 << 20];
     all.push(("a bomb".into(), Zip::with(Entry::squeezed(&format!("{FOLDER}/bomb"), &zeros))));
     for size in [0, 1, 65_536, 500_000] {
@@ -394,11 +391,6 @@ fn every_hostile_archive() -> Vec<(String, Vec<u8>)> {
         "a bomb of one content".into(),
         Zip { entries: [kernel.clone()].into_iter().chain(again).collect(), ..Zip::default() },
     ));
-    all.push(("many bombs of the one form".into(), {
-        let data = deflate(&zeros[..1 << 20]).unwrap();
-        let one = |n| Entry::new(format!("{FOLDER}/data/{n}").as_bytes(), 8, &zeros[..1 << 20], data.clone());
-        Zip { entries: (0..4300).map(one).collect(), ..Zip::default() }
-    }));
     let mut all: Vec<_> = all.into_iter().map(|(what, zip)| (what, zip.bytes())).collect();
     for (what, bytes) in [
         ("nothing", vec![]),
@@ -537,9 +529,12 @@ fn the_largest() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     });
     all.push(("32,000 files", "FAILED at ", plan.play().zip));
     // Charter upon charter, most of whose parties never adopt it: more of them than an exchange takes.
-    for (what, versions, listed) in
-        [("1,300 charters of 30 parties", 1300, 30), ("5,000 charters of 2 parties", 5000, 2)]
-    {
+    let beyond = if SMALLER == 1 { "FAILED at CHARTER-CHAIN" } else { "CONSISTENT" };
+    for (what, versions, listed, verdict) in [
+        ("1,300 charters of 30 parties", 1300, 30, "CONSISTENT"),
+        ("5,000 charters of 2 parties", 5000, 2, beyond),
+        ("more bytes of charters than there may be", 1340, 64, beyond),
+    ] {
         let versions = versions / SMALLER;
         let mut plan = Plan::new(2, 1, Initialling::Required);
         for n in 0..versions {
@@ -553,7 +548,7 @@ fn the_largest() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         let upon = (0..versions).flat_map(|_| [Turn::Succession, Turn::Adopt(0), Turn::Adopt(1), Turn::Wait(360)]);
         plan.script.splice(at..at, [Turn::Wait(500)].into_iter().chain(upon));
         plan.powers = Box::new(|powers| powers.not_after = start().plus(366 * 86_400));
-        all.push((what, "CONSISTENT", plan.play().zip));
+        all.push((what, verdict, plan.play().zip));
     }
     // The longest text in every language.
     let long = 1_000_000 / SMALLER;

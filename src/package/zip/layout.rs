@@ -1,6 +1,6 @@
 //! The three records of a zip archive, and the values that never vary in ours (APPNOTE 4.3.7, 4.3.12, 4.3.16).
 
-use super::{DosTime, Entry, Method, ZipFault};
+use super::{DosTime, Entry, ZipFault};
 
 /// Lengths of the records without names, bytes.
 pub(super) const LOCAL: usize = 30;
@@ -13,10 +13,12 @@ pub(super) const CENTRAL_SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 pub(super) const END_SIGNATURE: [u8; 4] = *b"PK\x05\x06";
 pub(super) const LOCATOR_SIGNATURE: [u8; 4] = *b"PK\x06\x07";
 
-/// 'Made on Unix, by version 2.0', so that unzippers heed the permissions below.
-const MADE_BY: u16 = 0x0314;
-/// Version 2.0, the first with DEFLATE; for stored entries as well, for one value is easier to check than two.
-const NEEDED: u16 = 20;
+/// 'Made on Unix, by version 1.0', so that unzippers heed the permissions below.
+const MADE_BY: u16 = 0x030A;
+/// Version 1.0: stored files need no later one (APPNOTE 4.4.3.2).
+const NEEDED: u16 = 10;
+/// Stored (APPNOTE 4.4.5).
+const METHOD: u16 = 0;
 /// A regular file, rw-r--r--.
 const ATTRIBUTES: u32 = 0o100_644 << 16;
 
@@ -106,6 +108,7 @@ impl Central {
             ("version made by", self.made_by.into(), MADE_BY.into()),
             ("version needed", shared.needed.into(), NEEDED.into()),
             ("flags", shared.flags.into(), 0),
+            ("method", shared.method.into(), METHOD.into()),
             ("length of the extra field", shared.extra.into(), 0),
             ("length of the comment", self.comment.into(), 0),
             ("disk", self.disk.into(), 0),
@@ -120,20 +123,14 @@ impl Central {
         if [shared.compressed, shared.size, self.offset].contains(&u32::MAX) {
             return Err(ZipFault::Zip64);
         }
-        let method = match shared.method {
-            0 => Method::Stored,
-            8 => Method::Deflated,
-            method => {
-                return Err(ZipFault::Method { name: named(), method });
-            }
-        };
+        if shared.compressed != shared.size {
+            return Err(ZipFault::Sizes { name: named() });
+        }
         Ok(Entry {
             name: named(),
             size: shared.size.into(),
-            compressed: shared.compressed.into(),
             crc32: shared.crc32,
             modified: DosTime::parse(shared.date, shared.time).ok_or_else(|| ZipFault::Time { name: named() })?,
-            method,
         })
     }
 }
@@ -230,14 +227,10 @@ pub(super) fn end(entries: u16, directory_size: u32, directory_offset: u32) -> V
 }
 
 fn push_shared(bytes: &mut Vec<u8>, entry: &Entry) {
-    let method: u16 = match entry.method {
-        Method::Stored => 0,
-        Method::Deflated => 8,
-    };
-    for field in [NEEDED, 0, method, entry.modified.time(), entry.modified.date()] {
+    for field in [NEEDED, 0, METHOD, entry.modified.time(), entry.modified.date()] {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
-    for field in [entry.crc32, entry.compressed as u32, entry.size as u32] {
+    for field in [entry.crc32, entry.size as u32, entry.size as u32] {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
     bytes.extend_from_slice(&(entry.name.len() as u16).to_le_bytes());

@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{DosTime, Entry, Limits, Method, RATIO_FLOOR, ZipFault, deflate};
+use super::{DosTime, Entry, Limits, ZipFault};
 
 /// The entries admitted so far, as far as later ones must be compared with them.
 pub(super) struct Census {
     limits: Limits,
     /// Each name by its folded form.
     names: BTreeMap<Vec<u8>, String>,
-    total: u64,
     modified: Option<DosTime>,
 }
 
 impl Census {
     pub(super) fn new(limits: Limits) -> Census {
-        Census { limits, names: BTreeMap::new(), total: 0, modified: None }
+        Census { limits, names: BTreeMap::new(), modified: None }
     }
 
     /// Admits the next entry, or says which rule it breaks; then nothing has changed.
@@ -28,24 +27,6 @@ impl Census {
         if entry.size > self.limits.file {
             return Err(ZipFault::TooLarge { name: name(), size: entry.size, limit: self.limits.file });
         }
-        let total = self.total.saturating_add(entry.size);
-        if total > self.limits.total {
-            return Err(ZipFault::TotalTooLarge { limit: self.limits.total });
-        }
-        match entry.method {
-            Method::Stored if entry.compressed != entry.size => {
-                return Err(ZipFault::Sizes { name: name() });
-            }
-            Method::Deflated
-                if entry.size > RATIO_FLOOR && entry.size > entry.compressed.saturating_mul(self.limits.ratio) =>
-            {
-                return Err(ZipFault::Ratio { name: name(), limit: self.limits.ratio });
-            }
-            Method::Deflated if entry.compressed >= entry.size || entry.size > deflate::PLAIN_MAX as u64 => {
-                return Err(ZipFault::Sizes { name: name() });
-            }
-            Method::Stored | Method::Deflated => {}
-        }
         if self.modified.is_some_and(|first| first != entry.modified) {
             return Err(ZipFault::Time { name: name() });
         }
@@ -54,7 +35,6 @@ impl Census {
             return Err(ZipFault::Clash { name: name(), other: other.to_owned() });
         }
         self.names.insert(folded, entry.name.clone());
-        self.total = total;
         self.modified = Some(entry.modified);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::layout::{self, Central, End, LOCAL};
 use super::names::{self, Census};
-use super::{ARCHIVE_MAX, Entry, Limits, Method, PIECE, Window, ZipFault, deflate::Codec};
+use super::{ARCHIVE_MAX, Entry, Limits, PIECE, Window, ZipFault};
 
 /// An archive whose frame has passed every rule of this module. Contents are checked as they are read.
 #[derive(Debug)]
@@ -13,11 +13,10 @@ pub struct Archive<R> {
     entries: Vec<Entry>,
     /// Where each entry's contents begin.
     starts: Vec<u64>,
-    codec: Codec,
 }
 
 impl<R: Read + Seek> Archive<R> {
-    /// Reads and judges all headers. Nothing is inflated; memory stays below about three times
+    /// Reads and judges all headers. No content is read; memory stays below about three times
     /// `limits.entries × (46 + limits.name)` bytes.
     ///
     /// # Errors
@@ -47,7 +46,7 @@ impl<R: Read + Seek> Archive<R> {
                 return Err(ZipFault::Place { name, found, wanted });
             }
             let start = place + (LOCAL + name.len()) as u64;
-            place = start + entry.compressed;
+            place = start + entry.size;
             if place > directory.offset {
                 return Err(ZipFault::DirectoryPlace { found: directory.offset, wanted: place });
             }
@@ -61,7 +60,7 @@ impl<R: Read + Seek> Archive<R> {
         if place != directory.offset {
             return Err(ZipFault::DirectoryPlace { found: directory.offset, wanted: place });
         }
-        Ok(Archive { reader, entries, starts, codec: Codec::default() })
+        Ok(Archive { reader, entries, starts })
     }
 
     /// The entries, in the order in which they lie in the file.
@@ -70,62 +69,40 @@ impl<R: Read + Seek> Archive<R> {
     }
 
     /// Hands the contents of an entry to `sink`, in pieces of [`PIECE`] bytes. What the sink got is the
-    /// entry's contents only if this returns `Ok`: a stored entry's checksum is known after its last byte.
-    /// Together the pieces never exceed the entry's size.
+    /// entry's contents only if this returns `Ok`: the checksum is known after the last byte.
     ///
     /// # Errors
     ///
-    /// [`ZipFault::Io`] if the reader fails, [`ZipFault::NoEntry`] if there is no such entry, another variant
-    /// if contents and header disagree or the deflate stream is not the canonical one.
+    /// [`ZipFault::Io`] if the reader fails, [`ZipFault::NoEntry`] if there is no such entry, [`ZipFault::Crc`]
+    /// if contents and header disagree.
     pub fn read(&mut self, index: usize, sink: &mut dyn FnMut(&[u8])) -> Result<(), ZipFault> {
-        let (entry, start) = match (self.entries.get(index), self.starts.get(index)) {
-            (Some(entry), Some(&start)) => (entry, start),
-            _ => return Err(ZipFault::NoEntry { index }),
-        };
-        self.reader.seek(SeekFrom::Start(start))?;
-        match entry.method {
-            Method::Stored => copy_stored(&mut self.reader, entry, sink),
-            Method::Deflated => {
-                inflate(&mut self.reader, &mut self.codec, entry)?.chunks(PIECE).for_each(sink);
-                Ok(())
-            }
+        let (entry, start) = self.entries.get(index).zip(self.starts.get(index)).ok_or(ZipFault::NoEntry { index })?;
+        let mut digest = crc32fast::Hasher::new();
+        let mut buffer = vec![0; PIECE.min(entry.size as usize)];
+        let mut left = entry.size;
+        self.reader.seek(SeekFrom::Start(*start))?;
+        while left > 0 {
+            let length = left.min(buffer.len() as u64);
+            let piece = &mut buffer[..length as usize];
+            self.reader.read_exact(piece)?;
+            digest.update(piece);
+            sink(piece);
+            left -= length;
         }
+        if digest.finalize() != entry.crc32 {
+            return Err(ZipFault::Crc { name: entry.name.clone() });
+        }
+        Ok(())
     }
 
-    /// The contents of a stored entry as a file of its own, read where they lie. Its checksum is not looked at.
+    /// The contents of an entry as a file of its own, read where they lie. Its checksum is not looked at.
     ///
     /// # Errors
     ///
-    /// [`ZipFault::Io`] if the reader fails, [`ZipFault::NoEntry`] if there is no such entry, [`ZipFault::Sizes`] if it is
-    /// not stored.
+    /// [`ZipFault::Io`] if the reader fails, [`ZipFault::NoEntry`] if there is no such entry.
     pub fn window(&mut self, index: usize) -> Result<Window<'_, R>, ZipFault> {
-        match (self.entries.get(index), self.starts.get(index)) {
-            (Some(Entry { method: Method::Stored, size, .. }), Some(start)) => {
-                Ok(Window::new(&mut self.reader, *start, *size)?)
-            }
-            (Some(entry), _) => Err(ZipFault::Sizes { name: entry.name.clone() }),
-            (None, _) => Err(ZipFault::NoEntry { index }),
-        }
-    }
-
-    /// Whether an entry holds exactly these bytes, in the one form that it can have. If not, reading tells why. `stream` is
-    /// their canonical stream, if the caller has it.
-    ///
-    /// # Errors
-    ///
-    /// [`ZipFault::Io`] if the reader fails.
-    pub fn holds(&mut self, index: usize, expected: &[u8], stream: Option<&[u8]>) -> Result<bool, ZipFault> {
-        let (Some(entry), Some(&start)) = (self.entries.get(index), self.starts.get(index)) else { return Ok(false) };
-        let held = match entry.method {
-            Method::Stored => Some(expected),
-            Method::Deflated => stream.or_else(|| self.codec.deflate(expected)),
-        };
-        let said = (expected.len() as u64, crc32fast::hash(expected)) == (entry.size, entry.crc32);
-        let Some(held) = held.filter(|held| said && held.len() as u64 == entry.compressed) else { return Ok(false) };
-        let mut found = vec![0; held.len()];
-        self.reader.seek(SeekFrom::Start(start))?;
-        self.reader.read_exact(&mut found)?;
-        Ok(found == held)
+        let (entry, start) = self.entries.get(index).zip(self.starts.get(index)).ok_or(ZipFault::NoEntry { index })?;
+        Ok(Window::new(&mut self.reader, *start, entry.size)?)
     }
 
     /// The contents of an entry of at most `limit` bytes; they have passed every check.
@@ -229,38 +206,6 @@ fn compare_local<R: Read + Seek>(reader: &mut R, central: &Central, offset: u64,
     }
     if rest != name.as_bytes() {
         return Err(disagree("name"));
-    }
-    Ok(())
-}
-
-fn copy_stored<R: Read>(reader: &mut R, entry: &Entry, sink: &mut dyn FnMut(&[u8])) -> Result<(), ZipFault> {
-    let mut digest = crc32fast::Hasher::new();
-    let mut buffer = vec![0; PIECE.min(entry.size as usize)];
-    let mut left = entry.size;
-    while left > 0 {
-        let length = left.min(buffer.len() as u64);
-        let piece = &mut buffer[..length as usize];
-        reader.read_exact(piece)?;
-        digest.update(piece);
-        sink(piece);
-        left -= length;
-    }
-    check_crc(entry, digest.finalize())
-}
-
-/// The contents of a deflated entry, all checks passed. Its sizes were bounded when it was admitted.
-fn inflate<R: Read>(reader: &mut R, codec: &mut Codec, entry: &Entry) -> Result<Vec<u8>, ZipFault> {
-    let mut stream = vec![0; entry.compressed as usize];
-    reader.read_exact(&mut stream)?;
-    let plain = codec.inflate(&stream, entry.size as usize);
-    let plain = plain.ok_or_else(|| ZipFault::Inflate { name: entry.name.clone() })?;
-    check_crc(entry, crc32fast::hash(&plain))?;
-    Ok(plain)
-}
-
-fn check_crc(entry: &Entry, found: u32) -> Result<(), ZipFault> {
-    if found != entry.crc32 {
-        return Err(ZipFault::Crc { name: entry.name.clone() });
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::layout;
 use super::names::Census;
-use super::{DosTime, Entry, Limits, Method, ZipFault, deflate::Codec};
+use super::{ARCHIVE_MAX, DosTime, Entry, Limits, ZipFault};
 
 /// Why an entry was not written. Comes inside an [`io::Error`] of kind [`io::ErrorKind::InvalidInput`].
 #[derive(Debug, thiserror::Error)]
@@ -39,17 +39,16 @@ pub struct Writer<W: Write> {
     modified: DosTime,
     census: Census,
     directory: Vec<u8>,
-    codec: Codec,
     entries: u16,
     /// Bytes written so far.
-    offset: u64,
+    pub(super) offset: u64,
     /// Whether an entry was begun and not completed.
     broken: bool,
-    /// The stored entry that was begun.
+    /// The entry that was begun.
     open: Option<Open>,
 }
 
-/// A stored entry whose contents are on their way.
+/// An entry whose contents are on their way.
 struct Open {
     size: u64,
     left: u64,
@@ -66,7 +65,6 @@ impl<W: Write> Writer<W> {
             modified,
             census: Census::new(Limits::PACKAGE),
             directory: Vec::new(),
-            codec: Codec::default(),
             entries: 0,
             offset: 0,
             broken: false,
@@ -74,27 +72,36 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Begins a stored entry whose size and CRC-32 are known before. The caller gives exactly that many bytes to
+    /// Begins an entry whose size and CRC-32 are known before. The caller gives exactly that many bytes to
     /// [`Writer::piece`] and calls [`Writer::end`].
     ///
     /// # Errors
     ///
     /// [`WriteFault::Refused`] for a name, size or number of entries that the reader would refuse,
     /// [`WriteFault::Broken`] after a failure, and what the underlying writer says.
-    pub fn stored(&mut self, name: &str, size: u64, crc32: u32) -> io::Result<()> {
-        self.begin(Entry {
-            name: name.to_owned(),
-            size,
-            compressed: size,
-            crc32,
-            modified: self.modified,
-            method: Method::Stored,
-        })?;
+    pub fn begin(&mut self, name: &str, size: u64, crc32: u32) -> io::Result<()> {
+        if self.broken {
+            return Err(WriteFault::Broken.into());
+        }
+        let entry = Entry { name: name.to_owned(), size, crc32, modified: self.modified };
+        let header = layout::local(&entry);
+        let end = self.offset + header.len() as u64 + size;
+        let length = end + (self.directory.len() + layout::CENTRAL + name.len() + layout::END) as u64;
+        if length > ARCHIVE_MAX {
+            return Err(WriteFault::Refused(ZipFault::TooLong { length }).into());
+        }
+        self.census.admit(&entry).map_err(WriteFault::Refused)?;
+        self.broken = true; // until the contents are complete
+        self.to.write_all(&header)?;
+        // Fits, since the whole archive does.
+        layout::push_central(&mut self.directory, &entry, self.offset as u32);
+        self.offset = end;
+        self.entries += 1;
         self.open = Some(Open { size, left: size, crc32, digest: crc32fast::Hasher::new() });
         Ok(())
     }
 
-    /// The next bytes of the stored entry that was begun.
+    /// The next bytes of the entry that was begun.
     ///
     /// # Errors
     ///
@@ -112,7 +119,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Completes the stored entry that was begun.
+    /// Completes the entry that was begun.
     ///
     /// # Errors
     ///
@@ -135,24 +142,15 @@ impl<W: Write> Writer<W> {
         &mut self.to
     }
 
-    /// Writes an entry from memory: deflated if that is smaller and [`Codec`] takes it, else stored.
+    /// Writes an entry from memory.
     ///
     /// # Errors
     ///
-    /// As [`Writer::stored`].
+    /// As [`Writer::begin`].
     pub fn small(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let deflated = self.codec.deflate(bytes).map(<[u8]>::len);
-        self.begin(Entry {
-            name: name.to_owned(),
-            size: bytes.len() as u64,
-            compressed: deflated.unwrap_or(bytes.len()) as u64,
-            crc32: crc32fast::hash(bytes),
-            modified: self.modified,
-            method: if deflated.is_some() { Method::Deflated } else { Method::Stored },
-        })?;
-        self.to.write_all(if deflated.is_some() { self.codec.stream() } else { bytes })?;
-        self.broken = false;
-        Ok(())
+        self.begin(name, bytes.len() as u64, crc32fast::hash(bytes))?;
+        self.piece(bytes)?;
+        self.end()
     }
 
     /// Writes central directory and end record, flushes, and gives the underlying writer back.
@@ -169,27 +167,10 @@ impl<W: Write> Writer<W> {
             return Err(WriteFault::Refused(ZipFault::Empty).into());
         }
         self.to.write_all(&self.directory)?;
-        // Both fit, for the same reason as in `begin`.
+        // Both fit, since `begin` keeps the whole archive within ARCHIVE_MAX.
         let (size, offset) = (self.directory.len() as u32, self.offset as u32);
         self.to.write_all(&layout::end(self.entries, size, offset))?;
         self.to.flush()?;
         Ok(self.to)
-    }
-
-    /// Writes the local header and notes the central one. Until the contents are complete, the writer
-    /// counts as broken.
-    fn begin(&mut self, entry: Entry) -> io::Result<()> {
-        if self.broken {
-            return Err(WriteFault::Broken.into());
-        }
-        self.census.admit(&entry).map_err(WriteFault::Refused)?;
-        self.broken = true;
-        let header = layout::local(&entry);
-        self.to.write_all(&header)?;
-        // Fits, since Limits::PACKAGE keeps the whole archive within ARCHIVE_MAX.
-        layout::push_central(&mut self.directory, &entry, self.offset as u32);
-        self.offset += header.len() as u64 + entry.compressed;
-        self.entries += 1;
-        Ok(())
     }
 }

@@ -139,6 +139,12 @@ const TABLE: &[Row] = &[
     ),
     ("succession-pinned-later", "the same, and the reader knows the third charter", Version(3), Plan::succession),
     (
+        "succession-late",
+        "a charter that was put forward as entry 4,095 of its stream, the last that may be",
+        Version(1),
+        || Plan::late_succession(0),
+    ),
+    (
         "succession-all-but-one",
         "a charter that one party of three did not consent to: its key was lost, and it is bound by a new one",
         Version(1),

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest as _, Sha256};
 
 use super::refusal::Refusal;
@@ -107,8 +107,8 @@ fn clip(s: &str) -> String {
 }
 
 /// A SHA-256 digest, written as 64 lower-case hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -138,10 +138,20 @@ impl Digest {
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = Refusal;
-    fn try_from(s: String) -> Result<Self, Refusal> {
-        Self::parse(&s)
+/// Straight from the text: an entry may list thousands.
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl de::Visitor<'_> for Read {
+            type Value = Digest;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a digest")
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Digest, E> {
+                Digest::parse(s).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Read)
     }
 }
 impl FromStr for Digest {
@@ -166,32 +176,46 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// The two digits of each byte: a package's tag files are little else.
+static HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+/// What each digit stands for; 255 for what is none.
+static NIBBLES: [u8; 256] = {
+    let (mut nibbles, mut value) = ([u8::MAX; 256], 0);
+    while value < 16 {
+        nibbles[HEX[value][1] as usize] = value as u8;
+        value += 1;
+    }
+    nibbles
+};
+
 /// Lower-case hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let mut digits = String::with_capacity(2 * bytes.len());
+    let mut digits = Vec::with_capacity(2 * bytes.len());
     for byte in bytes {
-        digits.push(DIGITS[usize::from(byte >> 4)]);
-        digits.push(DIGITS[usize::from(byte & 15)]);
+        digits.extend_from_slice(&HEX[usize::from(*byte)]);
     }
-    digits
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 fn unhex(s: &str) -> Option<[u8; 32]> {
-    let nibble = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
-    let mut out = [0; 32];
     let (pairs, []) = s.as_bytes().as_chunks::<2>() else { return None };
-    if pairs.len() != out.len() {
-        return None;
-    }
-    for (o, [hi, lo]) in out.iter_mut().zip(pairs) {
-        *o = nibble(*hi)? << 4 | nibble(*lo)?;
-    }
-    Some(out)
+    let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
+    let mut wrong = 0;
+    let out = pairs.map(|[high, low]| {
+        let (high, low) = (NIBBLES[usize::from(high)], NIBBLES[usize::from(low)]);
+        wrong |= high | low;
+        high << 4 | low
+    });
+    (wrong < 16).then_some(out)
 }
 
 /// 32 random bytes that keep a digest from confirming a guessed draft; base64url without padding.

@@ -1,6 +1,6 @@
 //! Writing canonical JSON (RFC 8785) straight from a value, without a tree between.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::ser::{self, Serialize, Serializer};
 
@@ -32,7 +32,9 @@ struct Writer<'a>(&'a mut Vec<u8>);
 fn string(s: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut from = 0;
-    for (at, byte) in s.bytes().enumerate() {
+    // All bytes at once, which compilers make few instructions of: hardly any string has something to escape.
+    let plain = !s.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
+    for (at, byte) in s.bytes().enumerate().take(if plain { 0 } else { s.len() }) {
         let short = match byte {
             b'"' | b'\\' => byte,
             0x08 => b'b',
@@ -71,35 +73,36 @@ impl List<'_> {
     }
 }
 
-/// An object: members are written as they come, with their names, and sorted at the end.
+/// An object: members are written as they come, with their names, and sorted at the end if they did not come in order.
 struct Object<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
-    /// Name of each member, and where it ends.
-    members: Vec<(String, usize)>,
+    /// Name of each member, and where it begins, from `start`, and ends.
+    members: Vec<(Cow<'static, str>, usize, usize)>,
     name: String,
 }
 impl Object<'_> {
-    fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), NoForm> {
-        string(name, self.out);
+    fn member<T: Serialize + ?Sized>(&mut self, name: Cow<'static, str>, value: &T) -> Result<(), NoForm> {
+        self.out.push(if self.members.is_empty() { b'{' } else { b',' });
+        let from = self.out.len() - self.start;
+        string(&name, self.out);
         self.out.push(b':');
         value.serialize(Writer(self.out))?;
-        self.members.push((name.to_owned(), self.out.len()));
+        self.members.push((name, from, self.out.len() - self.start));
         Ok(())
     }
     /// RFC 8785 sorts by UTF-16 code units; names of the format are ASCII, where that is byte order.
-    fn close(self) {
-        let written = self.out.split_off(self.start);
-        let mut from = self.start;
-        let mut members: Vec<_> =
-            self.members.into_iter().map(|(name, to)| (name, std::mem::replace(&mut from, to), to)).collect();
-        members.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-        self.out.push(b'{');
-        for (n, (_, from, to)) in members.into_iter().enumerate() {
-            if n > 0 {
-                self.out.push(b',');
+    fn close(mut self) {
+        if self.members.is_empty() {
+            self.out.push(b'{');
+        }
+        if !self.members.is_sorted_by_key(|(name, ..)| name) {
+            let written = self.out.split_off(self.start);
+            self.members.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+            for (n, (_, from, to)) in self.members.into_iter().enumerate() {
+                self.out.push(if n == 0 { b'{' } else { b',' });
+                self.out.extend_from_slice(&written[from..to]);
             }
-            self.out.extend_from_slice(&written[from - self.start..to - self.start]);
         }
         self.out.push(b'}');
     }
@@ -253,7 +256,7 @@ impl ser::SerializeStruct for Object<'_> {
     type Ok = ();
     type Error = NoForm;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), NoForm> {
-        self.member(name, value)
+        self.member(Cow::Borrowed(name), value)
     }
     fn end(self) -> Result<(), NoForm> {
         self.close();
@@ -270,7 +273,7 @@ impl ser::SerializeMap for Object<'_> {
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoForm> {
         let name = std::mem::take(&mut self.name);
-        self.member(&name, value)
+        self.member(Cow::Owned(name), value)
     }
     fn end(self) -> Result<(), NoForm> {
         self.close();

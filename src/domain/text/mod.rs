@@ -360,29 +360,35 @@ impl Faults {
 
 fn examine_line(line: &str, number: usize, shape: Shape, marks: bool, faults: &mut Faults) {
     let plain = line.bytes().all(|byte| (0x20..=0x7E).contains(&byte));
-    let mut normalised = true;
+    let mut seen = 0;
     let mut assigned = true;
     let mut blank = true;
     let mut length = 0;
     if !plain || shape == Shape::Line {
         let mut context = Context::default();
         let mut lookup = Lookup::default();
-        let mut characters = line.chars().peekable();
+        let mut characters = line.chars();
         while let Some(c) = characters.next() {
-            if faults.full() {
-                return;
-            }
             length += 1;
             let value = lookup.value(c);
-            let wrong = context.fault(c, value, characters.peek().copied(), marks);
+            seen |= value.unwrap_or(0);
+            // Nearly every character: none of a kind, no mark.
+            if shape != Shape::Line && value.is_some_and(|value| value & (KIND | COMBINING | OVERLAYS) == 0) {
+                blank = blank && is_space(c);
+                context.advance(c, value);
+                continue;
+            }
+            let wrong = context.fault(c, value, characters.clone().next(), marks);
             let doubled =
                 shape == Shape::Line && is_space(c) && context.previous.is_some_and(|(before, _)| is_space(before));
             if let Some(kind) = wrong.or(doubled.then_some(FaultKind::DoubledSpace)) {
                 faults.add(Fault { line: number, column: length, kind, character: Some(c) });
+                if faults.full() {
+                    return;
+                }
             }
             context.advance(c, value);
             blank &= is_space(c) || value.is_some_and(|value| value & KIND == MARK);
-            normalised &= value.is_none_or(|value| value & NORMALISED == 0);
             assigned &= value.is_some();
         }
     } else {
@@ -403,7 +409,7 @@ fn examine_line(line: &str, number: usize, shape: Shape, marks: bool, faults: &m
         faults.add(at(length, FaultKind::SpaceAtLineEnd, last));
     }
     // What a later Unicode assigns has no stable form here, so it is refused before it is asked for one.
-    if !normalised && assigned && !is_nfc(line) {
+    if seen & NORMALISED != 0 && assigned && !is_nfc(line) {
         let same = line.chars().zip(line.nfc()).take_while(|(a, b)| a == b);
         let column = same.count() + 1;
         let character = line.chars().nth(column - 1);

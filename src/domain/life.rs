@@ -91,6 +91,15 @@ pub struct LoggedAct {
     pub place: Place,
 }
 
+impl LoggedAct {
+    /// A verified act, logged there.
+    #[must_use]
+    pub fn of(act: Statement<Act>, place: Place) -> Self {
+        let (act, compact, digest) = act.into_parts();
+        Self { act, compact, digest, place }
+    }
+}
+
 /// A revision and what was done to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Revision {
@@ -565,19 +574,46 @@ impl Life {
     /// # Errors
     /// [`Refusal::Inconsistent`], or what its bytes fail to parse with.
     pub fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
+        match r.entry.kind {
+            Kind::Revision => {
+                let manifest = Document::parse(r.document(0)?.to_vec())?;
+                self.fold(r, Some(manifest), Some(logged(r)?))
+            }
+            Kind::Act => self.fold(r, None, Some(logged(r)?)),
+            _ => self.fold(r, None, None),
+        }
+    }
+    /// Folds the stream's next entry as [`Life::apply`] does, if it records this act, or a revision with this manifest, which the
+    /// caller has read.
+    ///
+    /// # Errors
+    /// [`Refusal::Inconsistent`].
+    pub fn apply_read(
+        &mut self,
+        r: Recorded<'_>,
+        manifest: &Document<Manifest>,
+        act: Statement<Act>,
+    ) -> Result<(), Refusal> {
+        self.fold(r, Some(manifest.clone()), Some(LoggedAct::of(act, r.place())))
+    }
+    fn fold(
+        &mut self,
+        r: Recorded<'_>,
+        manifest: Option<Document<Manifest>>,
+        act: Option<LoggedAct>,
+    ) -> Result<(), Refusal> {
         let inconsistent = || Refusal::Inconsistent { what: format!("entry {} does not fit its communiqué", r.index) };
         let mut position = self.position;
         position.advance(r.entry, r.digest)?;
         match r.entry.kind {
             Kind::Revision => {
-                let manifest = Document::parse(r.document(0)?.to_vec())?;
-                let propose = logged(r)?;
+                let (manifest, propose) = manifest.zip(act).ok_or_else(inconsistent)?;
                 let revision =
                     Revision { manifest, propose, acts: vec![], opened: None, declined: false, returned: false };
                 self.revisions.push(Arc::new(revision));
             }
             Kind::Act => {
-                let act = logged(r)?;
+                let act = act.ok_or_else(inconsistent)?;
                 let newest = Arc::make_mut(self.revisions.last_mut().ok_or_else(inconsistent)?);
                 let (kind, opening) = (act.act.act, act.act.opening);
                 newest.declined |= kind == ActKind::Decline;

@@ -24,20 +24,27 @@ impl<K: Eq + Hash, V: Clone> Memo<K, V> {
     /// # Errors
     /// What working it out says.
     pub fn get<E>(&self, of: K, work: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+        if let Some(known) = self.held(&of) {
+            return Ok(known);
+        }
+        let found = work()?;
+        self.hold(of, found.clone());
+        Ok(found)
+    }
+    /// The answer, if it is remembered.
+    pub fn held(&self, of: &K) -> Option<V> {
         // A thread that panicked leaves whole answers behind, or none.
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = held.as_ref().and_then(|held| held.get(&of)) {
-            return Ok(known.clone());
-        }
-        drop(held);
-        let found = work()?;
+        held.as_ref().and_then(|held| held.get(of)).cloned()
+    }
+    /// Remembers an answer.
+    pub fn hold(&self, of: K, answer: V) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let held = held.get_or_insert_default();
         if held.len() >= self.most {
             held.clear();
         }
-        held.insert(of, found.clone());
-        Ok(found)
+        held.insert(of, answer);
     }
 }
 

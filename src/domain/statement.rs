@@ -51,6 +51,10 @@ impl<B: Body> Statement<B> {
     pub fn digest(&self) -> Digest {
         self.digest
     }
+    /// Body, compact form and digest.
+    pub fn into_parts(self) -> (B, String, Digest) {
+        (self.body, self.compact, self.digest)
+    }
 }
 
 /// A statement that parses, and is not verified yet: its body says by which key it must be.

@@ -9,24 +9,36 @@ use super::{
     replay::{Indexed, Replay},
     write::Contents,
 };
-use crate::domain::{charter::Charter, document::Document, id::Digest, memo::Memo};
+use crate::domain::{
+    charter::Charter,
+    document::Document,
+    entry::{Entry, StreamId},
+    id::Digest,
+    json,
+    memo::Memo,
+    refusal::Refusal,
+};
 
 /// How many charters are remembered, and how many beginnings, which are larger: those of one folder are few.
 const CHARTERS: usize = 64;
 const BEGINNINGS: usize = 8;
+/// How many entries of other streams than a communiqué's are remembered, and how many bytes each may have.
+const ENTRIES: usize = 4096;
+const ENTRY_BYTES: usize = 1 << 10;
 /// Most bytes that a beginning that is remembered records.
 const BYTES: usize = 1 << 20;
 
 /// What was found good in earlier packages.
 pub(super) struct Known {
     charters: Memo<Digest, Document<Charter>>,
+    entries: Memo<Digest, Arc<Entry>>,
     /// By a digest of the entries, each with its index. An entry names all that it records by digest.
     beginnings: Memo<Digest, Arc<Replay>>,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { charters: Memo::new(CHARTERS), beginnings: Memo::new(BEGINNINGS) }
+        Self { charters: Memo::new(CHARTERS), entries: Memo::new(ENTRIES), beginnings: Memo::new(BEGINNINGS) }
     }
 }
 
@@ -39,6 +51,17 @@ impl Known {
     ) -> Result<Document<Charter>, E> {
         self.charters.get(Digest::of(&bytes), || parse(bytes))
     }
+    /// The entry of these bytes and this digest.
+    pub(super) fn entry(&self, digest: Digest, bytes: &[u8]) -> Result<Arc<Entry>, Refusal> {
+        if let Some(entry) = self.entries.held(&digest) {
+            return Ok(entry);
+        }
+        let entry = Arc::new(json::parse::<Entry>(bytes)?);
+        if bytes.len() <= ENTRY_BYTES && !matches!(entry.stream, StreamId::Communique(_)) {
+            self.entries.hold(digest, entry.clone());
+        }
+        Ok(entry)
+    }
     /// What the log comes to after these entries, which are the first of a package.
     pub(super) fn beginning(
         &self,
@@ -46,9 +69,7 @@ impl Known {
         entries: &[Indexed],
         play: impl FnOnce() -> Result<Replay, Failure>,
     ) -> Result<Replay, Failure> {
-        let documents = entries.iter().flat_map(|e| &e.entry.documents).filter_map(|d| contents.document(*d));
-        let statements = entries.iter().flat_map(|e| &e.entry.statements).filter_map(|d| contents.statement(*d));
-        if documents.chain(statements).map(<[u8]>::len).sum::<usize>() > BYTES {
+        if contents.recorded(entries).map(|(_, bytes)| bytes.len()).sum::<usize>() > BYTES {
             return play();
         }
         let mut all = Vec::with_capacity(entries.len() * 40);

@@ -6,12 +6,13 @@ use std::{
 };
 
 use super::{
+    bag::PartDigests,
     check::{Check, Failure},
     known::Known,
     write::{Contents, given_with},
 };
 use crate::domain::{
-    act::ActKind,
+    act::{Act, ActKind},
     charter::Adoption,
     entry::{Entry, Kind, Position, Recorded, Step, StreamId},
     id::{Digest, PartyId},
@@ -21,7 +22,7 @@ use crate::domain::{
     refusal::Refusal,
     register::{self, PartyRecord},
     seats::Grants as _,
-    statement::{Body, Unverified},
+    statement::{Body, Statement, Unverified},
     succession::{Charters, Standing},
     time::Time,
 };
@@ -30,14 +31,15 @@ use crate::domain::{
 pub(super) struct Indexed {
     pub index: u64,
     pub digest: Digest,
-    pub entry: Entry,
+    /// Shared with other packages of the log.
+    pub entry: Arc<Entry>,
 }
 
 impl Indexed {
     /// With what it names. Made for one entry at a time, and with the bytes of the first document and the first statement
     /// alone: no more of either is ever looked into, and an entry may name as much as a package holds.
     pub(super) fn record(&self, contents: &Contents) -> Record<'_> {
-        let Entry { documents, statements, .. } = &self.entry;
+        let Entry { documents, statements, .. } = &*self.entry;
         let first = documents.first().and_then(|digest| contents.document(*digest));
         let said = statements.first().and_then(|digest| contents.statement(*digest));
         let mut objects = vec![vec![]; documents.len() + statements.len()];
@@ -98,6 +100,8 @@ pub(super) struct Replay {
     due: VecDeque<Step>,
     /// Index and time of the entry before.
     before: Option<(u64, Time)>,
+    /// What the bag says of all that the entries before the communiqué's own record, and of these, by digest.
+    pub shared: Arc<BTreeMap<Digest, PartDigests>>,
 }
 
 /// Replays every entry, in log order, up to `published`. `original` is the life of what the manifest corrects.
@@ -114,6 +118,8 @@ pub(super) fn replay(
     let mut replay = known.beginning(contents, before, || {
         let mut replay = Replay::default();
         replay.all(contents, before, original)?;
+        replay.shared =
+            Arc::new(contents.recorded(before).map(|(d, bytes)| (d, PartDigests::beside(d, bytes))).collect());
         Ok(replay)
     })?;
     replay.all(contents, own, original)?;
@@ -194,12 +200,13 @@ impl Replay {
                 if kind == Kind::Revision && !self.life.exists() {
                     self.life = Life::after(self.past(contents, record)?);
                 }
-                let mut steps = VecDeque::from(self.decide(contents, record, original)?);
+                let (act, steps) = self.decide(contents, record, original)?;
+                let mut steps = VecDeque::from(steps);
                 if let Some(step) = steps.pop_front() {
                     record.is(&step, Check::Entry)?;
                 }
                 self.due = steps;
-                self.life.apply(record.recorded()).map_err(chain)
+                self.life.apply_read(record.recorded(), contents.manifest(), act).map_err(chain)
             }
             (StreamId::Communique(_), Kind::Opened) => Err(record.fails(Check::Opening, "nothing opened it here")),
             (StreamId::Communique(_), Kind::Completed) => {
@@ -278,13 +285,7 @@ impl Replay {
         self.earlier.pass_gap(record.entry);
         let advanced = self.earlier.advance(record.entry, record.digest);
         advanced.map_err(|e| record.fails(Check::EntryChain, e))?;
-        let made = LoggedAct {
-            act: body.clone(),
-            compact: act.compact().to_owned(),
-            digest: act.digest(),
-            place: record.recorded().place(),
-        };
-        self.declarations.insert(act.digest(), made);
+        self.declarations.insert(act.digest(), LoggedAct::of(act, record.recorded().place()));
         Ok(())
     }
 
@@ -317,17 +318,22 @@ impl Replay {
         })
     }
 
-    /// Decides again on an act: what must be logged.
-    fn decide(&self, contents: &Contents, record: &Record<'_>, original: Option<&Life>) -> Result<Vec<Step>, Failure> {
+    /// Decides again on an act: the act, and what must be logged.
+    fn decide(
+        &self,
+        contents: &Contents,
+        record: &Record<'_>,
+        original: Option<&Life>,
+    ) -> Result<(Statement<Act>, Vec<Step>), Failure> {
         let standing = self.in_force(record)?;
         let refused = |e: Refusal| refused(record, e);
         let act = register::verify_act(record.statement(Check::Act)?, &self.parties).map_err(refused)?;
         let context = Context { standing: &standing, grants: &self.parties, original, now: record.entry.time };
-        match record.entry.kind {
+        let steps = match record.entry.kind {
             Kind::Revision => self.life.propose(contents.manifest(), &act, context),
             _ => self.life.act(&act, context),
-        }
-        .map_err(refused)
+        };
+        Ok((act, steps.map_err(refused)?))
     }
 
     fn in_force(&self, record: &Record<'_>) -> Result<Arc<Standing>, Failure> {

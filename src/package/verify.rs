@@ -14,7 +14,7 @@ use super::{
     known::Known,
     replay::{self, Indexed},
     verdict::{CharterFound, Findings, Verdict},
-    write::{self, Contents, RECORDS_LIMIT},
+    write::{Contents, RECORDS_LIMIT},
     zip::{Archive, Limits, ZipFault},
 };
 use crate::domain::{
@@ -28,6 +28,7 @@ use crate::domain::{
     life::Life,
     manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
     powers::Revocation,
+    refusal::Refusal,
     statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
     succession::Charters,
     text::{self, RULES, TEXT_LIMIT},
@@ -140,7 +141,7 @@ struct Shown {
 
 impl Shown {
     fn of(indexed: &Indexed, contents: &Contents) -> Self {
-        let Entry { kind, ref stream, seq, previous, time, .. } = indexed.entry;
+        let Entry { kind, ref stream, seq, previous, time, .. } = *indexed.entry;
         let ends = || Unverified::<Revocation>::parse(indexed.record(contents).recorded().statement(0).ok()?).ok();
         let revocation = if kind == Kind::Revocation { ends() } else { None };
         let ends = revocation.map(|revocation| revocation.claims().grant);
@@ -151,13 +152,13 @@ impl Shown {
 fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize) -> Result<Whole, Stop> {
     let mut bag = Bag::open(reader)?;
     let manifest = bag.manifest()?;
-    bag.only_known(&manifest)?;
+    let files = bag.sorted(&manifest)?;
     // The original first, before anything else of this package is held in memory.
     let original = match &manifest.rectifies {
         Some(rectifies) => Some(bag.original(rectifies, known, depth)?),
         None => None,
     };
-    let charters = bag.charters(&manifest, known)?;
+    let charters = bag.charters(&files, &manifest, known)?;
     let pinned = match pin {
         None => None,
         Some(pin) => {
@@ -165,7 +166,7 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
             Some(named.ok_or_else(|| Check::Pin.fails(format!("no charter here has the fingerprint {pin}")))?.version)
         }
     };
-    let statements = bag.statements()?;
+    let statements = bag.statements(&files)?;
     let (part, digests, original) = match original {
         Some((part, digests, whole)) => (Some(part), Some(digests), Some(whole)),
         None => (None, None, None),
@@ -173,7 +174,7 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
     let mut contents = Contents::of(manifest);
     contents.take_charters(charters);
     (contents.statements, contents.original) = (statements, part);
-    let records = bag.entries(&mut contents)?;
+    let records = bag.entries(&files, &mut contents, known)?;
     all_named(&contents, &records)?;
 
     let replay = replay::replay(&contents, &records, original.as_ref().map(|whole| &whole.life), known)?;
@@ -185,16 +186,16 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
     let published = records.last().filter(|r| r.entry.kind == Kind::Published);
     let published = published.ok_or_else(|| Check::Published.fails("the entries do not end with published"))?;
     let published_bytes = contents.entries.remove(&published.index).map(|(_, bytes)| bytes).unwrap_or_default();
-    if published.entry.files.as_ref() != Some(&contents.files()) {
+    let mut payload = contents.digested(&replay.shared);
+    if !contents.lists(&payload, published.entry.files.as_deref().unwrap_or_default()) {
         return Err(Check::PublishedList.fails("the list is not that of the files that are here").into());
     }
     let certified = bag.certified(&contents, &replay, published)?;
 
-    let mut parts = bag.parts(&contents.manifest)?;
-    parts.extend(contents.original.iter().map(|part| part.path.clone()).zip(digests));
-    let last = (published.index, published.digest, published_bytes.as_slice());
-    let payload = write::payload(&contents, last, &parts)
-        .map_err(|path| Check::FileMissing.fails(format!("there is no {path}")))?;
+    payload.extend(bag.parts(&contents.manifest)?);
+    payload.extend(contents.original.iter().map(|part| part.path.clone()).zip(digests));
+    payload.insert(bag::entry_path(published.index), PartDigests::beside(published.digest, &published_bytes));
+    payload.insert(bag::README_PATH.to_owned(), *bag::README_DIGESTS);
     let time = published.entry.time;
     bag.made(&bag::tag_files(&contents.manifest, time, &payload, certified.as_bytes()))?;
     if bag.archive.entries().iter().any(|file| file.modified != bag::archive_time(time)) {
@@ -204,6 +205,16 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
     let mut findings = findings.ok_or_else(|| Check::Published.fails("there is nothing published"))?;
     findings.pin(pinned);
     Ok(Whole { findings, charters: contents.charters.iter().map(Document::digest).collect(), shown, life: replay.life })
+}
+
+/// Where in the archive the records are.
+#[derive(Default)]
+struct Sorted {
+    /// By version.
+    charters: BTreeMap<u64, usize>,
+    statements: BTreeMap<Digest, usize>,
+    /// By index in the log.
+    entries: BTreeMap<u64, usize>,
 }
 
 /// A package's archive with its files by path below the one folder.
@@ -216,60 +227,63 @@ struct Bag<R> {
 impl<R: Read + Seek> Bag<R> {
     fn open(reader: R) -> Result<Self, Stop> {
         let archive = Archive::open(reader, Limits::PACKAGE)?;
-        let mut communique = None;
+        let first = archive.entries().first().and_then(|file| file.name.split_once('/')).map(|(folder, _)| folder);
+        let id = first.and_then(|folder| folder.strip_prefix("communique-"));
+        let communique = id.and_then(|id| CommuniqueId::parse(id).ok());
+        let communique = communique.ok_or_else(|| Check::BagLayout.fails("there is no folder communique-<id>"))?;
         let mut by_path = BTreeMap::new();
         let mut before = None;
         for (n, file) in archive.entries().iter().enumerate() {
+            let inside = file.name.split_once('/').filter(|(folder, _)| Some(*folder) == first);
             let astray = || Check::BagLayout.fails(format!("{} is not in the one folder communique-<id>", file.name));
-            let (folder, path) = file.name.split_once('/').ok_or_else(astray)?;
-            let id = folder.strip_prefix("communique-").and_then(|id| CommuniqueId::parse(id).ok());
-            let id = id.filter(|id| communique.is_none_or(|c| c == *id)).ok_or_else(astray)?;
-            communique = Some(id);
+            let (_, path) = inside.ok_or_else(astray)?;
             // The six tag files, then data/, then what is left.
             let tag = bag::TAG_FILES.iter().position(|t| *t == path);
             let rank = tag.unwrap_or(bag::TAG_FILES.len() + usize::from(!path.starts_with("data/")));
-            let place = Some((rank, path.to_owned()));
+            let place = Some((rank, path));
             if place <= before {
                 return Err(Check::BagLayout.fails(format!("{path} is out of order")).into());
             }
             before = place;
             by_path.insert(path.to_owned(), n);
         }
-        let communique = communique.ok_or_else(|| Check::BagLayout.fails("there are no files"))?;
         Ok(Self { archive, communique, by_path })
     }
 
     /// A file's bytes; over the limit, `check` fails.
     fn read(&mut self, path: &str, limit: usize, check: Check) -> Result<Vec<u8>, Stop> {
         let index = self.index(path)?;
+        self.read_at(index, limit, check)
+    }
+    fn read_at(&mut self, index: usize, limit: usize, check: Check) -> Result<Vec<u8>, Stop> {
         match self.archive.read_small(index, limit) {
-            Err(ZipFault::TooLarge { .. }) => Err(check.fails(format!("{path} has more than {limit} bytes")).into()),
+            Err(ZipFault::TooLarge { name, .. }) => {
+                Err(check.fails(format!("{name} has more than {limit} bytes")).into())
+            }
             other => Ok(other?),
         }
     }
     fn index(&self, path: &str) -> Result<usize, Failure> {
         self.by_path.get(path).copied().ok_or_else(|| Check::FileMissing.fails(format!("there is no {path}")))
     }
-    /// The paths of this shape, with what the shape says.
-    fn named<T: Ord>(&self, shape: fn(&str) -> Option<T>) -> BTreeMap<T, String> {
-        self.by_path.keys().filter_map(|path| Some((shape(path)?, path.clone()))).collect()
-    }
 
     fn manifest(&mut self) -> Result<Document<Manifest>, Stop> {
         let bytes = self.read(bag::MANIFEST_PATH, Manifest::LIMIT, Check::Manifest)?;
-        let glance = glance(&bytes, bag::MANIFEST_PATH)?;
-        if let Some(rules) = glance.get("rules").and_then(Value::as_str).filter(|r| *r != RULES) {
-            return Err(Stop::Judge(format!("the text rules {rules} are not known here")));
-        }
-        let manifest: Document<Manifest> = Document::parse(bytes).map_err(|e| Check::Manifest.fails(e.to_string()))?;
+        let manifest: Document<Manifest> = document(bytes, |glance, e| {
+            match glance.get("rules").and_then(Value::as_str).filter(|rules| *rules != RULES) {
+                Some(rules) => Stop::Judge(format!("the text rules {rules} are not known here")),
+                None => Check::Manifest.fails(e.to_string()).into(),
+            }
+        })?;
         if manifest.communique != self.communique {
             return Err(Check::BagLayout.fails("the folder is named after another communiqué").into());
         }
         Ok(manifest)
     }
 
-    /// Demands that every file is of the layout and every fixed one is there, and bounds what will be held in memory.
-    fn only_known(&self, manifest: &Manifest) -> Result<(), Failure> {
+    /// Demands that every file is of the layout and every fixed one is there, and bounds what will be held in memory. Answers
+    /// where the records are.
+    fn sorted(&self, manifest: &Manifest) -> Result<Sorted, Failure> {
         let original = manifest.rectifies.map(|r| bag::original_path(r.communique));
         let parts: BTreeSet<_> = manifest.parts().map(|p| p.path).chain(original).collect();
         let fixed = [bag::MANIFEST_PATH, bag::README_PATH, bag::CERTIFIED_PATH];
@@ -277,23 +291,29 @@ impl<R: Read + Seek> Bag<R> {
         for path in fixed.iter().copied().chain(parts.iter().map(String::as_str)) {
             self.index(path)?;
         }
-        let mut records = 0;
-        for (path, index) in &self.by_path {
-            let known = fixed.contains(path.as_str())
-                || charter_version(path).is_some()
-                || statement_digest(path).is_some()
-                || entry_index(path).is_some();
-            if !known && !parts.contains(path) {
+        let mut sorted = Sorted::default();
+        let mut bytes = 0;
+        for ((path, index), file) in
+            self.by_path.iter().map(|(path, at)| ((path, *at), self.archive.entries().get(*at)))
+        {
+            let within = |before, after| path.strip_prefix(before)?.strip_suffix(after);
+            if let Some(version) = within("data/charters/", ".json").and_then(number) {
+                sorted.charters.insert(version, index);
+            } else if let Some(digest) = within("data/statements/", ".jws").and_then(|d: &str| d.parse().ok()) {
+                sorted.statements.insert(digest, index);
+            } else if let Some(entry) = within("data/entries/", ".json").and_then(number) {
+                sorted.entries.insert(entry, index);
+            } else if parts.contains(path) {
+                continue;
+            } else if !fixed.contains(path.as_str()) {
                 return Err(Check::FileExtra.fails(format!("{path} is no file of a package")));
             }
-            if known {
-                records += self.archive.entries().get(*index).map_or(0, |e| e.size);
-            }
+            bytes += file.map_or(0, |file| file.size);
         }
-        if records > RECORDS_LIMIT as u64 {
+        if bytes > RECORDS_LIMIT as u64 {
             return Err(Check::FileExtra.fails(format!("the records have more than {RECORDS_LIMIT} bytes")));
         }
-        Ok(())
+        Ok(sorted)
     }
 
     /// Verifies the package of what the manifest corrects where it lies, and that it is the one that the manifest names.
@@ -325,20 +345,22 @@ impl<R: Read + Seek> Bag<R> {
         Ok((Part { path, size: digests.size, sha256: digests.sha256 }, digests, whole))
     }
 
-    fn charters(&mut self, manifest: &Manifest, known: &Known) -> Result<Vec<Document<Charter>>, Stop> {
+    fn charters(&mut self, files: &Sorted, manifest: &Manifest, known: &Known) -> Result<Vec<Document<Charter>>, Stop> {
         let mut charters: Vec<Document<Charter>> = vec![];
-        for (version, path) in self.named(charter_version) {
-            let bytes = self.read(&path, Charter::LIMIT, Check::Charter)?;
+        for (version, at) in &files.charters {
+            let path = || bag::charter_path(*version);
+            let bytes = self.read_at(*at, Charter::LIMIT, Check::Charter)?;
             let charter = known.charter(bytes, |bytes| {
-                let glance = glance(&bytes, &path)?;
-                let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten();
-                if let Some(suite) = suites.filter_map(Value::as_str).find(|s| *s != SUITE) {
-                    return Err(Stop::Judge(format!("the suite {} is not known here", text::escape_line(suite))));
-                }
-                Document::parse(bytes).map_err(|e| Check::Charter.fails(format!("{path}: {e}")).into())
+                document(bytes, |glance, e| {
+                    let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten();
+                    match suites.filter_map(Value::as_str).find(|suite| *suite != SUITE) {
+                        Some(suite) => Stop::Judge(format!("the suite {suite} is not known here")),
+                        None => Check::Charter.fails(format!("{}: {e}", path())).into(),
+                    }
+                })
             })?;
-            if charter.version != version {
-                return Err(Check::Charter.fails(format!("{path} is version {}", charter.version)).into());
+            if charter.version != *version {
+                return Err(Check::Charter.fails(format!("{} is version {}", path(), charter.version)).into());
             }
             charters.push(charter);
         }
@@ -357,35 +379,37 @@ impl<R: Read + Seek> Bag<R> {
         Ok(charters)
     }
 
-    fn statements(&mut self) -> Result<BTreeMap<Digest, String>, Stop> {
+    fn statements(&mut self, files: &Sorted) -> Result<BTreeMap<Digest, String>, Stop> {
         let mut statements = BTreeMap::new();
-        for (digest, path) in self.named(statement_digest) {
-            let bytes = self.read(&path, STATEMENT_LIMIT, Check::Statement)?;
-            if Digest::of(&bytes) != digest {
-                return Err(Check::Statement.fails(format!("{path} has another digest")).into());
+        for (digest, at) in &files.statements {
+            let bytes = self.read_at(*at, STATEMENT_LIMIT, Check::Statement)?;
+            let fails = |what: &str| Check::Statement.fails(format!("{} {what}", bag::statement_path(*digest)));
+            if Digest::of(&bytes) != *digest {
+                return Err(fails("has another digest").into());
             }
-            let compact =
-                String::from_utf8(bytes).map_err(|_| Check::Statement.fails(format!("{path} is not UTF-8")))?;
-            statements.insert(digest, compact);
+            let compact = String::from_utf8(bytes).map_err(|_| fails("is not UTF-8"))?;
+            statements.insert(*digest, compact);
         }
         Ok(statements)
     }
 
     /// Reads the entries into `contents` and answers them in log order. What they name is there.
-    fn entries(&mut self, contents: &mut Contents) -> Result<Vec<Indexed>, Stop> {
+    fn entries(&mut self, files: &Sorted, contents: &mut Contents, known: &Known) -> Result<Vec<Indexed>, Stop> {
         let mut entries = vec![];
-        for (index, path) in self.named(entry_index) {
-            let bytes = self.read(&path, Entry::LIMIT, Check::Entry)?;
-            let entry: Entry = json::parse(&bytes).map_err(|e| Check::Entry.fails(format!("{path}: {e}")))?;
+        for (&index, at) in &files.entries {
+            let path = || bag::entry_path(index);
+            let bytes = self.read_at(*at, Entry::LIMIT, Check::Entry)?;
+            let digest = Digest::of(&bytes);
+            let entry = known.entry(digest, &bytes).map_err(|e| Check::Entry.fails(format!("{}: {e}", path())))?;
             if matches!(entry.stream, StreamId::Communique(id) if id != self.communique) {
-                return Err(Check::Entry.fails(format!("{path} is of another communiqué")).into());
+                return Err(Check::Entry.fails(format!("{} is of another communiqué", path())).into());
             }
             let documents = entry.documents.iter().filter(|digest| contents.document(**digest).is_none());
             let statements = entry.statements.iter().filter(|digest| contents.statement(**digest).is_none());
             if let Some(missing) = documents.chain(statements).next() {
-                return Err(Check::FileMissing.fails(format!("{path} names {missing}, which is not here")).into());
+                let why = format!("{} names {missing}, which is not here", path());
+                return Err(Check::FileMissing.fails(why).into());
             }
-            let digest = Digest::of(&bytes);
             entries.push(Indexed { index, digest, entry });
             contents.entries.insert(index, (digest, bytes));
         }
@@ -542,26 +566,22 @@ fn all_named(contents: &Contents, records: &[Indexed]) -> Result<(), Failure> {
     unnamed.map_or(Ok(()), |digest| Err(Check::FileExtra.fails(format!("no entry names {digest}"))))
 }
 
-/// A first look at a document, only to tell what is foreign from what is wrong. What is not in canonical form says nothing.
-fn glance(bytes: &[u8], path: &str) -> Result<Value, Stop> {
-    let value: Value = json::any(bytes).unwrap_or_default();
-    match value.get("type").and_then(Value::as_str) {
-        Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => {
-            Err(Stop::Judge(format!("{path} is of the format {foreign}, not known here")))
+/// Parses a document. What is none may be foreign rather than wrong: its type tells, or else `otherwise` from a glance at its
+/// members. What is not in canonical form says nothing.
+fn document<F: Form>(bytes: Vec<u8>, otherwise: impl FnOnce(&Value, Refusal) -> Stop) -> Result<Document<F>, Stop> {
+    Document::parse(bytes.clone()).map_err(|e| {
+        let glance = json::any(&bytes).unwrap_or_default();
+        match glance.get("type").and_then(Value::as_str) {
+            Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => {
+                Stop::Judge(format!("the {} is of the format {foreign}, not known here", F::NAME))
+            }
+            _ => otherwise(&glance, e),
         }
-        _ => Ok(value),
-    }
+    })
 }
 
-fn charter_version(path: &str) -> Option<u64> {
-    between(path, "data/charters/", ".json")?.parse().ok().filter(|v| bag::charter_path(*v) == path)
-}
-fn statement_digest(path: &str) -> Option<Digest> {
-    between(path, "data/statements/", ".jws")?.parse().ok().filter(|d| bag::statement_path(*d) == path)
-}
-fn entry_index(path: &str) -> Option<u64> {
-    between(path, "data/entries/", ".json")?.parse().ok().filter(|i| bag::entry_path(*i) == path)
-}
-fn between<'a>(path: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    path.strip_prefix(before)?.strip_suffix(after)
+/// A number as file names have it: in one spelling.
+fn number(digits: &str) -> Option<u64> {
+    let one = digits == "0" || digits.starts_with(|first: char| matches!(first, '1'..='9'));
+    if one { digits.parse().ok() } else { None }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     bag::{self, PartDigests},
+    replay::Indexed,
     zip::Writer,
 };
 use crate::domain::{
@@ -158,6 +159,29 @@ impl Contents {
         let mut files: Vec<_> = records.chain(parts).collect();
         files.sort();
         files
+    }
+    /// What the bag says of the documents, statements and entries, by path; of some, it is known.
+    pub(super) fn digested(&self, known: &BTreeMap<Digest, PartDigests>) -> BTreeMap<String, PartDigests> {
+        let digests = |digest, bytes| known.get(&digest).copied().unwrap_or_else(|| PartDigests::beside(digest, bytes));
+        self.records().map(|(path, digest, bytes)| (path, digests(digest, bytes))).collect()
+    }
+    /// These entries, and the documents and statements that they record: digest and bytes.
+    pub(super) fn recorded<'a>(&'a self, entries: &'a [Indexed]) -> impl Iterator<Item = (Digest, &'a [u8])> {
+        let documents = entries.iter().flat_map(|e| &e.entry.documents).map(|d| (*d, self.document(*d)));
+        let statements = entries.iter().flat_map(|e| &e.entry.statements).map(|d| (*d, self.statement(*d)));
+        let found = documents.chain(statements).filter_map(|(digest, bytes)| Some((digest, bytes?)));
+        found.chain(
+            entries
+                .iter()
+                .filter_map(|e| self.entries.get(&e.index))
+                .map(|(digest, bytes)| (*digest, bytes.as_slice())),
+        )
+    }
+    /// Whether a list, which names nothing twice, is [`Contents::files`]. `digested` is [`Contents::digested`].
+    pub(super) fn lists(&self, digested: &BTreeMap<String, PartDigests>, files: &[FileDigest]) -> bool {
+        let parts: BTreeMap<_, _> = self.parts().map(|part| (part.path, part.sha256)).collect();
+        let named = |path: &str| digested.get(path).map(|d| d.sha256).or_else(|| parts.get(path).copied());
+        files.len() == digested.len() + parts.len() && files.iter().all(|file| named(&file.path) == Some(file.sha256))
     }
     /// The bytes of the document of this digest.
     pub(super) fn document(&self, digest: Digest) -> Option<&[u8]> {
@@ -353,27 +377,6 @@ fn lacks(what: &str) -> Refusal {
     Refusal::Inconsistent { what: format!("the log lacks what a package needs: no {what}") }
 }
 
-/// What the bag says of every file of `data/`, by path. `parts` says what each text, annex and original was found to be, by path.
-///
-/// # Errors
-/// The path of a part that `parts` lacks.
-pub(super) fn payload(
-    contents: &Contents,
-    published: (u64, Digest, &[u8]),
-    parts: &BTreeMap<String, PartDigests>,
-) -> Result<BTreeMap<String, PartDigests>, String> {
-    let (index, digest, bytes) = published;
-    let records = contents.records().chain([(bag::entry_path(index), digest, bytes)]);
-    let mut payload: BTreeMap<_, _> =
-        records.map(|(path, digest, bytes)| (path, PartDigests::beside(digest, bytes))).collect();
-    payload.insert(bag::README_PATH.to_owned(), *bag::README_DIGESTS);
-    for part in contents.parts() {
-        let digests = *parts.get(&part.path).ok_or_else(|| part.path.clone())?;
-        payload.insert(part.path, digests);
-    }
-    Ok(payload)
-}
-
 /// A file of a package.
 enum Item {
     /// Made of log and constants.
@@ -411,13 +414,14 @@ impl<W: Write> PackageWriter<W> {
     ) -> io::Result<Self> {
         let (index, bytes) = published;
         let entry: Entry = json::parse(bytes).map_err(|e| invalid(e.to_string()))?;
+        let mut payload = contents.digested(&BTreeMap::new());
+        payload.insert(bag::entry_path(index), PartDigests::of(bytes));
+        payload.insert(bag::README_PATH.to_owned(), *bag::README_DIGESTS);
         for part in contents.parts() {
-            if parts.get(&part.path).is_none_or(|d| (d.size, d.sha256) != (part.size, part.sha256)) {
-                return Err(invalid(format!("{} is not there or not what the manifest names", part.path)));
-            }
+            let found = parts.get(&part.path).filter(|d| (d.size, d.sha256) == (part.size, part.sha256));
+            let missing = || invalid(format!("{} is not there or not what the manifest names", part.path));
+            payload.insert(part.path.clone(), *found.ok_or_else(missing)?);
         }
-        let payload = payload(contents, (index, Digest::of(bytes), bytes), parts)
-            .map_err(|path| invalid(format!("{path} is not there")))?;
         let certified = certified.compact().as_bytes();
         let tags = bag::tag_files(&contents.manifest, entry.time, &payload, certified);
         let made = |(path, _, bytes): (_, _, &[u8])| (path, Item::Made(bytes.to_vec()));

@@ -71,6 +71,12 @@ pub struct Entry {
     pub modified: DosTime,
 }
 
+impl Entry {
+    fn checked(&self, crc32: u32) -> Result<(), ZipFault> {
+        if crc32 == self.crc32 { Ok(()) } else { Err(ZipFault::Crc { name: self.name.clone() }) }
+    }
+}
+
 /// A moment as zip writes it: no zone, two-second steps, years 1980 to 2107. A value is always a real date
 /// and time of day (seconds 0 to 58).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -18,12 +18,11 @@ impl Census {
         Census { limits, names: BTreeMap::new(), modified: None }
     }
 
-    /// Admits the next entry, or says which rule it breaks; then nothing has changed.
+    /// Admits the next entry, whose name has passed [`check_name`], or says which rule it breaks; then nothing has changed.
     pub(super) fn admit(&mut self, entry: &Entry) -> Result<(), ZipFault> {
         let name = || shown(entry.name.as_bytes());
         let count = self.names.len().saturating_add(1);
         check_count(count, &self.limits)?;
-        check_name(entry.name.as_bytes(), &self.limits)?;
         if entry.size > self.limits.file {
             return Err(ZipFault::TooLarge { name: name(), size: entry.size, limit: self.limits.file });
         }

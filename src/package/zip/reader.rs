@@ -30,13 +30,14 @@ impl<R: Read + Seek> Archive<R> {
         let mut entries = Vec::with_capacity(directory.entries);
         let mut starts = Vec::with_capacity(directory.entries);
         let mut rest = directory.bytes.as_slice();
+        let mut local = Vec::new();
         let mut place = 0; // where the next entry must begin
         for _ in 0..directory.entries {
             let central = Central::take(&mut rest).ok_or(ZipFault::Directory)?;
             let (name, after) = rest.split_at_checked(central.name_length()).ok_or(ZipFault::Directory)?;
             rest = after;
             names::check_name(name, &limits)?;
-            let name = names::shown(name); // allowed names show as they are
+            let name = str::from_utf8(name).map_err(|_| ZipFault::Directory)?.to_owned();
             let entry = central.entry(&name)?;
             census.admit(&entry)?;
 
@@ -50,7 +51,7 @@ impl<R: Read + Seek> Archive<R> {
             if place > directory.offset {
                 return Err(ZipFault::DirectoryPlace { found: directory.offset, wanted: place });
             }
-            compare_local(&mut reader, &central, found, &name)?;
+            compare_local(&mut reader, &mut local, &central, found, &name)?;
             starts.push(start);
             entries.push(entry);
         }
@@ -89,10 +90,7 @@ impl<R: Read + Seek> Archive<R> {
             sink(piece);
             left -= length;
         }
-        if digest.finalize() != entry.crc32 {
-            return Err(ZipFault::Crc { name: entry.name.clone() });
-        }
-        Ok(())
+        entry.checked(digest.finalize())
     }
 
     /// The contents of an entry as a file of its own, read where they lie. Its checksum is not looked at.
@@ -111,12 +109,14 @@ impl<R: Read + Seek> Archive<R> {
     ///
     /// As [`Archive::read`], and [`ZipFault::TooLarge`], before anything is read, above the limit.
     pub fn read_small(&mut self, index: usize, limit: usize) -> Result<Vec<u8>, ZipFault> {
-        let entry = self.entries.get(index).ok_or(ZipFault::NoEntry { index })?;
+        let (entry, start) = self.entries.get(index).zip(self.starts.get(index)).ok_or(ZipFault::NoEntry { index })?;
         if entry.size > limit as u64 {
             return Err(ZipFault::TooLarge { name: entry.name.clone(), size: entry.size, limit: limit as u64 });
         }
-        let mut contents = Vec::new();
-        self.read(index, &mut |piece| contents.extend_from_slice(piece))?;
+        let mut contents = vec![0; entry.size as usize];
+        self.reader.seek(SeekFrom::Start(*start))?;
+        self.reader.read_exact(&mut contents)?;
+        entry.checked(crc32fast::hash(&contents))?;
         Ok(contents)
     }
 }
@@ -190,12 +190,18 @@ fn has_locator<R: Read + Seek>(reader: &mut R, end_offset: u64) -> Result<bool, 
     Ok(signature == layout::LOCATOR_SIGNATURE)
 }
 
-/// Requires of the local header at `offset`, which lies within the file, that it repeats the central one.
-fn compare_local<R: Read + Seek>(reader: &mut R, central: &Central, offset: u64, name: &str) -> Result<(), ZipFault> {
+/// Requires of the local header at `offset`, which lies within the file, that it repeats the central one. `bytes` is room for it.
+fn compare_local<R: Read + Seek>(
+    reader: &mut R,
+    bytes: &mut Vec<u8>,
+    central: &Central,
+    offset: u64,
+    name: &str,
+) -> Result<(), ZipFault> {
     let disagree = |field| ZipFault::Disagree { name: name.to_owned(), field };
-    let mut bytes = vec![0; LOCAL + name.len()];
+    bytes.resize(LOCAL + name.len(), 0);
     reader.seek(SeekFrom::Start(offset))?;
-    reader.read_exact(&mut bytes)?;
+    reader.read_exact(bytes)?;
     let mut rest = bytes.as_slice();
     if layout::take(&mut rest) != Some(layout::LOCAL_SIGNATURE) {
         return Err(disagree("signature"));

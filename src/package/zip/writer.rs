@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::layout;
-use super::names::Census;
+use super::names::{self, Census};
 use super::{ARCHIVE_MAX, DosTime, Entry, Limits, ZipFault};
 
 /// Why an entry was not written. Comes inside an [`io::Error`] of kind [`io::ErrorKind::InvalidInput`].
@@ -90,6 +90,7 @@ impl<W: Write> Writer<W> {
         if length > ARCHIVE_MAX {
             return Err(WriteFault::Refused(ZipFault::TooLong { length }).into());
         }
+        names::check_name(name.as_bytes(), &Limits::PACKAGE).map_err(WriteFault::Refused)?;
         self.census.admit(&entry).map_err(WriteFault::Refused)?;
         self.broken = true; // until the contents are complete
         self.to.write_all(&header)?;

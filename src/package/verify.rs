@@ -15,7 +15,7 @@ use super::{
     replay::{self, Indexed},
     verdict::{CharterFound, Findings, Verdict},
     write::{Contents, RECORDS_LIMIT},
-    zip::{Archive, Limits, ZipFault},
+    zip::{self, Archive, Limits, ZipFault},
 };
 use crate::domain::{
     certified::CertifiedCopy,
@@ -217,11 +217,20 @@ struct Sorted {
     entries: BTreeMap<u64, usize>,
 }
 
-/// A package's archive with its files by path below the one folder.
+/// A package's archive, whose files lie in the order of their places below the one folder.
 struct Bag<R> {
     archive: Archive<R>,
     communique: CommuniqueId,
-    by_path: BTreeMap<String, usize>,
+}
+
+/// Where in the order a path belongs: the six tag files, then `data/`, then what is left.
+fn place(path: &str) -> (usize, &str) {
+    let tag = bag::TAG_FILES.iter().position(|tag| *tag == path);
+    (tag.unwrap_or(bag::TAG_FILES.len() + usize::from(!path.starts_with("data/"))), path)
+}
+/// The path below the one folder.
+fn path(file: &zip::Entry) -> &str {
+    file.name.split_once('/').map_or("", |(_, path)| path)
 }
 
 impl<R: Read + Seek> Bag<R> {
@@ -231,23 +240,17 @@ impl<R: Read + Seek> Bag<R> {
         let id = first.and_then(|folder| folder.strip_prefix("communique-"));
         let communique = id.and_then(|id| CommuniqueId::parse(id).ok());
         let communique = communique.ok_or_else(|| Check::BagLayout.fails("there is no folder communique-<id>"))?;
-        let mut by_path = BTreeMap::new();
         let mut before = None;
-        for (n, file) in archive.entries().iter().enumerate() {
+        for file in archive.entries() {
             let inside = file.name.split_once('/').filter(|(folder, _)| Some(*folder) == first);
             let astray = || Check::BagLayout.fails(format!("{} is not in the one folder communique-<id>", file.name));
-            let (_, path) = inside.ok_or_else(astray)?;
-            // The six tag files, then data/, then what is left.
-            let tag = bag::TAG_FILES.iter().position(|t| *t == path);
-            let rank = tag.unwrap_or(bag::TAG_FILES.len() + usize::from(!path.starts_with("data/")));
-            let place = Some((rank, path));
+            let place = Some(place(inside.ok_or_else(astray)?.1));
             if place <= before {
-                return Err(Check::BagLayout.fails(format!("{path} is out of order")).into());
+                return Err(Check::BagLayout.fails(format!("{} is out of order", file.name)).into());
             }
             before = place;
-            by_path.insert(path.to_owned(), n);
         }
-        Ok(Self { archive, communique, by_path })
+        Ok(Self { archive, communique })
     }
 
     /// A file's bytes; over the limit, `check` fails.
@@ -264,7 +267,8 @@ impl<R: Read + Seek> Bag<R> {
         }
     }
     fn index(&self, path: &str) -> Result<usize, Failure> {
-        self.by_path.get(path).copied().ok_or_else(|| Check::FileMissing.fails(format!("there is no {path}")))
+        let found = self.archive.entries().binary_search_by(|file| place(self::path(file)).cmp(&place(path)));
+        found.map_err(|_| Check::FileMissing.fails(format!("there is no {path}")))
     }
 
     fn manifest(&mut self) -> Result<Document<Manifest>, Stop> {
@@ -293,9 +297,8 @@ impl<R: Read + Seek> Bag<R> {
         }
         let mut sorted = Sorted::default();
         let mut bytes = 0;
-        for ((path, index), file) in
-            self.by_path.iter().map(|(path, at)| ((path, *at), self.archive.entries().get(*at)))
-        {
+        for (index, file) in self.archive.entries().iter().enumerate() {
+            let path = path(file);
             let within = |before, after| path.strip_prefix(before)?.strip_suffix(after);
             if let Some(version) = within("data/charters/", ".json").and_then(number) {
                 sorted.charters.insert(version, index);
@@ -305,10 +308,10 @@ impl<R: Read + Seek> Bag<R> {
                 sorted.entries.insert(entry, index);
             } else if parts.contains(path) {
                 continue;
-            } else if !fixed.contains(path.as_str()) {
+            } else if !fixed.contains(path) {
                 return Err(Check::FileExtra.fails(format!("{path} is no file of a package")));
             }
-            bytes += file.map_or(0, |file| file.size);
+            bytes += file.size;
         }
         if bytes > RECORDS_LIMIT as u64 {
             return Err(Check::FileExtra.fails(format!("the records have more than {RECORDS_LIMIT} bytes")));

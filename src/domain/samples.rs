@@ -459,14 +459,3 @@ impl World {
         }
     }
 }
-
-/// A foreign tool that a test needs is not there: said aloud on a user's machine, a failure in CI.
-#[expect(clippy::disallowed_methods, reason = "a test tells whoever runs it what it left out")]
-pub fn missing(tool: &str, install: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {install}");
-    // Not by a print macro: the test runner keeps what these print to itself when a test passes.
-    let _ = std::io::Write::write_all(
-        &mut std::io::stderr(),
-        format!("SKIPPED: {tool} is missing; {install}\n").as_bytes(),
-    );
-}

@@ -26,6 +26,8 @@ mod bases;
 #[allow(dead_code, reason = "shared with the mutations")]
 #[path = "../mutations/engine.rs"]
 mod engine;
+#[path = "../foreign/missing.rs"]
+mod missing;
 mod plans;
 #[allow(dead_code, reason = "the sample packages of all tests")]
 #[path = "../package/played.rs"]
@@ -45,6 +47,7 @@ use std::{
 };
 
 use communique::{domain::id::Digest, package::verify::verify};
+use missing::missing;
 use serde_json::Value;
 
 /// How many packages are generated where nothing else is said.
@@ -108,14 +111,6 @@ impl Drop for Other {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A foreign tool that a test needs is not there: said aloud on a user's machine, a failure in CI.
-fn missing(tool: &str, install: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{tool} is missing: {install}");
-    // Not by a print macro: the test runner keeps what these print to itself when a test passes.
-    let said = format!("SKIPPED: {tool} is missing; {install}\n");
-    let _ = std::io::stderr().write_all(said.as_bytes());
 }
 
 /// Both verdicts on one package, and in which members they differ.

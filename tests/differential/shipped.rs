@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Other, missing, played::Plan};
+use crate::{Other, missing::missing, played::Plan};
 
 fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify.py")

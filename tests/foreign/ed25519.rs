@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cases::{self, ORDER, challenge, plus_orders},
-    judges::{Judge, Statement, here, missing},
+    judges::{Judge, Statement, here},
+    missing::missing,
 };
 
 #[test]

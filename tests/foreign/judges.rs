@@ -12,6 +12,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use super::missing::missing;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -80,13 +81,6 @@ impl Judge {
 /// The folder of the scripts, and of the lists of what they need.
 pub fn here() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign"))
-}
-
-/// Says aloud that something is left out for want of a foreign program; where everything must run, that is a failure.
-pub fn missing(what: &str, install: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{what} is missing: {install}");
-    // Past the test harness, which keeps what a passing test prints to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {what} is missing; {install}");
 }
 
 /// Whether this `openssl` can verify Ed25519 as the README of a package tells.

@@ -10,3 +10,4 @@
 mod cases;
 mod ed25519;
 mod judges;
+mod missing;

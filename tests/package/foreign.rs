@@ -4,5 +4,7 @@
 mod bags;
 #[path = "../foreign/judges.rs"]
 mod judges;
+#[path = "../foreign/missing.rs"]
+mod missing;
 mod readme;
 mod statements;

@@ -26,7 +26,7 @@ use communique::{
 use serde_json::{Deserializer, Value};
 
 use crate::{
-    examples::missing,
+    missing::missing,
     watch::remark,
     world::{EXCHANGE, NAMED, World, fresh, key, sign},
 };
@@ -176,8 +176,7 @@ impl Told {
 async fn every_command_on_the_page_does_what_it_says() {
     let tools = "buf --version && base64 -w 0 /dev/null && sha256sum --version && python3 --version";
     if !Command::new("bash").args(["-c", tools]).output().is_ok_and(|there| there.status.success()) {
-        let why = "buf, python3 or GNU coreutils are missing; `npm install -g @bufbuild/buf` has the first";
-        return missing("commands of docs/API.md", why);
+        return missing("buf, python3 or GNU coreutils", "`npm install -g @bufbuild/buf` has the first");
     }
     let told = Told::new().await;
     let stored = told.world.stored();

@@ -47,6 +47,7 @@ use tokio::{
 };
 
 use crate::{
+    missing::missing,
     watch::remark,
     world::{NAMED, PATIENCE, World, fresh, key, outcome, reason},
 };
@@ -61,14 +62,6 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Says aloud what is left out for want of a foreign program; where `CI` is set, everything must run.
-#[expect(clippy::disallowed_methods, reason = "whether everything must run is the machine's to say")]
-pub fn missing(what: &str, why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{why}");
-    // Past the test harness, which keeps what a passing test prints to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}: {why}");
-}
-
 #[expect(clippy::disallowed_methods, reason = "which Python there is is the machine's to say")]
 fn python() -> Option<Command> {
     let python = std::env::var("COMMUNIQUE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
@@ -80,10 +73,8 @@ fn python() -> Option<Command> {
         return Some(program);
     }
     missing(
-        "a Python program negotiates",
-        &format!(
-            "{python} lacks packages; `pip install -r examples/python/requirements.txt`, or name a Python in COMMUNIQUE_TEST_PYTHON"
-        ),
+        &format!("a Python package that {python} needs to negotiate"),
+        "`pip install -r examples/python/requirements.txt`, or name a Python in COMMUNIQUE_TEST_PYTHON",
     );
     None
 }
@@ -99,8 +90,8 @@ fn node() -> Option<Command> {
         return Some(program);
     }
     missing(
-        "a Node program negotiates",
-        "node 20 or its packages are missing; `npm ci` in examples/node, or name a node_modules in COMMUNIQUE_TEST_NODE_MODULES",
+        "node 20, or a package that it needs to negotiate,",
+        "`npm ci` in examples/node, or name a node_modules in COMMUNIQUE_TEST_NODE_MODULES",
     );
     None
 }

@@ -10,6 +10,8 @@ mod door;
 mod examples;
 mod foreign;
 mod load;
+#[path = "../foreign/missing.rs"]
+mod missing;
 mod negotiation;
 mod rights;
 mod road;

@@ -11,7 +11,8 @@ use communique::domain::{id::Digest, manifest::Initialling};
 use flate2::{Compression, write::DeflateEncoder};
 
 use crate::{
-    desk::{Desk, missing},
+    desk::Desk,
+    missing::missing,
     played::{Plan, Turn, join, start},
 };
 

@@ -106,9 +106,3 @@ impl Ran {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{}: {e}: {}", self.line, self.out))
     }
 }
-
-/// Says aloud that a test is left out for want of a foreign tool; where everything must run, that is a failure.
-pub fn missing(tool: &str, install: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{tool} is missing; {install}");
-    eprintln!("SKIPPED: {tool} is missing; {install}");
-}

@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::desk::{Desk, Ran, WORDS, missing};
+use crate::{
+    desk::{Desk, Ran, WORDS},
+    missing::missing,
+};
 
 const PARTIES: [&str; 2] = ["north", "south"];
 

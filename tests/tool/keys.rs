@@ -9,7 +9,10 @@ use std::{
 
 use communique::domain::{charter::Adoption, json, key::PublicKey, statement::Unverified};
 
-use crate::desk::{Desk, WORDS, missing};
+use crate::{
+    desk::{Desk, WORDS},
+    missing::missing,
+};
 
 /// A desk with openssl at it; `None` if this machine has none that knows Ed25519.
 struct Bench(Desk);

@@ -18,6 +18,8 @@ mod drafters;
 mod hostile;
 mod job;
 mod keys;
+#[path = "../foreign/missing.rs"]
+mod missing;
 mod offline;
 #[allow(dead_code, reason = "the sample packages of all tests")]
 #[path = "../package/played.rs"]

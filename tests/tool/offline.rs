@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::desk::{Desk, Ran, WORDS, missing};
+use crate::{
+    desk::{Desk, Ran, WORDS},
+    missing::missing,
+};
 
 #[test]
 fn wrong_arguments_end_with_64_and_say_what_is_right() {

@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, missing};
+use crate::{desk::Desk, missing::missing};
 
 const PAGE: &str = include_str!("../../docs/WALKTHROUGH.md");
 /// What stands for anything in what the page shows: a part of a line, or, alone in its line, any lines.

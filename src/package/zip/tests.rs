@@ -7,6 +7,8 @@ use super::*;
 use hostile::{Surgery, put};
 
 mod hostile;
+#[path = "../../../tests/foreign/missing.rs"]
+mod missing;
 
 fn moment() -> DosTime {
     DosTime::new(2026, 11, 23, 10, 8, 12)
@@ -436,10 +438,7 @@ fn other_reader(package: &str, program: &str, arguments: &[&str]) -> Option<Stri
             Some(text)
         }
         Err(error) => {
-            crate::domain::samples::missing(
-                &format!("{program} ({error})"),
-                &format!("install Debian's package {package}"),
-            );
+            missing::missing(&format!("{program} ({error})"), &format!("install Debian's package {package}"));
             None
         }
     }

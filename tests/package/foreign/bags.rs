@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use communique::package::bag;
 
-use super::judges::{missing, python};
+use super::{judges::python, missing::missing};
 use crate::played::{Files, Plan};
 
 /// Writes a bag's files below a folder.

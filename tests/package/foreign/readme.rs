@@ -14,7 +14,7 @@ use communique::{
 };
 use serde_json::Value;
 
-use super::judges::{has_openssl, missing};
+use super::{judges::has_openssl, missing::missing};
 use crate::{
     outcome,
     played::{self, Files, Plan, Played, Turn, authority},

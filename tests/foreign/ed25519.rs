@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use communique::domain::key::PublicKey;
+use communique::domain::{id::Digest, key::PublicKey};
 use curve25519_dalek::{
     constants::ED25519_BASEPOINT_POINT,
     edwards::{CompressedEdwardsY, EdwardsPoint},
@@ -22,7 +22,11 @@ use crate::{
 fn wycheproof_is_judged_by_the_written_rule() {
     /// Where the rule and Wycheproof differ, and why: nowhere.
     const DIFFERENT: &[(u32, &str)] = &[];
-    let file: Wycheproof = serde_json::from_slice(&fs::read(vectors("wycheproof/ed25519_test.json")).unwrap()).unwrap();
+    /// Of the file as it was published.
+    const PUBLISHED: &str = "752d2ea7d7c6cf4736381b6cbacb61f8182b126ab7cd9b058f00c50084975536";
+    let file = fs::read(vectors("wycheproof/ed25519_test.json")).unwrap();
+    assert_eq!(Digest::of(&file).to_string(), PUBLISHED);
+    let file: Wycheproof = serde_json::from_slice(&file).unwrap();
     let mut counted = BTreeMap::new();
     for group in &file.groups {
         let key: [u8; 32] = unhex(&group.public_key.pk).try_into().unwrap();

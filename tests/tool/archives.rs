@@ -59,8 +59,8 @@ struct Entry {
 struct Zip {
     before: Vec<u8>,
     entries: Vec<Entry>,
-    /// Between the directory and the end record.
-    between: Vec<u8>,
+    /// Whether zip64's records stand between the directory and the end record.
+    zip64: bool,
     comment: Vec<u8>,
     after: Vec<u8>,
     /// Bytes of the end record, by offset, instead of the right ones.
@@ -165,7 +165,25 @@ impl Zip {
         for (at, bytes) in &self.end {
             end[*at..at + bytes.len()].copy_from_slice(bytes);
         }
-        [zip, directory, self.between.clone(), end, self.comment.clone(), self.after.clone()].concat()
+        let zip64 = if self.zip64 { self.zip64(u64::from(offset), directory.len() as u64) } else { vec![] };
+        [zip, directory, zip64, end, self.comment.clone(), self.after.clone()].concat()
+    }
+}
+
+impl Zip {
+    /// Zip64's end record and its locator, both right (APPNOTE 4.3.14, 4.3.15).
+    fn zip64(&self, offset: u64, directory: u64) -> Vec<u8> {
+        let mut records = b"PK\x06\x06".to_vec();
+        records.extend(44_u64.to_le_bytes());
+        records.extend([45_u16.to_le_bytes(), 45_u16.to_le_bytes()].concat());
+        records.extend([0; 8]); // disks
+        for number in [self.entries.len() as u64, self.entries.len() as u64, directory, offset] {
+            records.extend(number.to_le_bytes());
+        }
+        records.extend(b"PK\x06\x07\0\0\0\0");
+        records.extend((offset + directory).to_le_bytes());
+        records.extend(1_u32.to_le_bytes());
+        records
     }
 }
 
@@ -365,14 +383,13 @@ fn every_hostile_archive() -> Vec<(String, Vec<u8>)> {
     all.push(("something after it".into(), Zip { after: vec![0], ..Zip::good() }));
     all.push(("an archive after it".into(), Zip { after: Zip::good().bytes(), ..Zip::good() }));
     all.push(("a program before it".into(), Zip { before: b"MZ\x90\0".repeat(100), ..Zip::good() }));
-    let end64 = [b"PK\x06\x06\x2c\0\0\0\0\0\0\0".to_vec(), vec![0; 44], b"PK\x06\x07".to_vec(), vec![0; 16]].concat();
-    all.push(("zip64 records".into(), Zip { between: end64.clone(), ..Zip::good() }));
+    all.push(("zip64 records".into(), Zip { zip64: true, ..Zip::good() }));
     // More than fits, said in three ways.
     let many: Vec<_> = (0..70_000).map(|n| Entry::stored(&format!("{FOLDER}/data/{n}"), b"")).collect();
     all.push(("70,000 files".into(), Zip { entries: many.clone(), ..Zip::default() }));
     all.push((
         "70,000 files, by zip64".into(),
-        Zip { entries: many.clone(), between: end64, end: vec![(8, vec![0xFF; 12])], ..Zip::default() },
+        Zip { entries: many.clone(), zip64: true, end: vec![(8, vec![0xFF; 12])], ..Zip::default() },
     ));
     all.push(("32,769 files".into(), Zip { entries: many[..32_769].to_vec(), ..Zip::default() }));
     // Bombs: told, untold, of one content for many.

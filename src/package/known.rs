@@ -1,6 +1,7 @@
-//! What many packages of one exchange share is checked once: their charters, and how their logs begin.
+//! What many packages of one exchange share is checked once: their charters, entries of other streams than their own, and how their
+//! logs begin.
 //!
-//! Both are remembered by digests of all that they were judged from, so nothing is believed of one package because of another.
+//! All are remembered by digests of all that they were judged from, so nothing is believed of one package because of another.
 
 use std::sync::Arc;
 

@@ -13,10 +13,18 @@ pub use statements::plus_order;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
 };
 
-use communique::{domain::id::Digest, package::check::Check};
+use communique::{
+    domain::id::Digest,
+    package::{
+        check::Check,
+        verdict::Verdict,
+        verify::{Verifier, verify},
+    },
+};
 use serde::{Deserialize, Serialize};
 
 use crate::table::{self, Judged};
@@ -144,4 +152,19 @@ fn every_check_has_a_package_that_fails_it() {
         assert!(index.iter().any(|p| p.verdict == verdict), "{verdict}");
     }
     assert!(index.is_sorted());
+}
+
+/// One verifier may judge many packages, and remembers what they share. What it saw before changes no verdict, in either order.
+#[test]
+fn what_was_verified_before_changes_no_verdict() {
+    let files = there(&folder());
+    let packages: Vec<_> = files.iter().filter(|(path, _)| path.ends_with(".zip")).collect();
+    assert!(packages.len() > 200);
+    let said = |verdict: Verdict| verdict.to_json().to_string();
+    let alone: Vec<_> = packages.iter().map(|(_, zip)| said(verify(Cursor::new(zip), None))).collect();
+    let together = Verifier::new(None);
+    let all: Vec<_> = packages.iter().zip(&alone).collect();
+    for ((path, zip), alone) in all.iter().chain(all.iter().rev()).chain(&all) {
+        assert_eq!(said(together.verify(Cursor::new(zip))), **alone, "{path}");
+    }
 }

@@ -31,10 +31,11 @@ struct Writer<'a>(&'a mut Vec<u8>);
 /// RFC 8785, section 3.2.2.2: quote, backslash and controls are escaped, in the shortest way; all else stands as it is.
 fn string(s: &str, out: &mut Vec<u8>) {
     out.push(b'"');
+    // Of all bytes at once, which takes few instructions: hardly any string has something to escape.
+    let escapes = s.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
     let mut from = 0;
-    // All bytes at once, which compilers make few instructions of: hardly any string has something to escape.
-    let plain = !s.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
-    for (at, byte) in s.bytes().enumerate().take(if plain { 0 } else { s.len() }) {
+    let bytes = if escapes { s.as_bytes() } else { &[] };
+    for (at, &byte) in bytes.iter().enumerate() {
         let short = match byte {
             b'"' | b'\\' => byte,
             0x08 => b'b',

@@ -176,9 +176,22 @@ impl Form {
                 let mut bad = values(&[("with a low line", "a_holder"), ("a letter of others", "holdér")]);
                 bad.extend(values(IDS));
                 bad.push(("65 letters".into(), "h".repeat(65).into()));
-                (bad, vec![("64 letters, with a dot".into(), format!("{}.", "h".repeat(63)).into())])
+                let mut good = values(&[("two letters", "ab")]);
+                good.push(("64 letters, with a dot".into(), format!("{}.", "h".repeat(63)).into()));
+                (bad, good)
             }
-            Self::Id => (values(UUIDS), vec![]),
+            Self::Id => {
+                let mut bad = values(UUIDS);
+                // A digit more or less in each group.
+                for (n, at) in [0, 9, 14, 19].into_iter().enumerate() {
+                    let (before, after) = UUID.split_at(at + 1);
+                    let (more, less) = (format!("{before}0{after}"), format!("{before}{}", &after[1..]));
+                    for (what, id) in [("long", more), ("short", less)] {
+                        bad.push((format!("group {} too {what}", n + 1), id.into()));
+                    }
+                }
+                (bad, vec![])
+            }
             Self::Key => return (keys(), vec![]),
             Self::Line => {
                 let mut bad = values(&[
@@ -234,6 +247,7 @@ impl Form {
             Self::Word(words) => {
                 let mut bad = values(&[("another word", "other"), ("nothing", "")]);
                 bad.push(("in capitals".into(), words[0].to_uppercase().into()));
+                bad.push(("in a list".into(), json!([words[0]])));
                 (bad, words.iter().map(|word| ((*word).to_owned(), (*word).into())).collect())
             }
         };
@@ -248,6 +262,8 @@ const IDS: &[(&str, &str)] = &[
     ("a digit first", "0-sample"),
     ("a hyphen first", "-sample"),
     ("a capital", "Sample-0"),
+    ("a capital within", "sAmple-0"),
+    ("a line feed after it", "sa\n"),
     ("nothing", ""),
 ];
 
@@ -260,6 +276,7 @@ const DATES: &[(&str, &str)] = &[
     ("of 1969", "1969-12-31"),
     ("of year 9999", "9999-01-01"),
     ("of year 10000", "+010000-01-01"),
+    ("a line feed after it", "2026-11-23\n"),
 ];
 
 const TIMES: &[(&str, &str)] = &[
@@ -284,6 +301,7 @@ const GOOD_TIMES: &[(&str, &str)] = &[
     ("a day of a leap year", "2028-02-29T23:59:59Z"),
 ];
 
+const UUID: &str = "01a207a2-3280-7707-8707-070707070707";
 const UUIDS: &[(&str, &str)] = &[
     ("of version 4", "01a207a2-3280-4707-8707-070707070707"),
     ("in capitals", "01A207A2-3280-7707-8707-070707070707"),
@@ -324,6 +342,7 @@ fn names_of_hosts() -> (Values, Values) {
         ("a label that ends with a hyphen", "exchange.sample-.example"),
         ("with a low line", "ex_change.example"),
         ("a letter of others", "échange.example"),
+        ("a line feed after it", "exchange.sample.example\n"),
         ("nothing", ""),
     ]);
     bad.push(("a label of 64 letters".into(), format!("a{label}.example").into()));
@@ -397,6 +416,12 @@ fn by_language() -> (Values, Values) {
         ("a language of four letters", "fren"),
         ("a region in small letters", "fr-fr"),
         ("a script in small letters", "zh-hans"),
+        ("a script of three letters", "zh-Han"),
+        ("a script of five letters", "zh-Hanss"),
+        ("a region of one letter", "fr-F"),
+        ("a region of three letters", "fr-FRA"),
+        ("a region of two digits", "es-41"),
+        ("a language with a line feed after it", "fr\n"),
         ("a variant of four letters", "de-1996"),
         ("a variant of nine letters", "de-abcdefghi"),
         ("a language with a low line", "fr_FR"),
@@ -418,6 +443,7 @@ fn by_language() -> (Values, Values) {
         ("a language with script and region", "zh-Hans-CN"),
         ("a region of digits", "es-419"),
         ("a variant", "ca-valencia"),
+        ("a variant of five letters", "de-abcde"),
         ("a language of 35 bytes", LONGEST),
     ]);
     good.push(("in 32 languages".into(), languages(32, "Exemple")));

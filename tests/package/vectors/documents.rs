@@ -239,6 +239,7 @@ fn manifests(rows: &mut Rows, good: &Value) {
         good,
         [("/revision", 1.into()), ("/previous", Value::Null)],
     );
+    rows.bad("a first revision that is true", good, [("/revision", true.into()), ("/previous", Value::Null)]);
     rows.bad("a second revision that names none before", good, [("/previous", Value::Null)]);
     rows.bad("the type of an act", good, [("/type", "communique.v1.act".into())]);
     rows.bad("a type with more behind it", good, [("/type", "communique.v1.manifest.more".into())]);
@@ -369,6 +370,7 @@ fn charters(rows: &mut Rows, good: &Value) {
     );
     rows.bad("version 2 that names none before", &later, [("/previous", Value::Null)]);
     rows.bad("version 2 without adopt_by", &later, [("/adopt_by", Value::Null)]);
+    rows.bad("version: true, of the first", good, [("/version", true.into())]);
     rows.bad("version 1 that names one before", good, [("/previous", DIGEST.into())]);
 
     let three = with(good, [("/parties", of(3, 1))]);

@@ -381,7 +381,7 @@ fn keys() -> Values {
     let with = |name: &str, value: &str| with(&x(base64(&good)), [(format!("/{name}").as_str(), value.into())]);
     let (mut small, mut high) = ([0; 32], [0xff; 32]);
     small[0] = 1;
-    // y = 3, a point without torsion, plus the field's order.
+    // y = 3, plus the field's order. No point that can be written so is without torsion.
     (high[0], high[31]) = (0xf0, 0x7f);
     let rows = [
         ("of another curve", with("crv", "X25519")),

@@ -10,6 +10,7 @@ use serde::{
 use super::{
     id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId},
     json::{self, Form},
+    manifest::REVISIONS_LIMIT,
     refusal::Refusal,
     statement::Body,
     time::Time,
@@ -169,7 +170,7 @@ pub struct Act {
     pub charter: Digest,
     /// Which communiqué.
     pub communique: CommuniqueId,
-    /// Which revision.
+    /// Which revision: 1 … [`REVISIONS_LIMIT`].
     pub revision: u64,
     /// Digest of that revision's manifest.
     pub manifest: Digest,
@@ -193,7 +194,7 @@ impl Form for Act {
     const NAME: &'static str = "act";
     const LIMIT: usize = 48 << 10;
     fn check(&self) -> Result<(), Refusal> {
-        json::integer("act.revision", self.revision, 1)?;
+        json::within("act.revision", self.revision, 1, REVISIONS_LIMIT)?;
         use ActKind::{Confirm, Declare, Decline, Object, Sign, SignAdReferendum, Withdraw};
         let opening = self.act.opening();
         if opening != Opening::Either && self.opening.is_some() != (opening == Opening::Always) {

@@ -131,10 +131,18 @@ pub fn count(field: &str, len: usize, least: usize, most: usize) -> Result<(), R
 /// # Errors
 /// [`Refusal::Malformed`] above that, or below `least`.
 pub fn integer(field: &str, value: u64, least: u64) -> Result<(), Refusal> {
-    if (least..=INTEGER_LIMIT).contains(&value) {
+    within(field, value, least, INTEGER_LIMIT)
+}
+
+/// An integer from `least` to `most`.
+///
+/// # Errors
+/// [`Refusal::Malformed`] outside of these.
+pub fn within(field: &str, value: u64, least: u64, most: u64) -> Result<(), Refusal> {
+    if (least..=most).contains(&value) {
         Ok(())
     } else {
-        Err(Refusal::malformed(field, format!("{value} is not within {least} … {INTEGER_LIMIT}")))
+        Err(Refusal::malformed(field, format!("{value} is not within {least} … {most}")))
     }
 }
 

@@ -296,9 +296,7 @@ impl Form for Manifest {
         if self.rules != RULES {
             return Err(Refusal::malformed("manifest.rules", format!("must be {RULES}")));
         }
-        if !(1..=REVISIONS_LIMIT).contains(&self.revision) {
-            return Err(Refusal::malformed("manifest.revision", format!("is not within 1 … {REVISIONS_LIMIT}")));
-        }
+        json::within("manifest.revision", self.revision, 1, REVISIONS_LIMIT)?;
         if self.previous.is_none() != (self.revision == 1) {
             return Err(Refusal::malformed("manifest.previous", "is null in revision 1 and in no other"));
         }

@@ -11,6 +11,7 @@ use super::{
     id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId, Salt},
     json::{self, Form},
     life::{Life, within_bounds},
+    manifest::REVISIONS_LIMIT,
     refusal::Refusal,
     statement::Type,
     succession::Standing,
@@ -73,7 +74,7 @@ pub struct Remark {
     pub exchange: ExchangeName,
     /// Which communiqué.
     pub communique: CommuniqueId,
-    /// Which revision it speaks of.
+    /// Which revision it speaks of: 1 … [`REVISIONS_LIMIT`].
     pub revision: u64,
     /// Whose.
     pub party: PartyId,
@@ -94,7 +95,7 @@ impl Form for Remark {
     const LIMIT: usize = 48 << 10;
     fn check(&self) -> Result<(), Refusal> {
         self.r#type.check::<Self>()?;
-        json::integer("remark.revision", self.revision, 1)
+        json::within("remark.revision", self.revision, 1, REVISIONS_LIMIT)
     }
 }
 

@@ -33,6 +33,7 @@ mod plans;
 #[path = "../package/played.rs"]
 mod played;
 mod shipped;
+mod units;
 
 use std::{
     collections::BTreeMap,

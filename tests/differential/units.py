@@ -23,10 +23,15 @@ class NotJudged(Exception):
     """No verdict is to be had on an item, for this reason."""
 
 
+def whole(text):
+    """A text; a long one is a list of pieces, each with how often it stands in a row."""
+    return text if isinstance(text, str) else "".join(piece * times for piece, times in text)
+
+
 def statement(verify, item):
     if item["typ"] in IN_NO_PACKAGE:
         raise NotJudged("%s: no package holds one, so verify.py does not know it" % item["typ"])
-    compact = item["compact"]
+    compact = whole(item["compact"])
     verify.need(len(verify.utf8(compact)) <= verify.MAX_STATEMENT, "it is too long")  # asked where a file is read
     prefix, name = item["typ"].rsplit(".", 1)
     verify.need(prefix == verify.FORMAT, "it is of another version of the format")
@@ -37,7 +42,7 @@ def statement(verify, item):
 def document(verify, item):
     if item["kind"] in IN_NO_PACKAGE:
         raise NotJudged("%s: no package holds one, so verify.py does not know it" % item["kind"])
-    data = verify.utf8(item["document"])
+    data = verify.utf8(whole(item["document"]))
     if item["kind"] == "charter":
         verify.Charter(data)
     elif item["kind"] == "manifest":
@@ -66,27 +71,39 @@ def text(verify, item):
     {"line": verify.line, "prose": verify.prose}[item["kind"]](value, "it")
 
 
-# The file; what judges an item, and raises Bad if it is not good; whether the item is said to be good; what it is.
+GOOD, BAD, FOREIGN = "good", "not good", "not to be judged"
+
+
+def good_if(good):
+    return GOOD if good else BAD
+
+
+# The file; what judges an item, and raises Bad if it is not good; what is to be said of the item; what it is.
 FILES = [
-    ("statements.json", statement, lambda item: item["valid"], lambda item: "%s, %s" % (item["typ"], item["says"])),
-    ("documents.json", document, lambda item: item["valid"], lambda item: "%s, %s" % (item["kind"], item["says"])),
-    ("keys.json", key, lambda item: item["accepted"], lambda item: item["says"]),
-    ("texts.json", text, lambda item: not item["faults"], lambda item: "%s, %s" % (item["kind"], item["faults"] or "good")),
+    ("statements.json", statement, lambda item: good_if(item["valid"]), lambda item: "%s, %s" % (item["typ"], item["says"])),
+    (
+        "documents.json",
+        document,
+        lambda item: FOREIGN if item["foreign"] else good_if(item["valid"]),
+        lambda item: "%s, %s" % (item["kind"], item["says"]),
+    ),
+    ("keys.json", key, lambda item: good_if(item["accepted"]), lambda item: item["says"]),
+    ("texts.json", text, lambda item: good_if(not item["faults"]), lambda item: "%s, %s" % (item["kind"], item["faults"] or "good")),
 ]
 
 
 def verdict(verify, judge, item):
-    """Whether the item is good, and in words why not."""
+    """What verify.py says of the item, and in words why."""
     try:
         judge(verify, item)
-        return True, "good"
+        return GOOD, GOOD
     except verify.Bad as bad:
-        return False, str(bad)
+        return BAD, str(bad)
     except verify.CannotJudge as error:
-        # Of another version of the format, and so none of this one; or this Python does not know Unicode 14.0.
+        # Of another version of the format; or this Python does not know Unicode 14.0.
         if int(verify.unicodedata.unidata_version.split(".")[0]) < 14:
             raise NotJudged(str(error))
-        return False, "cannot be judged: %s" % error
+        return FOREIGN, "cannot be judged: %s" % error
 
 
 def main(arguments):
@@ -100,11 +117,11 @@ def main(arguments):
     if verify.Ed25519PublicKey is None or not verify.self_check():
         sys.exit("units: the Python package cryptography is missing, or does not verify Ed25519")
     judged, differences, nothing = 0, 0, False
-    for name, judge, is_good, what in FILES:
+    for name, judge, said, what in FILES:
         items = json.loads((ROOT / "tests" / "vectors" / name).read_text(encoding="ascii"))
         here, reasons = 0, {}
         for number, item in enumerate(items, 1):
-            expected = is_good(item)
+            expected = said(item)
             try:
                 found, words = verdict(verify, judge, item)
             except NotJudged as reason:
@@ -113,10 +130,9 @@ def main(arguments):
             except Exception as error:
                 found, words = None, "ended with %s" % type(error).__name__
             here += 1
-            if found is not expected:
+            if found != expected:
                 differences += 1
-                wanted = "good" if expected else "not good"
-                print(ascii("%s, item %d (%s): expected: %s; verify.py: %s" % (name, number, what(item), wanted, words))[1:-1])
+                print(ascii("%s, item %d (%s): expected: %s; verify.py: %s" % (name, number, what(item), expected, words))[1:-1])
         for reason, count in sorted(reasons.items()):
             print("units: %s: %d not judged, %s" % (name, count, reason))
         if here == 0:

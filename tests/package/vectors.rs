@@ -4,6 +4,9 @@
 mod documents;
 mod good;
 mod keys;
+mod members;
+mod payloads;
+mod pieces;
 mod statements;
 mod texts;
 

@@ -414,17 +414,7 @@ impl Parts {
         let tags = tags.into_iter().map(|(path, bytes)| (path.to_owned(), bytes));
         for (path, bytes) in tags.chain(files.clone()) {
             let name = format!("{}/{path}", self.folder);
-            let part = path.starts_with("data/texts/") || path.starts_with("data/annexes/") || path.ends_with(".zip");
-            let written = if part {
-                let digests = PartDigests::of(&bytes);
-                writer
-                    .stored(&name, digests.size, digests.crc32)
-                    .and_then(|()| writer.piece(&bytes))
-                    .and_then(|()| writer.end())
-            } else {
-                writer.small(&name, &bytes)
-            };
-            written.ok()?;
+            writer.small(&name, &bytes).ok()?;
         }
         writer.finish().ok()
     }

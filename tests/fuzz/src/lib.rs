@@ -3,4 +3,5 @@
 pub mod bits;
 pub mod package;
 pub mod seeds;
+pub mod shown;
 pub mod wire;

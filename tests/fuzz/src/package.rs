@@ -20,7 +20,7 @@ use communique::{
         bag::{self, PartDigests},
         verdict::Verdict,
         verify::verify,
-        zip::{Archive, DosTime, Limits, Writer},
+        zip::{Archive, Limits, Writer},
     },
 };
 use serde_json::{Value, json};
@@ -89,19 +89,17 @@ pub fn keys() -> Vec<SecretKey> {
     (0..1024).map(|n| SecretKey::from_seed(&seed(n))).collect()
 }
 
-/// Files of an archive by path, as they lie in it.
-pub fn unpacked(zip: &[u8]) -> Option<(Vec<(String, Vec<u8>)>, DosTime)> {
+/// Files of an archive with their paths, as they lie in it.
+pub fn unpacked(zip: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
     let mut archive = Archive::open(Cursor::new(zip), Limits::PACKAGE).ok()?;
     let names: Vec<_> = archive.entries().iter().map(|e| e.name.clone()).collect();
-    let time = archive.entries().first()?.modified;
-    let files = names.into_iter().enumerate().map(|(n, name)| Some((name, archive.read_small(n, 8 << 20).ok()?)));
-    Some((files.collect::<Option<_>>()?, time))
+    names.into_iter().enumerate().map(|(n, name)| Some((name, archive.read_small(n, 8 << 20).ok()?))).collect()
 }
 
 impl Base {
     /// Takes a package apart; `None` for what is none.
     pub fn new(zip: Vec<u8>, keys: &[SecretKey]) -> Option<Self> {
-        let (files, _) = unpacked(&zip)?;
+        let files = unpacked(&zip)?;
         let folder = files.first()?.0.split_once('/')?.0.to_owned();
         let files: BTreeMap<String, Vec<u8>> =
             files.into_iter().filter_map(|(name, bytes)| Some((name.split_once('/')?.1.to_owned(), bytes))).collect();
@@ -416,17 +414,7 @@ impl Parts {
         let tags = tags.into_iter().map(|(path, bytes)| (path.to_owned(), bytes));
         for (path, bytes) in tags.chain(files.clone()) {
             let name = format!("{}/{path}", self.folder);
-            let part = path.starts_with("data/texts/") || path.starts_with("data/annexes/") || path.ends_with(".zip");
-            let written = if part {
-                let digests = PartDigests::of(&bytes);
-                writer
-                    .stored(&name, digests.size, digests.crc32)
-                    .and_then(|()| writer.piece(&bytes))
-                    .and_then(|()| writer.end())
-            } else {
-                writer.small(&name, &bytes)
-            };
-            written.ok()?;
+            writer.small(&name, &bytes).ok()?;
         }
         writer.finish().ok()
     }

@@ -5,32 +5,37 @@
 
 use std::{collections::BTreeSet, env, fs, path::Path, process::exit};
 
-use communique::{
-    domain::{id::Digest, json::unbase64},
-    package::zip::deflate::deflate,
-};
+use communique::domain::{id::Digest, json::unbase64};
+use prost::Message as _;
 
-use crate::package::{self, Base};
+use crate::{
+    package::{self, Base},
+    shown::Shown,
+};
 
 /// Where material lies, from the root of the repository.
 const MATERIAL: &str = "tests/vectors:deploy";
 /// Largest file of material, in bytes: a larger one makes each input slow and teaches no more.
 const FILE_LIMIT: usize = 256 << 10;
 /// Largest package that is taken apart, in bytes: a larger one takes too long each time.
-const PACKAGE_LIMIT: usize = 64 << 10;
+const PACKAGE_LIMIT: usize = 88 << 10;
 /// Most packages of the material.
 const PACKAGES: usize = 80;
 /// Most packages that fail and are edited all the same.
 const BROKEN: usize = 16;
+/// Most successions of charters under which something is read.
+const SUCCESSIONS: usize = 8;
 /// Most seeds of one target.
 const SEEDS: usize = 600;
 
 /// Called by each target before anything else: writes its seeds if it is asked to.
+#[expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "`main` and its arguments are libFuzzer's")]
 pub fn offer(target: &str) {
     let Some(folder) = env::var_os("FUZZ_SEEDS") else { return };
     let folder = Path::new(&folder);
     fs::create_dir_all(folder).expect("a folder for seeds");
     let mut seeds = seeds(target);
+    assert!(!seeds.is_empty(), "there is nothing to begin with");
     // Of all sizes, and no more: each is run once before anything is tried.
     seeds.sort_by_key(|seed| (seed.len(), Digest::of(seed)));
     seeds.dedup();
@@ -43,6 +48,7 @@ pub fn offer(target: &str) {
 }
 
 /// Every small file of the material, by path.
+#[expect(clippy::disallowed_methods, reason = "`main` and its arguments are libFuzzer's")]
 pub fn material() -> Vec<(String, Vec<u8>)> {
     let named = env::var("FUZZ_MATERIAL").unwrap_or_else(|_| MATERIAL.to_owned());
     let mut found = vec![];
@@ -56,6 +62,7 @@ pub fn material() -> Vec<(String, Vec<u8>)> {
             found.push((path.to_string_lossy().into_owned(), bytes));
         }
     }
+    assert!(!found.is_empty(), "there is no material in {named}");
     found.sort();
     found
 }
@@ -85,11 +92,18 @@ pub fn bases() -> Vec<Base> {
     bases
 }
 
+/// What an exchange would show of proven packages, one for each succession of charters.
+pub fn shown() -> Vec<Shown> {
+    let mut successions = BTreeSet::new();
+    let proven = bases().into_iter().filter(|base| base.proven).filter_map(|base| Shown::of(&base.zip));
+    proven.filter(|shown| successions.insert(shown.charters.clone())).take(SUCCESSIONS).collect()
+}
+
 /// Everything in the packages, and the strings of JSON files beside them.
 fn pieces() -> Vec<Vec<u8>> {
     let mut pieces: Vec<Vec<u8>> = vec![];
     for zip in packages() {
-        pieces.extend(package::unpacked(&zip).into_iter().flat_map(|(files, _)| files).map(|(_, bytes)| bytes));
+        pieces.extend(package::unpacked(&zip).into_iter().flatten().map(|(_, bytes)| bytes));
     }
     for (path, bytes) in material() {
         if let Some(json) = path.ends_with(".json").then(|| serde_json::from_slice(&bytes).ok()).flatten() {
@@ -140,12 +154,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "statement" => statements().into_iter().map(String::into_bytes).chain(documents()).collect(),
         "document" => documents().into_iter().chain(samples(DOCUMENTS)).collect(),
-        "zip" => packages().into_iter().filter(|p| p.len() < 65_536).chain(samples(ENTRIES)).collect(),
-        "deflate" => {
-            let pieces: Vec<_> = pieces().into_iter().filter(|p| p.len() < 16_384).collect();
-            let streams = pieces.iter().filter_map(|p| deflate(p)).map(|s| with(1, &s));
-            pieces.iter().map(|p| with(0, p)).chain(streams).collect()
-        }
+        "zip" => packages().into_iter().chain(samples(ENTRIES)).collect(),
         "package" => {
             let packages = bases().len() as u8;
             let plain = (0..packages).map(|n| vec![n, 3]);
@@ -172,12 +181,21 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "reading" => {
             let charters = documents().into_iter().filter(|d| package::fingerprint(d).is_some()).map(|d| with(0, &d));
             let messages = crate::wire::seeds(&statements(), &documents());
-            charters.chain(messages.into_iter().flat_map(|m| (1..=4).map(move |mode| with(mode, &m[1..])))).collect()
+            let messages = messages.into_iter().flat_map(|m| (1..=4).map(move |mode| with(mode, &m[1..])));
+            // The first byte is also the number of the succession under which it is read.
+            let right = (0..).step_by(5).zip(shown()).flat_map(|(n, shown)| {
+                let powers = shown.powers.iter().map(|powers| with(n + 2, &powers.encode_to_vec()));
+                let (communique, succession) = (shown.communique.encode_to_vec(), shown.succession.encode_to_vec());
+                let statements = shown.powers.iter().map(|powers| with(n + 4, powers.statement.as_bytes()));
+                let all = powers.chain(statements).chain([with(n, &shown.charters)]);
+                all.chain([with(n + 1, &communique), with(n + 3, &succession)]).collect::<Vec<_>>()
+            });
+            charters.chain(messages).chain(right).collect()
         }
         "import" => samples(PARTS),
         "certificate" => {
             let (ca, leaf) = (CA, LEAF);
-            let chain = [&[2, 1][..], &(leaf.len() as u16).to_le_bytes(), leaf, &(ca.len() as u16).to_le_bytes(), ca];
+            let chain = [&[2][..], &(leaf.len() as u16).to_le_bytes(), leaf, &(ca.len() as u16).to_le_bytes(), ca];
             let pem = [PEM.as_bytes(), b"\n"].concat();
             vec![with(0, ca), with(0, leaf), with(1, &pem), chain.concat()]
         }

@@ -3,16 +3,20 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use communique::pki::{
-    authority::Authority,
-    client,
-    leaf::Leaf,
-    pem,
-    trust::{PartyAnchors, TrustSet},
+use communique::{
+    domain::refusal::Refusal,
+    pki::{
+        authority::Authority,
+        client,
+        leaf::Leaf,
+        pem,
+        trust::{PartyAnchors, TrustSet},
+    },
 };
 use communique_fuzz::{
     bits::Bits,
-    seeds::{CA, LEAF},
+    seeds::{CA, LEAF, offer},
+    wire::said,
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -37,11 +41,14 @@ fn check(data: &[u8]) {
     let Some((mode, data)) = data.split_first() else { return };
     match mode % 3 {
         0 => {
-            drop((Leaf::read(data), Authority::parse(data)));
+            refused(Leaf::read(data));
+            refused(Authority::parse(data));
             one_of_ours(&[data.into()]);
         }
         1 => {
-            drop((pem::chain(data).map(|chain| one_of_ours(&chain)), pem::private_key(data), client::caller(data)));
+            refused(pem::chain(data).map(|chain| one_of_ours(&chain)));
+            refused(pem::private_key(data));
+            refused(client::caller(data));
         }
         _ => {
             let mut bits = Bits(data);
@@ -52,6 +59,13 @@ fn check(data: &[u8]) {
     }
 }
 
+/// What is not read is refused in words that a terminal may show.
+fn refused<T>(read: Result<T, Refusal>) {
+    if let Err(refusal) = read {
+        said(&refusal);
+    }
+}
+
 fn one_of_ours(chain: &[CertificateDer<'_>]) {
     match TRUST.verify(chain, now()) {
         Ok(caller) => assert!(chain[0].as_ref() == LEAF && caller.party.as_str() == "north", "a forged certificate"),
@@ -59,4 +73,10 @@ fn one_of_ours(chain: &[CertificateDer<'_>]) {
     }
 }
 
-libfuzzer_sys::fuzz_target!(init: communique_fuzz::seeds::offer("certificate"), |data: &[u8]| check(data));
+/// What takes long is done before the first input.
+fn begin() {
+    offer("certificate");
+    LazyLock::force(&TRUST);
+}
+
+libfuzzer_sys::fuzz_target!(init: begin(), |data: &[u8]| check(data));

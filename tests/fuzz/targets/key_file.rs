@@ -5,9 +5,9 @@ use std::{cell::Cell, io, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use communique::client::keyfile::{KeyFileError, PBKDF2_LIMIT, SCRYPT_MEMORY_LIMIT, SCRYPT_WORK_LIMIT, decrypt, plain};
-use communique::domain::key::{PublicKey, Signer as _};
+use communique::domain::key::{PublicKey, SecretKey, Signer as _};
 use communique_fuzz::seeds;
-use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument, der::Decode as _, pkcs5::pbes2::Kdf};
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument, der::Decode as _, pkcs5::pbes2::Kdf};
 use zeroize::Zeroizing;
 
 /// A cheap sample is read: what refused everything would find nothing.
@@ -37,7 +37,9 @@ fn check(data: &[u8]) {
         _ => wrapped("PRIVATE KEY", data),
     };
     let path = Path::new("key.pem");
-    drop(plain(path, &pem));
+    if let Ok(key) = plain(path, &pem) {
+        assert_eq!(Some(key.public()), held(&pem), "another key than the one that is there");
+    }
     let asked = Cell::new(false);
     let cheap = mode % 3 == 1 && is_cheap(data);
     let key = decrypt(path, &pem, || {
@@ -52,6 +54,14 @@ fn check(data: &[u8]) {
         Err(KeyFileError::TooCostly(_)) => assert!(!asked.get() && !cheap),
         Err(_) => {}
     }
+}
+
+/// The public half of what RFC 8410, section 7, wraps twice.
+fn held(pem: &str) -> Option<PublicKey> {
+    let (_, document) = SecretDocument::from_pem(pem).ok()?;
+    let info = PrivateKeyInfoRef::from_der(document.as_bytes()).ok()?;
+    let seed = info.private_key.as_bytes().strip_prefix(&[4, 32])?.try_into().ok()?;
+    Some(SecretKey::from_seed(seed).public())
 }
 
 /// What decrypting takes, as a part of what it may.

@@ -298,8 +298,12 @@ impl Charters {
 
     /// Demands that a charter may still be put forward, as the entry of this number in its stream.
     fn has_room(&self, seq: u64) -> Result<(), Refusal> {
-        if seq >= SUCCESSION_ENTRIES_LIMIT || self.bytes() >= SUCCESSION_BYTES_LIMIT {
+        if seq >= SUCCESSION_ENTRIES_LIMIT {
             return Err(Refusal::LimitReached { what: "entries of charters".into(), limit: SUCCESSION_ENTRIES_LIMIT });
+        }
+        if self.bytes() >= SUCCESSION_BYTES_LIMIT {
+            let what = "bytes of charters and adoptions".into();
+            return Err(Refusal::LimitReached { what, limit: SUCCESSION_BYTES_LIMIT as u64 });
         }
         Ok(())
     }

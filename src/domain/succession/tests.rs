@@ -702,3 +702,16 @@ fn an_exchange_is_founded_by_all() {
     let other = Document::of(&Charter { witnesses: 1, ..Charter::clone(charter) }).unwrap();
     assert_eq!(reason(found(&other, adoptions(9), trusts(9))), "DISAGREES");
 }
+
+#[test]
+fn no_charter_is_put_forward_beyond_the_bounds() {
+    let mut charters = unanimous().charters;
+    let room = |charters: &Charters, seq| reason(charters.has_room(seq));
+    assert_eq!(room(&charters, SUCCESSION_ENTRIES_LIMIT - 1), "done");
+    assert_eq!(room(&charters, SUCCESSION_ENTRIES_LIMIT), "LIMIT_REACHED");
+    let left = SUCCESSION_BYTES_LIMIT - charters.bytes();
+    charters.adoptions[0].compact += &"x".repeat(left - 1);
+    assert_eq!(room(&charters, 0), "done");
+    charters.adoptions[0].compact.push('x');
+    assert_eq!(room(&charters, 0), "LIMIT_REACHED");
+}

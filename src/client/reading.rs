@@ -171,7 +171,7 @@ pub fn succession(views: &[CharterView], now: Time) -> Result<(Charters, Time), 
         newest = newest.max(entry.time);
         let objects = [object.to_vec()];
         let recorded = Recorded { index: *index, digest: Digest::of(bytes), entry: &entry, objects: &objects };
-        charters.decide_again(recorded, |_| false)?;
+        charters.decide_again(recorded, None, |_| false)?;
         charters.apply(recorded)?;
     }
     Ok((charters, newest))

@@ -224,15 +224,21 @@ impl Charters {
             .ok_or_else(|| Refusal::not_found("proposed charter", digest))?;
         self.adoption(charter, adoption, &*self.required(now)?, now)
     }
-    /// Decides again on an entry of the stream, for whoever reads a log that another kept: what must be recorded there.
+    /// Decides again on an entry of the stream, for whoever reads a log that another kept: what must be recorded there. `read` is
+    /// the charter that it records, if it was read before.
     ///
     /// # Errors
     /// As [`Charters::propose`] and [`Charters::adopt`].
-    pub fn decide_again(&self, r: Recorded<'_>, taken: impl Fn(&PublicKey) -> bool) -> Result<Step, Refusal> {
+    pub fn decide_again(
+        &self,
+        r: Recorded<'_>,
+        read: Option<&Document<Charter>>,
+        taken: impl Fn(&PublicKey) -> bool,
+    ) -> Result<Step, Refusal> {
         let now = r.entry.time;
         match r.entry.kind {
             Kind::Charter => {
-                let charter: Document<Charter> = Document::parse(r.document(0)?.to_vec())?;
+                let charter = charter(r, read)?;
                 match self.in_force(now) {
                     Some(standing) => {
                         self.has_room(r.entry.seq)?;
@@ -267,10 +273,13 @@ impl Charters {
     /// # Errors
     /// [`Refusal::Inconsistent`], or what its bytes fail to parse with.
     pub fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
+        self.fold(r, None)
+    }
+    fn fold(&mut self, r: Recorded<'_>, read: Option<&Document<Charter>>) -> Result<(), Refusal> {
         let mut position = self.position;
         position.advance(r.entry, r.digest)?;
         match r.entry.kind {
-            Kind::Charter => self.versions.push((Document::parse(r.document(0)?.to_vec())?, r.place())),
+            Kind::Charter => self.versions.push((charter(r, read)?, r.place())),
             Kind::Adoption => self.adoptions.push(held(r)?),
             _ => return Err(misplaced(r)),
         }
@@ -283,13 +292,13 @@ impl Charters {
         Ok(())
     }
     /// Folds an entry of the stream when not all before it are known, as in a package, which carries no charter that never
-    /// came into force.
+    /// came into force. `read` is the charter that it records, if it was read before.
     ///
     /// # Errors
     /// As [`Charters::apply`].
-    pub fn apply_after_gap(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
+    pub fn apply_after_gap(&mut self, r: Recorded<'_>, read: Option<&Document<Charter>>) -> Result<(), Refusal> {
         self.position.pass_gap(r.entry);
-        self.apply(r)
+        self.fold(r, read)
     }
 
     fn required(&self, now: Time) -> Result<Arc<Standing>, Refusal> {
@@ -462,6 +471,11 @@ impl Charters {
 
 fn refused(problem: String) -> Refusal {
     Refusal::Succession { problem }
+}
+
+/// The charter that an entry records. A package may hold thousands, so what was read is shared.
+fn charter(r: Recorded<'_>, read: Option<&Document<Charter>>) -> Result<Document<Charter>, Refusal> {
+    read.map_or_else(|| Document::parse(r.document(0)?.to_vec()), |charter| Ok(charter.clone()))
 }
 
 fn proposed(charter: &Document<Charter>) -> Step {

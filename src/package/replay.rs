@@ -13,7 +13,8 @@ use super::{
 };
 use crate::domain::{
     act::{Act, ActKind},
-    charter::Adoption,
+    charter::{Adoption, Charter},
+    document::Document,
     entry::{Entry, Kind, Position, Recorded, Step, StreamId},
     id::{Digest, PartyId},
     key::PublicKey,
@@ -38,7 +39,7 @@ pub(super) struct Indexed {
 impl Indexed {
     /// With what it names. Made for one entry at a time, and with the bytes of the first document and the first statement
     /// alone: no more of either is ever looked into, and an entry may name as much as a package holds.
-    pub(super) fn record(&self, contents: &Contents) -> Record<'_> {
+    pub(super) fn record<'a>(&'a self, contents: &'a Contents) -> Record<'a> {
         let Entry { documents, statements, .. } = &*self.entry;
         let first = documents.first().and_then(|digest| contents.document(*digest));
         let said = statements.first().and_then(|digest| contents.statement(*digest));
@@ -48,7 +49,8 @@ impl Indexed {
                 *object = bytes.to_vec();
             }
         }
-        Record { index: self.index, digest: self.digest, entry: &self.entry, objects }
+        let charter = documents.first().and_then(|digest| contents.charter_of(*digest));
+        Record { index: self.index, digest: self.digest, entry: &self.entry, charter, objects }
     }
 }
 
@@ -57,6 +59,8 @@ pub(super) struct Record<'a> {
     pub index: u64,
     pub digest: Digest,
     pub entry: &'a Entry,
+    /// The charter that it records, read.
+    pub charter: Option<&'a Document<Charter>>,
     objects: Vec<Vec<u8>>,
 }
 
@@ -172,14 +176,14 @@ impl Replay {
             (StreamId::Exchange, kind @ (Kind::Charter | Kind::Adoption)) => {
                 let check = if kind == Kind::Charter { Check::CharterChain } else { Check::Adoption };
                 let taken = |key: &PublicKey| self.parties.values().any(|r| r.holds_key(key));
-                let step = self.charters.decide_again(record.recorded(), taken);
+                let step = self.charters.decide_again(record.recorded(), record.charter, taken);
                 record.is(&step.map_err(|e| record.fails(check, e))?, Check::Entry)?;
                 // Before the first is in force, there is no proposal that could have failed.
                 if self.charters.in_force(record.entry.time).is_none() {
                     return self.charters.apply(record.recorded()).map_err(chain);
                 }
                 self.proposed = record.entry.documents.first().copied();
-                self.charters.apply_after_gap(record.recorded()).map_err(chain)
+                self.charters.apply_after_gap(record.recorded(), record.charter).map_err(chain)
             }
             (StreamId::Party(party), kind @ (Kind::Powers | Kind::Revocation)) => {
                 let step = if kind == Kind::Powers { self.grant(party, record) } else { self.revoke(party, record) };

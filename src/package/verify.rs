@@ -548,9 +548,9 @@ fn of_one_log(
 fn of_its_charters(original: &Findings, contents: &Contents, records: &[Indexed]) -> Result<(), Failure> {
     let mut charters = Charters::default();
     let before = |r: &&Indexed| r.entry.stream == StreamId::Exchange && r.index < original.published_index;
-    for record in records.iter().filter(before) {
+    for record in records.iter().filter(before).map(|indexed| indexed.record(contents)) {
         charters
-            .apply_after_gap(record.record(contents).recorded())
+            .apply_after_gap(record.recorded(), record.charter)
             .map_err(|e| Check::Rectifies.fails(e.to_string()))?;
     }
     let then = charters.chain(original.published);

@@ -185,8 +185,12 @@ impl Contents {
     }
     /// The bytes of the document of this digest.
     pub(super) fn document(&self, digest: Digest) -> Option<&[u8]> {
-        let charter = || self.places.get(&digest).and_then(|place| self.charters.get(*place)).map(Document::bytes);
+        let charter = || self.charter_of(digest).map(Document::bytes);
         if self.manifest.digest() == digest { Some(self.manifest.bytes()) } else { charter() }
+    }
+    /// The charter of this digest.
+    pub(super) fn charter_of(&self, digest: Digest) -> Option<&Document<Charter>> {
+        self.places.get(&digest).and_then(|place| self.charters.get(*place))
     }
     /// The compact form of the statement of this digest.
     pub(super) fn statement(&self, digest: Digest) -> Option<&[u8]> {

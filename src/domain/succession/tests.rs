@@ -607,13 +607,13 @@ fn what_a_reader_decides_again_is_what_was_logged() {
     let mut read = Charters::default();
     for logged in world.log.iter().filter(|l| matches!(l.entry.kind, Kind::Charter | Kind::Adoption)) {
         let recorded = logged.recorded();
-        let step = read.decide_again(recorded, |_| false).unwrap();
+        let step = read.decide_again(recorded, None, |_| false).unwrap();
         assert_eq!((step.kind, &step.statements), (logged.entry.kind, &logged.entry.statements));
         read.apply(recorded).unwrap();
         // Not twice.
         let again = crate::domain::entry::Recorded { index: recorded.index + 1, ..recorded };
         if read.in_force(recorded.entry.time).is_some() {
-            assert!(read.decide_again(again, |_| false).is_err(), "{:?}", logged.entry.kind);
+            assert!(read.decide_again(again, None, |_| false).is_err(), "{:?}", logged.entry.kind);
         }
         assert_eq!(reason(read.clone().apply(recorded)), "INCONSISTENT");
     }

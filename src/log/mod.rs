@@ -10,6 +10,8 @@ pub mod cosignature;
 mod lines;
 pub mod note;
 pub mod proof;
+#[cfg(test)]
+mod tests;
 pub mod tile;
 pub mod tree;
 pub mod witness;

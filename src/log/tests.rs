@@ -212,6 +212,9 @@ fn a_cosignature_says_when_and_over_what() {
     // A log's own signature is no cosignature, whatever key id is written before it.
     let own = SignatureLine::new(line.hint().clone(), head.note().lines()[0].signature().to_vec());
     assert_eq!(cosigner.verify(head.note().text(), &own).map(Some), invalid);
+    // A line in another name is another cosigner's, though the message does not say so.
+    let renamed = Cosigner::new(name("mfa-1.sample.example/witness"), witness.public());
+    assert!(renamed.verify(head.note().text(), &line).is_err());
     for time in [0, TIMESTAMP_LIMIT + 1, u64::MAX] {
         assert!(cosign(&head, &witness_name, time, &witness).is_err());
     }

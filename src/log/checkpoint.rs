@@ -230,13 +230,21 @@ pub struct Head {
 
 impl Head {
     /// Signs a checkpoint, under its origin as the key's name. That it continues what was signed before is the caller's to have
-    /// verified ([`Checkpoint::verify_continues`]).
+    /// verified: [`Head::sign_next`] does it.
     ///
     /// # Errors
     /// [`Fault::Malformed`] for an origin that cannot name a key; [`Fault::SigningFailed`].
     pub fn sign(checkpoint: Checkpoint, signer: &dyn Signer) -> Result<Self, Fault> {
         let name = KeyName::parse(checkpoint.origin.as_str())?;
         Ok(Self { note: Note::sign(checkpoint.to_string(), &name, signer)?, checkpoint })
+    }
+    /// Signs the checkpoint that comes next, if it continues this one: the way on from the last head that was signed.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::verify_continues`] and [`Head::sign`].
+    pub fn sign_next(&self, next: Checkpoint, proof: &[Hash], signer: &dyn Signer) -> Result<Self, Fault> {
+        next.verify_continues(&self.checkpoint, proof)?;
+        Self::sign(next, signer)
     }
     /// What it says.
     #[must_use]

@@ -175,6 +175,23 @@ fn a_head_counts_if_its_log_signed_it() {
 }
 
 #[test]
+fn no_head_is_signed_that_does_not_continue_the_last() {
+    let grown = Grown::to(9);
+    let last = grown.head(5);
+    let proof = grown.build(Plan::consistency(5, 9));
+    assert_eq!(last.sign_next(grown.checkpoint(9), &proof, &key()), Ok(grown.head(9)));
+    assert_eq!(last.sign_next(grown.checkpoint(5), &[], &key()), Ok(last.clone()));
+    let with = |size, root| Checkpoint::new(log().origin().clone(), size, root).unwrap();
+    let refused = |next, proof: &[Hash]| last.sign_next(next, proof, &key()).unwrap_err();
+    assert_eq!(refused(with(5, leaf(0)), &[]), Fault::Forked { size: 5 });
+    assert_eq!(refused(grown.checkpoint(4), &[]), Fault::Shrunk { old: 5, new: 4 });
+    assert_eq!(refused(with(9, leaf(0)), &proof), Fault::Inconsistent { old: 5, new: 9 });
+    assert_eq!(refused(grown.checkpoint(9), &proof[1..]), Fault::Inconsistent { old: 5, new: 9 });
+    let elsewhere = Checkpoint::new(Origin::parse("another").unwrap(), 9, grown.root(9)).unwrap();
+    assert!(matches!(refused(elsewhere, &proof), Fault::OtherLog { .. }));
+}
+
+#[test]
 fn a_cosignature_says_when_and_over_what() {
     let grown = Grown::to(9);
     let (head, witness) = (grown.head(9), SecretKey::from_seed(&[3; 32]));

@@ -1,0 +1,118 @@
+//! The transparency log: Merkle tree, proofs, notes, checkpoints, cosignatures, tiles. Pure and synchronous, like the domain, which
+//! is all that it knows: bytes, times and keys are arguments, and nothing here reads a store or a clock.
+//!
+//! Formats are those of C2SP (<https://c2sp.org>): `signed-note`, `tlog-checkpoint`, `tlog-cosignature`, `tlog-proof`,
+//! `tlog-tiles`, `tlog-witness`; the tree is that of RFC 6962, section 2.1, with SHA-256. Whatever is read here is written back as the
+//! same bytes: each text has one spelling, and any other is refused.
+
+pub mod checkpoint;
+pub mod cosignature;
+mod lines;
+pub mod note;
+pub mod proof;
+#[cfg(test)]
+mod tests;
+pub mod tile;
+pub mod tree;
+pub mod witness;
+
+/// Why something of a log is not believed. The sentences are for people; which check failed is the variant.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Fault {
+    /// Bytes that are not what they should be, or are spelled otherwise.
+    #[error("{what}: {problem}")]
+    Malformed {
+        /// Which text.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Over a written limit.
+    #[error("{what} is over the limit of {limit}")]
+    TooLarge {
+        /// What was measured, with its unit.
+        what: &'static str,
+        /// The most that it may be.
+        limit: u64,
+    },
+    /// A public key that is not enrolled, or that does not have the key id that is written beside it.
+    #[error("the key of {name} is refused: {problem}")]
+    KeyRefused {
+        /// The key's name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A signature line of a known key does not verify: then nothing in the note counts.
+    #[error("a signature in the name of {name} does not verify")]
+    SignatureInvalid {
+        /// The key's name.
+        name: String,
+    },
+    /// No key that counts has signed.
+    #[error("no key known for {origin} has signed this")]
+    Unsigned {
+        /// For which log, or as which cosigner, a signature was looked for.
+        origin: String,
+    },
+    /// The checkpoint is another log's.
+    #[error("this is a checkpoint of {actual:?}, not of {expected:?}")]
+    OtherLog {
+        /// The log that was expected.
+        expected: String,
+        /// The origin line.
+        actual: String,
+    },
+    /// A signer failed, or signs with another key than its own.
+    #[error("signing as {name} failed: {problem}")]
+    SigningFailed {
+        /// The key's name.
+        name: String,
+        /// What the signer said.
+        problem: String,
+    },
+    /// The index lies beyond the tree.
+    #[error("there is no entry {index} in a tree of {size} leaves")]
+    NotInTree {
+        /// The entry's index.
+        index: u64,
+        /// The tree's size in leaves.
+        size: u64,
+    },
+    /// An inclusion proof that does not lead to the root.
+    #[error("the proof does not lead from entry {index} to the root of the tree of {size} leaves")]
+    NotIncluded {
+        /// The entry's index.
+        index: u64,
+        /// The tree's size in leaves.
+        size: u64,
+    },
+    /// A later tree that is smaller.
+    #[error("the tree has {new} leaves, after it had {old}: it was rolled back")]
+    Shrunk {
+        /// The size seen before.
+        old: u64,
+        /// The size now.
+        new: u64,
+    },
+    /// Two trees of one size with different roots.
+    #[error("two trees of {size} leaves have different roots: the log shows two truths")]
+    Forked {
+        /// The size of both.
+        size: u64,
+    },
+    /// A consistency proof that does not join the two roots.
+    #[error("the proof does not show that the tree of {new} leaves continues the one of {old}")]
+    Inconsistent {
+        /// The earlier size.
+        old: u64,
+        /// The later size.
+        new: u64,
+    },
+}
+
+impl Fault {
+    fn malformed(what: &'static str, problem: impl Into<String>) -> Self {
+        Self::Malformed { what, problem: problem.into() }
+    }
+}

@@ -7,7 +7,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 7] = ["receipt", "charter", "powers", "communique", "content", "publication", "event"];
+const FILES: [&str; 8] = ["receipt", "charter", "powers", "communique", "content", "publication", "event", "log"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");

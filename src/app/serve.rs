@@ -355,6 +355,10 @@ async fn follow_readiness(
                 readiness.not_ready("a key that the charter in force names is not configured");
                 ServingStatus::NotServing
             }
+            Err(Refusal::LogInDoubt { .. }) => {
+                readiness.not_ready("the log does not continue what was signed of it; the exchange's own messages say where");
+                ServingStatus::NotServing
+            }
             Err(_) => {
                 readiness.not_ready("the store cannot be used");
                 ServingStatus::NotServing

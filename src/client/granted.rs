@@ -136,11 +136,11 @@ mod tests {
                 stream: StreamId::Party(party("north")),
                 time: noon(),
             };
-            Receipt { index: 1, entry: json::encode(&entry) }
+            Receipt { index: 1, entry: json::encode(&entry), proof: None }
         };
         let view = |end: Option<(&Statement<Revocation>, Receipt)>| PowersView {
             statement: powers.compact().into(),
-            receipt: Receipt { index: 0, entry: vec![] },
+            receipt: Receipt { index: 0, entry: vec![], proof: None },
             revocation: end.map(|(r, receipt)| Attested { statement: r.compact().into(), receipt }),
         };
         let stands = Granted::check(&pinned, &view(None)).unwrap();

@@ -162,7 +162,7 @@ pub fn succession(views: &[CharterView], now: Time) -> Result<(Charters, Time), 
     records.sort_by_key(|(receipt, _)| receipt.index);
     let mut charters = Charters::default();
     let mut newest = now;
-    for (Receipt { index, entry: bytes }, object) in records {
+    for (Receipt { index, entry: bytes, .. }, object) in records {
         let entry: Entry = json::parse(bytes)?;
         let named = entry.documents.iter().chain(&entry.statements);
         if entry.stream != StreamId::Exchange || !named.eq([&Digest::of(object)]) {
@@ -411,7 +411,7 @@ mod tests {
         book
     }
     fn receipt() -> Receipt {
-        Receipt { index: 0, entry: vec![] }
+        Receipt { index: 0, entry: vec![], proof: None }
     }
     /// What an exchange would show that opened the revision by these acts.
     fn shown(world: &World, acts: &[Statement<Act>]) -> CommuniqueView {
@@ -436,7 +436,7 @@ mod tests {
                 propose: newest.propose.compact.clone(),
                 receipt: receipt(),
             },
-            opened: Some(Receipt { index: 9, entry: json::encode(&entry) }),
+            opened: Some(Receipt { index: 9, entry: json::encode(&entry), proof: None }),
             acts: acts.iter().map(view).collect(),
             declined: false,
             returned: false,

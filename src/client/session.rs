@@ -440,7 +440,7 @@ impl Session {
                             let manifest = objects.first().cloned().unwrap_or_default();
                             let propose = statement()?.to_owned();
                             self.gather([Unverified::<Act>::parse(&propose)?.claims().grant]).await?;
-                            let receipt = Receipt { index: event.index, entry: vec![] };
+                            let receipt = Receipt { index: event.index, entry: vec![], proof: None };
                             let view = RevisionView { manifest, propose, receipt };
                             What::Revision(Box::new(Revision::check(&self.pinned, id, &view, &self.book())?))
                         }
@@ -605,10 +605,10 @@ mod tests {
             stream: StreamId::Exchange,
             time: Time::from_unix(0),
         };
-        let receipt = Receipt { index: 1, entry: json::encode(&entry) };
+        let receipt = Receipt { index: 1, entry: json::encode(&entry), proof: None };
         assert_eq!(acknowledges(&receipt, Kind::Act, ours), Ok(entry));
         assert!(acknowledges(&receipt, Kind::Act, theirs).is_err());
         assert!(acknowledges(&receipt, Kind::Powers, ours).is_err());
-        assert!(acknowledges(&Receipt { index: 1, entry: b"{}".to_vec() }, Kind::Act, ours).is_err());
+        assert!(acknowledges(&Receipt { index: 1, entry: b"{}".to_vec(), proof: None }, Kind::Act, ours).is_err());
     }
 }

@@ -191,6 +191,9 @@ refusals! {
     /// What is stored contradicts itself.
     Inconsistent { what: String } = Internal "INCONSISTENT"
         "the exchange found its own records inconsistent ({what}) and stops; its operator must look";
+    /// What is stored does not continue what was signed of it: nothing more is written.
+    LogInDoubt { why: String } = Internal "LOG_IN_DOUBT"
+        "the exchange writes nothing more, since its log is in doubt ({why}); keep what you sent and every receipt, and ask its operator";
 }
 
 impl Refusal {

@@ -17,6 +17,9 @@ pub struct Receipt {
     pub index: u64,
     /// Its canonical bytes.
     pub entry: Vec<u8>,
+    /// That it is in the log, under a signed head: the text of a C2SP tlog-proof. With the answer to what was sent; not with what is
+    /// read.
+    pub proof: Option<String>,
 }
 
 /// A charter, with its adoptions.

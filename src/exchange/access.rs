@@ -69,6 +69,11 @@ rights! {
     EventService:
         Watch             [System Official]
         ListEvents        [System Official];
+    LogService:
+        GetCheckpoint       [System Official Authority Witness Archivist]
+        GetInclusionProof   [System Official Authority Witness Archivist]
+        GetConsistencyProof [System Official Authority Witness Archivist]
+        SubmitCosignature   [Witness];
 }
 
 /// Leave for one call of `M`, by a party's certificate.

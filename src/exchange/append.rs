@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::atomic::Ordering};
 use super::{
     Exchange,
     load::Records,
-    ports::{Append, AppendError, Listing, Machine, NewEntry, Object},
+    ports::{Append, AppendError, Appended, Listing, Machine, NewEntry, Object},
 };
 use crate::domain::{
     entry::{Entry, FileDigest, Position, Recorded, Step, StreamId},
@@ -135,10 +135,10 @@ impl Exchange {
     ) -> Result<Receipt, Refusal> {
         for _ in 0..ATTEMPTS {
             if let Some(receipt) = self.repeat(handed_in).await? {
-                return Ok(receipt);
+                return self.proven(receipt).await;
             }
             let landed = match decide(self.machine.now()).await? {
-                Decision::Repeat(receipt) => return Ok(receipt),
+                Decision::Repeat(receipt) => return self.proven(receipt).await,
                 Decision::Append(plan) => self.land(plan).await?,
                 Decision::Due(plan) => {
                     self.land(plan).await?;
@@ -166,15 +166,16 @@ impl Exchange {
     }
     /// Appends; nothing if a stream has grown meanwhile, and it is to be decided again.
     pub(super) async fn land(&self, plan: Plan) -> Result<Option<Receipt>, Refusal> {
+        self.undoubted()?;
         let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
         let (now, deadline, count) = (plan.now, plan.deadline, plan.append.entries.len() as u64);
         match self.store.append(plan.into_append()).await {
-            Ok(index) => {
+            Ok(Appended { index, growth }) => {
                 self.metrics.entries_appended(count);
                 self.due.runs(deadline);
                 self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
-                Ok(Some(Receipt { index, entry }))
+                self.receipt_under(index, entry, &growth).await.map(Some)
             }
             Err(AppendError::Conflict) => Ok(None),
             Err(AppendError::Behind(last)) => {
@@ -193,7 +194,7 @@ impl Exchange {
         let mut first = None;
         for digest in handed_in {
             match self.store.first_naming(*digest).await? {
-                Some(stored) => first = Some(Receipt { index: stored.index, entry: stored.bytes }),
+                Some(stored) => first = Some(Receipt { index: stored.index, entry: stored.bytes, proof: None }),
                 None => return Ok(None),
             }
         }

@@ -9,6 +9,7 @@ mod due;
 mod events;
 mod filling;
 mod founding;
+mod heads;
 mod load;
 mod parties;
 pub mod ports;
@@ -26,6 +27,7 @@ pub use content::{CHUNK_LIMIT, Download, HELD_LIMIT, Upload};
 pub use events::Watching;
 pub use filling::PAGE_BYTES;
 pub use founding::found;
+pub use heads::{Continued, Newest};
 use load::Folds;
 use ports::{Content, Machine, Store};
 use tokio::sync::watch;
@@ -51,6 +53,7 @@ pub struct Exchange {
     keys: Vec<Arc<dyn Signer>>,
     metrics: Arc<Metrics>,
     folds: Folds,
+    heads: heads::Heads,
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
     due: due::Due,
@@ -84,6 +87,7 @@ impl Exchange {
             keys,
             metrics,
             folds: Folds::default(),
+            heads: heads::Heads::default(),
             building: tokio::sync::Mutex::default(),
             trust_changed,
             due: due::Due::default(),
@@ -117,11 +121,13 @@ impl Exchange {
         self.key("log", &charter.log.key)?;
         self.key("depositary", &charter.depositary).map(drop)
     }
-    /// Whether it can serve now: it holds its keys, the store answers and did not just refuse an append, and the clock is not behind the log.
+    /// Whether it can serve now: it holds its keys, the store answers and did not just refuse an append, the log continues what was
+    /// signed of it, and the clock is not behind it.
     ///
     /// # Errors
-    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`], [`Refusal::KeyMissing`].
+    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`], [`Refusal::KeyMissing`], [`Refusal::LogInDoubt`].
     pub async fn ready(&self) -> Result<(), Refusal> {
+        self.undoubted()?;
         self.serves(self.charter_in_force().await?.charter())?;
         let last = self.store.last().await?.map(|stored| stored.entry.time);
         let now = self.machine.now();

@@ -188,6 +188,6 @@ impl Exchange {
     pub(super) async fn receipt_at(&self, index: u64) -> Result<Receipt, Refusal> {
         let entry = self.store.log(index, 1).await?.pop();
         let entry = entry.ok_or_else(|| Refusal::Inconsistent { what: format!("the log has no entry {index}") })?;
-        Ok(Receipt { index, entry: entry.bytes })
+        Ok(Receipt { index, entry: entry.bytes, proof: None })
     }
 }

@@ -1,15 +1,18 @@
 //! What the exchange needs from outside: a log that is the database, a place for content, a clock. The comments are the
 //! contract; every backend passes the same test of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::domain::{
-    entry::{Entry, StreamId},
-    id::{CommuniqueId, Digest, PartyId},
-    life::State,
-    time::Time,
+use crate::{
+    domain::{
+        entry::{Entry, StreamId},
+        id::{CommuniqueId, Digest, PartyId},
+        life::State,
+        time::Time,
+    },
+    log::tree::{Edge, Growth, Hash, Node},
 };
 
 /// A document or a statement's compact form, kept byte for byte, named by its digest.
@@ -88,6 +91,29 @@ pub enum AppendError {
 #[error("the store cannot be read")]
 pub struct ReadFailed;
 
+/// Where an append went.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    /// The index of its first entry; the others follow it without a gap.
+    pub index: u64,
+    /// What the commit added to the tree: this append, and all that shared the commit with it.
+    pub growth: Arc<Growth>,
+}
+
+/// A witness's word on a head of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cosignature {
+    /// The tree's size.
+    pub size: u64,
+    /// Whose key it is by.
+    pub party: PartyId,
+    /// The signature line (C2SP signed-note), with its newline.
+    pub line: String,
+}
+
+/// How many heads keep their cosignatures: those of larger sizes push out the others.
+pub const COSIGNED_LIMIT: usize = 16;
+
 /// An entry as the log holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stored {
@@ -119,13 +145,15 @@ pub struct ListingQuery {
 /// The log. It is the only truth; all else is rebuilt from it.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Appends all of it or nothing. When it returns `Ok`, the entries survive a power cut. Answers the index of the
-    /// first entry; the others follow it without a gap. Only the store gives indices.
+    /// Appends all of it or nothing. When it returns `Ok`, the entries survive a power cut. Only the store gives indices.
+    ///
+    /// Every entry is a leaf of the tree, whose hashes are stored in the same transaction. That the tree before was the one that the
+    /// last transaction left is compared first; if it was not, nothing is appended.
     ///
     /// The lengths of all streams in `expect` are compared in the same transaction that appends, against what earlier
     /// appends of the same batch have done. Entry times never go back. If the caller is dropped while it waits, the append
     /// still happens or not, as a whole.
-    async fn append(&self, append: Append) -> Result<u64, AppendError>;
+    async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
     /// A stream's entries from this `seq` on, in order, at most `limit`. An unknown stream is empty. Sees every append
     /// that had returned before the call.
@@ -139,6 +167,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// The entry that first named this object, if any did.
     async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed>;
+
+    /// The tree over all entries, as the last transaction left it.
+    async fn tree(&self) -> Result<Edge, ReadFailed>;
+
+    /// The hashes of these nodes, in their order. A node that is not complete yet cannot be read.
+    async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, ReadFailed>;
+
+    /// The digests of the entries from this index on, at most `limit`.
+    async fn digests(&self, from: u64, limit: usize) -> Result<Vec<Digest>, ReadFailed>;
+
+    /// Keeps a cosignature, durably: the last one of a party on a head of a size. Those of the [`COSIGNED_LIMIT`] largest sizes are
+    /// kept.
+    async fn cosign(&self, cosignature: Cosignature) -> Result<(), ReadFailed>;
+
+    /// The cosignatures that are kept, by descending size and then by party.
+    async fn cosignatures(&self) -> Result<Vec<Cosignature>, ReadFailed>;
 
     /// Rows of the list by ascending id. Stable under writes: a row never moves, and none is skipped between pages.
     async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed>;

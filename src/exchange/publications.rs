@@ -80,7 +80,8 @@ impl Exchange {
             })
         })
         .await?;
-        self.publication_view(id).await
+        let view = self.publication_view(id).await?;
+        Ok(PublicationView { receipt: self.proven(view.receipt).await?, ..view })
     }
 
     /// A published communiqué. Open to every party.

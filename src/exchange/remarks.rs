@@ -81,7 +81,7 @@ impl Exchange {
                     continue;
                 }
                 let remark = stored.recorded().document(0)?.to_vec();
-                let receipt = Receipt { index: stored.index, entry: stored.bytes };
+                let receipt = Receipt { index: stored.index, entry: stored.bytes, proof: None };
                 page.push(next, remark.len(), (next, RemarkView { remark, receipt }));
             }
             if last {

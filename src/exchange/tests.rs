@@ -38,6 +38,7 @@ use crate::domain::{
     view::{ListFilter, Receipt},
     words::{LINE_LIMIT, Line, Names, Prose},
 };
+use crate::log::tree::{Edge, Growth, Hash, Node};
 use crate::package::verify::verify;
 
 /// A log and content in memory, which a test can make fail or stand still.
@@ -62,13 +63,20 @@ pub(super) struct Memory {
     /// Pushes wait until they are told to go on.
     pub held_back: AtomicBool,
     go: Notify,
+    cosigned: Mutex<Vec<Cosignature>>,
     /// What another appends just before the next append.
     quicker: Mutex<Option<NewEntry>>,
 }
 
+fn tree_of(log: &[Stored]) -> Edge {
+    let mut edge = Edge::default();
+    log.iter().for_each(|stored| edge.append(Hash::of_entry(stored.digest), |_, _| ()).unwrap());
+    edge
+}
+
 #[async_trait]
 impl Store for Memory {
-    async fn append(&self, append: Append) -> Result<u64, AppendError> {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         if self.full.load(Ordering::Relaxed) {
             return Err(AppendError::Failed);
         }
@@ -89,17 +97,37 @@ impl Store for Memory {
             }
         }
         let mut objects = self.objects.lock().unwrap();
+        let mut growth = Growth::of(tree_of(&log));
         for new in append.entries {
             objects.extend(new.objects.into_iter().map(|o| (o.digest, o.bytes)));
             let named = new.entry.documents.iter().chain(&new.entry.statements);
             let named = named.map(|d| objects[d].clone()).collect();
             let (index, digest) = (log.len() as u64, Digest::of(&new.bytes));
+            growth.append(Hash::of_entry(digest), |_, _| ()).unwrap();
             log.push(Stored { index, entry: new.entry, bytes: new.bytes, digest, objects: named });
         }
         if let Some(row) = append.listing {
             self.rows.lock().unwrap().insert(row.communique, row);
         }
-        Ok(first)
+        Ok(Appended { index: first, growth: Arc::new(growth) })
+    }
+    async fn tree(&self) -> Result<Edge, ReadFailed> {
+        Ok(tree_of(&self.log.lock().unwrap()))
+    }
+    async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, ReadFailed> {
+        let log = self.log.lock().unwrap();
+        let of = |node: Node| tree_of(&log[node.leaves().start as usize..node.leaves().end as usize]).root();
+        Ok(nodes.into_iter().map(of).collect())
+    }
+    async fn digests(&self, from: u64, limit: usize) -> Result<Vec<Digest>, ReadFailed> {
+        Ok(self.log.lock().unwrap().iter().skip(from as usize).take(limit).map(|stored| stored.digest).collect())
+    }
+    async fn cosign(&self, cosignature: Cosignature) -> Result<(), ReadFailed> {
+        self.cosigned.lock().unwrap().push(cosignature);
+        Ok(())
+    }
+    async fn cosignatures(&self) -> Result<Vec<Cosignature>, ReadFailed> {
+        Ok(self.cosigned.lock().unwrap().clone())
     }
     async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
         let log = self.log.lock().unwrap();

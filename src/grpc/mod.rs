@@ -3,6 +3,7 @@
 pub mod call;
 pub mod gate;
 pub mod listener;
+mod log;
 pub mod peer;
 pub mod serve;
 mod services;

@@ -23,6 +23,7 @@ use crate::{
         v1::{
             charter_service_server::CharterServiceServer, communique_service_server::CommuniqueServiceServer,
             content_service_server::ContentServiceServer, event_service_server::EventServiceServer,
+            log_service_server::LogServiceServer,
             powers_service_server::PowersServiceServer, publication_service_server::PublicationServiceServer,
         },
     },
@@ -95,6 +96,7 @@ pub async fn serve<H: Health>(
         .add_service(CommuniqueServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(ContentServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(EventServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
+        .add_service(LogServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(PublicationServiceServer::new(desk).max_decoding_message_size(REQUEST_LIMIT))
         .serve_with_incoming_shutdown(
             incoming(gate.clone(), listener, limits.door, shutdown.clone()),

@@ -11,7 +11,10 @@ use super::{
     checkpoint::Head,
     note::{KeyHint, KeyName, Note, SignatureLine, signed},
 };
-use crate::domain::key::{PublicKey, Signer};
+use crate::domain::{
+    charter::Party,
+    key::{PublicKey, Signer},
+};
 
 /// Latest time of a cosignature, in seconds since 1970 began: 2^63 − 1 ("Format").
 pub const TIMESTAMP_LIMIT: u64 = i64::MAX as u64;
@@ -30,6 +33,12 @@ impl Cosigner {
     #[must_use]
     pub fn new(name: KeyName, key: PublicKey) -> Self {
         Self { hint: KeyHint::new(name, Self::KIND, &key), key }
+    }
+    /// A party's witness: the key that the charter gives it, under the name `<trust domain>/witness`; none if it runs no witness.
+    #[must_use]
+    pub fn of_party(party: &Party) -> Option<Self> {
+        let name = KeyName::parse(&format!("{}/witness", party.trust_domain)).ok()?;
+        Some(Self::new(name, party.witness?))
     }
     /// Name and id of its signature lines.
     #[must_use]

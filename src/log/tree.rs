@@ -4,6 +4,7 @@
 //! one leaf and, on average, one inner node. A store keeps inner nodes alone (32 bytes each, under the number that
 //! [`Node::number`] gives): a leaf's hash follows from the entry's digest, which it has anyway.
 
+mod growth;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::Fault;
 use crate::domain::id::Digest;
 
+pub use growth::Growth;
 pub use plan::Plan;
 pub use verify::{verify_consistency, verify_inclusion};
 

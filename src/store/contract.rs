@@ -20,9 +20,10 @@ use crate::{
         time::Time,
     },
     exchange::ports::{
-        Append, AppendError, Begin, Content, Listing, ListingQuery, NewEntry, NotBegun, Object, Owner, PARTIAL_SECONDS,
+        Append, AppendError, Begin, COSIGNED_LIMIT, Content, Cosignature, Listing, ListingQuery, NewEntry, NotBegun, Object, Owner, PARTIAL_SECONDS,
         PARTIALS_LIMIT, ReadFailed, Seal, Stage, Store,
     },
+    log::tree::{Edge, Hash, Node, Plan, verify_inclusion},
 };
 
 macro_rules! rules {
@@ -41,7 +42,8 @@ macro_rules! store_contract {
             an_append_is_whole time_never_goes_back what_breaks_the_contract_is_refused objects_keep_their_first_entry
             pages_of_the_list_are_stable what_was_answered_survives a_dropped_caller_leaves_a_whole_append_or_none
             concurrent_appends_all_land of_rivals_one_wins
-            remarks_and_the_communique_are_two_streams);
+            remarks_and_the_communique_are_two_streams the_tree_is_of_all_entries
+            cosignatures_of_the_largest_heads_are_kept);
     };
 }
 macro_rules! content_contract {
@@ -55,6 +57,14 @@ macro_rules! content_contract {
     };
 }
 pub(super) use {content_contract, rules, store_contract};
+
+/// An append of which a test asks no more than where it went.
+pub(super) trait Place: Store {
+    async fn place(&self, append: Append) -> Result<u64, AppendError> {
+        self.append(append).await.map(|appended| appended.index)
+    }
+}
+impl<S: Store> Place for S {}
 
 /// A stream as a caller builds it.
 #[derive(Clone)]
@@ -128,7 +138,7 @@ pub(super) async fn crowd<S: Store>(store: &Arc<S>, size: u32) -> Vec<u64> {
             let store = Arc::clone(store);
             let mut chain = Chain::new(party(n));
             let (seen, new) = (chain.seen(), chain.next(5, vec![vec![7; n as usize]]));
-            tokio::spawn(async move { store.append(expecting([seen], vec![new])).await.unwrap() })
+            tokio::spawn(async move { store.place(expecting([seen], vec![new])).await.unwrap() })
         })
         .collect();
     let mut indices = vec![];
@@ -145,9 +155,9 @@ pub(super) async fn indices_follow_without_gaps<S: Store>(open: impl Fn() -> S) 
     assert_eq!(store.log(0, 9).await.unwrap(), []);
     assert_eq!(store.last().await.unwrap(), None);
     let first = vec![a.next(1, vec![b"one".to_vec(), b"two".to_vec()]), b.next(1, vec![]), a.next(2, vec![])];
-    assert_eq!(store.append(append(first.clone())).await, Ok(0));
+    assert_eq!(store.place(append(first.clone())).await, Ok(0));
     let second = b.next(2, vec![]);
-    assert_eq!(store.append(append(vec![second.clone()])).await, Ok(3));
+    assert_eq!(store.place(append(vec![second.clone()])).await, Ok(3));
 
     let log = store.log(0, 9).await.unwrap();
     let given: Vec<_> = first.iter().chain([&second]).collect();
@@ -172,18 +182,18 @@ pub(super) async fn every_expected_stream_is_compared<S: Store>(open: impl Fn() 
     let store = open();
     let (mut a, mut read) = (Chain::new(party(1)), Chain::new(party(2)));
     let seen = read.seen();
-    store.append(expecting([seen.clone()], vec![read.next(1, vec![])])).await.unwrap();
+    store.place(expecting([seen.clone()], vec![read.next(1, vec![])])).await.unwrap();
     let before = a.clone();
     let stale = expecting([a.seen(), seen], vec![a.next(1, vec![])]);
-    assert_eq!(store.append(stale.clone()).await, Err(AppendError::Conflict));
+    assert_eq!(store.place(stale.clone()).await, Err(AppendError::Conflict));
     assert_eq!(store.log(0, 9).await.unwrap().len(), 1);
     let ahead = expecting([(party(3), 1)], stale.entries.clone());
-    assert_eq!(store.append(ahead).await, Err(AppendError::Conflict));
+    assert_eq!(store.place(ahead).await, Err(AppendError::Conflict));
     let right = expecting([before.seen(), read.seen(), (party(3), 0)], stale.entries);
-    assert_eq!(store.append(right.clone()).await, Ok(1));
-    assert_eq!(store.append(right).await, Err(AppendError::Conflict));
+    assert_eq!(store.place(right.clone()).await, Ok(1));
+    assert_eq!(store.place(right).await, Err(AppendError::Conflict));
     let again = append(vec![before.clone().next(1, vec![])]);
-    assert_eq!(store.append(again).await, Err(AppendError::Conflict), "also where nothing was expected");
+    assert_eq!(store.place(again).await, Err(AppendError::Conflict), "also where nothing was expected");
 }
 
 pub(super) async fn remarks_and_the_communique_are_two_streams<S: Store>(open: impl Fn() -> S) {
@@ -191,13 +201,13 @@ pub(super) async fn remarks_and_the_communique_are_two_streams<S: Store>(open: i
     let (mut life, mut remarks) =
         (Chain::new(StreamId::Communique(communique(1))), Chain::new(StreamId::Remarks(communique(1))));
     let before = life.clone();
-    store.append(append(vec![life.next(1, vec![]), remarks.next(1, vec![b"said".to_vec()])])).await.unwrap();
+    store.place(append(vec![life.next(1, vec![]), remarks.next(1, vec![b"said".to_vec()])])).await.unwrap();
     // What is said meanwhile is no conflict for an act, nor an act for what is said.
     let (seen, act) = (life.seen(), life.next(1, vec![]));
-    store.append(append(vec![remarks.next(1, vec![])])).await.unwrap();
-    assert_eq!(store.append(expecting([seen], vec![act])).await, Ok(3));
+    store.place(append(vec![remarks.next(1, vec![])])).await.unwrap();
+    assert_eq!(store.place(expecting([seen], vec![act])).await, Ok(3));
     assert_eq!(
-        store.append(expecting([before.seen()], vec![remarks.clone().next(1, vec![])])).await,
+        store.place(expecting([before.seen()], vec![remarks.clone().next(1, vec![])])).await,
         Err(AppendError::Conflict)
     );
     drop(store);
@@ -223,7 +233,7 @@ pub(super) async fn of_rivals_one_wins<S: Store>(open: impl Fn() -> S) {
                 let (seen, mut own) = (shared.seen(), Chain::new(party(1000 * (round + 1) + n)));
                 let to = if n % 2 == 0 { &mut shared } else { &mut own };
                 let new = to.next(1, vec![n.to_be_bytes().to_vec()]);
-                tokio::spawn(async move { (n, store.append(expecting([seen], vec![new])).await) })
+                tokio::spawn(async move { (n, store.place(expecting([seen], vec![new])).await) })
             })
             .collect();
         let mut won = 0;
@@ -262,11 +272,11 @@ pub(super) async fn an_append_is_whole<S: Store>(open: impl Fn() -> S) {
         parties: vec![party_id(1), party_id(2)],
     };
     let whole = |entries| Append { listing: Some(listing.clone()), ..append(entries) };
-    assert_eq!(store.append(whole(broken)).await, Err(AppendError::Conflict));
+    assert_eq!(store.place(whole(broken)).await, Err(AppendError::Conflict));
     assert_eq!(store.log(0, 99).await.unwrap(), []);
     assert_eq!(store.first_naming(Digest::of(&[0])).await.unwrap(), None);
     assert_eq!(store.listings(ListingQuery { limit: 9, ..ListingQuery::default() }).await.unwrap(), []);
-    assert_eq!(store.append(whole(entries)).await, Ok(0));
+    assert_eq!(store.place(whole(entries)).await, Ok(0));
     assert_eq!(store.log(0, 99).await.unwrap().len(), 21);
     assert_eq!(store.listings(ListingQuery { limit: 9, ..ListingQuery::default() }).await.unwrap(), [listing]);
 }
@@ -274,21 +284,21 @@ pub(super) async fn an_append_is_whole<S: Store>(open: impl Fn() -> S) {
 pub(super) async fn time_never_goes_back<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let (mut a, b) = (Chain::new(party(1)), Chain::new(party(2)));
-    store.append(append(vec![a.next(100, vec![])])).await.unwrap();
+    store.place(append(vec![a.next(100, vec![])])).await.unwrap();
     let late = append(vec![b.clone().next(99, vec![])]);
-    assert_eq!(store.append(late.clone()).await, Err(AppendError::Behind(Time::from_unix(100))));
+    assert_eq!(store.place(late.clone()).await, Err(AppendError::Behind(Time::from_unix(100))));
     drop(store);
     let store = open();
-    assert_eq!(store.append(late).await, Err(AppendError::Behind(Time::from_unix(100))));
-    assert_eq!(store.append(append(vec![b.clone().next(100, vec![])])).await, Ok(1));
+    assert_eq!(store.place(late).await, Err(AppendError::Behind(Time::from_unix(100))));
+    assert_eq!(store.place(append(vec![b.clone().next(100, vec![])])).await, Ok(1));
     let back = append(vec![a.next(102, vec![]), a.next(101, vec![])]);
-    assert_eq!(store.append(back).await, Err(AppendError::Failed));
+    assert_eq!(store.place(back).await, Err(AppendError::Failed));
 }
 
 pub(super) async fn what_breaks_the_contract_is_refused<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let mut a = Chain::new(party(1));
-    store.append(append(vec![a.next(1, vec![b"held".to_vec()])])).await.unwrap();
+    store.place(append(vec![a.next(1, vec![b"held".to_vec()])])).await.unwrap();
     let good = a.clone().next(1, vec![b"document".to_vec()]);
     let mut bad = vec![append(vec![])];
     let mut change = |change: &dyn Fn(&mut NewEntry)| {
@@ -310,23 +320,23 @@ pub(super) async fn what_breaks_the_contract_is_refused<S: Store>(open: impl Fn(
         new.bytes = json::encode(&new.entry);
     });
     for (n, bad) in bad.into_iter().enumerate() {
-        assert_eq!(store.append(bad).await, Err(AppendError::Failed), "case {n}");
+        assert_eq!(store.place(bad).await, Err(AppendError::Failed), "case {n}");
     }
     assert_eq!(store.log(0, 9).await.unwrap().len(), 1);
-    assert_eq!(store.append(append(vec![good])).await, Ok(1));
+    assert_eq!(store.place(append(vec![good])).await, Ok(1));
     let held = a.naming(1, vec![Digest::of(b"held")]);
-    assert_eq!(store.append(append(vec![held])).await, Err(AppendError::Conflict));
+    assert_eq!(store.place(append(vec![held])).await, Err(AppendError::Conflict));
 }
 
 pub(super) async fn objects_keep_their_first_entry<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let (mut a, mut b) = (Chain::new(party(1)), Chain::new(party(2)));
     let (x, y) = (b"x".to_vec(), b"y".to_vec());
-    store.append(append(vec![a.next(1, vec![]), a.next(1, vec![x.clone()])])).await.unwrap();
+    store.place(append(vec![a.next(1, vec![]), a.next(1, vec![x.clone()])])).await.unwrap();
     // Once more with its bytes, and once by name alone.
-    store.append(append(vec![b.next(1, vec![y.clone(), x.clone()])])).await.unwrap();
+    store.place(append(vec![b.next(1, vec![y.clone(), x.clone()])])).await.unwrap();
     let named = a.naming(1, vec![Digest::of(&y), Digest::of(&x)]);
-    store.append(append(vec![named])).await.unwrap();
+    store.place(append(vec![named])).await.unwrap();
     let first = async |bytes| store.first_naming(Digest::of(bytes)).await.unwrap();
     assert_eq!(first(&x).await.map(|stored| (stored.index, stored.objects)), Some((1, vec![x.clone()])));
     assert_eq!(first(&y).await.map(|stored| stored.index), Some(2));
@@ -346,7 +356,7 @@ pub(super) async fn pages_of_the_list_are_stable<S: Store>(open: impl Fn() -> S)
     };
     let mut put = async |listing| {
         let entries = vec![chain.next(1, vec![])];
-        store.append(Append { listing: Some(listing), ..append(entries) }).await.unwrap();
+        store.place(Append { listing: Some(listing), ..append(entries) }).await.unwrap();
     };
     let page = async |party: Option<u32>, state, after: Option<u8>, limit| {
         let (party, after) = (party.map(party_id), after.map(communique));
@@ -378,12 +388,12 @@ pub(super) async fn pages_of_the_list_are_stable<S: Store>(open: impl Fn() -> S)
 pub(super) async fn what_was_answered_survives<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let mut a = Chain::new(party(1));
-    store.append(append(vec![a.next(7, vec![b"document".to_vec()]), a.next(8, vec![])])).await.unwrap();
+    store.place(append(vec![a.next(7, vec![b"document".to_vec()]), a.next(8, vec![])])).await.unwrap();
     let before = store.log(0, 9).await.unwrap();
     drop(store);
     let store = open();
     assert_eq!(store.log(0, 9).await.unwrap(), before);
-    assert_eq!(store.append(expecting([a.seen()], vec![a.clone().next(8, vec![])])).await, Ok(2));
+    assert_eq!(store.place(expecting([a.seen()], vec![a.clone().next(8, vec![])])).await, Ok(2));
 }
 
 pub(super) async fn a_dropped_caller_leaves_a_whole_append_or_none<S: Store>(open: impl Fn() -> S) {
@@ -392,7 +402,7 @@ pub(super) async fn a_dropped_caller_leaves_a_whole_append_or_none<S: Store>(ope
         let mut chain = Chain::new(party(n));
         let entries = (0..3).map(|m| chain.next(1, vec![format!("{n}.{m}").into_bytes()])).collect();
         {
-            let mut going = pin!(store.append(append(entries)));
+            let mut going = pin!(store.place(append(entries)));
             for _ in 0..n % 3 {
                 if going.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
                     break;
@@ -402,7 +412,7 @@ pub(super) async fn a_dropped_caller_leaves_a_whole_append_or_none<S: Store>(ope
         }
         // An append that is answered afterwards has passed whatever was still under way.
         let mut fence = Chain::new(party(1000 + n));
-        store.append(append(vec![fence.next(1, vec![])])).await.unwrap();
+        store.place(append(vec![fence.next(1, vec![])])).await.unwrap();
         let stored = store.stream(&party(n), 0, 9).await.unwrap().len();
         assert!(stored == 3 || stored == 0, "{stored} of 3");
         assert!(n % 3 != 0 || stored == 0, "what was never polled is not appended");
@@ -769,4 +779,49 @@ pub(super) async fn what_is_kept_is_bounded_in_number_and_age<C: Content>(open: 
     assert_eq!(held(3, last + PARTIAL_SECONDS).await, 0);
     assert_eq!((held(PARTIALS_LIMIT, last).await, held(2, last).await), (5, 5));
     assert_eq!(held(2, last + PARTIAL_SECONDS + 2).await, 0);
+}
+
+pub(super) async fn the_tree_is_of_all_entries<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    assert_eq!(store.tree().await, Ok(Edge::default()));
+    let (mut chain, mut edge, mut digests) = (Chain::new(party(1)), Edge::default(), Vec::new());
+    for size in [1, 2, 5, 1, 7] {
+        let before = edge.clone();
+        let entries: Vec<_> = (0..size).map(|_| chain.next(1, vec![])).collect();
+        for new in &entries {
+            digests.push(Digest::of(&new.bytes));
+            edge.append(Hash::of_entry(Digest::of(&new.bytes)), |_, _| ()).unwrap();
+        }
+        let growth = store.append(append(entries)).await.unwrap().growth;
+        assert_eq!((growth.before(), growth.after()), (&before, &edge));
+        assert_eq!(store.tree().await.as_ref(), Ok(&edge));
+    }
+    assert_eq!(store.place(append(vec![Chain::new(party(1)).next(1, vec![])])).await, Err(AppendError::Conflict));
+    drop(store);
+    let store = open();
+    assert_eq!(store.tree().await.as_ref(), Ok(&edge), "what was refused left no leaf, and the rest survives");
+    assert_eq!(store.digests(0, 99).await.as_ref(), Ok(&digests));
+    assert_eq!(store.digests(14, 1).await, Ok(digests[14..15].to_vec()));
+    for index in 0..16 {
+        let plan = Plan::inclusion(index, 16).unwrap();
+        let mut hashes = store.nodes(plan.nodes().collect()).await.unwrap().into_iter();
+        let proof = plan.build(|_| hashes.next().ok_or(())).unwrap();
+        verify_inclusion(Hash::of_entry(digests[index as usize]), index, 16, edge.root(), &proof).unwrap();
+    }
+    assert_eq!(store.nodes(vec![Node::new(0, 16).unwrap()]).await, Err(ReadFailed), "there is no such leaf yet");
+    assert_eq!(store.nodes(vec![Node::new(4, 1).unwrap()]).await, Err(ReadFailed));
+}
+
+pub(super) async fn cosignatures_of_the_largest_heads_are_kept<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let of = |size: u64, n: u32, line: &str| Cosignature { size, party: party_id(n), line: line.into() };
+    for size in (1..=COSIGNED_LIMIT as u64 + 2).rev() {
+        store.cosign(of(size, 2, "later replaced")).await.unwrap();
+        store.cosign(of(size, 1, "one")).await.unwrap();
+        store.cosign(of(size, 2, "two")).await.unwrap();
+    }
+    drop(store);
+    let wanted: Vec<_> =
+        (3..=COSIGNED_LIMIT as u64 + 2).rev().flat_map(|size| [of(size, 1, "one"), of(size, 2, "two")]).collect();
+    assert_eq!(open().cosignatures().await, Ok(wanted));
 }

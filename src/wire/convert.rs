@@ -22,6 +22,8 @@ use crate::domain::{
     words::Sought,
 };
 
+use crate::log::proof::PROOF_LIMIT;
+
 use super::{CHUNK_LIMIT, names, v1};
 
 /// Most adoptions that come with one charter: by each party of it and of the one before.
@@ -167,14 +169,18 @@ fn time(field: &str, value: Option<prost_types::Timestamp>) -> Result<Time, Refu
 
 impl From<Receipt> for v1::Receipt {
     fn from(receipt: Receipt) -> Self {
-        Self { index: receipt.index, entry: receipt.entry }
+        Self { index: receipt.index, entry: receipt.entry, proof: receipt.proof.unwrap_or_default() }
     }
 }
 impl TryFrom<v1::Receipt> for Receipt {
     type Error = Refusal;
     fn try_from(receipt: v1::Receipt) -> Result<Self, Refusal> {
         json::integer("receipt.index", receipt.index, 0)?;
-        Ok(Self { index: receipt.index, entry: document::<Entry>("receipt.entry", receipt.entry)? })
+        let proof = Some(receipt.proof).filter(|proof| !proof.is_empty());
+        if proof.as_ref().is_some_and(|proof| proof.len() > PROOF_LIMIT) {
+            return Err(Refusal::TooLarge { what: "receipt.proof, in bytes,".into(), limit: PROOF_LIMIT as u64 });
+        }
+        Ok(Self { index: receipt.index, entry: document::<Entry>("receipt.entry", receipt.entry)?, proof })
     }
 }
 impl TryFrom<Option<v1::Receipt>> for Receipt {
@@ -515,7 +521,7 @@ mod tests {
         CommuniqueId::new(1_750_000_000_000, &[7; 10])
     }
     fn receipt() -> Receipt {
-        Receipt { index: 42, entry: b"{entry}".to_vec() }
+        Receipt { index: 42, entry: b"{entry}".to_vec(), proof: Some("sample".into()) }
     }
     fn revision() -> RevisionView {
         RevisionView { manifest: b"{manifest}".to_vec(), propose: "a.b-._c".into(), receipt: receipt() }

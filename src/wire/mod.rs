@@ -45,6 +45,7 @@ mod tests {
                 "CommuniqueService",
                 "ContentService",
                 "EventService",
+                "LogService",
                 "PowersService",
                 "PublicationService"
             ]

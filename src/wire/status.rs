@@ -370,6 +370,7 @@ mod tests {
             Refusal::StoreFailed,
             Refusal::DeadlineExceeded { seconds: 30 },
             Refusal::Inconsistent { what: s() },
+            Refusal::LogInDoubt { why: s() },
         ]
     }
 

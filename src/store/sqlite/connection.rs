@@ -36,6 +36,17 @@ pub(super) enum Fault {
     Refused(&'static str),
 }
 
+impl Fault {
+    /// As what keeps a store from opening.
+    pub(super) fn on_opening(self, path: &Path) -> OpenError {
+        let path = path.to_owned();
+        match self {
+            Self::Sql(source) => OpenError::Database { path, source },
+            Self::Damaged(what) | Self::Refused(what) => OpenError::Damaged { path, what },
+        }
+    }
+}
+
 /// Opens the connection that writes. The file is the lock: it is held until dropped, by one process at a time.
 pub(super) fn writer(path: &Path, schema: &Schema) -> Result<(Connection, File), OpenError> {
     let found = rusqlite::version_number();

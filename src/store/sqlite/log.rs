@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use super::{
     connection::{self, Fault, Readers, count, digest, integer},
     migrations,
     rows::{entries, gapless, listings},
+    tree,
     writer::Writer,
 };
 use crate::{
@@ -23,7 +25,10 @@ use crate::{
         json,
         time::Time,
     },
-    exchange::ports::{Append, AppendError, Listing, ListingQuery, NewEntry, ReadFailed, Store, Stored},
+    exchange::ports::{
+        Append, AppendError, Appended, Cosignature, Listing, ListingQuery, NewEntry, ReadFailed, Store, Stored,
+    },
+    log::tree::{Edge, Growth, Hash, Node},
 };
 
 /// Most entries of one append.
@@ -52,10 +57,14 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`], which says what to do.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
-        let (db, lock) = connection::writer(path, &migrations::LOG)?;
+        let (mut db, lock) = connection::writer(path, &migrations::LOG)?;
+        let damaged = |fault: connection::Fault| fault.on_opening(path);
+        tree::complete(&mut db).map_err(damaged)?;
+        let edge = Some(tree::edge(&db).map_err(damaged)?);
         let mut log = Log {
             db,
             head: None,
+            edge,
             tips: HashMap::new(),
             #[cfg(test)]
             commits: 0,
@@ -79,7 +88,7 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn append(&self, append: Append) -> Result<u64, AppendError> {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let digests = examine(&append).map_err(|reason| {
             tracing::error!(reason, "an append breaks the store's contract");
             AppendError::Failed
@@ -132,6 +141,28 @@ impl Store for SqliteStore {
         self.readers.read("an object's first entry", read).await
     }
 
+    async fn tree(&self) -> Result<Edge, ReadFailed> {
+        self.readers.read("the tree's edge", tree::edge).await
+    }
+
+    async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, ReadFailed> {
+        self.readers.read("nodes of the tree", move |db| tree::hashes(db, &nodes)).await
+    }
+
+    async fn digests(&self, from: u64, limit: usize) -> Result<Vec<Digest>, ReadFailed> {
+        self.readers.read("digests of entries", move |db| tree::digests(db, from, limit)).await
+    }
+
+    async fn cosign(&self, cosignature: Cosignature) -> Result<(), ReadFailed> {
+        let (answer, outcome) = oneshot::channel();
+        self.writer.send(Request::Cosign(cosignature, answer)).await.map_err(|_| ReadFailed)?;
+        outcome.await.unwrap_or(Err(ReadFailed))
+    }
+
+    async fn cosignatures(&self) -> Result<Vec<Cosignature>, ReadFailed> {
+        self.readers.read("cosignatures", tree::cosignatures).await
+    }
+
     async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed> {
         self.readers.read("the list", move |db| listings(db, &query)).await
     }
@@ -174,21 +205,22 @@ fn examine(append: &Append) -> Result<Vec<Digest>, &'static str> {
 /// What the writing thread is asked.
 enum Request {
     Append(Append, Vec<Digest>, Ticket),
+    Cosign(Cosignature, oneshot::Sender<Result<(), ReadFailed>>),
     #[cfg(test)]
     Inspect(Box<dyn FnOnce(&mut Log) + Send>),
 }
 
 /// A caller's place. Answers on its own if it is dropped, so that a thread that dies leaves no caller without the truth.
 struct Ticket {
-    answer: Option<oneshot::Sender<Result<u64, AppendError>>>,
+    answer: Option<oneshot::Sender<Result<Appended, AppendError>>>,
     committing: bool,
 }
 
 impl Ticket {
-    fn answer(mut self, outcome: Result<u64, AppendError>) {
+    fn answer(mut self, outcome: Result<Appended, AppendError>) {
         self.send(outcome);
     }
-    fn send(&mut self, outcome: Result<u64, AppendError>) {
+    fn send(&mut self, outcome: Result<Appended, AppendError>) {
         if let Some(answer) = self.answer.take() {
             // A caller that has gone no longer asks; the append stands or falls without it.
             let _ = answer.send(outcome);
@@ -220,6 +252,8 @@ struct Tip {
 struct Log {
     db: Connection,
     head: Option<Head>,
+    /// The edge of the tree, as the last transaction left it.
+    edge: Option<Edge>,
     tips: HashMap<StreamId, Tip>,
     /// Commits that succeeded.
     #[cfg(test)]
@@ -249,6 +283,14 @@ impl Log {
         for request in batch {
             match request {
                 Request::Append(append, digests, ticket) => appends.push((append, digests, ticket)),
+                Request::Cosign(cosignature, answer) => {
+                    let outcome = tree::cosign(&self.db, &cosignature).map_err(|fault| {
+                        tracing::error!(%fault, "cannot keep a cosignature");
+                        ReadFailed
+                    });
+                    // Whoever asked may have gone.
+                    let _ = answer.send(outcome);
+                }
                 #[cfg(test)]
                 Request::Inspect(look) => {
                     self.append_all(std::mem::take(&mut appends));
@@ -266,12 +308,12 @@ impl Log {
         let mut placed = Vec::with_capacity(appends.len());
         let mut refused = Vec::new();
         let begun = self.begin();
-        let before = match begun {
-            Ok(head) => head,
+        let (before, mut growth) = match begun {
+            Ok((head, edge)) => (head, Growth::of(edge)),
             Err(fault) => return self.abandon(&fault),
         };
         for (append, digests, ticket) in appends {
-            match self.place(&append, &digests) {
+            match self.place(&append, &digests, &mut growth) {
                 Ok(first) => placed.push((first, ticket)),
                 Err(Refused::This(error)) => refused.push((error, ticket)),
                 // Every ticket is dropped on the way out, and answers that its append failed.
@@ -282,22 +324,34 @@ impl Log {
             self.undo();
             Ok(())
         } else {
+            if let Err(fault) = tree::replace(&self.db, growth.before(), growth.after()) {
+                return self.abandon(&fault);
+            }
             for (_, ticket) in &mut placed {
                 ticket.committing = true;
             }
             self.commit(before)
         };
-        for (first, ticket) in placed {
-            ticket.answer(outcome.map(|()| first));
+        if outcome.is_ok() {
+            self.edge = Some(growth.after().clone());
+        }
+        let growth = Arc::new(growth);
+        for (index, ticket) in placed {
+            ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone() }));
         }
         for (error, ticket) in refused {
             ticket.answer(Err(if outcome.is_ok() { error } else { AppendError::Failed }));
         }
     }
 
-    fn begin(&mut self) -> Result<Head, Fault> {
+    fn begin(&mut self) -> Result<(Head, Edge), Fault> {
         self.db.execute_batch("BEGIN IMMEDIATE")?;
-        self.head()
+        let edge = match self.edge.take() {
+            Some(edge) => edge,
+            None => tree::edge(&self.db)?,
+        };
+        self.edge = Some(edge.clone());
+        Ok((self.head()?, edge))
     }
 
     /// Gives up the transaction before its commit: nothing of it can have been stored.
@@ -310,6 +364,7 @@ impl Log {
     fn roll_back(&mut self) {
         self.undo();
         self.head = None;
+        self.edge = None;
         self.tips.clear();
     }
 
@@ -369,7 +424,7 @@ impl Log {
     }
 
     /// Checks one append against the tables and all before it in the batch, then writes its rows.
-    fn place(&mut self, append: &Append, digests: &[Digest]) -> Result<u64, Refused> {
+    fn place(&mut self, append: &Append, digests: &[Digest], growth: &mut Growth) -> Result<u64, Refused> {
         for (stream, length) in &append.expect {
             if self.tip(stream)?.length != *length {
                 return Err(Refused::This(AppendError::Conflict));
@@ -404,6 +459,7 @@ impl Log {
         let mut next = head.next;
         for (new, digest) in append.entries.iter().zip(digests) {
             self.write(next, new, digest)?;
+            tree::grow(&self.db, growth, *digest)?;
             next += 1;
         }
         if let Some(listing) = &append.listing {
@@ -514,7 +570,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::store::contract::{self, Chain, append, party};
+    use crate::store::contract::{self, Chain, Place as _, append, party};
 
     crate::store::contract::store_contract!(|path: &Path| SqliteStore::open(path, Options::default()).unwrap());
 
@@ -542,7 +598,7 @@ mod tests {
                 let store = Arc::clone(&store);
                 tokio::spawn(async move {
                     for append in appends {
-                        store.append(append).await.unwrap();
+                        store.place(append).await.unwrap();
                     }
                 })
             })
@@ -555,7 +611,7 @@ mod tests {
     }
 
     async fn one(store: &SqliteStore, chain: &mut Chain) -> Result<u64, AppendError> {
-        store.append(append(vec![chain.next(1, vec![])])).await
+        store.place(append(vec![chain.next(1, vec![])])).await
     }
 
     fn sample() -> (tempfile::TempDir, SqliteStore) {
@@ -607,7 +663,7 @@ mod tests {
             drop(gate)
         };
         let answers =
-            tokio::join!(release, store.append(first), store.append(rival), store.append(other), store.append(wrong));
+            tokio::join!(release, store.place(first), store.place(rival), store.place(other), store.place(wrong));
         let conflict = Err(AppendError::Conflict);
         assert_eq!(answers, ((), Ok(0), conflict, Ok(1), conflict));
         assert_eq!(store.inspect(|log| log.commits).await, 1);
@@ -626,7 +682,7 @@ mod tests {
             gathered(&store, 3).await;
             drop(gate)
         };
-        let answers = tokio::join!(release, store.append(first), store.append(rival), store.append(other));
+        let answers = tokio::join!(release, store.place(first), store.place(rival), store.place(other));
         let failed = Err(AppendError::Failed);
         assert_eq!(answers, ((), failed, failed, failed));
         assert_eq!(store.log(0, 9).await.unwrap(), []);
@@ -659,11 +715,11 @@ mod tests {
         };
         store.inspect(limit("1")).await;
         let full = append(vec![chain.next(1, large.clone())]);
-        assert_eq!(store.append(full).await, Err(AppendError::Failed));
+        assert_eq!(store.place(full).await, Err(AppendError::Failed));
         store.inspect(limit("1000000")).await;
         assert_eq!(store.log(0, 9).await.unwrap().len(), 1);
         let mut chain = before;
-        assert_eq!(store.append(append(vec![chain.next(1, large)])).await, Ok(1));
+        assert_eq!(store.place(append(vec![chain.next(1, large)])).await, Ok(1));
     }
 
     #[tokio::test]
@@ -710,12 +766,63 @@ mod tests {
         let mut chain = Chain::new(party(1));
         let entry = chain.next(1, vec![b"a document".to_vec()]);
         let name = entry.objects[0].digest;
-        store.append(append(vec![entry])).await.unwrap();
+        store.place(append(vec![entry])).await.unwrap();
         store.inspect(|log| log.db.execute("UPDATE objects SET bytes = x'00'", []).unwrap()).await;
         assert_eq!(store.first_naming(name).await, Err(ReadFailed));
         store.inspect(|log| log.db.execute("UPDATE entries SET bytes = x'00'", []).unwrap()).await;
         assert_eq!(store.log(0, 1).await, Err(ReadFailed));
         assert_eq!(store.log(1, 1).await, Ok(vec![]));
+    }
+
+    /// A log of three entries, changed by this SQL behind the store's back, and what opening it then says.
+    async fn changed(sql: &'static str) -> Result<SqliteStore, String> {
+        let (dir, store) = sample();
+        let mut chain = Chain::new(party(1));
+        for n in 0..3 {
+            assert_eq!(one(&store, &mut chain).await, Ok(n));
+        }
+        store.inspect(move |log| log.db.execute_batch(sql).unwrap()).await;
+        drop(store);
+        SqliteStore::open(&dir.path().join("log"), Options::default()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_log_and_a_tree_that_disagree_are_not_opened() {
+        for (sql, what) in [
+            ("UPDATE tree SET root = zeroblob(32)", "does not have the root"),
+            ("UPDATE nodes SET hash = zeroblob(32) WHERE n = 0", "does not have the root"),
+            ("UPDATE entries SET digest = zeroblob(32) WHERE idx = 2", "does not have the root"),
+            ("DELETE FROM entries WHERE idx = 2", "not as many entries"),
+            ("DELETE FROM nodes", "a node of the tree is missing"),
+            ("UPDATE tree SET size = 2", "not as many entries"),
+            ("UPDATE nodes SET hash = x'00'", "not 32 bytes"),
+        ] {
+            let error = changed(sql).await.err().unwrap_or_default();
+            assert!(error.contains("is damaged") && error.contains(what), "{sql}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_without_a_tree_gets_its_own() {
+        let untouched = changed("").await.unwrap().tree().await;
+        let made = changed(
+            "DELETE FROM nodes;
+             UPDATE tree SET size = 0, root = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'",
+        );
+        // Another log of the same entries: samples have no random salt.
+        assert_eq!(made.await.unwrap().tree().await, untouched);
+    }
+
+    #[tokio::test]
+    async fn a_tree_that_changed_behind_its_back_takes_no_entry() {
+        let (_dir, store) = sample();
+        let mut chain = Chain::new(party(1));
+        assert_eq!(one(&store, &mut chain).await, Ok(0));
+        store.inspect(|log| log.db.execute("UPDATE tree SET root = zeroblob(32)", []).unwrap()).await;
+        for _ in 0..2 {
+            assert_eq!(one(&store, &mut chain.clone()).await, Err(AppendError::Failed));
+        }
+        assert_eq!(store.tree().await, Err(ReadFailed));
     }
 
     #[tokio::test]

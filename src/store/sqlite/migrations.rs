@@ -17,11 +17,14 @@ pub(super) struct Schema {
 }
 
 /// The log. Rowid tables with UNIQUE keys: they take rows half as fast again as WITHOUT ROWID ones.
-/// `communiques` and `communique_parties` are projections; `settled` is written to overwrite a commit that failed.
+/// `communiques` and `communique_parties` are projections; `settled` is written to overwrite a commit that failed. `nodes` are the
+/// complete inner nodes of the tree over all entries, `tree` is its size and root (those of no leaves to begin with: SHA-256 of
+/// nothing) as the last transaction left them.
 pub(super) const LOG: Schema = Schema {
     name: "a log of communiqué",
     application: 0x434d_514c,
-    steps: &["
+    steps: &[
+        "
         CREATE TABLE entries (
             idx INTEGER PRIMARY KEY,
             stream TEXT NOT NULL,
@@ -52,7 +55,22 @@ pub(super) const LOG: Schema = Schema {
         );
         CREATE TABLE settled (n INTEGER NOT NULL);
         INSERT INTO settled VALUES (0);
-    "],
+    ",
+        "
+        CREATE TABLE nodes (
+            n INTEGER PRIMARY KEY,
+            hash BLOB NOT NULL
+        );
+        CREATE TABLE tree (size INTEGER NOT NULL, root BLOB NOT NULL);
+        INSERT INTO tree VALUES (0, x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
+        CREATE TABLE cosignatures (
+            size INTEGER NOT NULL,
+            party TEXT NOT NULL,
+            line TEXT NOT NULL,
+            UNIQUE (size, party)
+        );
+    ",
+    ],
 };
 
 /// Content. A stage is chunks whose blob has no row yet: sealing adds the row and moves no bytes. What is kept of a broken

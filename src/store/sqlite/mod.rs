@@ -9,6 +9,7 @@ mod content;
 mod log;
 mod migrations;
 mod rows;
+mod tree;
 mod writer;
 
 use std::{io, path::PathBuf};
@@ -63,6 +64,14 @@ pub enum OpenError {
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// What the file holds does not agree with itself.
+    #[error("{path} is damaged: {what}; leave it as it is, and restore the newest verified backup beside it")]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
     },
     /// The file is an SQLite database of something else.
     #[error("{path} is not {expected}; check the configured paths")]

@@ -1,0 +1,296 @@
+//! Signed heads of the log, and what is proven against them.
+//!
+//! A head is signed of what the store has committed, and only if it continues the last one that this process signed or was handed at
+//! start. So two heads of one size with different roots cannot be signed: of one store the commit decides what there is at a size,
+//! however many processes sign, and a store that shows another past is refused.
+
+use std::sync::OnceLock;
+
+use tokio::sync::Mutex;
+
+use super::{
+    Exchange,
+    access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, Permit, SubmitCosignature},
+    ports::Cosignature,
+};
+use crate::{
+    domain::{charter::LogKey, refusal::Refusal, view::Receipt},
+    log::{
+        Fault,
+        checkpoint::{Checkpoint, Head, Origin},
+        cosignature::Cosigner,
+        note::SignatureLine,
+        proof::Proof,
+        tree::{Edge, Growth, Hash, Plan, verify_consistency},
+    },
+};
+
+/// How far the time of a cosignature may lie ahead of the exchange's clock, in seconds.
+const AHEAD_SECONDS: i64 = 300;
+
+/// What this process has signed of the log.
+#[derive(Default)]
+pub(super) struct Heads {
+    /// The last head. Whoever signs holds it, so that heads are signed one after another.
+    last: Mutex<Option<Head>>,
+    /// Why nothing more is signed, and thus nothing more appended. There is no way back but a new start.
+    doubt: OnceLock<String>,
+}
+
+/// A head, and the hashes that show that it continues another one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Continued {
+    /// The later head.
+    pub head: Head,
+    /// The consistency proof (RFC 6962, section 2.1.2).
+    pub proof: Vec<Hash>,
+}
+
+/// The newest head, and the one that witnesses know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Newest {
+    /// The newest head.
+    pub head: Head,
+    /// The largest head with cosignatures of witnesses of the charter in force, if there is one.
+    pub cosigned: Option<Head>,
+}
+
+impl Exchange {
+    /// Takes up the last head that was signed before this process began. Nothing is appended to a log that does not continue it.
+    ///
+    /// # Errors
+    /// [`Refusal::LogInDoubt`] if the log does not continue it; [`Refusal::StoreFailed`].
+    pub async fn take_up(&self, head: Head) -> Result<(), Refusal> {
+        let mut last = self.heads.last.lock().await;
+        let edge = self.store.tree().await?;
+        let known = place(head.checkpoint());
+        let proof = self.consistency_of(known.0, edge.size()).await?;
+        verify_consistency(known, (edge.size(), edge.root()), &proof).map_err(|fault| self.doubt(&fault))?;
+        *last = Some(head);
+        Ok(())
+    }
+    /// The newest head that this process signed or took up.
+    pub async fn last_head(&self) -> Option<Head> {
+        self.heads.last.lock().await.clone()
+    }
+    /// Why nothing is appended any more, if so.
+    pub(super) fn undoubted(&self) -> Result<(), Refusal> {
+        match self.heads.doubt.get() {
+            Some(why) => Err(Refusal::LogInDoubt { why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+    /// The receipt of an entry that was appended, with its proof against a head that covers it.
+    pub(super) async fn receipt_under(&self, index: u64, entry: Vec<u8>, growth: &Growth) -> Result<Receipt, Refusal> {
+        let head = self.head_of(growth).await?;
+        let hashes = match growth.inclusion(index) {
+            Some(hashes) if head.checkpoint().size() == growth.after().size() => hashes,
+            _ => self.hashes(&Plan::inclusion(index, head.checkpoint().size())?).await?,
+        };
+        let proof = Proof::new(index, hashes, head)?.to_string();
+        Ok(Receipt { index, entry, proof: Some(proof) })
+    }
+    /// An earlier receipt, with its proof against the newest head.
+    pub(super) async fn proven(&self, receipt: Receipt) -> Result<Receipt, Refusal> {
+        let proof = self.proof_of(receipt.index).await?.to_string();
+        Ok(Receipt { proof: Some(proof), ..receipt })
+    }
+
+    /// The newest head, and the largest that witnesses have cosigned.
+    ///
+    /// # Errors
+    /// [`Refusal::LogInDoubt`], [`Refusal::StoreFailed`], [`Refusal::KeyMissing`].
+    pub async fn checkpoint(&self, _: Permit<GetCheckpoint>) -> Result<Newest, Refusal> {
+        self.newest().await
+    }
+    /// The newest head, and the largest that witnesses have cosigned: for whoever may read the public log.
+    ///
+    /// # Errors
+    /// As [`Exchange::checkpoint`].
+    pub async fn newest(&self) -> Result<Newest, Refusal> {
+        let head = self.head().await?;
+        Ok(Newest { cosigned: self.cosigned(head.checkpoint().size()).await?.into_iter().next(), head })
+    }
+    /// The proof that an entry is in the log, under the newest head.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for an index beyond the log; those of [`Exchange::checkpoint`].
+    pub async fn inclusion(&self, _: Permit<GetInclusionProof>, index: u64) -> Result<Proof, Refusal> {
+        self.proof_of(index).await
+    }
+    /// The head of this size, or the newest, and the proof that it continues the one of the size `old`.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for sizes that the log does not have, or the wrong way round; those of [`Exchange::checkpoint`].
+    pub async fn consistency(
+        &self,
+        _: Permit<GetConsistencyProof>,
+        old: u64,
+        new: Option<u64>,
+    ) -> Result<Continued, Refusal> {
+        self.continued(old, new).await
+    }
+    /// The head of this size, or the newest, and the proof that it continues the one of the size `old`: for the exchange itself, which
+    /// asks witnesses.
+    ///
+    /// # Errors
+    /// As [`Exchange::consistency`].
+    pub async fn continued(&self, old: u64, new: Option<u64>) -> Result<Continued, Refusal> {
+        let head = match new {
+            Some(size) => self.head_at(size).await?,
+            None => self.head().await?,
+        };
+        let proof = self.hashes(&Plan::consistency(old, head.checkpoint().size())?).await?;
+        Ok(Continued { head, proof })
+    }
+    /// Keeps a cosignature of the caller's party on the head of this size.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] if the charter in force gives the party no witness key; [`Refusal::Malformed`] for a line that is none, a
+    /// size that the log does not have, or a time ahead of the clock; [`Refusal::SignatureInvalid`]; those of [`Exchange::checkpoint`].
+    pub async fn submit_cosignature(
+        &self,
+        permit: Permit<SubmitCosignature>,
+        size: u64,
+        line: &str,
+    ) -> Result<(), Refusal> {
+        let standing = self.charter_in_force().await?;
+        let none = || Refusal::not_found("witness key of", permit.party());
+        let cosigner = Cosigner::of_party(standing.party(permit.party())?).ok_or_else(none)?;
+        let lines = SignatureLine::parse_all(line.as_bytes()).unwrap_or_default();
+        let [line] = lines.as_slice() else {
+            return Err(Refusal::malformed("cosignature", "it is not one signature line of a note"));
+        };
+        let head = self.head_at(size).await?;
+        let invalid = |_| Refusal::SignatureInvalid { statement: "cosignature".into() };
+        let time = cosigner.verify(head.note().text(), line).map_err(invalid)?;
+        let latest = self.machine.now().plus(AHEAD_SECONDS).unix();
+        if i64::try_from(time).map_or(true, |time| time > latest) {
+            return Err(Refusal::malformed("cosignature", "its time is ahead of the exchange's clock; set yours"));
+        }
+        self.keep(Cosignature { size, party: permit.party().clone(), line: line.to_string() }).await
+    }
+    /// Keeps a cosignature that was verified.
+    pub(super) async fn keep(&self, cosignature: Cosignature) -> Result<(), Refusal> {
+        Ok(self.store.cosign(cosignature).await?)
+    }
+    /// Heads with cosignatures by the witnesses of the charter in force, of at most this size: the largest first. A head's own line
+    /// comes first, then theirs by party.
+    pub(super) async fn cosigned(&self, most: u64) -> Result<Vec<Head>, Refusal> {
+        let standing = self.charter_in_force().await?;
+        let mut heads: Vec<Head> = Vec::new();
+        for kept in self.store.cosignatures().await?.into_iter().filter(|kept| kept.size <= most) {
+            let cosigner = standing.party(&kept.party).ok().and_then(Cosigner::of_party);
+            let line = SignatureLine::parse_all(kept.line.as_bytes())?.into_iter().next();
+            let (Some(cosigner), Some(line)) = (cosigner, line) else { continue };
+            let known = heads.pop_if(|head| head.checkpoint().size() == kept.size);
+            let head = match known {
+                Some(head) => head,
+                None => self.head_at(kept.size).await?,
+            };
+            // Of a key that has been replaced since, the line does not verify.
+            let counts = cosigner.verify(head.note().text(), &line).is_ok();
+            heads.push(if counts { head.with([line])? } else { head });
+        }
+        heads.retain(|head| head.note().lines().len() > 1);
+        Ok(heads)
+    }
+
+    /// The head of what this commit made, or of more.
+    async fn head_of(&self, growth: &Growth) -> Result<Head, Refusal> {
+        let mut last = self.heads.last.lock().await;
+        let (before, after) = (growth.before(), growth.after());
+        if let Some(head) = last.as_ref().filter(|head| head.checkpoint().size() >= after.size()) {
+            return Ok(head.clone());
+        }
+        let at = last.as_ref().map_or((before.size(), before.root()), |head| place(head.checkpoint()));
+        let proof = match growth.consistency() {
+            Some(proof) if at.0 == before.size() => proof,
+            _ => self.consistency_of(at.0, after.size()).await?,
+        };
+        self.sign_next(&mut last, at, after, &proof).await
+    }
+    /// The newest head: of what the store holds, if this process has signed less.
+    async fn head(&self) -> Result<Head, Refusal> {
+        let mut last = self.heads.last.lock().await;
+        let edge = self.store.tree().await?;
+        if let Some(head) = last.as_ref().filter(|head| head.checkpoint().size() >= edge.size()) {
+            return Ok(head.clone());
+        }
+        let at = last.as_ref().map_or((0, Hash::EMPTY), |head| place(head.checkpoint()));
+        let proof = self.consistency_of(at.0, edge.size()).await?;
+        self.sign_next(&mut last, at, &edge, &proof).await
+    }
+    /// The head of an earlier size, signed once it was found to be a part of the newest.
+    async fn head_at(&self, size: u64) -> Result<Head, Refusal> {
+        let newest = self.head().await?;
+        let at = place(newest.checkpoint());
+        if size == at.0 {
+            return Ok(newest);
+        }
+        if size == 0 || size > at.0 {
+            return Err(Refusal::malformed("size", format!("the log has heads of 1 to {} leaves", at.0)));
+        }
+        let root = self.hashes(&Plan::root(size)?).await?.into_iter().next().unwrap_or(Hash::EMPTY);
+        let proof = self.consistency_of(size, at.0).await?;
+        verify_consistency((size, root), at, &proof).map_err(|fault| self.doubt(&fault))?;
+        self.sign(size, root).await
+    }
+    /// Signs what continues this place, and remembers it.
+    async fn sign_next(
+        &self,
+        last: &mut Option<Head>,
+        at: (u64, Hash),
+        next: &Edge,
+        proof: &[Hash],
+    ) -> Result<Head, Refusal> {
+        self.undoubted()?;
+        verify_consistency(at, (next.size(), next.root()), proof).map_err(|fault| self.doubt(&fault))?;
+        let head = self.sign(next.size(), next.root()).await?;
+        *last = Some(head.clone());
+        Ok(head)
+    }
+    /// Signs with the key that the charter in force names.
+    async fn sign(&self, size: u64, root: Hash) -> Result<Head, Refusal> {
+        let standing = self.charter_in_force().await?;
+        let LogKey { origin, key } = &standing.charter().log;
+        let checkpoint = Checkpoint::new(Origin::parse(origin.as_str())?, size, root)?;
+        Ok(Head::sign(checkpoint, &**self.key("log", key)?)?)
+    }
+    async fn proof_of(&self, index: u64) -> Result<Proof, Refusal> {
+        let head = self.head().await?;
+        let hashes = self.hashes(&Plan::inclusion(index, head.checkpoint().size())?).await?;
+        Ok(Proof::new(index, hashes, head)?)
+    }
+    /// The hashes that must show that what the store holds continues what was signed.
+    async fn consistency_of(&self, old: u64, new: u64) -> Result<Vec<Hash>, Refusal> {
+        let plan = Plan::consistency(old, new).map_err(|fault| self.doubt(&fault))?;
+        self.hashes(&plan).await
+    }
+    async fn hashes(&self, plan: &Plan) -> Result<Vec<Hash>, Refusal> {
+        let mut hashes = self.store.nodes(plan.nodes().collect()).await?.into_iter();
+        // The plan asks for its nodes in the order in which it named them.
+        plan.build(|_| hashes.next().ok_or(Refusal::StoreFailed))
+    }
+    /// Ends all writing.
+    fn doubt(&self, fault: &Fault) -> Refusal {
+        let why = self.heads.doubt.get_or_init(|| fault.to_string());
+        tracing::error!(why, "the log is in doubt: nothing more is written");
+        Refusal::LogInDoubt { why: why.clone() }
+    }
+}
+
+fn place(checkpoint: &Checkpoint) -> (u64, Hash) {
+    (checkpoint.size(), checkpoint.root())
+}
+
+impl From<Fault> for Refusal {
+    /// As what was asked: what is in doubt is told by [`Refusal::LogInDoubt`] where it is found.
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::NotInTree { .. } | Fault::Shrunk { .. } => Self::malformed("index", fault.to_string()),
+            Fault::TooLarge { what, limit } => Self::TooLarge { what: what.into(), limit },
+            fault => Self::Inconsistent { what: fault.to_string() },
+        }
+    }
+}

@@ -356,7 +356,9 @@ async fn follow_readiness(
                 ServingStatus::NotServing
             }
             Err(Refusal::LogInDoubt { .. }) => {
-                readiness.not_ready("the log does not continue what was signed of it; the exchange's own messages say where");
+                readiness.not_ready(
+                    "the log does not continue what was signed of it; the exchange's own messages say where",
+                );
                 ServingStatus::NotServing
             }
             Err(_) => {

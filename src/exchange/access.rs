@@ -73,6 +73,7 @@ rights! {
         GetCheckpoint       [System Official Authority Witness Archivist]
         GetInclusionProof   [System Official Authority Witness Archivist]
         GetConsistencyProof [System Official Authority Witness Archivist]
+        ListDigests         [System Official Authority Witness Archivist]
         SubmitCosignature   [Witness];
 }
 

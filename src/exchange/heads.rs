@@ -10,11 +10,11 @@ use tokio::sync::Mutex;
 
 use super::{
     Exchange,
-    access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, Permit, SubmitCosignature},
+    access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, ListDigests, Permit, SubmitCosignature},
     ports::Cosignature,
 };
 use crate::{
-    domain::{charter::LogKey, refusal::Refusal, view::Receipt},
+    domain::{charter::LogKey, id::Digest, refusal::Refusal, view::Receipt},
     log::{
         Fault,
         checkpoint::{Checkpoint, Head, Origin},
@@ -27,6 +27,9 @@ use crate::{
 
 /// How far the time of a cosignature may lie ahead of the exchange's clock, in seconds.
 const AHEAD_SECONDS: i64 = 300;
+
+/// Most digests that are listed at once.
+pub const DIGESTS_LIMIT: usize = 32_768;
 
 /// What this process has signed of the log.
 #[derive(Default)]
@@ -142,6 +145,17 @@ impl Exchange {
         };
         let proof = self.hashes(&Plan::consistency(old, head.checkpoint().size())?).await?;
         Ok(Continued { head, proof })
+    }
+    /// The digests of the entries from this index on: at most [`DIGESTS_LIMIT`].
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for an index beyond the log's end; [`Refusal::StoreFailed`].
+    pub async fn digests(&self, _: Permit<ListDigests>, start: u64) -> Result<Vec<Digest>, Refusal> {
+        let found = self.store.digests(start, DIGESTS_LIMIT).await?;
+        if found.is_empty() && start > self.store.tree().await?.size() {
+            return Err(Refusal::malformed("start", "is beyond the end of the log"));
+        }
+        Ok(found)
     }
     /// Keeps a cosignature of the caller's party on the head of this size.
     ///

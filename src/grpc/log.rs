@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::call::Desk;
 use crate::{
     domain::refusal::Refusal,
-    exchange::access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, SubmitCosignature},
+    exchange::access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, ListDigests, SubmitCosignature},
     wire::v1::{self, log_service_server::LogService},
 };
 
@@ -44,6 +44,16 @@ impl LogService for Desk {
             let continued = self.exchange.consistency(permit, m.old_size, new).await?;
             let hashes = continued.proof.iter().map(|hash| hash.as_bytes().to_vec()).collect();
             Ok(v1::GetConsistencyProofResponse { checkpoint: continued.head.to_string(), hashes })
+        })
+        .await
+    }
+    async fn list_digests(
+        &self,
+        request: Request<v1::ListDigestsRequest>,
+    ) -> Result<Response<v1::ListDigestsResponse>, Status> {
+        self.call::<ListDigests, _, _, _>(request, |permit, m| async move {
+            let digests = self.exchange.digests(permit, m.start).await?;
+            Ok(v1::ListDigestsResponse { digests: digests.iter().flat_map(|digest| *digest.as_bytes()).collect() })
         })
         .await
     }

@@ -23,8 +23,8 @@ use crate::{
         v1::{
             charter_service_server::CharterServiceServer, communique_service_server::CommuniqueServiceServer,
             content_service_server::ContentServiceServer, event_service_server::EventServiceServer,
-            log_service_server::LogServiceServer,
-            powers_service_server::PowersServiceServer, publication_service_server::PublicationServiceServer,
+            log_service_server::LogServiceServer, powers_service_server::PowersServiceServer,
+            publication_service_server::PublicationServiceServer,
         },
     },
 };

@@ -20,8 +20,8 @@ use crate::{
         time::Time,
     },
     exchange::ports::{
-        Append, AppendError, Begin, COSIGNED_LIMIT, Content, Cosignature, Listing, ListingQuery, NewEntry, NotBegun, Object, Owner, PARTIAL_SECONDS,
-        PARTIALS_LIMIT, ReadFailed, Seal, Stage, Store,
+        Append, AppendError, Begin, COSIGNED_LIMIT, Content, Cosignature, Listing, ListingQuery, NewEntry, NotBegun,
+        Object, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, ReadFailed, Seal, Stage, Store,
     },
     log::tree::{Edge, Hash, Node, Plan, verify_inclusion},
 };

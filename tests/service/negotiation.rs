@@ -336,7 +336,8 @@ async fn rebuilt(world: World) {
             (life.state(), newest.revision, newest.digest(), &newest.parties)
         );
     }
-    let receipt = |index: u64| Receipt { index, entry: log[usize::try_from(index).unwrap()].bytes.clone(), proof: None };
+    let receipt =
+        |index: u64| Receipt { index, entry: log[usize::try_from(index).unwrap()].bytes.clone(), proof: None };
     let mut held: Vec<_> =
         records.values().flat_map(|r| r.grants().values().map(|g| (g.place.index, g.compact.clone()))).collect();
     held.sort();

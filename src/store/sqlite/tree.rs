@@ -50,9 +50,8 @@ pub(super) fn grow(db: &Connection, growth: &mut Growth, entry: Digest) -> Resul
 
 /// Puts the tree as it is in the place of the tree as it was; damage if that is not what is there.
 pub(super) fn replace(db: &Connection, before: &Edge, after: &Edge) -> Result<(), Fault> {
-    let rows = db
-        .prepare_cached("UPDATE tree SET size = ?1, root = ?2 WHERE size = ?3 AND root = ?4")?
-        .execute(params![
+    let rows =
+        db.prepare_cached("UPDATE tree SET size = ?1, root = ?2 WHERE size = ?3 AND root = ?4")?.execute(params![
             integer(after.size()),
             after.root().as_bytes(),
             integer(before.size()),

@@ -56,7 +56,7 @@ pub fn charter(parties: &[(&str, u64)]) -> Charter {
             trust_domain: format!("{id}.example").parse().unwrap(),
             authority: public(&format!("authority of {id}")),
             quorum: *quorum,
-            witness: None,
+            witness: Some(public(&format!("witness of {id}"))),
         })
         .collect();
     parties.sort_by(|a, b| a.id.cmp(&b.id));

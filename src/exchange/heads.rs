@@ -38,6 +38,9 @@ pub(super) struct Heads {
     last: Mutex<Option<Head>>,
     /// Why nothing more is signed, and thus nothing more appended. There is no way back but a new start.
     doubt: OnceLock<String>,
+    /// How many were signed.
+    #[cfg(test)]
+    pub(super) signed: std::sync::atomic::AtomicU64,
 }
 
 /// A head, and the hashes that show that it continues another one.
@@ -214,26 +217,28 @@ impl Exchange {
     async fn head_of(&self, growth: &Growth) -> Result<Head, Refusal> {
         let mut last = self.heads.last.lock().await;
         let (before, after) = (growth.before(), growth.after());
-        if let Some(head) = last.as_ref().filter(|head| head.checkpoint().size() >= after.size()) {
-            return Ok(head.clone());
-        }
         let at = last.as_ref().map_or((before.size(), before.root()), |head| place(head.checkpoint()));
-        let proof = match growth.consistency() {
-            Some(proof) if at.0 == before.size() => proof,
-            _ => self.consistency_of(at.0, after.size()).await?,
-        };
-        self.sign_next(&mut last, at, after, &proof).await
-    }
-    /// The newest head: of what the store holds, if this process has signed less.
-    async fn head(&self) -> Result<Head, Refusal> {
-        let mut last = self.heads.last.lock().await;
-        let edge = self.store.tree().await?;
-        if let Some(head) = last.as_ref().filter(|head| head.checkpoint().size() >= edge.size()) {
-            return Ok(head.clone());
+        match growth.consistency() {
+            Some(proof) if at.0 == before.size() => self.sign_next(&mut last, after, &proof).await,
+            // Another commit was quicker to ask.
+            _ => {
+                let head = self.head_now(&mut last).await?;
+                let (of, at) = ((after.size(), after.root()), place(head.checkpoint()));
+                let proof = self.consistency_of(of.0, at.0).await?;
+                verify_consistency(of, at, &proof).map_err(|fault| self.doubt(&fault))?;
+                Ok(head)
+            }
         }
-        let at = last.as_ref().map_or((0, Hash::EMPTY), |head| place(head.checkpoint()));
-        let proof = self.consistency_of(at.0, edge.size()).await?;
-        self.sign_next(&mut last, at, &edge, &proof).await
+    }
+    /// The newest head.
+    async fn head(&self) -> Result<Head, Refusal> {
+        self.head_now(&mut *self.heads.last.lock().await).await
+    }
+    /// The head of what the store holds now: signed, if this process has signed less.
+    async fn head_now(&self, last: &mut Option<Head>) -> Result<Head, Refusal> {
+        let edge = self.store.tree().await?;
+        let proof = self.consistency_of(last.as_ref().map_or(0, |head| head.checkpoint().size()), edge.size()).await?;
+        self.sign_next(last, &edge, &proof).await
     }
     /// The head of an earlier size, signed once it was found to be a part of the newest.
     async fn head_at(&self, size: u64) -> Result<Head, Refusal> {
@@ -248,27 +253,30 @@ impl Exchange {
         let root = self.hashes(&Plan::root(size)?).await?.into_iter().next().unwrap_or(Hash::EMPTY);
         let proof = self.consistency_of(size, at.0).await?;
         verify_consistency((size, root), at, &proof).map_err(|fault| self.doubt(&fault))?;
-        self.sign(size, root).await
+        self.sign((size, root)).await
     }
-    /// Signs what continues this place, and remembers it.
-    async fn sign_next(
-        &self,
-        last: &mut Option<Head>,
-        at: (u64, Hash),
-        next: &Edge,
-        proof: &[Hash],
-    ) -> Result<Head, Refusal> {
+    /// Signs what continues the last head, and remembers it.
+    async fn sign_next(&self, last: &mut Option<Head>, next: &Edge, proof: &[Hash]) -> Result<Head, Refusal> {
         self.undoubted()?;
-        verify_consistency(at, (next.size(), next.root()), proof).map_err(|fault| self.doubt(&fault))?;
-        let head = self.sign(next.size(), next.root()).await?;
+        let next = (next.size(), next.root());
+        if let Some(head) = last {
+            let at = place(head.checkpoint());
+            verify_consistency(at, next, proof).map_err(|fault| self.doubt(&fault))?;
+            if at == next {
+                return Ok(head.clone());
+            }
+        }
+        let head = self.sign(next).await?;
         *last = Some(head.clone());
         Ok(head)
     }
     /// Signs with the key that the charter in force names.
-    async fn sign(&self, size: u64, root: Hash) -> Result<Head, Refusal> {
+    async fn sign(&self, (size, root): (u64, Hash)) -> Result<Head, Refusal> {
         let standing = self.charter_in_force().await?;
         let LogKey { origin, key } = &standing.charter().log;
         let checkpoint = Checkpoint::new(Origin::parse(origin.as_str())?, size, root)?;
+        #[cfg(test)]
+        self.heads.signed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Ok(Head::sign(checkpoint, &**self.key("log", key)?)?)
     }
     async fn proof_of(&self, index: u64) -> Result<Proof, Refusal> {

@@ -1,5 +1,6 @@
 //! The use cases over a log and content in memory.
 
+mod heads;
 mod histories;
 
 use std::{

@@ -237,13 +237,15 @@ fn it_opens_with_the_last_initial_and_completes_with_the_last_signature() {
 #[test]
 fn one_holder_fills_one_seat_whatever_keys() {
     let mut world = World::new(&[("aa", 2), ("bb", 1)]);
+    let first = world.grant_of("aa", "a1");
     let mut second = world.powers("aa", "a1");
     second.key = public("a second key of a1");
-    let second = world.grant(second).unwrap();
     world.propose().unwrap();
     world.open();
-    world.submit(world.act(ActKind::Sign, "aa", "a1")).unwrap();
-    let again = Act { time: world.now.plus(1), ..world.act(ActKind::Sign, "aa", "a1") };
+    let second = world.grant(second).unwrap();
+    let signs = Act { grant: first, ..world.act(ActKind::Sign, "aa", "a1") };
+    world.submit(signs.clone()).unwrap();
+    let again = Act { time: world.now.plus(1), ..signs };
     assert_eq!(world.submit(again).unwrap_err().reason(), "SEAT_TAKEN");
     let other_key = Act { grant: second, ..world.act(ActKind::Sign, "aa", "a1") };
     let signed = Statement::sign(other_key, &key("a second key of a1")).unwrap();

@@ -1,0 +1,209 @@
+//! Heads and proofs, and a store that shows another past.
+
+use super::*;
+use crate::{
+    exchange::access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, ListDigests, SubmitCosignature},
+    log::{
+        Fault,
+        checkpoint::{Checkpoint, Head, Log, Origin},
+        cosignature::{Cosigner, cosign},
+        proof::Proof,
+        tree::verify_consistency,
+    },
+};
+
+/// An exchange with one draft of North.
+async fn drafted() -> (House, Receipt) {
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.upload("north", house.world.id, TEXT).await;
+    let receipt = house.propose(&house.world.manifest()).await.unwrap();
+    (house, receipt)
+}
+
+async fn log_of(house: &House) -> Log {
+    Log::of_charter(&house.exchange.charter_in_force().await.unwrap().charter().log).unwrap()
+}
+
+/// What the proof of a receipt shows, verified.
+async fn shown(house: &House, receipt: &Receipt) -> Result<Head, Fault> {
+    let proof = Proof::parse(receipt.proof.as_ref().unwrap().as_bytes()).unwrap();
+    assert_eq!(proof.index(), receipt.index);
+    proof.verify(Hash::of_entry(Digest::of(&receipt.entry)), &log_of(house).await)
+}
+
+async fn newest(house: &House) -> Head {
+    house.exchange.newest().await.unwrap().head
+}
+
+#[tokio::test]
+async fn every_answer_proves_its_entry_and_a_repeat_does_so_under_the_newest_head() {
+    let (mut house, first) = drafted().await;
+    let head = shown(&house, &first).await.unwrap();
+    assert_eq!(head.checkpoint().size(), first.index + 1);
+    let manifest = house.world.manifest();
+    let acted = house.submit(ActKind::Initial, "north").await.unwrap();
+    assert_eq!(shown(&house, &acted).await.unwrap().checkpoint().size(), acted.index + 1);
+    let again = house.propose(&manifest).await.unwrap();
+    assert_eq!((again.index, &again.entry), (first.index, &first.entry));
+    assert_eq!(shown(&house, &again).await.unwrap().checkpoint().size(), acted.index + 1);
+    let wrong = Receipt { entry: acted.entry, ..again };
+    assert_eq!(shown(&house, &wrong).await, Err(Fault::NotIncluded { index: first.index, size: acted.index + 1 }));
+}
+
+#[tokio::test]
+async fn publication_answers_with_its_proof() {
+    let house = House::complete().await;
+    let permit = House::permit::<PublishCommunique>("north");
+    let view = house.exchange.publish(permit, house.world.id).await.unwrap();
+    assert!(shown(&house, &view.receipt).await.unwrap().checkpoint().size() > view.receipt.index);
+}
+
+#[tokio::test]
+async fn any_entry_and_any_two_heads_are_proven() {
+    let house = House::complete().await;
+    let exchange = &house.exchange;
+    let head = newest(&house).await;
+    let size = head.checkpoint().size();
+    let digests = exchange.digests(House::permit::<ListDigests>("south"), 0).await.unwrap();
+    assert_eq!(digests.len() as u64, size);
+    for (index, digest) in (0..).zip(&digests) {
+        let proof = exchange.inclusion(House::permit::<GetInclusionProof>("south"), index).await.unwrap();
+        assert_eq!(proof.verify(Hash::of_entry(*digest), &log_of(&house).await).unwrap(), head);
+    }
+    let at = |head: &Head| (head.checkpoint().size(), head.checkpoint().root());
+    let ask = |old, new| exchange.consistency(House::permit::<GetConsistencyProof>("south"), old, new);
+    for old in 1..size {
+        let early = ask(0, Some(old)).await.unwrap().head;
+        for (new, wanted) in [(None, size), (Some(old + 1), old + 1)] {
+            let later = ask(old, new).await.unwrap();
+            assert_eq!(later.head.checkpoint().size(), wanted);
+            verify_consistency(at(&early), at(&later.head), &later.proof).unwrap();
+        }
+    }
+    let beyond = exchange.inclusion(House::permit::<GetInclusionProof>("south"), size).await;
+    let asked = [ask(size + 1, None).await, ask(1, Some(size + 1)).await, ask(2, Some(1)).await];
+    let reasons = asked.into_iter().map(|answer| answer.unwrap_err().reason());
+    assert!(reasons.chain([beyond.unwrap_err().reason()]).all(|reason| reason == "MALFORMED"));
+    assert_eq!(exchange.digests(House::permit::<ListDigests>("south"), size).await, Ok(vec![]));
+    let refused = exchange.digests(House::permit::<ListDigests>("south"), size + 1).await;
+    assert_eq!(refused.map_err(|refusal| refusal.reason()), Err("MALFORMED"));
+    assert_eq!(exchange.ready().await, Ok(()), "wrong questions put nothing in doubt");
+}
+
+/// Each way in which a store can show another past than the one that was signed.
+#[tokio::test]
+async fn a_log_that_does_not_continue_what_was_signed_ends_all_writing() {
+    let lies: [fn(&mut Vec<Stored>); 4] = [
+        |log| log.truncate(log.len() - 1),
+        |log| log.swap(1, 2),
+        |log| log[0].digest = Digest::of(b"another"),
+        |log| {
+            let last = log.len() - 1;
+            log[last].digest = Digest::of(b"another")
+        },
+    ];
+    for (n, lie) in lies.into_iter().enumerate() {
+        let (mut house, _) = drafted().await;
+        house.submit(ActKind::Initial, "north").await.unwrap();
+        let signed = newest(&house).await;
+        lie(&mut house.memory.log.lock().unwrap());
+        let refused = house.submit(ActKind::Initial, "south").await;
+        assert_eq!(refused.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"), "lie {n}");
+        let length = house.memory.log.lock().unwrap().len();
+        let refused = house.submit(ActKind::Initial, "south").await;
+        assert_eq!(refused.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"), "lie {n}");
+        assert_eq!(house.memory.log.lock().unwrap().len(), length, "lie {n}: nothing more is written");
+        assert_eq!(house.exchange.ready().await.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"));
+        assert_eq!(house.exchange.last_head().await, Some(signed), "lie {n}: nothing more is signed");
+    }
+}
+
+#[tokio::test]
+async fn a_new_process_continues_the_last_head_or_writes_nothing() {
+    let (mut house, _) = drafted().await;
+    let signed = newest(&house).await;
+    house.submit(ActKind::Initial, "north").await.unwrap();
+    let again = || {
+        let keys = ["log", "depositary"].map(|name| Arc::new(key(name)) as Arc<dyn Signer>).into();
+        let (store, content) = (house.memory.clone(), house.memory.clone());
+        Exchange::new(store, content, house.machine.clone(), keys, Arc::default())
+    };
+    let exchange = again();
+    exchange.take_up(signed.clone()).await.unwrap();
+    assert_eq!(exchange.newest().await.unwrap().head, newest(&house).await);
+    house.memory.log.lock().unwrap().truncate(signed.checkpoint().size() as usize - 1);
+    let exchange = again();
+    assert_eq!(exchange.take_up(signed).await.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"));
+    assert_eq!(exchange.ready().await.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"));
+}
+
+#[tokio::test]
+async fn a_head_is_signed_once_for_all_that_shared_a_commit() {
+    let (house, _) = drafted().await;
+    let stream = StreamId::Remarks(house.world.id);
+    let mut position = Position::default();
+    let entries = (0..3).map(|seq| {
+        let entry = Entry {
+            documents: vec![],
+            files: None,
+            kind: Kind::Remark,
+            previous: position.last,
+            salt: Salt::new([0; 32]),
+            seq,
+            statements: vec![],
+            stream: stream.clone(),
+            time: noon(),
+        };
+        let bytes = json::encode(&entry);
+        position.advance(&entry, Digest::of(&bytes)).unwrap();
+        NewEntry { entry, bytes, objects: vec![] }
+    });
+    let append = Append { expect: vec![], entries: entries.collect(), listing: None };
+    let growth = house.memory.append(append).await.unwrap().growth;
+    let first = growth.before().size();
+    let signed = house.exchange.heads.signed.load(Ordering::Relaxed);
+    for index in first..first + 3 {
+        house.exchange.receipt_under(index, vec![], &growth).await.unwrap();
+    }
+    assert_eq!(house.exchange.heads.signed.load(Ordering::Relaxed), signed + 1);
+}
+
+#[tokio::test]
+async fn cosignatures_are_the_witnesses_own_and_stand_with_their_head() {
+    let (house, _) = drafted().await;
+    let exchange = &house.exchange;
+    let head = newest(&house).await;
+    let size = head.checkpoint().size();
+    let standing = exchange.charter_in_force().await.unwrap();
+    let north = Cosigner::of_party(standing.party(&party("north")).unwrap()).unwrap();
+    let now = house.exchange.now().unix() as u64;
+    let line = |key: &dyn Signer, head: &Head, time| cosign(head, north.hint().name(), time, key).unwrap().to_string();
+    let submit = async |of: &str, size, line: &str| {
+        let permit = Permit::<SubmitCosignature>::ask(&party(of), Role::Witness).unwrap();
+        exchange.submit_cosignature(permit, size, line).await.map_err(|refusal| refusal.reason())
+    };
+    let witness = key("witness of north");
+    let good = line(&witness, &head, now);
+    let root = head.checkpoint().root();
+    let other = Origin::parse("other.example/log").unwrap();
+    let other = Head::sign(Checkpoint::new(other, size, root).unwrap(), &key("log")).unwrap();
+    for (of, size, line, reason) in [
+        ("north", size, line(&key("north"), &head, now), "SIGNATURE_INVALID"),
+        ("south", size, good.clone(), "SIGNATURE_INVALID"),
+        ("north", size, line(&witness, &other, now), "SIGNATURE_INVALID"),
+        ("north", size - 1, good.clone(), "SIGNATURE_INVALID"),
+        ("north", size + 1, good.clone(), "MALFORMED"),
+        ("north", 0, good.clone(), "MALFORMED"),
+        ("north", size, line(&witness, &head, now + 301), "MALFORMED"),
+        ("north", size, good.repeat(2), "MALFORMED"),
+        ("north", size, String::new(), "MALFORMED"),
+    ] {
+        assert_eq!(submit(of, size, &line).await, Err(reason), "{of} {size} {line}");
+    }
+    assert_eq!(exchange.newest().await.unwrap().cosigned, None);
+    assert_eq!(submit("north", size, &line(&witness, &head, now + 300)).await, Ok(()));
+    let permit = House::permit::<GetCheckpoint>("south");
+    let cosigned = exchange.checkpoint(permit).await.unwrap().cosigned.unwrap();
+    assert_eq!(cosigned.checkpoint(), head.checkpoint());
+    assert_eq!(north.time_in(cosigned.note()), Ok(Some(now + 300)));
+}

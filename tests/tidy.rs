@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("log", &["domain"]),
     ("observe", &[]),
-    ("package", &["domain"]),
+    ("package", &["domain", "log"]),
     ("pki", &["domain"]),
     ("exchange", &["domain", "package", "pki", "observe"]),
     ("store", &["domain", "exchange"]),

@@ -207,8 +207,21 @@ pub struct Stage(pub u64);
 pub enum Seal {
     /// Content of a communiqué, for its uploader.
     Upload(Owner),
-    /// The package of a published communiqué.
-    Package(CommuniqueId),
+    /// The package of a published communiqué, with evidence by so many witnesses. It takes the place of the one before.
+    Package(CommuniqueId, u64),
+    /// The package of a published communiqué as it lies in that of what corrects it, without proofs.
+    Original(CommuniqueId),
+}
+
+/// A package that was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Package {
+    /// Of its bytes.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+    /// How many witnesses its evidence shows.
+    pub witnesses: u64,
 }
 
 /// An upload that is to begin, or to go on from the bytes that are kept of it.
@@ -296,8 +309,10 @@ pub trait Content: Send + Sync + 'static {
     /// Erases everything that anybody uploaded for this communiqué, sealed or kept, but for what another communiqué holds too.
     /// Durable on return; nothing left is no error.
     async fn purge(&self, communique: CommuniqueId) -> Result<(), ReadFailed>;
-    /// Digest and size of a communiqué's package, once sealed.
-    async fn package(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed>;
+    /// A communiqué's package, once sealed.
+    async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed>;
+    /// Digest and size of a communiqué's package as it lies in another, once sealed.
+    async fn original(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed>;
     /// At most `most` bytes from this offset on; empty at the end, `None` if there is no such content.
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed>;
 }

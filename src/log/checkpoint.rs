@@ -3,7 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    Fault, lines,
+    Fault,
+    cosignature::Cosigner,
+    lines,
     note::{KeyName, Note, SignatureLine, Verifier},
     tree::{Hash, verify_consistency},
 };
@@ -263,6 +265,22 @@ impl Head {
     pub fn with(mut self, lines: impl IntoIterator<Item = SignatureLine>) -> Result<Self, Fault> {
         lines.into_iter().try_for_each(|line| self.note.push(line))?;
         Ok(self)
+    }
+    /// The head as it is archived: its signature by the log's key first, then the latest cosignature by each of these, in their order,
+    /// and no other line. Lines of theirs that do not count are left out like those of strangers.
+    ///
+    /// # Errors
+    /// [`Fault::Unsigned`] without a signature by one of the log's keys.
+    pub fn archived<'a>(&self, log: &Log, cosigners: impl IntoIterator<Item = &'a Cosigner>) -> Result<Self, Fault> {
+        let text = self.note.text();
+        let by_log = log.keys.iter().find_map(|key| self.note.lines_of(key.hint()).find(|line| key.verifies(text, line)));
+        let mut lines = vec![by_log.ok_or_else(|| Fault::Unsigned { origin: log.origin.to_string() })?.clone()];
+        for cosigner in cosigners {
+            let moment = |line: &&SignatureLine| cosigner.moment(text, line).ok();
+            let counted = self.note.lines_of(cosigner.hint()).filter(|line| moment(line).is_some());
+            lines.extend(counted.max_by_key(moment).cloned());
+        }
+        Ok(Self { note: self.note.with_lines(lines), checkpoint: self.checkpoint.clone() })
     }
     /// As text that others verify again.
     #[must_use]

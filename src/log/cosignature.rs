@@ -13,7 +13,10 @@ use super::{
 };
 use crate::domain::{
     charter::Party,
+    id::PartyId,
     key::{PublicKey, Signer},
+    succession::Standing,
+    time::Time,
 };
 
 /// Latest time of a cosignature, in seconds since 1970 began: 2^63 − 1 ("Format").
@@ -34,11 +37,16 @@ impl Cosigner {
     pub fn new(name: KeyName, key: PublicKey) -> Self {
         Self { hint: KeyHint::new(name, Self::KIND, &key), key }
     }
-    /// A party's witness: the key that the charter gives it, under the name `<trust domain>/witness`; none if it runs no witness.
+    /// The witness of a party, as its charter names it: `witness` under the name `<trust domain>/witness`. None for a party that has
+    /// none, or whose name would be over [`super::note::NAME_LIMIT`].
     #[must_use]
     pub fn of_party(party: &Party) -> Option<Self> {
         let name = KeyName::parse(&format!("{}/witness", party.trust_domain)).ok()?;
         Some(Self::new(name, party.witness?))
+    }
+    /// The witnesses of all parties under this charter, by party: of who is absent there is none, since the others put its key there.
+    pub fn of_parties(charter: &Standing) -> impl Iterator<Item = (&PartyId, Self)> {
+        charter.parties().filter_map(|party| Some((&party.id, Self::of_party(party)?)))
     }
     /// Name and id of its signature lines.
     #[must_use]
@@ -71,7 +79,21 @@ impl Cosigner {
             let ours = *line.hint() == self.hint && time <= TIMESTAMP_LIMIT;
             (ours && self.key.verifies(&message(time, text), signature)).then_some(time)
         });
-        time.ok_or_else(|| Fault::SignatureInvalid { name: self.hint.name().to_string() })
+        time.ok_or_else(|| self.invalid())
+    }
+    /// Verifies one line as [`Cosigner::verify`] does, and that its time is one that is written elsewhere too: not 0, which would say
+    /// that none is meant, and within the years that a [`Time`] has.
+    ///
+    /// # Errors
+    /// [`Fault::SignatureInvalid`].
+    pub fn moment(&self, text: &str, line: &SignatureLine) -> Result<Time, Fault> {
+        let seconds = i64::try_from(self.verify(text, line)?).unwrap_or_default();
+        let time = Time::from_unix(seconds);
+        if seconds > 0 && time.unix() == seconds { Ok(time) } else { Err(self.invalid()) }
+    }
+
+    fn invalid(&self) -> Fault {
+        Fault::SignatureInvalid { name: self.hint.name().to_string() }
     }
 }
 impl FromStr for Cosigner {

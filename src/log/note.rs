@@ -249,6 +249,10 @@ impl Note {
         self.lines.push(line);
         Ok(())
     }
+    /// The same text with these lines, some of its own.
+    pub(super) fn with_lines(&self, lines: Vec<SignatureLine>) -> Self {
+        Self { text: self.text.clone(), lines }
+    }
     /// Whether this key signed it.
     ///
     /// # Errors
@@ -256,7 +260,7 @@ impl Note {
     pub fn is_signed_by(&self, verifier: &Verifier) -> Result<bool, Fault> {
         let mut signed = false;
         for line in self.lines_of(&verifier.hint) {
-            if !verifier.key.verifies(self.text.as_bytes(), &line.signature) {
+            if !verifier.verifies(&self.text, line) {
                 return Err(Fault::SignatureInvalid { name: verifier.hint.name.to_string() });
             }
             signed = true;
@@ -324,6 +328,11 @@ impl Verifier {
     #[must_use]
     pub fn key(&self) -> PublicKey {
         self.key
+    }
+    /// Whether this line is its signature over the text of a note.
+    #[must_use]
+    pub fn verifies(&self, text: &str, line: &SignatureLine) -> bool {
+        line.hint == self.hint && self.key.verifies(text.as_bytes(), &line.signature)
     }
 }
 impl FromStr for Verifier {

@@ -50,22 +50,9 @@ impl Proof {
     /// # Errors
     /// [`Fault::Malformed`], [`Fault::TooLarge`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        let refuse = |problem: &str| Fault::malformed("a proof", problem);
-        let text = lines::text(bytes, "a proof, in bytes,", PROOF_LIMIT)?;
-        let (head, note) =
-            text.split_once("\n\n").ok_or_else(|| refuse("it has no empty line before its checkpoint"))?;
-        let mut lines = head.split('\n');
-        if lines.next() != Some(HEADER) {
-            return Err(refuse("its first line does not name the format"));
-        }
-        let mut line = lines.next().unwrap_or_default();
-        let extra = line.strip_prefix("extra ").map(read_extra).transpose()?;
-        if extra.is_some() {
-            line = lines.next().unwrap_or_default();
-        }
-        let index = line.strip_prefix("index ").and_then(lines::decimal).ok_or_else(|| refuse("it names no index"))?;
-        let hashes = lines::hashes(lines, HASHES, INCLUSION_LIMIT)?;
-        Ok(Self { extra, index, hashes, checkpoint: Unverified::parse(note.as_bytes())? })
+        let (path, note) = Path::parse(bytes)?;
+        let Path { extra, index, hashes } = path;
+        Ok(Self { extra, index, hashes, checkpoint: Unverified::parse(note)? })
     }
     /// Extra data of the application: signed by nobody. Evidence of a package has none.
     #[must_use]
@@ -108,6 +95,47 @@ impl fmt::Display for Proof {
         writeln!(f, "index {}", self.index)?;
         self.hashes.iter().try_for_each(|hash| writeln!(f, "{hash}"))?;
         write!(f, "\n{}", self.checkpoint.note())
+    }
+}
+
+/// A proof without its checkpoint: where the entry is, and what leads from it to the root.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Path {
+    /// As in [`Proof::extra`].
+    pub extra: Option<Vec<u8>>,
+    /// As in [`Proof::index`].
+    pub index: u64,
+    /// As in [`Proof::hashes`].
+    pub hashes: Vec<Hash>,
+}
+
+impl Path {
+    /// Parses a proof up to its checkpoint, whose bytes it answers as they are: of many proofs with one checkpoint, that is judged
+    /// once.
+    ///
+    /// # Errors
+    /// [`Fault::Malformed`], [`Fault::TooLarge`].
+    pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Fault> {
+        let refuse = |problem: &str| Fault::malformed("a proof", problem);
+        if bytes.len() > PROOF_LIMIT {
+            return Err(Fault::TooLarge { what: "a proof, in bytes,", limit: PROOF_LIMIT as u64 });
+        }
+        let end = bytes.windows(2).position(|pair| pair == b"\n\n");
+        let (path, note) = end
+            .and_then(|end| Some((bytes.get(..end)?, bytes.get(end + 2..)?)))
+            .ok_or_else(|| refuse("it has no empty line before its checkpoint"))?;
+        let mut lines = lines::text(path, "a proof, in bytes,", PROOF_LIMIT)?.split('\n');
+        if lines.next() != Some(HEADER) {
+            return Err(refuse("its first line does not name the format"));
+        }
+        let mut line = lines.next().unwrap_or_default();
+        let extra = line.strip_prefix("extra ").map(read_extra).transpose()?;
+        if extra.is_some() {
+            line = lines.next().unwrap_or_default();
+        }
+        let index = line.strip_prefix("index ").and_then(lines::decimal).ok_or_else(|| refuse("it names no index"))?;
+        let hashes = lines::hashes(lines, HASHES, INCLUSION_LIMIT)?;
+        Ok((Self { extra, index, hashes }, note))
     }
 }
 

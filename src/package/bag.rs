@@ -37,6 +37,8 @@ pub const MANIFEST_PATH: &str = "data/communique.json";
 pub const README_PATH: &str = "data/README.txt";
 /// Path of the depositary's certified copy.
 pub const CERTIFIED_PATH: &str = "evidence/certified-copy.jws";
+/// Path of the time stamp of the `published` entry, if there is one.
+pub const STAMP_PATH: &str = "evidence/published.tsr";
 
 /// The bag's one folder.
 #[must_use]
@@ -52,6 +54,11 @@ pub fn charter_path(version: u64) -> String {
 #[must_use]
 pub fn entry_path(index: u64) -> String {
     format!("data/entries/{index}.json")
+}
+/// Path of the proof that the entry of this index is in the log.
+#[must_use]
+pub fn proof_path(index: u64) -> String {
+    format!("evidence/{index}.{}", crate::log::proof::EXTENSION)
 }
 /// Path of a statement.
 #[must_use]
@@ -151,13 +158,14 @@ impl PartHasher {
     }
 }
 
-/// The six tag files, in the order of [`TAG_FILES`]. `payload` is every file of `data/` by path.
+/// The six tag files, in the order of [`TAG_FILES`]. `payload` is every file of `data/` by path, `evidence` every one of
+/// `evidence/`.
 #[must_use]
 pub fn tag_files(
     manifest: &Manifest,
     published: Time,
     payload: &BTreeMap<String, PartDigests>,
-    certified: &[u8],
+    evidence: &BTreeMap<String, PartDigests>,
 ) -> Vec<(&'static str, Vec<u8>)> {
     let [bagit, info, sha256, sha512, tags256, tags512] = TAG_FILES;
     let listed = |files: &BTreeMap<String, PartDigests>, digest: fn(&PartDigests) -> String| {
@@ -176,7 +184,7 @@ pub fn tag_files(
     ];
     let mut tags: BTreeMap<String, PartDigests> =
         made.iter().map(|(path, bytes)| ((*path).to_owned(), PartDigests::of(bytes))).collect();
-    tags.insert(CERTIFIED_PATH.to_owned(), PartDigests::of(certified));
+    tags.extend(evidence.iter().map(|(path, digests)| (path.clone(), *digests)));
     made.push((tags256, listed(&tags, by256)));
     made.push((tags512, listed(&tags, by512)));
     made

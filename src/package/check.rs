@@ -35,13 +35,13 @@ checks! {
         "all files lie under one folder `communique-<id>`, id as in the manifest: the six tag files, then `data/` by path, then `evidence/`";
     /// Everything is there.
     FileMissing = "FILE-MISSING"
-        "every file of the layout is there, and every document and statement that an entry names";
+        "every file of the layout is there, every document and statement that an entry names, and a proof for every entry";
     /// The manifest.
     Manifest = "MANIFEST"
         "`data/communique.json` is a manifest in canonical form, within all bounds";
     /// Nothing else is there.
     FileExtra = "FILE-EXTRA"
-        "there is no file beyond the layout, no document or statement that no entry names, no full powers that no act names, no revocation of others, no earlier declaration that no signature names, no charter that did not come into force";
+        "there is no file beyond the layout, no document or statement that no entry names, no full powers that no act names, no revocation of others, no earlier declaration that no signature names, no charter that did not come into force, no proof of an entry that is not here";
     /// The original.
     Rectifies = "RECTIFIES"
         "where the manifest corrects another document, the package of that one is whole, verifies by itself, is the one that the manifest names, and is of the same log and charters";
@@ -96,6 +96,15 @@ checks! {
     /// The certified copy.
     CertifiedCopy = "CERTIFIED-COPY"
         "the depositary's key attests exactly this manifest, this `published` entry, its index and its time";
+    /// The proofs of entries.
+    LogProof = "LOG-PROOF"
+        "each `evidence/<index>.tlog-proof` is a proof in its one form, carries the same checkpoint as all others, and leads from the entry of this index to its root";
+    /// The head of the log.
+    LogHead = "LOG-HEAD"
+        "the checkpoint is of the log that the newest charter names, in its one form, and signed by that log's key";
+    /// The head's cosignatures.
+    Witness = "WITNESS"
+        "what follows the log's signature are cosignatures that verify, by witnesses of parties under the newest charter, in order of parties, one each";
     /// Texts, byte for byte.
     TextDigest = "TEXT-DIGEST"
         "each text has the size and digest that the manifest names";

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     check::Check,
+    evidence::LogFound,
     replay::Replay,
     write::{self, Contents},
 };
@@ -22,9 +23,10 @@ use crate::domain::{
 };
 
 /// What no package proves, whatever the verdict.
-pub const NOT_PROVEN: [&str; 3] = [
+pub const NOT_PROVEN: [&str; 4] = [
     "later charters, revocations and rectifications are unknown to a package",
-    "that nothing else was logged until then, such as other acts, adoptions and revocations, is the exchange's word",
+    "that these entries are in the log is proven; that nothing else was logged, such as other acts, adoptions and revocations, is the exchange's word",
+    "without witnesses of parties that one trusts, the log may be one that the exchange shows to nobody else",
     "escrow and embargo are promises of the depositary",
 ];
 
@@ -151,8 +153,8 @@ pub struct Findings {
     pub releases: Vec<Release>,
     /// What it corrects, verified from its own package.
     pub original: Option<Box<Findings>>,
-    /// How many witnesses the charter wants. This version of the package carries none.
-    pub witnesses_wanted: u64,
+    /// What is shown of the log. None of an original: what is proven of that is proven with the whole.
+    pub log: Option<LogFound>,
 }
 
 /// A charter that came into force.
@@ -370,7 +372,7 @@ impl Findings {
             published_entry: published.entry,
             releases: releases.collect::<Option<_>>()?,
             original: original.map(Box::new),
-            witnesses_wanted: charter.charter().witnesses,
+            log: None,
         })
     }
     /// Says which version the reader's fingerprint is of; the originals are of the same charters.
@@ -428,6 +430,12 @@ impl Findings {
             })
         };
         let charter = |c: &CharterFound| json!({ "version": c.version, "fingerprint": c.fingerprint, "since": c.since, "absent": c.absent });
+        let log = |l: &LogFound| json!({ "origin": l.origin, "size": l.size, "root": l.root.to_string() });
+        let witnesses = |l: &LogFound| {
+            let parties: Vec<_> =
+                l.witnesses.iter().map(|w| json!({ "party": w.party, "time": w.time })).collect();
+            json!({ "wanted": l.wanted, "found": parties.len(), "parties": parties })
+        };
         let release = |r: &Release| with(deed(&r.deed), json!({ "party": r.party }));
         json!({
             "communique": self.communique,
@@ -452,7 +460,9 @@ impl Findings {
             "published_entry": self.published_entry,
             "releases": self.releases.iter().map(release).collect::<Vec<_>>(),
             "rectifies": self.original.as_ref().map(|o| o.to_json()),
-            "witnesses": { "wanted": self.witnesses_wanted, "found": 0 },
+            "log": self.log.as_ref().map(log),
+            "witnesses": self.log.as_ref().map(witnesses),
+            "timestamp": self.log.as_ref().map(|l| l.stamped),
         })
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     bag::{self, PartDigests, PartHasher},
     check::{Check, Failure},
+    evidence::{self, LogFound, PROOF_LIMIT, STAMP_LIMIT},
     known::Known,
     replay::{self, Indexed},
     verdict::{CharterFound, Findings, Verdict},
@@ -30,7 +31,7 @@ use crate::domain::{
     powers::Revocation,
     refusal::Refusal,
     statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
-    succession::Charters,
+    succession::{Charters, Standing},
     text::{self, RULES, TEXT_LIMIT},
     time::Time,
 };
@@ -150,9 +151,10 @@ impl Shown {
 }
 
 fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize) -> Result<Whole, Stop> {
+    let outermost = depth == 0;
     let mut bag = Bag::open(reader)?;
     let manifest = bag.manifest()?;
-    let files = bag.sorted(&manifest)?;
+    let files = bag.sorted(&manifest, outermost)?;
     // The original first, before anything else of this package is held in memory.
     let original = match &manifest.rectifies {
         Some(rectifies) => Some(bag.original(rectifies, known, depth)?),
@@ -190,20 +192,24 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
     if !contents.lists(&payload, published.entry.files.as_deref().unwrap_or_default()) {
         return Err(Check::PublishedList.fails("the list is not that of the files that are here").into());
     }
-    let certified = bag.certified(&contents, &replay, published)?;
+    let time = published.entry.time;
+    let newest = replay.charters.in_force(time).ok_or_else(|| Check::Published.fails("no charter is in force"))?;
+    let certified = bag.certified(&contents, &newest, published)?;
+    let mut evidence = BTreeMap::from([(bag::CERTIFIED_PATH.to_owned(), PartDigests::of(certified.as_bytes()))]);
+    let log = if outermost { bag.evidence(&files, &shown, &newest, &mut evidence)? } else { None };
 
     payload.extend(bag.parts(&contents.manifest)?);
     payload.extend(contents.original.iter().map(|part| part.path.clone()).zip(digests));
     payload.insert(bag::entry_path(published.index), PartDigests::beside(published.digest, &published_bytes));
     payload.insert(bag::README_PATH.to_owned(), *bag::README_DIGESTS);
-    let time = published.entry.time;
-    bag.made(&bag::tag_files(&contents.manifest, time, &payload, certified.as_bytes()))?;
+    bag.made(&bag::tag_files(&contents.manifest, time, &payload, &evidence))?;
     if bag.archive.entries().iter().any(|file| file.modified != bag::archive_time(time)) {
         return Err(Check::ZipForm.fails("the archive's time is not that of published").into());
     }
     let findings = Findings::of(&contents, &replay, original.map(|whole| whole.findings));
     let mut findings = findings.ok_or_else(|| Check::Published.fails("there is nothing published"))?;
     findings.pin(pinned);
+    findings.log = log;
     Ok(Whole { findings, charters: contents.charters.iter().map(Document::digest).collect(), shown, life: replay.life })
 }
 
@@ -215,6 +221,9 @@ struct Sorted {
     statements: BTreeMap<Digest, usize>,
     /// By index in the log.
     entries: BTreeMap<u64, usize>,
+    /// By index in the log.
+    proofs: BTreeMap<u64, usize>,
+    stamp: Option<usize>,
 }
 
 /// A package's archive, whose files lie in the order of their places below the one folder.
@@ -286,8 +295,8 @@ impl<R: Read + Seek> Bag<R> {
     }
 
     /// Demands that every file is of the layout and every fixed one is there, and bounds what will be held in memory. Answers
-    /// where the records are.
-    fn sorted(&self, manifest: &Manifest) -> Result<Sorted, Failure> {
+    /// where the records are. Proofs are in the outermost package alone.
+    fn sorted(&self, manifest: &Manifest, outermost: bool) -> Result<Sorted, Failure> {
         let original = manifest.rectifies.map(|r| bag::original_path(r.communique));
         let parts: BTreeSet<_> = manifest.parts().map(|p| p.path).chain(original).collect();
         let fixed = [bag::MANIFEST_PATH, bag::README_PATH, bag::CERTIFIED_PATH];
@@ -306,6 +315,14 @@ impl<R: Read + Seek> Bag<R> {
                 sorted.statements.insert(digest, index);
             } else if let Some(entry) = within("data/entries/", ".json").and_then(number) {
                 sorted.entries.insert(entry, index);
+            } else if let Some(entry) =
+                within("evidence/", ".tlog-proof").and_then(number).filter(|_| outermost)
+            {
+                sorted.proofs.insert(entry, index);
+                continue;
+            } else if outermost && path == bag::STAMP_PATH && (1..=STAMP_LIMIT as u64).contains(&file.size) {
+                sorted.stamp = Some(index);
+                continue;
             } else if parts.contains(path) {
                 continue;
             } else if !fixed.contains(path) {
@@ -419,12 +436,10 @@ impl<R: Read + Seek> Bag<R> {
         Ok(entries)
     }
 
-    fn certified(&mut self, contents: &Contents, replay: &replay::Replay, published: &Indexed) -> Result<String, Stop> {
+    fn certified(&mut self, contents: &Contents, newest: &Standing, published: &Indexed) -> Result<String, Stop> {
         let fails = |e: String| Check::CertifiedCopy.fails(e);
         let bytes = self.read(bag::CERTIFIED_PATH, STATEMENT_LIMIT, Check::CertifiedCopy)?;
         let compact = String::from_utf8(bytes).map_err(|_| fails("it is not UTF-8".into()))?;
-        let charter =
-            replay.charters.in_force(published.entry.time).ok_or_else(|| fails("no charter is in force".into()))?;
         let expected = CertifiedCopy {
             founding: contents.manifest.founding,
             exchange: contents.manifest.exchange.clone(),
@@ -435,12 +450,42 @@ impl<R: Read + Seek> Bag<R> {
             time: published.entry.time,
         };
         let copy = Unverified::<CertifiedCopy>::parse(&compact)
-            .and_then(|copy| copy.verify(&charter.charter().depositary))
+            .and_then(|copy| copy.verify(&newest.charter().depositary))
             .map_err(|e| fails(e.to_string()))?;
         if *copy.body() != expected {
             return Err(fails("it attests something else than what is here".into()).into());
         }
         Ok(compact)
+    }
+
+    /// Verifies that every entry that is shown is in the log, all under one head, and takes what the bag says of the evidence.
+    fn evidence(
+        &mut self,
+        files: &Sorted,
+        shown: &BTreeMap<u64, Shown>,
+        newest: &Standing,
+        evidence: &mut BTreeMap<String, PartDigests>,
+    ) -> Result<Option<LogFound>, Stop> {
+        if let Some(missing) = shown.keys().find(|index| !files.proofs.contains_key(index)) {
+            return Err(Check::FileMissing.fails(format!("there is no {}", bag::proof_path(*missing))).into());
+        }
+        if let Some(extra) = files.proofs.keys().find(|index| !shown.contains_key(index)) {
+            return Err(Check::FileExtra.fails(format!("{} is of no entry here", bag::proof_path(*extra))).into());
+        }
+        let mut head = None;
+        for ((index, entry), at) in shown.iter().zip(files.proofs.values()) {
+            let bytes = self.read_at(*at, PROOF_LIMIT, Check::LogProof)?;
+            evidence::judge(&bytes, (*index, entry.digest), &mut head, newest)?;
+            evidence.insert(bag::proof_path(*index), PartDigests::of(&bytes));
+        }
+        let mut found = head.map(|head| head.found);
+        if let (Some(stamp), Some(found)) = (files.stamp, &mut found) {
+            // Not judged: what it says is between its reader and an authority.
+            let bytes = self.read_at(stamp, STAMP_LIMIT, Check::FileExtra)?;
+            evidence.insert(bag::STAMP_PATH.to_owned(), PartDigests::of(&bytes));
+            found.stamped = true;
+        }
+        Ok(found)
     }
 
     /// Reads every text and annex as a stream and checks it against the manifest.

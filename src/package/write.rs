@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     bag::{self, PartDigests},
+    evidence::{Evidence, ORIGINALS_ENTRIES_LIMIT},
     replay::Indexed,
-    zip::Writer,
+    zip::{Limits, Writer},
 };
 use crate::domain::{
     act::{Act, ActKind, Declaration},
@@ -85,6 +86,10 @@ pub(super) fn given_with(act: &Act) -> Option<Digest> {
 /// 84, and a digest in each, with what stands between.
 const LISTING_BYTES: usize = (84 + 64 + 32) + (84 + 64 + 3) + (84 + 128 + 3);
 
+/// What the proof of one entry adds at most to the bag's tag manifests, in bytes: its path, which has at most 40, and a digest in
+/// each, with what stands between.
+const PROOF_LISTING_BYTES: usize = (40 + 64 + 3) + (40 + 128 + 3);
+
 /// An entry as the log holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Logged {
@@ -119,13 +124,16 @@ pub struct Contents {
     pub(super) entries: BTreeMap<u64, (Digest, Vec<u8>)>,
     /// The package of what it corrects.
     pub(super) original: Option<Part>,
+    /// The indices of the entries that this and the packages below it show.
+    originals: BTreeSet<u64>,
 }
 
 impl Contents {
     /// Nothing but this manifest.
     pub(super) fn of(manifest: Document<Manifest>) -> Self {
         let (charters, places) = (vec![], BTreeMap::new());
-        Self { manifest, charters, places, statements: BTreeMap::new(), entries: BTreeMap::new(), original: None }
+        let (statements, entries) = (BTreeMap::new(), BTreeMap::new());
+        Self { manifest, charters, places, statements, entries, original: None, originals: BTreeSet::new() }
     }
     /// Takes the charters, from version 1.
     pub(super) fn take_charters(&mut self, charters: Vec<Document<Charter>>) {
@@ -145,6 +153,12 @@ impl Contents {
     /// The files that are not held in memory: texts, annexes, and the package of what is corrected.
     pub fn parts(&self) -> impl Iterator<Item = Part> {
         self.manifest.parts().chain(self.original.clone())
+    }
+    /// The indices of the entries of which the package has a proof: its own, with the `published` entry, and those of what it
+    /// corrects.
+    #[must_use]
+    pub fn proven(&self, published: u64) -> BTreeSet<u64> {
+        self.entries.keys().copied().chain([published]).chain(self.originals.iter().copied()).collect()
     }
     /// What the `published` entry records, beside [`Contents::files`].
     #[must_use]
@@ -291,10 +305,12 @@ impl Gathering {
     pub fn rectifies(&self) -> Option<Rectifies> {
         self.contents.manifest.rectifies
     }
-    /// Takes digest and size of the package of what is corrected.
-    pub fn original(&mut self, sha256: Digest, size: u64) {
+    /// Takes digest and size of the package of what is corrected, as it lies in this one, and what
+    /// [`Contents::proven`] answers of it.
+    pub fn original(&mut self, sha256: Digest, size: u64, proven: BTreeSet<u64>) {
         let part = |r: Rectifies| Part { path: bag::original_path(r.communique), size, sha256 };
         self.contents.original = self.rectifies().map(part);
+        self.contents.originals = proven;
     }
     /// The contents.
     ///
@@ -308,12 +324,24 @@ impl Gathering {
         if self.contents.original.is_none() && self.rectifies().is_some() {
             return Err(lacks("package of what is corrected"));
         }
+        if self.contents.originals.len() > ORIGINALS_ENTRIES_LIMIT {
+            let what = "entries in the packages of what is corrected".into();
+            return Err(Refusal::LimitReached { what, limit: ORIGINALS_ENTRIES_LIMIT as u64 });
+        }
         let files = self.contents.records().count() + self.contents.parts().count();
         // Beside these lie the `published` entry, the README, six tag files and the certified copy.
         if files + 9 > FILES_LIMIT {
             return Err(Refusal::LimitReached { what: "files of a package".into(), limit: FILES_LIMIT as u64 });
         }
-        let fixed = bag::README.len() + STATEMENT_LIMIT;
+        // With the proof of `published`, and a time stamp.
+        let evidence = self.contents.proven(u64::MAX).len() + 1;
+        if files + 9 + evidence > Limits::PACKAGE.entries {
+            return Err(Refusal::LimitReached {
+                what: "files of a package, with its proofs".into(),
+                limit: Limits::PACKAGE.entries as u64,
+            });
+        }
+        let fixed = bag::README.len() + STATEMENT_LIMIT + evidence * PROOF_LISTING_BYTES;
         let records = self.contents.records().map(|(.., bytes)| bytes.len()).sum::<usize>();
         if records + (files + 9) * LISTING_BYTES + fixed > RECORDS_LIMIT {
             return Err(Refusal::LimitReached {
@@ -387,6 +415,8 @@ enum Item {
     Made(Vec<u8>),
     /// A text, an annex, or the package of what is corrected.
     Part(Part, PartDigests),
+    /// The proof of the entry of this index.
+    Proof(u64),
 }
 
 /// Writes a package from front to back, without waiting: texts, annexes and an original are pushed in when it asks for them, and
@@ -400,21 +430,24 @@ pub struct PackageWriter<W: Write> {
     zip: Writer<W>,
     folder: String,
     items: VecDeque<(String, Item)>,
+    evidence: Option<Evidence>,
 }
 
 impl<W: Write> PackageWriter<W> {
     /// Begins a package. `published` is index and bytes of the `published` entry; `parts` holds the digests of every one of
-    /// [`Contents::parts`] by path, from a first pass over them.
+    /// [`Contents::parts`] by path, from a first pass over them. Without `evidence` it is the package as it lies in that of what
+    /// corrects it, which proves its entries; whoever fetches a package by itself gets one with evidence.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] if the entry does not parse, a part is missing or is not what the manifest names;
-    /// or what the underlying writer says.
+    /// [`io::ErrorKind::InvalidInput`] if the entry does not parse, a part is missing or is not what the manifest names, or the
+    /// evidence is not of exactly [`Contents::proven`]; or what the underlying writer says.
     pub fn new(
         to: W,
         contents: &Contents,
         published: (u64, &[u8]),
         certified: &Statement<CertifiedCopy>,
         parts: &BTreeMap<String, PartDigests>,
+        evidence: Option<Evidence>,
     ) -> io::Result<Self> {
         let (index, bytes) = published;
         let entry: Entry = json::parse(bytes).map_err(|e| invalid(e.to_string()))?;
@@ -427,7 +460,23 @@ impl<W: Write> PackageWriter<W> {
             payload.insert(part.path.clone(), *found.ok_or_else(missing)?);
         }
         let certified = certified.compact().as_bytes();
-        let tags = bag::tag_files(&contents.manifest, entry.time, &payload, certified);
+        let mut shown = BTreeMap::from([(bag::CERTIFIED_PATH.to_owned(), Item::Made(certified.to_vec()))]);
+        let mut digests = BTreeMap::from([(bag::CERTIFIED_PATH.to_owned(), PartDigests::of(certified))]);
+        if let Some(evidence) = &evidence {
+            if !evidence.indices().eq(contents.proven(index)) {
+                return Err(invalid("the evidence is not of the entries that the package shows".into()));
+            }
+            for index in evidence.indices() {
+                let proof = evidence.proof(index).map_err(|e| invalid(e.to_string()))?;
+                digests.insert(bag::proof_path(index), PartDigests::of(proof.as_bytes()));
+                shown.insert(bag::proof_path(index), Item::Proof(index));
+            }
+            if let Some(stamp) = evidence.stamp() {
+                digests.insert(bag::STAMP_PATH.to_owned(), PartDigests::of(stamp));
+                shown.insert(bag::STAMP_PATH.to_owned(), Item::Made(stamp.to_vec()));
+            }
+        }
+        let tags = bag::tag_files(&contents.manifest, entry.time, &payload, &digests);
         let made = |(path, _, bytes): (_, _, &[u8])| (path, Item::Made(bytes.to_vec()));
         let mut data: BTreeMap<_, _> = contents.records().map(made).collect();
         data.insert(bag::entry_path(index), Item::Made(bytes.to_vec()));
@@ -435,11 +484,11 @@ impl<W: Write> PackageWriter<W> {
         let part = |p: Part| payload.get(&p.path).map(|digests| (p.path.clone(), Item::Part(p, *digests)));
         data.extend(contents.parts().filter_map(part));
         let tags = tags.into_iter().map(|(path, bytes)| (path.to_owned(), Item::Made(bytes)));
-        let certified = (bag::CERTIFIED_PATH.to_owned(), Item::Made(certified.to_vec()));
         let mut writer = Self {
             zip: Writer::new(to, bag::archive_time(entry.time)),
             folder: bag::folder(contents.manifest.communique),
-            items: tags.chain(data).chain([certified]).collect(),
+            items: tags.chain(data).chain(shown).collect(),
+            evidence,
         };
         writer.advance()?;
         Ok(writer)
@@ -489,6 +538,12 @@ impl<W: Write> PackageWriter<W> {
             match item {
                 Item::Made(bytes) => self.zip.small(&name, bytes)?,
                 Item::Part(_, digests) => return self.zip.begin(&name, digests.size, digests.crc32),
+                Item::Proof(index) => {
+                    // Made when it is its turn: all together share most of their bytes.
+                    let proof = self.evidence.as_ref().map(|evidence| evidence.proof(*index)).transpose();
+                    let proof = proof.map_err(|e| invalid(e.to_string()))?.unwrap_or_default();
+                    self.zip.small(&name, proof.as_bytes())?;
+                }
             }
             self.items.pop_front();
         }

@@ -29,6 +29,7 @@ use communique::domain::{
 };
 use communique::package::{
     bag::{self, PartDigests, PartHasher},
+    evidence::Evidence,
     verdict::Verdict,
     verify::{text, verify},
     write::{Contents, Gathering, Logged, PackageWriter, Until},
@@ -70,12 +71,18 @@ fn gather(played: &Played, communique: Vec<Logged>, until: Until, before: u64) -
     }
     if let Some(rectifies) = gathering.rectifies() {
         let zip = &played.files[&bag::original_path(rectifies.communique)];
-        gathering.original(Digest::of(zip), zip.len() as u64);
+        gathering.original(Digest::of(zip), zip.len() as u64, played.below.clone());
     }
     gathering.finish().unwrap()
 }
 
 fn written(played: &Played, contents: &Contents) -> Vec<u8> {
+    assert_eq!(contents.proven(played.published.0), played.proven);
+    assert!(written_with(played, contents, None) == played.lying, "the same without evidence");
+    written_with(played, contents, Some(played.evidence()))
+}
+
+fn written_with(played: &Played, contents: &Contents, evidence: Option<Evidence>) -> Vec<u8> {
     let mut parts = BTreeMap::new();
     for part in contents.parts() {
         let mut hasher = PartHasher::default();
@@ -83,7 +90,7 @@ fn written(played: &Played, contents: &Contents) -> Vec<u8> {
         parts.insert(part.path, hasher.finish());
     }
     let published = (played.published.0, played.published.1.as_slice());
-    let mut writer = PackageWriter::new(vec![], contents, published, &played.certified, &parts).unwrap();
+    let mut writer = PackageWriter::new(vec![], contents, published, &played.certified, &parts, evidence).unwrap();
     let mut out = std::mem::take(writer.target());
     while let Some(path) = writer.next_part().map(|p| p.path.clone()) {
         for piece in played.files[&path].chunks(5) {
@@ -240,7 +247,9 @@ fn the_writer_takes_only_what_the_manifest_names() {
     let published = (played.published.0, played.published.1.as_slice());
     let good: BTreeMap<_, _> =
         contents.manifest().parts().map(|p| (p.path.clone(), PartDigests::of(&played.files[&p.path]))).collect();
-    let begin = |parts: &BTreeMap<_, _>| PackageWriter::new(vec![], &contents, published, &played.certified, parts);
+    let begin = |parts: &BTreeMap<_, _>| {
+        PackageWriter::new(vec![], &contents, published, &played.certified, parts, Some(played.evidence()))
+    };
     assert!(begin(&BTreeMap::new()).is_err());
     let mut other = good.clone();
     other.insert("data/texts/fr.txt".into(), PartDigests::of(b"other\n"));

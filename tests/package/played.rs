@@ -3,7 +3,14 @@
 //!
 //! Other tests, benchmarks and fuzz targets include this file: it knows the crate's public face alone.
 
-use std::{cell::RefCell, collections::BTreeMap, io::Cursor, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    io::Cursor,
+    rc::Rc,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use communique::domain::{
     act::{Act, ActKind, Declaration},
@@ -23,8 +30,15 @@ use communique::domain::{
     time::Time,
     words::{Line, Names, Prose},
 };
+use communique::log::{
+    checkpoint::{Log as LogKeys, Unverified as UnverifiedHead},
+    note::{KeyName, Verifier},
+    proof::Proof,
+    tree::{Edge, Hash, Node, Plan as Hashes},
+};
 use communique::package::{
     bag::{self, PartDigests},
+    evidence::Evidence,
     verdict::Verdict,
     verify::verify,
     write::Logged,
@@ -123,6 +137,20 @@ pub struct Plan {
     pub certified: Hook<CertifiedCopy>,
     /// The files of `data/` after `published`, before the bag lists them.
     pub after: Hook<Files>,
+    /// So many entries of others are logged before the head is signed.
+    pub later: u64,
+    /// The parties whose witnesses cosign the head, see [`Plan::witnessed`].
+    pub cosigners: Vec<usize>,
+    /// The time stamp.
+    pub stamp: Option<Vec<u8>>,
+    /// The text of the head, before it is signed.
+    pub head: Hook<String>,
+    /// The key that signs it, if not the right one.
+    pub log_key: Option<Seed>,
+    /// The note with its signatures, before it is part of any proof.
+    pub note: Hook<String>,
+    /// The files of `evidence/`, before the bag lists them.
+    pub evidence: Hook<Files>,
     /// The files of the bag, with its tag files.
     pub bag: Hook<Files>,
     /// What goes into the archive, by name.
@@ -151,6 +179,11 @@ pub struct Played {
     /// How many documents it corrects, one below another.
     depth: u8,
     pub zip: Vec<u8>,
+    /// The same, as it lies in the package of what corrects it.
+    pub lying: Vec<u8>,
+    /// The indices of the entries that are proven, and of these, those of what it corrects.
+    pub proven: BTreeSet<u64>,
+    pub below: BTreeSet<u64>,
     pub files: Files,
     pub logged: Vec<(StreamId, Logged)>,
     pub published: (u64, Vec<u8>),
@@ -177,6 +210,17 @@ impl Played {
         self.log.index = self.published.0 - 1;
         self
     }
+    /// What its evidence is made of.
+    pub fn evidence(&self) -> Evidence {
+        let proofs = self.files.iter().filter(|(path, _)| path.ends_with(".tlog-proof"));
+        let proofs: Vec<_> = proofs.map(|(_, bytes)| Proof::parse(bytes).unwrap()).collect();
+        let hashes = proofs.iter().map(|proof| (proof.index(), proof.hashes().to_vec())).collect();
+        let head: UnverifiedHead = proofs[0].checkpoint().clone();
+        let origin = head.claims().origin().clone();
+        let keys = vec![Verifier::new(KeyName::parse(origin.as_str()).unwrap(), key(LOG).public())];
+        let head = head.verify(&LogKeys::new(origin, keys)).unwrap();
+        Evidence::new(head, hashes, self.files.get(bag::STAMP_PATH).cloned()).unwrap()
+    }
     pub fn stream(&self, stream: &StreamId) -> Vec<Logged> {
         self.logged.iter().filter(|(s, _)| s == stream).map(|(_, l)| l.clone()).collect()
     }
@@ -196,11 +240,14 @@ pub fn key(seed: Seed) -> SecretKey {
     }
 }
 pub const DEPOSITARY: Seed = 1;
-const LOG: Seed = 2;
+pub const LOG: Seed = 2;
 /// The second authority key of party 1.
 const RENEWED: Seed = 90;
 pub fn authority(p: usize) -> Seed {
     if p < 6 { 10 + p as Seed } else { 1000 + p as Seed }
+}
+pub fn witness(p: usize) -> Seed {
+    700 + p as Seed
 }
 pub fn official(p: usize, h: usize) -> Seed {
     if p < 6 { 50 + (p * 8 + h) as Seed } else { 10_000 + (p * 100 + h) as Seed }
@@ -337,6 +384,13 @@ impl Plan {
             published: none(),
             certified: none(),
             after: none(),
+            later: 0,
+            cosigners: vec![],
+            stamp: None,
+            head: none(),
+            log_key: None,
+            note: none(),
+            evidence: none(),
             bag: none(),
             archive: none(),
             time: None,
@@ -486,6 +540,25 @@ impl Plan {
     pub fn insert_after(&mut self, place: Turn, turn: Turn) {
         self.script.insert(self.position(place) + 1, turn);
     }
+    /// The first so many parties of the charter have witnesses, of which it wants a number. These cosign.
+    pub fn witnessed(mut self, witnesses: usize, wanted: u64, cosigners: &[usize]) -> Self {
+        self.also_charter(move |c| {
+            c.witnesses = wanted;
+            c.parties.iter_mut().enumerate().take(witnesses).for_each(|(p, listed)| {
+                listed.witness = Some(key(witness(p)).public());
+            });
+        });
+        self.cosigners = cosigners.to_vec();
+        self
+    }
+    /// Adds to what the charter's hook does.
+    pub fn also_charter(&mut self, more: impl Fn(&mut Charter) + 'static) {
+        let first = std::mem::replace(&mut self.charter, none());
+        self.charter = Box::new(move |c| {
+            first(c);
+            more(c);
+        });
+    }
     /// Adds to what the manifest's hook does.
     pub fn also_manifest(&mut self, more: impl Fn(&mut Manifest) + 'static) {
         let first = std::mem::replace(&mut self.manifest, none());
@@ -625,7 +698,7 @@ impl<'a> Play<'a> {
         if let Some(original) = &plan.original {
             Log { index, now, streams, grants, .. } = original.log.clone();
             logged.clone_from(&original.logged);
-            files.insert(bag::original_path(original.manifest.communique), original.zip.clone());
+            files.insert(bag::original_path(original.manifest.communique), original.lying.clone());
             for charter in &original.log.charters {
                 files.insert(bag::charter_path(charter.version), charter.bytes().to_vec());
             }
@@ -912,11 +985,45 @@ impl<'a> Play<'a> {
         let mut data = self.files.clone();
         data.insert(bag::README_PATH.into(), bag::README.as_bytes().to_vec());
         (self.plan.after)(&mut data);
-        let payload = data.iter().map(|(path, bytes)| (path.clone(), PartDigests::of(bytes))).collect();
-        let tags = bag::tag_files(&self.manifest, entry.time, &payload, certified.compact().as_bytes());
-        let mut all = data;
+        let certified_bytes = certified.compact().as_bytes().to_vec();
+        let mut evidence = Files::from([(bag::CERTIFIED_PATH.to_owned(), certified_bytes)]);
+        let (lying, _) = self.packed(&data, &evidence, entry.time);
+        let below = self.plan.original.as_ref().map_or_else(BTreeSet::new, |o| o.proven.clone());
+        let own = data.keys().filter_map(|path| path.strip_prefix("data/entries/")?.strip_suffix(".json")?.parse().ok());
+        let proven: BTreeSet<u64> = own.chain(below.iter().copied()).collect();
+        evidence.extend(self.proofs(&proven));
+        evidence.extend(self.plan.stamp.clone().map(|stamp| (bag::STAMP_PATH.to_owned(), stamp)));
+        (self.plan.evidence)(&mut evidence);
+        let (zip, all) = self.packed(&data, &evidence, entry.time);
+        Played {
+            log: Log {
+                index: self.index + self.plan.later,
+                now: self.now,
+                streams: self.streams,
+                charters: self.charters[..self.proposed.max(1)].to_vec(),
+                grants: self.grants,
+            },
+            depth: self.depth,
+            zip,
+            lying,
+            proven,
+            below,
+            files: all,
+            logged: self.logged,
+            published: (index, bytes),
+            certified,
+            charter: self.charters.swap_remove(0),
+            manifest: self.manifest,
+            pin: self.plan.pin,
+        }
+    }
+
+    /// The archive with this evidence, and its files by path.
+    fn packed(&self, data: &Files, evidence: &Files, published: Time) -> (Vec<u8>, Files) {
+        let digests = |files: &Files| files.iter().map(|(p, bytes)| (p.clone(), PartDigests::of(bytes))).collect();
+        let tags = bag::tag_files(&self.manifest, published, &digests(data), &digests(evidence));
+        let mut all: Files = data.iter().chain(evidence).map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
         all.extend(tags.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)));
-        all.insert(bag::CERTIFIED_PATH.into(), certified.compact().as_bytes().to_vec());
         (self.plan.bag)(&mut all);
 
         let rank = |path: &str| {
@@ -928,31 +1035,65 @@ impl<'a> Play<'a> {
         archive.iter_mut().for_each(|(path, _)| *path = format!("{folder}/{path}"));
         (self.plan.archive)(&mut archive);
 
-        let mut writer = Writer::new(vec![], self.plan.time.unwrap_or(bag::archive_time(entry.time)));
+        let mut writer = Writer::new(vec![], self.plan.time.unwrap_or(bag::archive_time(published)));
         for (name, bytes) in &archive {
             writer.small(name, bytes).unwrap();
         }
         let mut zip = writer.finish().unwrap();
         (self.plan.zip)(&mut zip);
-        Played {
-            log: Log {
-                index: self.index,
-                now: self.now,
-                streams: self.streams,
-                charters: self.charters[..self.proposed.max(1)].to_vec(),
-                grants: self.grants,
-            },
-            depth: self.depth,
-            zip,
-            files: all,
-            logged: self.logged,
-            published: (index, bytes),
-            certified,
-            charter: self.charters.swap_remove(0),
-            manifest: self.manifest,
-            pin: self.plan.pin,
-        }
+        (zip, all)
     }
+
+    /// The proofs of these entries, by path, in the tree of all that is logged. What this file does not log has leaves all the same.
+    fn proofs(&self, proven: &BTreeSet<u64>) -> Files {
+        let leaves: BTreeMap<u64, Digest> =
+            self.logged.iter().map(|(_, logged)| (logged.index, Digest::of(&logged.bytes))).collect();
+        let size = leaves.keys().next_back().map_or(0, |last| last + 1).max(self.index) + self.plan.later;
+        let (mut edge, mut nodes) = (Edge::default(), BTreeMap::<Node, Hash>::new());
+        for index in 0..size {
+            let other = || Digest::of(format!("sample entry {index} of others").as_bytes());
+            let leaf = Hash::of_entry(leaves.get(&index).copied().unwrap_or_else(other));
+            edge.append(leaf, |node, hash| drop(nodes.insert(node, hash))).unwrap();
+        }
+        let note = self.note(size, edge.root());
+        let hashes = |index| Hashes::inclusion(index, size).unwrap().build(|node| Ok::<_, ()>(nodes[&node])).unwrap();
+        let proof = |index: u64| {
+            let hashes: String = hashes(index).iter().map(|hash| format!("{hash}\n")).collect();
+            format!("c2sp.org/tlog-proof@v1\nindex {index}\n{hashes}\n{note}").into_bytes()
+        };
+        let proven = proven.iter().copied().filter(|index| *index < size);
+        proven.map(|index| (format!("evidence/{index}.tlog-proof"), proof(index))).collect()
+    }
+
+    /// The head with its signatures.
+    fn note(&self, size: u64, root: Hash) -> String {
+        let newest = &self.charters[self.proposed.max(1) - 1];
+        let origin = newest.log.origin.as_str();
+        let mut text = format!("{origin}\n{size}\n{root}\n");
+        (self.plan.head)(&mut text);
+        let seed = self.plan.log_key.unwrap_or(LOG);
+        let mut note = format!("{text}\n{}", signature_line(origin, 1, seed, &[], text.as_bytes()));
+        for (n, p) in self.plan.cosigners.iter().enumerate() {
+            note += &cosignature_line(&text, *p, self.now.plus(5 * n as i64 + 5).unix() as u64);
+        }
+        (self.plan.note)(&mut note);
+        note
+    }
+}
+
+/// A signature line (C2SP signed-note), whatever it is of.
+pub fn signature_line(name: &str, kind: u8, seed: Seed, before: &[u8], message: &[u8]) -> String {
+    let key = key(seed);
+    let id = Digest::of(&[name.as_bytes(), &[b'\n', kind], &key.public().to_bytes()].concat());
+    let bytes = [&id.as_bytes()[..4], before, &key.sign(message).unwrap()].concat();
+    format!("— {name} {}\n", STANDARD.encode(bytes))
+}
+
+/// A cosignature by the witness of this party at this time (C2SP tlog-cosignature).
+pub fn cosignature_line(text: &str, p: usize, time: u64) -> String {
+    let message = format!("cosignature/v1\ntime {time}\n{text}");
+    let name = format!("mfa-{p}.sample.example/witness");
+    signature_line(&name, 4, witness(p), &time.to_be_bytes(), message.as_bytes())
 }
 
 /// A statement, well formed and signed, that nothing names.

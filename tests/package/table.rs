@@ -209,8 +209,8 @@ const TABLE: &[Row] = &[
     }),
     (Check::Rectifies, "an altered original", |p| {
         let mut original = Plan::small().play();
-        let middle = original.zip.len() / 2;
-        original.zip[middle] ^= 1;
+        let middle = original.lying.len() / 2;
+        original.lying[middle] ^= 1;
         *p = Plan::correcting(original);
     }),
     (Check::Rectifies, "an original that breaks a rule", |p| {
@@ -220,20 +220,20 @@ const TABLE: &[Row] = &[
     }),
     (Check::Rectifies, "an original of the original that is altered", |p| {
         let mut first = Plan::small().play();
-        let middle = first.zip.len() / 2;
-        first.zip[middle] ^= 1;
+        let middle = first.lying.len() / 2;
+        first.lying[middle] ^= 1;
         *p = Plan::correcting(Plan::correcting(first).play());
     }),
     (Check::Rectifies, "another original than the one that is named", |p| {
         let mut original = Plan::small().play();
         let mut other = Plan::small();
         other.text = Box::new(|t| t.push_str("\nAutrement.\n"));
-        original.zip = other.play().zip;
+        original.lying = other.play().lying;
         *p = Plan::correcting(original);
     }),
     (Check::Rectifies, "another communiqué under the original's name", |p| {
         let mut original = Plan::small().play();
-        original.zip = Plan::correcting(original.clone()).play().zip;
+        original.lying = Plan::correcting(original.clone()).play().lying;
         *p = Plan::correcting(original);
     }),
     (Check::Rectifies, "an original of another founding", |p| {

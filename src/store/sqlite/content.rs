@@ -649,16 +649,46 @@ impl Shelves {
                      ON CONFLICT (party, communique, blob) DO NOTHING",
                 )?
                 .execute(params![owner.party.as_str(), owner.communique.to_string(), blob])?,
-            // A package is made again after a crash before it was announced; the newest is the one announced.
-            Seal::Package(communique) => self
+            Seal::Original(communique) => self
                 .db
                 .prepare_cached(
-                    "INSERT INTO packages (communique, blob) VALUES (?1, ?2)
+                    "INSERT INTO originals (communique, blob) VALUES (?1, ?2)
                      ON CONFLICT (communique) DO UPDATE SET blob = excluded.blob",
                 )?
                 .execute(params![communique.to_string(), blob])?,
+            Seal::Package(communique, witnesses) => self.seal_package(*communique, blob, *witnesses)?,
         };
         Ok(0)
+    }
+
+    /// Puts a package in the place of the one before, whose bytes are dropped.
+    fn seal_package(&mut self, communique: CommuniqueId, blob: i64, witnesses: u64) -> Result<usize, Fault> {
+        let id = communique.to_string();
+        let former: Option<i64> = self
+            .db
+            .prepare_cached("SELECT blob FROM packages WHERE communique = ?1 AND blob <> ?2")?
+            .query_row(params![id, blob], |row| row.get(0))
+            .optional()?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO packages (communique, blob, witnesses) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (communique) DO UPDATE SET blob = excluded.blob, witnesses = excluded.witnesses",
+            )?
+            .execute(params![id, blob, integer(witnesses)])?;
+        if let Some(former) = former {
+            self.drop_unused(former)?;
+        }
+        Ok(0)
+    }
+
+    /// Drops content that nothing holds any more.
+    fn drop_unused(&mut self, blob: i64) -> Result<(), Fault> {
+        let unused = "DELETE FROM blobs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM uploads WHERE blob = ?1)
+                      AND NOT EXISTS (SELECT 1 FROM packages WHERE blob = ?1)
+                      AND NOT EXISTS (SELECT 1 FROM originals WHERE blob = ?1)";
+        self.db.prepare_cached(unused)?.execute([blob])?;
+        self.dropped.push(count(blob)?);
+        Ok(())
     }
 
     /// Deleted bytes are overwritten: the file is opened with `secure_delete`.
@@ -677,10 +707,7 @@ impl Shelves {
         let kept = blobs("SELECT blob FROM partials WHERE communique = ?1")?;
         self.db.prepare_cached("DELETE FROM uploads WHERE communique = ?1")?.execute([&id])?;
         for blob in sealed {
-            let unused = "DELETE FROM blobs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM uploads WHERE blob = ?1)
-                          AND NOT EXISTS (SELECT 1 FROM packages WHERE blob = ?1)";
-            self.db.prepare_cached(unused)?.execute([blob])?;
-            self.dropped.push(count(blob)?);
+            self.drop_unused(blob)?;
         }
         for blob in kept {
             self.forget_kept(blob)?;

@@ -114,6 +114,15 @@ pub(super) const CONTENT: Schema = Schema {
             UNIQUE (party, communique, digest)
         );
     ",
+        // Packages had no proofs, as originals have none.
+        "
+        ALTER TABLE packages RENAME TO originals;
+        CREATE TABLE packages (
+            communique TEXT NOT NULL UNIQUE,
+            blob INTEGER NOT NULL REFERENCES blobs (id),
+            witnesses INTEGER NOT NULL
+        );
+    ",
     ],
 };
 

@@ -68,7 +68,7 @@ pub fn charter(parties: &[(&str, u64)]) -> Charter {
         succession: Succession::Unanimous,
         adopt_by: None,
         parties,
-        witnesses: 0,
+        witnesses: 2,
         log: LogKey { origin: Line::new("exchange.example/log").unwrap(), key: public("log") },
         depositary: public("depositary"),
         server_ca: Der::new(vec![0x30, 0]).unwrap(),

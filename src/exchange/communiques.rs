@@ -27,7 +27,7 @@ use crate::domain::{
     text,
     view::{ActView, CommuniqueView, ListFilter, Page, Receipt, RevisionView, Summary},
 };
-use crate::package::write::within;
+use crate::package::{evidence::ORIGINALS_ENTRIES_LIMIT, write::within};
 
 /// A communiqué whose manifests and statements have more bytes than this takes no further revision. Every call on it folds
 /// them all; ordinary ones, revised as often as may be, stay far below.
@@ -112,8 +112,13 @@ impl Exchange {
                 return Err(Refusal::LimitReached { what, limit: RECTIFICATIONS_LIMIT as u64 });
             }
             let original = self.folds.life(&*self.store, rectifies.communique).await?;
-            if depth == 1 {
-                let (_, size) = self.built(rectifies.communique, &original).await?;
+            if depth == 1
+                && let Some((_, size, entries)) = self.original(manifest).await?
+            {
+                if entries.len() > ORIGINALS_ENTRIES_LIMIT {
+                    let what = "entries in the packages of what is corrected".into();
+                    return Err(Refusal::LimitReached { what, limit: ORIGINALS_ENTRIES_LIMIT as u64 });
+                }
                 if manifest.parts().map(|p| p.size).sum::<u64>() + size > PARTS_LIMIT {
                     let what = "texts, annexes and the package of what is corrected, in bytes,".into();
                     return Err(Refusal::TooLarge { what, limit: PARTS_LIMIT });

@@ -4,7 +4,10 @@
 //! start. So two heads of one size with different roots cannot be signed: of one store the commit decides what there is at a size,
 //! however many processes sign, and a store that shows another past is refused.
 
-use std::sync::OnceLock;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use tokio::sync::Mutex;
 
@@ -14,7 +17,7 @@ use super::{
     ports::Cosignature,
 };
 use crate::{
-    domain::{charter::LogKey, id::Digest, refusal::Refusal, view::Receipt},
+    domain::{charter::LogKey, id::Digest, refusal::Refusal, succession::Standing, view::Receipt},
     log::{
         Fault,
         checkpoint::{Checkpoint, Head, Origin},
@@ -23,6 +26,7 @@ use crate::{
         proof::Proof,
         tree::{Edge, Growth, Hash, Plan, verify_consistency},
     },
+    package::evidence::{Evidence, archived},
 };
 
 /// How far the time of a cosignature may lie ahead of the exchange's clock, in seconds.
@@ -115,7 +119,7 @@ impl Exchange {
     /// As [`Exchange::checkpoint`].
     pub async fn newest(&self) -> Result<Newest, Refusal> {
         let head = self.head().await?;
-        Ok(Newest { cosigned: self.cosigned(head.checkpoint().size()).await?.into_iter().next(), head })
+        Ok(Newest { cosigned: self.cosigned(head.checkpoint().size()).await?, head })
     }
     /// The proof that an entry is in the log, under the newest head.
     ///
@@ -143,7 +147,7 @@ impl Exchange {
     /// As [`Exchange::consistency`].
     pub async fn continued(&self, old: u64, new: Option<u64>) -> Result<Continued, Refusal> {
         let head = match new {
-            Some(size) => self.head_at(size).await?,
+            Some(size) => self.head_at(size, &*self.charter_in_force().await?).await?,
             None => self.head().await?,
         };
         let proof = self.hashes(&Plan::consistency(old, head.checkpoint().size())?).await?;
@@ -173,12 +177,13 @@ impl Exchange {
     ) -> Result<(), Refusal> {
         let standing = self.charter_in_force().await?;
         let none = || Refusal::not_found("witness key of", permit.party());
-        let cosigner = Cosigner::of_party(standing.party(permit.party())?).ok_or_else(none)?;
+        let cosigner = Cosigner::of_parties(&standing).find(|(party, _)| *party == permit.party());
+        let (_, cosigner) = cosigner.ok_or_else(none)?;
         let lines = SignatureLine::parse_all(line.as_bytes()).unwrap_or_default();
         let [line] = lines.as_slice() else {
             return Err(Refusal::malformed("cosignature", "it is not one signature line of a note"));
         };
-        let head = self.head_at(size).await?;
+        let head = self.head_at(size, &standing).await?;
         let invalid = |_| Refusal::SignatureInvalid { statement: "cosignature".into() };
         let time = cosigner.verify(head.note().text(), line).map_err(invalid)?;
         let latest = self.machine.now().plus(AHEAD_SECONDS).unix();
@@ -191,26 +196,61 @@ impl Exchange {
     pub(super) async fn keep(&self, cosignature: Cosignature) -> Result<(), Refusal> {
         Ok(self.store.cosign(cosignature).await?)
     }
-    /// Heads with cosignatures by the witnesses of the charter in force, of at most this size: the largest first. A head's own line
-    /// comes first, then theirs by party.
-    pub(super) async fn cosigned(&self, most: u64) -> Result<Vec<Head>, Refusal> {
+    /// The largest head of at most this size that witnesses of the charter in force have cosigned.
+    async fn cosigned(&self, most: u64) -> Result<Option<Head>, Refusal> {
         let standing = self.charter_in_force().await?;
-        let mut heads: Vec<Head> = Vec::new();
-        for kept in self.store.cosignatures().await?.into_iter().filter(|kept| kept.size <= most) {
-            let cosigner = standing.party(&kept.party).ok().and_then(Cosigner::of_party);
-            let line = SignatureLine::parse_all(kept.line.as_bytes())?.into_iter().next();
-            let (Some(cosigner), Some(line)) = (cosigner, line) else { continue };
-            let known = heads.pop_if(|head| head.checkpoint().size() == kept.size);
-            let head = match known {
-                Some(head) => head,
-                None => self.head_at(kept.size).await?,
-            };
-            // Of a key that has been replaced since, the line does not verify.
-            let counts = cosigner.verify(head.note().text(), &line).is_ok();
-            heads.push(if counts { head.with([line])? } else { head });
+        let mut kept = self.store.cosignatures().await?;
+        kept.retain(|kept| kept.size <= most);
+        for of_one in kept.chunk_by(|a, b| a.size == b.size) {
+            let head = self.cosigned_by(&standing, of_one).await?;
+            if head.note().lines().len() > 1 {
+                return Ok(Some(head));
+            }
         }
-        heads.retain(|head| head.note().lines().len() > 1);
-        Ok(heads)
+        Ok(None)
+    }
+    /// The head of the size of these cosignatures, as it is archived under this charter, with those that count under it.
+    async fn cosigned_by(&self, standing: &Standing, kept: &[Cosignature]) -> Result<Head, Refusal> {
+        let head = self.head_at(kept.first().map_or(0, |kept| kept.size), standing).await?;
+        let mut lines = Vec::new();
+        for kept in kept {
+            lines.extend(SignatureLine::parse_all(kept.line.as_bytes())?);
+        }
+        Ok(archived(&head.with(lines)?, standing)?)
+    }
+    /// Whether more witnesses than these seem to have cosigned a head that covers the entry of this index.
+    pub(super) async fn may_show_more(&self, witnesses: u64, index: u64) -> Result<bool, Refusal> {
+        let kept = self.store.cosignatures().await?;
+        let mut sizes = kept.chunk_by(|a, b| a.size == b.size);
+        Ok(sizes.any(|kept| kept.len() as u64 > witnesses && kept.first().is_some_and(|kept| kept.size > index)))
+    }
+    /// What proves these entries in a package under this charter: the head that most witnesses have cosigned, else the first that
+    /// covers them all. Answers how many witnesses it shows.
+    pub(super) async fn evidence(
+        &self,
+        standing: &Standing,
+        entries: &BTreeSet<u64>,
+    ) -> Result<(Evidence, u64), Refusal> {
+        let least = entries.last().map_or(1, |last| last + 1);
+        let mut best = self.head_at(least, standing).await?;
+        let kept = self.store.cosignatures().await?;
+        for kept in kept.chunk_by(|a, b| a.size == b.size).filter(|kept| kept.iter().all(|kept| kept.size >= least)) {
+            let head = self.cosigned_by(standing, kept).await?;
+            if head.note().lines().len() > best.note().lines().len() {
+                best = head;
+            }
+        }
+        let size = best.checkpoint().size();
+        let plans = entries.iter().map(|index| Ok((*index, Plan::inclusion(*index, size)?)));
+        let plans: BTreeMap<_, _> = plans.collect::<Result<_, Refusal>>()?;
+        let nodes = plans.values().flat_map(Plan::nodes).collect();
+        let mut hashes = self.store.nodes(nodes).await?.into_iter();
+        let mut proofs = BTreeMap::new();
+        for (index, plan) in &plans {
+            proofs.insert(*index, plan.build(|_| hashes.next().ok_or(Refusal::StoreFailed))?);
+        }
+        let witnesses = best.note().lines().len() as u64 - 1;
+        Ok((Evidence::new(best, proofs, None)?, witnesses))
     }
 
     /// The head of what this commit made, or of more.
@@ -240,20 +280,16 @@ impl Exchange {
         let proof = self.consistency_of(last.as_ref().map_or(0, |head| head.checkpoint().size()), edge.size()).await?;
         self.sign_next(last, &edge, &proof).await
     }
-    /// The head of an earlier size, signed once it was found to be a part of the newest.
-    async fn head_at(&self, size: u64) -> Result<Head, Refusal> {
-        let newest = self.head().await?;
-        let at = place(newest.checkpoint());
-        if size == at.0 {
-            return Ok(newest);
-        }
+    /// The head of a size that the log had, signed as under this charter, once it was found to be a part of the newest.
+    async fn head_at(&self, size: u64, standing: &Standing) -> Result<Head, Refusal> {
+        let at = place(self.head().await?.checkpoint());
         if size == 0 || size > at.0 {
             return Err(Refusal::malformed("size", format!("the log has heads of 1 to {} leaves", at.0)));
         }
         let root = self.hashes(&Plan::root(size)?).await?.into_iter().next().unwrap_or(Hash::EMPTY);
         let proof = self.consistency_of(size, at.0).await?;
         verify_consistency((size, root), at, &proof).map_err(|fault| self.doubt(&fault))?;
-        self.sign((size, root)).await
+        self.sign((size, root), standing)
     }
     /// Signs what continues the last head, and remembers it.
     async fn sign_next(&self, last: &mut Option<Head>, next: &Edge, proof: &[Hash]) -> Result<Head, Refusal> {
@@ -266,13 +302,12 @@ impl Exchange {
                 return Ok(head.clone());
             }
         }
-        let head = self.sign(next).await?;
+        let head = self.sign(next, &*self.charter_in_force().await?)?;
         *last = Some(head.clone());
         Ok(head)
     }
-    /// Signs with the key that the charter in force names.
-    async fn sign(&self, (size, root): (u64, Hash)) -> Result<Head, Refusal> {
-        let standing = self.charter_in_force().await?;
+    /// Signs with the log's key that this charter names.
+    fn sign(&self, (size, root): (u64, Hash), standing: &Standing) -> Result<Head, Refusal> {
         let LogKey { origin, key } = &standing.charter().log;
         let checkpoint = Checkpoint::new(Origin::parse(origin.as_str())?, size, root)?;
         #[cfg(test)]

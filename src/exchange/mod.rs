@@ -11,6 +11,7 @@ mod filling;
 mod founding;
 mod heads;
 mod load;
+mod packages;
 mod parties;
 pub mod ports;
 mod publications;

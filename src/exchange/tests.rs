@@ -51,7 +51,8 @@ pub(super) struct Memory {
     stages: Mutex<HashMap<u64, Vec<u8>>>,
     blobs: Mutex<HashMap<Digest, Vec<u8>>>,
     uploads: Mutex<HashMap<(Owner, Digest), u64>>,
-    packages: Mutex<HashMap<CommuniqueId, (Digest, u64)>>,
+    packages: Mutex<HashMap<CommuniqueId, Package>>,
+    originals: Mutex<HashMap<CommuniqueId, (Digest, u64)>>,
     next: AtomicUsize,
     /// How often the log was read on.
     pub reads: AtomicUsize,
@@ -192,7 +193,12 @@ impl Content for Memory {
         self.blobs.lock().unwrap().insert(digest, bytes);
         match seal {
             Seal::Upload(owner) => drop(self.uploads.lock().unwrap().insert((owner, digest), size)),
-            Seal::Package(id) => drop(self.packages.lock().unwrap().insert(id, (digest, size))),
+            Seal::Package(id, witnesses) => {
+                self.packages.lock().unwrap().insert(id, Package { digest, size, witnesses });
+            }
+            Seal::Original(id) => {
+                self.originals.lock().unwrap().insert(id, (digest, size));
+            }
         }
         Ok(())
     }
@@ -212,7 +218,10 @@ impl Content for Memory {
     async fn held(&self, owner: &Owner) -> Result<u64, ReadFailed> {
         Ok(self.uploads.lock().unwrap().iter().filter(|((o, _), _)| o == owner).map(|(_, size)| size).sum())
     }
-    async fn package(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed> {
+    async fn original(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed> {
+        Ok(self.originals.lock().unwrap().get(&communique).copied())
+    }
+    async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed> {
         Ok(self.packages.lock().unwrap().get(&communique).copied())
     }
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {
@@ -644,9 +653,16 @@ async fn a_rectification_carries_its_original_and_is_told_of_it() {
     let first = house.exchange.publication(permit, original).await.unwrap();
     assert_eq!(first.rectified_by, Some(corrected), "the newest");
     // A content store that was lost is made again from the log, from the original on.
-    let packages = std::mem::take(&mut *house.memory.packages.lock().unwrap());
+    let taken = || {
+        (
+            house.memory.packages.lock().unwrap().remove(&corrected),
+            std::mem::take(&mut *house.memory.originals.lock().unwrap()),
+        )
+    };
+    let lost = taken();
+    assert_eq!((lost.0.is_some(), lost.1.len()), (true, 2));
     assert_eq!(verified(&house, corrected).await, verdict);
-    assert_eq!(packages, *house.memory.packages.lock().unwrap(), "the same bytes");
+    assert_eq!(taken(), lost, "the same bytes");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::{
     },
     exchange::ports::{
         Append, AppendError, Begin, COSIGNED_LIMIT, Content, Cosignature, Listing, ListingQuery, NewEntry, NotBegun,
-        Object, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, ReadFailed, Seal, Stage, Store,
+        Object, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, Seal, Stage, Store,
     },
     log::tree::{Edge, Hash, Node, Plan, verify_inclusion},
 };
@@ -509,16 +509,27 @@ pub(super) async fn uploads_are_their_owners<C: Content>(open: impl Fn() -> C) {
 
 pub(super) async fn packages_are_found<C: Content>(open: impl Fn() -> C) {
     let content = open();
-    assert_eq!(content.package(communique(1)).await, Ok(None));
-    let first = put(&content, b"package", 3, Seal::Package(communique(1))).await;
-    put(&content, b"package", 7, Seal::Package(communique(1))).await;
-    assert_eq!(content.package(communique(1)).await, Ok(Some((first, 7))));
-    let newest = put(&content, b"made again", 3, Seal::Package(communique(1))).await;
+    let id = communique(1);
+    assert_eq!((content.package(id).await, content.original(id).await), (Ok(None), Ok(None)));
+    let first = put(&content, b"package", 3, Seal::Package(id, 0)).await;
+    put(&content, b"package", 7, Seal::Package(id, 0)).await;
+    assert_eq!(content.package(id).await, Ok(Some(Package { digest: first, size: 7, witnesses: 0 })));
+    let lying = put(&content, b"as it lies in another", 3, Seal::Original(id)).await;
+    let newest = put(&content, b"made again", 3, Seal::Package(id, 2)).await;
+    assert_eq!(content.read(first, 0, 9).await, Ok(None), "it took the place of the one before");
     drop(content);
     let content = open();
-    assert_eq!(content.package(communique(1)).await, Ok(Some((newest, 10))));
-    assert_eq!(content.package(communique(2)).await, Ok(None));
+    assert_eq!(content.package(id).await, Ok(Some(Package { digest: newest, size: 10, witnesses: 2 })));
+    assert_eq!(content.original(id).await, Ok(Some((lying, 21))));
+    assert_eq!((content.package(communique(2)).await, content.original(communique(2)).await), (Ok(None), Ok(None)));
     assert_eq!(content.held(&owner(1, 1)).await, Ok(0), "a package is nobody's upload");
+    // What somebody uploaded too, or lies in another, stays.
+    for seal in [Seal::Upload(owner(1, 1)), Seal::Original(communique(3))] {
+        let shared = put(&content, b"shared", 3, Seal::Package(id, 0)).await;
+        put(&content, b"shared", 3, seal).await;
+        put(&content, b"made again", 3, Seal::Package(id, 2)).await;
+        assert_eq!(content.read(shared, 0, 9).await, Ok(Some(b"shared".to_vec())));
+    }
 }
 
 pub(super) async fn a_stage_is_not_content<C: Content>(open: impl Fn() -> C) {
@@ -562,7 +573,7 @@ pub(super) async fn a_purge_erases_what_one_communique_alone_holds<C: Content>(o
     let of_shared = put(&content, &shared, 65_536, Seal::Upload(owner(2, 1))).await;
     put(&content, &shared, 65_536, Seal::Upload(owner(2, 2))).await;
     let of_packed = put(&content, &packed, 1000, Seal::Upload(owner(2, 1))).await;
-    put(&content, &packed, 1000, Seal::Package(owner(1, 9).communique)).await;
+    put(&content, &packed, 1000, Seal::Package(owner(1, 9).communique, 0)).await;
     let begun = sample(200_000);
     broken(&content, &begun, 150_000).await;
     let of_it = owner(1, 1).communique;

@@ -989,7 +989,8 @@ impl<'a> Play<'a> {
         let mut evidence = Files::from([(bag::CERTIFIED_PATH.to_owned(), certified_bytes)]);
         let (lying, _) = self.packed(&data, &evidence, entry.time);
         let below = self.plan.original.as_ref().map_or_else(BTreeSet::new, |o| o.proven.clone());
-        let own = data.keys().filter_map(|path| path.strip_prefix("data/entries/")?.strip_suffix(".json")?.parse().ok());
+        let own =
+            data.keys().filter_map(|path| path.strip_prefix("data/entries/")?.strip_suffix(".json")?.parse().ok());
         let proven: BTreeSet<u64> = own.chain(below.iter().copied()).collect();
         evidence.extend(self.proofs(&proven));
         evidence.extend(self.plan.stamp.clone().map(|stamp| (bag::STAMP_PATH.to_owned(), stamp)));

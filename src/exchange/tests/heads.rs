@@ -1,5 +1,7 @@
 //! Heads and proofs, and a store that shows another past.
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::{
     exchange::access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, ListDigests, SubmitCosignature},
@@ -206,4 +208,44 @@ async fn cosignatures_are_the_witnesses_own_and_stand_with_their_head() {
     let cosigned = exchange.checkpoint(permit).await.unwrap().cosigned.unwrap();
     assert_eq!(cosigned.checkpoint(), head.checkpoint());
     assert_eq!(north.time_in(cosigned.note()), Ok(Some(now + 300)));
+}
+
+/// The package of what was published, as it is served now, and what it shows of witnesses.
+async fn served(house: &House) -> (Package, Value) {
+    let life = house.exchange.folds.life(&*house.memory, house.world.id).await.unwrap();
+    let package = house.exchange.built(house.world.id, &life).await.unwrap();
+    let verdict = verified(house, house.world.id).await;
+    assert_eq!(verdict["verdict"], "proven", "{verdict}");
+    (package, verdict["findings"]["witnesses"].clone())
+}
+
+#[tokio::test]
+async fn a_package_is_served_at_once_and_again_with_the_witnesses_that_there_are() {
+    let house = House::complete().await;
+    let exchange = &house.exchange;
+    exchange.publish(House::permit::<PublishCommunique>("north"), house.world.id).await.unwrap();
+    let (first, found) = served(&house).await;
+    assert_eq!((first.witnesses, &found["found"], &found["wanted"]), (0, &json!(0), &json!(2)));
+    let size = newest(&house).await.checkpoint().size();
+    let standing = exchange.charter_in_force().await.unwrap();
+    let cosigns = async |of: &str, size: u64| {
+        let head = exchange.continued(0, Some(size)).await.unwrap().head;
+        let cosigner = Cosigner::of_party(standing.party(&party(of)).unwrap()).unwrap();
+        let (name, key) = (cosigner.hint().name(), key(&format!("witness of {of}")));
+        let line = cosign(&head, name, exchange.now().unix() as u64, &key).unwrap().to_string();
+        let permit = Permit::<SubmitCosignature>::ask(&party(of), Role::Witness).unwrap();
+        exchange.submit_cosignature(permit, size, &line).await.unwrap();
+    };
+    cosigns("south", size - 1).await;
+    assert_eq!(served(&house).await.0, first, "a head that does not cover `published` shows nothing");
+    cosigns("south", size).await;
+    let (second, found) = served(&house).await;
+    assert_eq!((second.witnesses, &found["parties"][0]["party"]), (1, &json!("south")));
+    assert_eq!(served(&house).await.0, second);
+    cosigns("north", size).await;
+    let (third, found) = served(&house).await;
+    assert_eq!((third.witnesses, &found["parties"][0]["party"]), (2, &json!("north")), "by party");
+    // A key that has witnessed and is none in the charter any more leaves a line that counts for nothing.
+    house.memory.cosigned.lock().unwrap().iter_mut().for_each(|kept| kept.line = kept.line.replace("south", "other"));
+    assert_eq!(served(&house).await.0, third);
 }

@@ -17,7 +17,9 @@ use crate::{
         id::{CommuniqueId, Digest},
         time::Time,
     },
-    exchange::ports::{Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, ReadFailed, Seal, Stage},
+    exchange::ports::{
+        Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, Seal, Stage,
+    },
 };
 
 /// The size of every chunk but a blob's last, in bytes.
@@ -163,22 +165,34 @@ impl Content for SqliteContent {
         self.readers.read("a sum of uploads", read).await
     }
 
-    async fn package(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed> {
-        let read = move |db: &Connection| {
-            let found = db
-                .prepare_cached(
-                    "SELECT b.digest, b.size FROM packages p JOIN blobs b ON b.id = p.blob WHERE p.communique = ?1",
-                )?
-                .query_row([communique.to_string()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)))
-                .optional()?;
-            found.map(|(name, size)| Ok((digest(&name)?, count(size)?))).transpose()
-        };
-        self.readers.read("a package", read).await
+    async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed> {
+        let sql = "SELECT b.digest, b.size, p.witnesses FROM packages p JOIN blobs b ON b.id = p.blob
+                   WHERE p.communique = ?1";
+        self.readers.read("a package", move |db| package(db, sql, communique)).await
+    }
+
+    async fn original(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed> {
+        let sql = "SELECT b.digest, b.size, 0 FROM originals p JOIN blobs b ON b.id = p.blob WHERE p.communique = ?1";
+        let found = self.readers.read("a package that lies in another", move |db| package(db, sql, communique)).await?;
+        Ok(found.map(|package| (package.digest, package.size)))
     }
 
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {
         self.readers.read("content", move |db| piece(db, digest, offset, most)).await
     }
+}
+
+fn package(db: &Connection, sql: &str, communique: CommuniqueId) -> Result<Option<Package>, Fault> {
+    let found = db
+        .prepare_cached(sql)?
+        .query_row([communique.to_string()], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })
+        .optional()?;
+    let made = |(name, size, witnesses): (Vec<u8>, _, _)| {
+        Ok(Package { digest: digest(&name)?, size: count(size)?, witnesses: count(witnesses)? })
+    };
+    found.map(made).transpose()
 }
 
 fn piece(db: &Connection, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, Fault> {
@@ -849,7 +863,7 @@ mod tests {
         assert_eq!(content.begin(begin(UPLOADS_LIMIT)).await, Err(NotBegun::Full));
         let package = content.stage().await.unwrap();
         content.push(package, b"package".to_vec()).await.unwrap();
-        let seal = Seal::Package(owner(1, 1).communique);
+        let seal = Seal::Package(owner(1, 1).communique, 0);
         content.seal(package, Digest::of(b"package"), 7, seal).await.unwrap();
     }
 

@@ -11,6 +11,7 @@ use std::{
 use communique::{
     domain::{id::Digest, manifest::Status, text},
     package::{
+        evidence::LogFound,
         verdict::{Capacity, DeclarationFound, Deed, Findings, NOT_PROVEN, PartyFound, Verdict},
         verify::{self, Verifier},
     },
@@ -331,7 +332,25 @@ fn document(out: &mut Out, f: &Findings, proven: bool) {
             out.field("", &format!("{}, for it {}", r.party, who(&r.deed, proven)));
         }
     }
-    out.field("witnesses", &format!("0 of {} that the charter wants", f.witnesses_wanted));
+    if let Some(log) = &f.log {
+        in_the_log(out, log);
+    }
+}
+
+/// What is shown of the log, and which parties' witnesses have seen it.
+fn in_the_log(out: &mut Out, log: &LogFound) {
+    out.field("log", &format!("{}, every entry proven under its head of {} entries", log.origin, log.size));
+    let found = match log.witnesses.len() {
+        0 => "not yet witnessed".to_owned(),
+        found => format!("{found} found"),
+    };
+    out.field("witnesses", &format!("{found}, of {} that the charter wants", log.wanted));
+    for witness in &log.witnesses {
+        out.field("", &format!("{}, {}", witness.party, witness.time));
+    }
+    if log.stamped {
+        out.field("time stamp", "there is one; it was not judged: `openssl ts -verify` does that");
+    }
 }
 
 /// A party, who signed for it and how.

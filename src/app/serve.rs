@@ -97,6 +97,8 @@ pub struct Bound {
     pub exchange: SocketAddr,
     /// Health and metrics.
     pub http: SocketAddr,
+    /// The public log, where it is served.
+    pub log: Option<SocketAddr>,
 }
 
 /// Serves until `shutdown`, then drains. `bound` hears the addresses once connections are accepted.
@@ -121,9 +123,16 @@ pub async fn serve(
 
     let listener = bind(config.listen.address).await?;
     let pages = bind(config.http.listen).await?;
+    let public = match config.log.listen {
+        Some(address) => Some((bind(address).await?, address)),
+        None => None,
+    };
     let local = |l: &TcpListener, configured| l.local_addr().unwrap_or(configured);
-    let addresses =
-        Bound { exchange: local(&listener, config.listen.address), http: local(&pages, config.http.listen) };
+    let addresses = Bound {
+        exchange: local(&listener, config.listen.address),
+        http: local(&pages, config.http.listen),
+        log: public.as_ref().map(|(listener, configured)| local(listener, *configured)),
+    };
 
     let stop = CancellationToken::new();
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -137,6 +146,9 @@ pub async fn serve(
     let drained = CancellationToken::new();
     let _drained_with_this = drained.clone().drop_guard();
     tokio::spawn(http::serve(pages, operators, drained.cancelled_owned()));
+    if let Some((listener, _)) = public {
+        tokio::spawn(http::tiles::serve(listener, exchange.clone(), watching.clone().cancelled_owned()));
+    }
     tokio::spawn({
         let (stop, readiness) = (stop.clone(), readiness);
         async move {

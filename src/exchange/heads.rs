@@ -225,7 +225,7 @@ impl Exchange {
         self.sign_next(&mut last, at, after, &proof).await
     }
     /// The newest head: of what the store holds, if this process has signed less.
-    async fn head(&self) -> Result<Head, Refusal> {
+    pub(super) async fn head(&self) -> Result<Head, Refusal> {
         let mut last = self.heads.last.lock().await;
         let edge = self.store.tree().await?;
         if let Some(head) = last.as_ref().filter(|head| head.checkpoint().size() >= edge.size()) {

@@ -16,6 +16,7 @@ pub mod ports;
 mod publications;
 mod remarks;
 mod sight;
+mod tiles;
 
 use std::sync::{
     Arc,
@@ -168,4 +169,4 @@ impl Exchange {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

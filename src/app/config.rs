@@ -9,9 +9,11 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::domain::id::PartyId;
 
 mod check;
 mod load;
@@ -31,6 +33,9 @@ pub struct Config {
     /// Where health and metrics are reached.
     #[serde(default)]
     pub http: Http,
+    /// Who may read the public log, and which witnesses are asked to cosign its heads.
+    #[serde(default)]
+    pub log: Log,
     /// Where the log and the texts are kept.
     pub data: Data,
     /// The server's own certificate.
@@ -70,6 +75,43 @@ pub struct Http {
     pub listen: SocketAddr,
 }
 
+/// The log before the public and its witnesses: digests and signed heads, nothing of what entries say.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Address and port where anybody may read checkpoint and tiles (C2SP tlog-tiles), in plain HTTP. Default: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// Witnesses that the exchange asks for their cosignatures. Default: none; witnesses that come by themselves need no row.
+    pub witness: Vec<Witness>,
+}
+
+/// A witness that is asked (C2SP tlog-witness).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// The party that runs it: its key is the one that the charter in force gives that party.
+    pub party: PartyId,
+    /// Its submission prefix: `https://…` or `http://…`. What is asked and answered is public, and signed on both sides.
+    pub url: String,
+    /// PEM: the authorities that its certificate may be of, for `https`. Default: those of the system, [`SYSTEM_AUTHORITIES`].
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+}
+
+/// Most witnesses that are asked.
+pub const WITNESSES_LIMIT: usize = 64;
+
+/// Where the system keeps the authorities that it trusts, in PEM.
+pub const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+impl Witness {
+    /// The file of the authorities that its certificate may be of.
+    #[must_use]
+    pub fn authorities(&self) -> &Path {
+        self.ca.as_deref().unwrap_or(Path::new(SYSTEM_AUTHORITIES))
+    }
+}
+
 /// Where the log and the texts are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,6 +124,11 @@ impl Data {
     /// The log: every entry, and the projections that can be rebuilt from them.
     pub fn log(&self) -> PathBuf {
         self.directory.join("log.sqlite")
+    }
+
+    /// The last head that was signed of it.
+    pub fn head(&self) -> PathBuf {
+        self.directory.join("log.head")
     }
 
     /// The texts and annexes that entries name by digest.

@@ -2,6 +2,7 @@
 //! environment and the clock.
 
 pub mod config;
+mod head;
 pub mod init;
 pub mod machine;
 pub mod serve;

@@ -17,6 +17,7 @@ use tracing::{error, info};
 
 use super::{
     config::{Config, Limits},
+    head,
     machine::ThisMachine,
 };
 use crate::{
@@ -97,6 +98,8 @@ pub struct Bound {
     pub exchange: SocketAddr,
     /// Health and metrics.
     pub http: SocketAddr,
+    /// The public log, where it is served.
+    pub log: Option<SocketAddr>,
 }
 
 /// Serves until `shutdown`, then drains. `bound` hears the addresses once connections are accepted.
@@ -116,14 +119,22 @@ pub async fn serve(
     let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.all(), metrics.clone()));
     let charter = exchange.charter_in_force().await?;
     keys.match_charter(&config, charter.charter())?;
+    head::take_up(&exchange, &config.data.head()).await?;
     let identity = Identity::read(&config)?;
     let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 
     let listener = bind(config.listen.address).await?;
     let pages = bind(config.http.listen).await?;
+    let public = match config.log.listen {
+        Some(address) => Some((bind(address).await?, address)),
+        None => None,
+    };
     let local = |l: &TcpListener, configured| l.local_addr().unwrap_or(configured);
-    let addresses =
-        Bound { exchange: local(&listener, config.listen.address), http: local(&pages, config.http.listen) };
+    let addresses = Bound {
+        exchange: local(&listener, config.listen.address),
+        http: local(&pages, config.http.listen),
+        log: public.as_ref().map(|(listener, configured)| local(listener, *configured)),
+    };
 
     let stop = CancellationToken::new();
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -131,12 +142,19 @@ pub async fn serve(
     let _ends_with_this = watching.clone().drop_guard();
     tokio::spawn(follow_trust(exchange.clone(), gate.clone(), identity, watching.clone()));
     tokio::spawn(follow_time(exchange.clone(), watching.clone()));
+    // Heads are signed until the last call has ended.
+    let keeping = CancellationToken::new();
+    let _kept_with_this = keeping.clone().drop_guard();
+    let kept = tokio::spawn(head::follow(exchange.clone(), config.data.head().into(), keeping.clone()));
     tokio::spawn(follow_readiness(exchange.clone(), readiness.clone(), reporter, watching.clone()));
     let operators = http::Pages { readiness: readiness.clone(), metrics: metrics.clone() };
     // Probes are answered until the last call has ended: that it drains is no reason to kill it.
     let drained = CancellationToken::new();
     let _drained_with_this = drained.clone().drop_guard();
     tokio::spawn(http::serve(pages, operators, drained.cancelled_owned()));
+    if let Some((listener, _)) = public {
+        tokio::spawn(http::tiles::serve(listener, exchange.clone(), watching.clone().cancelled_owned()));
+    }
     tokio::spawn({
         let (stop, readiness) = (stop.clone(), readiness);
         async move {
@@ -149,6 +167,10 @@ pub async fn serve(
     bound(addresses);
     let desk = call::Desk::new(exchange, metrics, calls(&config.limits), stop.clone());
     server::serve(desk, health, gate, listener, connections(&config.limits), stop).await?;
+    keeping.cancel();
+    if let Err(error) = kept.await {
+        error!(%error, "the newest head was not kept");
+    }
     info!("stopped");
     Ok(())
 }

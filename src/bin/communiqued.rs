@@ -149,7 +149,8 @@ fn run(command: Command) -> Result<String, Failure> {
             };
             // For whoever asked for port 0, and for people who start it by hand; what follows is the log's.
             let bound = |at: serve::Bound| {
-                let _ = writeln!(io::stdout(), "serving on {}; health and metrics on {}", at.exchange, at.http);
+                let log = at.log.map(|log| format!("; the public log on {log}")).unwrap_or_default();
+                let _ = writeln!(io::stdout(), "serving on {}; health and metrics on {}{log}", at.exchange, at.http);
             };
             runtime.block_on(serve::serve(config, bound, shutdown))?;
             Ok(String::new())

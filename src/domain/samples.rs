@@ -115,7 +115,13 @@ impl World {
     }
     /// As [`World::new`], under this rule of succession.
     pub fn under(parties: &[(&str, u64)], succession: Succession) -> Self {
-        let charter = Document::of(&Charter { succession, ..charter(parties) }).unwrap();
+        Self::changed(parties, |charter| charter.succession = succession)
+    }
+    /// As [`World::new`], under a charter that was changed before anybody adopted it.
+    pub fn changed(parties: &[(&str, u64)], change: impl FnOnce(&mut Charter)) -> Self {
+        let mut first = charter(parties);
+        change(&mut first);
+        let charter = Document::of(&first).unwrap();
         let id = CommuniqueId::new(1_772_452_800_000, &[1; 10]);
         let mut world = Self {
             charter,

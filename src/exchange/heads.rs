@@ -66,20 +66,20 @@ pub struct Newest {
 }
 
 impl Exchange {
-    /// Takes up the last head that was signed before this process began. Nothing is appended to a log that does not continue it.
+    /// Takes up what was signed last before this process began. Nothing is appended to a log that does not continue it.
     ///
     /// # Errors
     /// [`Refusal::LogInDoubt`] if the log does not continue it; [`Refusal::StoreFailed`].
-    pub async fn take_up(&self, head: Head) -> Result<(), Refusal> {
+    pub async fn take_up(&self, known: &Checkpoint) -> Result<(), Refusal> {
         let mut last = self.heads.last.lock().await;
         let edge = self.store.tree().await?;
-        let known = place(head.checkpoint());
+        let known = place(known);
         let proof = self.consistency_of(known.0, edge.size()).await?;
         verify_consistency(known, (edge.size(), edge.root()), &proof).map_err(|fault| self.doubt(&fault))?;
-        *last = Some(head);
+        *last = Some(self.sign((edge.size(), edge.root()), &*self.charter_in_force().await?)?);
         Ok(())
     }
-    /// The newest head that this process signed or took up.
+    /// The newest head that this process signed.
     pub async fn last_head(&self) -> Option<Head> {
         self.heads.last.lock().await.clone()
     }
@@ -271,7 +271,7 @@ impl Exchange {
         }
     }
     /// The newest head.
-    async fn head(&self) -> Result<Head, Refusal> {
+    pub(super) async fn head(&self) -> Result<Head, Refusal> {
         self.head_now(&mut *self.heads.last.lock().await).await
     }
     /// The head of what the store holds now: signed, if this process has signed less.

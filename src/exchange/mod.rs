@@ -17,6 +17,7 @@ pub mod ports;
 mod publications;
 mod remarks;
 mod sight;
+mod tiles;
 
 use std::sync::{
     Arc,
@@ -169,4 +170,4 @@ impl Exchange {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

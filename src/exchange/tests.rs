@@ -2,6 +2,7 @@
 
 mod heads;
 mod histories;
+pub(crate) mod leaves;
 
 use std::{
     collections::HashMap,
@@ -253,7 +254,9 @@ pub(super) struct House {
 
 impl House {
     async fn of(parties: &[(&str, u64)]) -> Self {
-        let world = World::new(parties);
+        Self::in_world(World::new(parties)).await
+    }
+    async fn in_world(world: World) -> Self {
         let memory = Arc::new(Memory::default());
         let mut positions: HashMap<StreamId, Position> = HashMap::new();
         let charter = &world.charter;

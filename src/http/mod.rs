@@ -8,6 +8,8 @@
 //! | `/metrics` | the counters, in the OpenMetrics text format |
 
 mod bounded;
+pub mod post;
+pub mod tiles;
 
 use std::io;
 use std::sync::Arc;

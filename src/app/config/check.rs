@@ -1,6 +1,7 @@
 //! Whether this machine can run on the settings.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,7 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, Problem};
+use super::{Config, Problem, WITNESSES_LIMIT, Witness};
+use crate::http::post::Place;
 
 /// Largest certificate or key file that is read, in bytes.
 pub const MAX_PEM_BYTES: u64 = 1024 * 1024;
@@ -21,6 +23,7 @@ impl Config {
         let mut problems = Vec::new();
         self.check_addresses(&mut problems);
         self.check_files(&mut problems);
+        self.check_witnesses(&mut problems);
         self.check_data(&mut problems);
         self.check_limits(&mut problems);
         if let Err(error) = EnvFilter::try_new(&self.telemetry.filter) {
@@ -32,11 +35,16 @@ impl Config {
 
     fn check_addresses(&self, problems: &mut Vec<Problem>) {
         let (grpc, http) = (self.listen.address, self.http.listen);
-        let overlap = grpc.ip() == http.ip() || grpc.ip().is_unspecified() || http.ip().is_unspecified();
-        // Port 0 asks the system for a free one.
-        if grpc.port() == http.port() && grpc.port() != 0 && overlap {
+        if overlap(grpc, http) {
             let what = format!("{http} is also the port of listen.address");
             problems.push(Problem::new("http.listen", what, "give health and metrics a port of their own"));
+        }
+        let Some(log) = self.log.listen else { return };
+        for (other, taken) in [("listen.address", grpc), ("http.listen", http)] {
+            if overlap(log, taken) {
+                let what = format!("{log} is also the port of {other}");
+                problems.push(Problem::new("log.listen", what, "give the public log a port of its own"));
+            }
         }
     }
 
@@ -65,6 +73,44 @@ impl Config {
         if self.keys.log == self.keys.depositary {
             let what = "is the same file as keys.log";
             problems.push(Problem::new("keys.depositary", what, "make a second key: the two sign different things"));
+        }
+    }
+
+    fn check_witnesses(&self, problems: &mut Vec<Problem>) {
+        const KEY: &str = "log.witness";
+        let witnesses = &self.log.witness;
+        if witnesses.len() > WITNESSES_LIMIT {
+            let next = format!("ask {WITNESSES_LIMIT} at most");
+            problems.push(Problem::new(KEY, format!("names {} witnesses", witnesses.len()), next));
+        }
+        for (n, witness) in witnesses.iter().enumerate() {
+            let Witness { party, url, ca } = witness;
+            if witnesses.iter().take(n).any(|before| before.party == *party) {
+                let next = "a party has one witness key: name it once";
+                problems.push(Problem::new(KEY, format!("{party} is named twice"), next));
+            }
+            match Place::parse(url) {
+                Err(what) => problems.push(Problem::new(
+                    KEY,
+                    format!("{url:?} of {party} {what}"),
+                    "write its prefix, as in \"https://witness.example/\"",
+                )),
+                Ok(place) if place.is_secure() => {
+                    let file = witness.authorities();
+                    let before = problems.len();
+                    check_readable(KEY, file, problems);
+                    if problems.len() == before
+                        && let Err(what) = read_certificates(file)
+                    {
+                        problems.push(Problem::new(KEY, what, "give the authority of its certificate as ca, in PEM"));
+                    }
+                }
+                Ok(_) if ca.is_some() => {
+                    let what = format!("{party} has a ca, but its url is not of https");
+                    problems.push(Problem::new(KEY, what, "write https, or leave the ca out"));
+                }
+                Ok(_) => {}
+            }
         }
     }
 
@@ -144,6 +190,12 @@ impl Config {
             }
         }
     }
+}
+
+/// Whether two listeners want one port. Port 0 asks the system for a free one.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let wide = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && wide
 }
 
 fn check_readable(key: &str, path: &Path, problems: &mut Vec<Problem>) -> Option<fs::Metadata> {
@@ -243,6 +295,27 @@ mod tests {
             (&["data.directory"], |config, _| config.data.directory = PathBuf::from("/proc/self")),
             (&["http.listen"], |config, _| config.http.listen = config.listen.address),
             (&["http.listen"], |config, _| config.http.listen.set_port(config.listen.address.port())),
+            (&["log.listen"], |config, _| config.log.listen = Some(config.listen.address)),
+            (&["log.listen"], |config, _| config.log.listen = Some(config.http.listen)),
+            (&["log.witness"], |config, _| config.log.witness = vec![witness("ftp://witness.example/", None)]),
+            (&["log.witness"], |config, _| {
+                config.log.witness = vec![witness("http://witness.example/", None); 2];
+            }),
+            (&["log.witness"], |config, _| {
+                let ca = config.tls.certificate.clone();
+                config.log.witness = vec![witness("http://witness.example/", Some(ca))];
+            }),
+            (&["log.witness"], |config, directory| {
+                config.log.witness = vec![witness("https://witness.example/", Some(directory.join("none")))];
+            }),
+            (&["log.witness"], |config, _| {
+                config.log.witness = vec![witness("https://witness.example/", Some(config.tls.key.clone()))];
+            }),
+            (&["log.witness"], |config, _| {
+                let named =
+                    |n| Witness { party: format!("p{n}").parse().unwrap(), ..witness("http://w.example", None) };
+                config.log.witness = (0..=WITNESSES_LIMIT).map(named).collect();
+            }),
             (&["telemetry.filter"], |config, _| config.telemetry.filter = "communique=loud".to_owned()),
             (&["limits.page_default"], |config, _| config.limits.page_default = config.limits.page_max + 1),
             (&["limits.page_max", "limits.page_default"], |config, _| config.limits.page_max = 0),
@@ -255,6 +328,10 @@ mod tests {
             let mut config = complete(directory.path());
             fault(&mut config, directory.path());
             assert_eq!(keys(&config.check()), *expected, "fault {number}");
+        }
+
+        fn witness(url: &str, ca: Option<PathBuf>) -> Witness {
+            Witness { party: "north".parse().unwrap(), url: url.to_owned(), ca }
         }
 
         fn open_up(path: &Path, mode: u32) {
@@ -281,6 +358,12 @@ mod tests {
         let mut config = complete(directory.path());
         config.listen.address.set_port(0);
         config.http.listen.set_port(0);
+        config.log.listen = Some(config.http.listen);
+        config.log.witness = vec![Witness {
+            party: "north".parse().unwrap(),
+            url: "https://witness.example/deep/prefix".to_owned(),
+            ca: Some(config.tls.certificate.clone()),
+        }];
         assert_eq!(config.check(), []);
     }
 }

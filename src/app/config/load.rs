@@ -10,7 +10,7 @@ use config::{ConfigError, FileFormat, Source, Value, ValueKind};
 use rustls::pki_types::DnsName;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
-use super::{Config, Data, Exchange, Http, Keys, Limits, Listen, Problem, Telemetry, Tls};
+use super::{Config, Data, Exchange, Http, Keys, Limits, Listen, Log, Problem, Telemetry, Tls};
 
 /// What the names of environment variables begin with. `COMMUNIQUE__LIMITS__CONNECTIONS` is `limits.connections`.
 pub const ENVIRONMENT_PREFIX: &str = "COMMUNIQUE__";
@@ -93,7 +93,8 @@ impl Config {
             &mut self.keys.log,
             &mut self.keys.depositary,
         ];
-        for path in paths.into_iter().chain(&mut self.keys.next) {
+        let asked = self.log.witness.iter_mut().filter_map(|witness| witness.ca.as_mut());
+        for path in paths.into_iter().chain(&mut self.keys.next).chain(asked) {
             *path = directory.join(&*path);
         }
         self
@@ -106,6 +107,7 @@ impl Config {
             exchange: Exchange { name: "exchange.example".to_owned() },
             listen: Listen::default(),
             http: Http::default(),
+            log: Log::default(),
             data: Data { directory: path.clone() },
             tls: Tls { certificate: path.clone(), key: path.clone() },
             keys: Keys { log: path.clone(), depositary: path, next: Vec::new() },
@@ -327,6 +329,41 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_public_log_is_off_unless_it_is_asked_for() {
+        assert_eq!(load(MINIMAL, &[]).unwrap().log, Log::default());
+        let text = format!(
+            "{MINIMAL}
+            [log]
+            listen = \"[::1]:80\"
+            [[log.witness]]
+            party = \"north\"
+            url = \"http://witness.example/\"
+            [[log.witness]]
+            party = \"south\"
+            url = \"https://witness.example/south\"
+            ca = \"south.pem\""
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let log = load_in(directory.path(), &text, &[("COMMUNIQUE__LOG__LISTEN", "[::1]:81")]).unwrap().log;
+        assert_eq!(log.listen, Some("[::1]:81".parse().unwrap()));
+        let [north, south] = &*log.witness else { panic!("{log:?}") };
+        assert_eq!((north.party.as_str(), &*north.url), ("north", "http://witness.example/"));
+        assert_eq!(north.authorities(), Path::new(super::super::SYSTEM_AUTHORITIES));
+        assert_eq!(south.authorities(), directory.path().join("south.pem"));
+
+        for (wrong, word) in [
+            ("listen = \"anywhere\"", "log.listen"),
+            ("witness = [{ party = \"north\" }]", "log.witness"),
+            ("witness = [{ party = \"Not One\", url = \"http://w\" }]", "log.witness"),
+            ("witness = [{ party = \"north\", url = \"http://w\", pin = 1 }]", "log.witness"),
+            ("address = \"[::1]:80\"", "log.address"),
+        ] {
+            let problems = load(&format!("{MINIMAL}\n[log]\n{wrong}"), &[]).unwrap_err();
+            assert_eq!(keys(&problems), [word], "{problems:?}");
+        }
+    }
+
+    #[test]
     fn everything_that_is_wrong_is_said_at_once() {
         let text = "
             stray = 1
@@ -421,6 +458,7 @@ pub(super) mod tests {
         assert_eq!(opened_config.limits, Limits::default());
         assert_eq!(opened_config.telemetry, config.telemetry);
         assert_eq!(opened_config.http, config.http);
+        assert_eq!((&opened_config.log, &config.log), (&Log::default(), &Log::default()));
         for key in known_keys() {
             let name = key.split('.').next_back().unwrap();
             assert!(opened.lines().any(|line| line.starts_with(&format!("{name} = "))), "{key} is not shown");

@@ -131,11 +131,11 @@ async fn a_new_process_continues_the_last_head_or_writes_nothing() {
         Exchange::new(store, content, house.machine.clone(), keys, Arc::default())
     };
     let exchange = again();
-    exchange.take_up(signed.clone()).await.unwrap();
+    exchange.take_up(signed.checkpoint()).await.unwrap();
     assert_eq!(exchange.newest().await.unwrap().head, newest(&house).await);
     house.memory.log.lock().unwrap().truncate(signed.checkpoint().size() as usize - 1);
     let exchange = again();
-    assert_eq!(exchange.take_up(signed).await.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"));
+    assert_eq!(exchange.take_up(signed.checkpoint()).await.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"));
     assert_eq!(exchange.ready().await.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"));
 }
 

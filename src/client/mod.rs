@@ -3,6 +3,7 @@
 
 pub mod acting;
 pub mod aligning;
+pub mod auditing;
 pub mod chartering;
 pub mod comparing;
 pub mod drafting;
@@ -11,7 +12,9 @@ pub mod importing;
 pub mod keyfile;
 mod line;
 pub mod numbers;
+pub mod proving;
 pub mod reading;
+pub mod receipts;
 pub mod remote;
 pub mod road;
 pub mod session;

@@ -21,7 +21,7 @@ use crate::domain::{
     text,
     time::Time,
     trust::Trust,
-    view::{ActView, CharterView, CommuniqueView, Receipt, RevisionView},
+    view::{ActView, CharterView, CommuniqueView, RevisionView},
 };
 
 /// Largest file of charters, in bytes: a chain of them, one per line.
@@ -149,20 +149,33 @@ impl Pinned {
 /// # Errors
 /// What does not verify, or follow from what was before it; [`Refusal::TooLarge`] for more than an exchange takes.
 pub fn succession(views: &[CharterView], now: Time) -> Result<(Charters, Time), Refusal> {
-    let mut records: Vec<(&Receipt, &[u8])> = Vec::new();
+    decided_again(records(views), now)
+}
+
+/// What views of charters record: where, the entry, and the charter or adoption.
+pub(super) fn records(views: &[CharterView]) -> Vec<(u64, &[u8], &[u8])> {
+    let mut records: Vec<(u64, &[u8], &[u8])> = Vec::new();
     for view in views {
-        records.push((&view.receipt, &view.charter));
-        records.extend(view.adoptions.iter().map(|a| (&a.receipt, a.statement.as_bytes())));
+        records.push((view.receipt.index, &view.receipt.entry, &view.charter));
+        records.extend(view.adoptions.iter().map(|a| (a.receipt.index, &*a.receipt.entry, a.statement.as_bytes())));
     }
+    records
+}
+
+/// [`succession`], of what is recorded at these indices: entry, and charter or adoption.
+///
+/// # Errors
+/// As [`succession`].
+pub(super) fn decided_again(mut records: Vec<(u64, &[u8], &[u8])>, now: Time) -> Result<(Charters, Time), Refusal> {
     // An exchange that shows more has taken what it must refuse: what was open for adoption at the limit is far less again.
     if records.len() as u64 > 2 * SUCCESSION_ENTRIES_LIMIT {
         let limit = 2 * SUCCESSION_ENTRIES_LIMIT;
         return Err(Refusal::TooLarge { what: "what the exchange shows of charters, in entries,".into(), limit });
     }
-    records.sort_by_key(|(receipt, _)| receipt.index);
+    records.sort_by_key(|(index, ..)| *index);
     let mut charters = Charters::default();
     let mut newest = now;
-    for (Receipt { index, entry: bytes, .. }, object) in records {
+    for (index, bytes, object) in records {
         let entry: Entry = json::parse(bytes)?;
         let named = entry.documents.iter().chain(&entry.statements);
         if entry.stream != StreamId::Exchange || !named.eq([&Digest::of(object)]) {
@@ -170,7 +183,7 @@ pub fn succession(views: &[CharterView], now: Time) -> Result<(Charters, Time), 
         }
         newest = newest.max(entry.time);
         let objects = [object.to_vec()];
-        let recorded = Recorded { index: *index, digest: Digest::of(bytes), entry: &entry, objects: &objects };
+        let recorded = Recorded { index, digest: Digest::of(bytes), entry: &entry, objects: &objects };
         charters.decide_again(recorded, None, |_| false)?;
         charters.apply(recorded)?;
     }

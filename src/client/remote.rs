@@ -9,6 +9,7 @@ use tonic::Status;
 
 use super::{
     line::Line,
+    receipts::Contradiction,
     road::{Dialler, Road},
 };
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
         v1::{
             self, charter_service_client::CharterServiceClient, communique_service_client::CommuniqueServiceClient,
             content_service_client::ContentServiceClient, event_service_client::EventServiceClient,
-            powers_service_client::PowersServiceClient, publication_service_client::PublicationServiceClient,
+            log_service_client::LogServiceClient, powers_service_client::PowersServiceClient, publication_service_client::PublicationServiceClient,
         },
     },
 };
@@ -81,6 +82,12 @@ pub enum RemoteError {
     Local(#[from] Refusal),
     #[error(transparent)]
     Io(#[from] io::Error),
+    #[error(transparent)]
+    Contradicted(#[from] Box<Contradiction>),
+    #[error(
+        "the exchange took this and proved it, but the receipt cannot be kept ({0}); make room for it and run the same command again, which is safe"
+    )]
+    NotKept(io::Error),
 }
 
 pub(super) type Result<T> = std::result::Result<T, RemoteError>;
@@ -163,6 +170,9 @@ impl Remote {
     }
     fn happenings(&self) -> EventServiceClient<Line> {
         EventServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
+    }
+    pub(super) fn log_service(&self) -> LogServiceClient<Line> {
+        LogServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)
     }
     pub(super) fn publishing(&self) -> PublicationServiceClient<Line> {
         PublicationServiceClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_LIMIT)

@@ -13,9 +13,11 @@ use tokio::io::AsyncWrite;
 
 use super::{
     acting::{self, Circumstances},
+    auditing::evidence::Logged,
     drafting::Upload,
     granted::Granted,
     reading::{self, GrantBook, Pinned, Reading, Revision},
+    receipts::{self, Case, Receipts},
     remote::{Connection, Remote, RemoteError},
     road::{Proxies, Road},
     succeeding::{self, Version},
@@ -45,6 +47,11 @@ pub struct Session {
     pinned: Pinned,
     remote: Remote,
     book: Mutex<GrantBook>,
+    /// What is known of the log; without a place to keep it in, as long as the session lasts.
+    receipts: Receipts,
+    /// The charters as the exchange showed them: what evidence of a lie begins with.
+    succession: Arc<Vec<Logged>>,
+    now: Time,
 }
 
 /// Is told which file is being sent, and how many of its bytes have been.
@@ -111,13 +118,45 @@ impl Session {
     ) -> Result<Self, RemoteError> {
         let connection = pinned.connection(road, certificate_pem, key_pem);
         let mut session = Self::over(pinned, Remote::connect(&connection).await?);
-        session.pinned.follow(&session.remote.charters().await?, now)?;
+        session.now = now;
+        session.follow().await?;
         Ok(session)
+    }
+    /// Demands that charters and log go on from what is kept here, and from now on keeps what they say, and every receipt.
+    ///
+    /// # Errors
+    /// [`RemoteError::Contradicted`] if they do not; [`RemoteError::Io`] for what cannot be kept.
+    pub async fn keep(&mut self, receipts: Receipts) -> Result<(), RemoteError> {
+        self.receipts = receipts;
+        let before = self.receipts.head()?;
+        let note = self.remote.checkpoint().await?;
+        // A charter may have come into force since the charters were read.
+        if receipts::is_foreign(&self.case(), note.as_bytes()) {
+            self.follow().await?;
+        }
+        let case = self.case();
+        self.receipts.charters(&case)?;
+        self.receipts.newest(&case, &note, before.as_ref().map(|head| head.claims()), &self.remote).await?;
+        Ok(())
+    }
+    /// Follows the succession of charters.
+    async fn follow(&mut self) -> Result<(), RemoteError> {
+        let views = self.remote.charters().await?;
+        self.pinned.follow(&views, self.now)?;
+        self.succession = Arc::new(receipts::succession(&views));
+        Ok(())
     }
     /// A session over a connection that is there.
     #[must_use]
     pub fn over(pinned: Pinned, remote: Remote) -> Self {
-        Self { pinned, remote, book: Mutex::default() }
+        Self {
+            pinned,
+            remote,
+            book: Mutex::default(),
+            receipts: Receipts::unkept(),
+            succession: Arc::default(),
+            now: Time::from_unix(0),
+        }
     }
     /// The charter that everything here follows from.
     #[must_use]
@@ -128,6 +167,29 @@ impl Session {
     #[must_use]
     pub fn remote(&self) -> &Remote {
         &self.remote
+    }
+    /// What is kept of the log.
+    #[must_use]
+    pub fn receipts(&self) -> &Receipts {
+        &self.receipts
+    }
+    /// Under which charters the log is judged.
+    pub(super) fn case(&self) -> Case<'_> {
+        Case { pinned: &self.pinned, succession: self.succession.clone(), now: self.now }
+    }
+    /// Demands that an answer proves that what was sent is in the log, and keeps it.
+    async fn proven(&self, receipt: &Receipt, kind: Kind, sent: Digest) -> Result<(), RemoteError> {
+        acknowledges(receipt, kind, sent)?;
+        let note = receipt.proof.as_deref().and_then(|text| text.split_once("\n\n"));
+        if note.is_some_and(|(_, note)| receipts::is_foreign(&self.case(), note.as_bytes())) {
+            // What was sent may have brought another charter into force, which names another log.
+            let views = self.remote.charters().await?;
+            let mut pinned = self.pinned.clone();
+            pinned.follow(&views, self.now)?;
+            let case = Case { pinned: &pinned, succession: Arc::new(receipts::succession(&views)), now: self.now };
+            return self.receipts.receipt(&case, receipt, &self.remote).await;
+        }
+        self.receipts.receipt(&self.case(), receipt, &self.remote).await
     }
     /// Full powers that were verified in this session.
     #[must_use]
@@ -269,7 +331,7 @@ impl Session {
     pub async fn submit_powers(&self, compact: &str) -> Result<(Statement<Powers>, Receipt), RemoteError> {
         let grant = self.pinned.powers(compact)?;
         let receipt = self.remote.submit_powers(compact).await?;
-        acknowledges(&receipt, Kind::Powers, grant.digest())?;
+        self.proven(&receipt, Kind::Powers, grant.digest()).await?;
         Ok((grant, receipt))
     }
     /// Hands in the end of a grant, if it verifies under the pinned charter.
@@ -279,7 +341,7 @@ impl Session {
     pub async fn submit_revocation(&self, compact: &str) -> Result<(Statement<Revocation>, Receipt), RemoteError> {
         let revocation = self.pinned.revocation(compact)?;
         let receipt = self.remote.submit_revocation(compact).await?;
-        acknowledges(&receipt, Kind::Revocation, revocation.digest())?;
+        self.proven(&receipt, Kind::Revocation, revocation.digest()).await?;
         Ok((revocation, receipt))
     }
     /// Puts forward the charter that is to succeed the one in force, with an adoption of it.
@@ -288,7 +350,7 @@ impl Session {
     /// What the exchange refuses.
     pub async fn propose_charter(&self, next: &Document<Charter>, adoption: &str) -> Result<Receipt, RemoteError> {
         let receipt = self.remote.propose_charter(next.bytes(), adoption).await?;
-        acknowledges(&receipt, Kind::Charter, next.digest())?;
+        self.proven(&receipt, Kind::Charter, next.digest()).await?;
         Ok(receipt)
     }
     /// Hands in an adoption of a charter that was put forward, whoever made it.
@@ -298,7 +360,7 @@ impl Session {
     pub async fn submit_adoption(&self, compact: &str) -> Result<(Adoption, Receipt), RemoteError> {
         let adoption = Unverified::<Adoption>::parse(compact)?;
         let receipt = self.remote.submit_adoption(compact).await?;
-        acknowledges(&receipt, Kind::Adoption, adoption.digest())?;
+        self.proven(&receipt, Kind::Adoption, adoption.digest()).await?;
         Ok((adoption.claims().clone(), receipt))
     }
     /// Every charter that was put forward, with who has adopted it: the succession as the pinned charter proves it.
@@ -327,7 +389,7 @@ impl Session {
     pub async fn submit_trust(&self, compact: &str) -> Result<(Statement<Trust>, Receipt), RemoteError> {
         let trust = self.pinned.trust(compact)?;
         let receipt = self.remote.submit_trust(compact).await?;
-        acknowledges(&receipt, Kind::Trust, trust.digest())?;
+        self.proven(&receipt, Kind::Trust, trust.digest()).await?;
         Ok((trust, receipt))
     }
 
@@ -369,7 +431,7 @@ impl Session {
             Some(manifest) => (Kind::Revision, self.remote.propose(manifest.bytes(), act).await?),
             None => (Kind::Act, self.remote.act(act).await?),
         };
-        acknowledges(&receipt, kind, digest)?;
+        self.proven(&receipt, kind, digest).await?;
         Ok(receipt)
     }
     /// Signs any other act on what was read, and sends it.
@@ -393,7 +455,7 @@ impl Session {
     /// What the exchange refuses.
     pub async fn add_remark(&self, remark: &Document<Remark>) -> Result<Receipt, RemoteError> {
         let receipt = self.remote.add_remark(remark.bytes()).await?;
-        acknowledges(&receipt, Kind::Remark, remark.digest())?;
+        self.proven(&receipt, Kind::Remark, remark.digest()).await?;
         Ok(receipt)
     }
     /// The remarks that the caller may read, of one revision or of all, in log order, each what its entry names. They are the
@@ -467,6 +529,7 @@ impl Session {
     pub async fn publish(&self, id: CommuniqueId) -> Result<PublicationView, RemoteError> {
         let publication = self.remote.publish(id).await?;
         self.of_publication(id, &publication)?;
+        self.proven(&publication.receipt, Kind::Published, Digest::of(&publication.manifest)).await?;
         Ok(publication)
     }
     /// A publication: where its package is, what its manifest says.

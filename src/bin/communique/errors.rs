@@ -23,6 +23,8 @@ const USAGE: u8 = 64;
 const UNREACHABLE: u8 = 69;
 /// Whether it happened is not known (sysexits.h, EX_TEMPFAIL).
 const UNKNOWN: u8 = 75;
+/// The exchange contradicts itself, or cannot prove what it says (sysexits.h, EX_PROTOCOL).
+const CONTRADICTED: u8 = 76;
 /// Ended by SIGINT, as shells count it.
 const INTERRUPTED: u8 = 130;
 
@@ -130,6 +132,7 @@ impl From<Refusal> for Failure {
 impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Self {
         match error {
+            RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", error.to_string()),
             RemoteError::Refused { reason, sentence, request_id } => {
                 let id = request_id.map(|id| format!(" (request {id})")).unwrap_or_default();
                 // The exchange's words: one line, not the whole screen.
@@ -150,6 +153,9 @@ impl From<RemoteError> for Failure {
                 Self::from(refusal).of("what the exchange sent, or what was to be sent, does not hold")
             }
             RemoteError::Io(error) => Self::new(REFUSED, "FILE", error.to_string()),
+            RemoteError::Contradicted(contradiction) => {
+                Self::new(CONTRADICTED, "CONTRADICTED", contradiction.to_string())
+            }
         }
     }
 }
@@ -197,6 +203,7 @@ mod tests {
             (RemoteError::OutcomeUnknown("cut".into()), 75, "OUTCOME_UNKNOWN"),
             (RemoteError::Local(Refusal::Draining), 1, "DRAINING"),
             (RemoteError::Io(io::ErrorKind::NotFound.into()), 1, "FILE"),
+            (RemoteError::NotKept(io::ErrorKind::StorageFull.into()), 75, "NOT_KEPT"),
         ] {
             let failure = Failure::from(error);
             assert_eq!((failure.code, failure.reason.as_str()), (code, reason));

@@ -159,6 +159,23 @@ pub fn resume_point(name: &str) -> Result<PathBuf, Failure> {
     Ok(directory.join(format!("{name}.watch")))
 }
 
+/// The folder where this profile's receipts of the exchange of this founding are kept: in the state directory, or beside a profile
+/// that is named by its file.
+///
+/// # Errors
+/// A directory that cannot be found.
+pub fn receipts(name: &str, founding: Digest) -> Result<PathBuf, Failure> {
+    let folder = if is_path(name) {
+        PathBuf::from(format!("{name}.receipts"))
+    } else {
+        let base = etcetera::choose_base_strategy()
+            .map_err(|_| Failure::usage("there is no home directory to keep receipts in; give --profile FILE"))?;
+        let state = base.state_dir().unwrap_or_else(|| base.data_dir());
+        state.join("communique").join(format!("{name}.receipts"))
+    };
+    Ok(folder.join(founding.to_string()))
+}
+
 /// A file, whole, up to a limit in bytes.
 ///
 /// # Errors

@@ -140,7 +140,8 @@ impl Kept {
 fn forget_if_known<T>(path: &Path, answer: &Result<T, RemoteError>, sent_before: bool) {
     let unknown = match answer {
         Ok(_) => false,
-        Err(RemoteError::OutcomeUnknown(_)) => true,
+        // Taken, as it seems, but not proven, or not kept here: the same bytes get the same answer again.
+        Err(RemoteError::OutcomeUnknown(_) | RemoteError::Contradicted(_) | RemoteError::NotKept(_)) => true,
         Err(RemoteError::Refused { reason, .. }) => sent_before && !judges(reason),
         Err(_) => sent_before,
     };
@@ -194,6 +195,7 @@ mod tests {
         for (answer, sent_before, stays) in [
             (Ok(()), false, false),
             (unknown(), false, true),
+            (Err(RemoteError::NotKept(std::io::ErrorKind::StorageFull.into())), false, true),
             (away(), false, false),
             (refused("BUSY"), false, false),
             (unknown(), true, true),

@@ -21,7 +21,7 @@ mod wording;
 
 use communique::{
     app::machine::ThisMachine,
-    client::session::Session,
+    client::{reading::Pinned, receipts::Receipts, remote::RemoteError, session::Session},
     domain::{act::ActKind, time::Time},
 };
 
@@ -30,7 +30,7 @@ use crate::{
     args::{Args, Command},
     demo,
     errors::Failure,
-    profile::Profile,
+    profile::{self, Profile},
     progress::Progress,
     render::Out,
 };
@@ -112,9 +112,26 @@ impl Context {
     /// # Errors
     /// Files that cannot be read; an exchange that cannot be reached.
     pub fn session(&self, profile: &Profile) -> Result<Session, Failure> {
+        Ok(self.wait(self.opened(profile)?)?)
+    }
+    /// The same, to be waited for.
+    fn opened(&self, profile: &Profile) -> Result<impl Future<Output = Result<Session, RemoteError>> + use<>, Failure> {
         let pinned = profile.pinned()?;
         let (certificate, key) = profile.identity()?;
-        Ok(self.wait(Session::open_by(pinned, profile.road()?, certificate, key, now()))?)
+        let (road, receipts) = (profile.road()?, self.receipts(&pinned)?);
+        Ok(async move {
+            let mut session = Session::open_by(pinned, road, certificate, key, now()).await?;
+            session.keep(receipts).await?;
+            Ok(session)
+        })
+    }
+    /// What this profile keeps of the exchange's log.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written.
+    pub fn receipts(&self, pinned: &Pinned) -> Result<Receipts, Failure> {
+        let folder = profile::receipts(&self.profile, pinned.founding())?;
+        Receipts::in_folder(folder).map_err(|e| RemoteError::from(e).into())
     }
     /// Waits for the network.
     pub fn wait<F: Future>(&self, answer: F) -> F::Output {

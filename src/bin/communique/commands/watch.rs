@@ -28,7 +28,7 @@ use communique::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Context, now, random};
+use super::{Context, random};
 use crate::{args, errors::Failure, profile, render};
 
 /// First and longest pause before the exchange is called again.
@@ -71,8 +71,7 @@ pub fn run(ctx: &mut Context, args: &args::Watch) -> Result<(), Failure> {
             pause = (pause * 2).min(PAUSES.1);
             // Read anew: certificates are renewed meanwhile.
             let renewed = ctx.profile()?;
-            let (certificate, key) = renewed.identity()?;
-            match ctx.wait(Session::open_by(renewed.pinned()?, renewed.road()?, certificate, key, now())) {
+            match ctx.wait(ctx.opened(&renewed)?) {
                 Ok(renewed) => break session = renewed,
                 Err(e) => error = e,
             }
@@ -173,7 +172,7 @@ fn comes_back(error: &RemoteError) -> bool {
             reason.as_str(),
             "SLOW_READER" | "DRAINING" | "BUSY" | "STORE_FAILED" | "CLOCK_SUSPECT" | "DEADLINE_EXCEEDED"
         ),
-        RemoteError::Local(_) | RemoteError::Io(_) => false,
+        RemoteError::Local(_) | RemoteError::Io(_) | RemoteError::Contradicted(_) | RemoteError::NotKept(_) => false,
     }
 }
 

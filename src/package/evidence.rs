@@ -258,7 +258,8 @@ mod tests {
             let name = KeyName::parse(&format!("{}/witness", charter.parties[party].trust_domain)).unwrap();
             cosign(&head, &name, time, &key(by)).unwrap()
         };
-        let lines = [line(1, "b.w", 7), line(0, "a.w", 5), line(2, "c.w", 5), line(1, "b.w", 9), line(1, "b.w", u64::MAX / 2)];
+        let lines =
+            [line(1, "b.w", 7), line(0, "a.w", 5), line(2, "c.w", 5), line(1, "b.w", 9), line(1, "b.w", u64::MAX / 2)];
         let stranger = cosign(&head, &KeyName::parse("stranger").unwrap(), 5, &key("b.w")).unwrap();
         let many = head.clone().with(lines.into_iter().chain([stranger])).unwrap();
         let kept = archived(&many, &standing).unwrap();

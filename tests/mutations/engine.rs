@@ -115,7 +115,9 @@ pub fn lawful(bases: &[Base], zip: &[u8]) -> bool {
     let names: Vec<String> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
     let mut files = Files::new();
     for (n, name) in names.iter().enumerate() {
-        let (Some((_, path)), Ok(bytes)) = (name.split_once('/'), archive.read_small(n, usize::MAX)) else { return false };
+        let (Some((_, path)), Ok(bytes)) = (name.split_once('/'), archive.read_small(n, usize::MAX)) else {
+            return false;
+        };
         files.insert(path.to_owned(), bytes);
     }
     let free = |path: &str| path == bag::STAMP_PATH || path.starts_with("tagmanifest-");

@@ -552,10 +552,7 @@ fn of_base64(base64: &str, dice: &mut Dice) -> (String, String) {
         _ => {
             let end = base64.trim_end_matches('=').len();
             let last = base64[..end].chars().next_back().and_then(|c| char::from_u32(u32::from(c) + 1)).unwrap_or('B');
-            return (
-                "the last letter".into(),
-                format!("{}{last}{}", &base64[..end.saturating_sub(1)], &base64[end..]),
-            );
+            return ("the last letter".into(), format!("{}{last}{}", &base64[..end.saturating_sub(1)], &base64[end..]));
         }
     };
     (what.to_owned(), STANDARD.encode(raw))

@@ -263,7 +263,8 @@ impl Evidence {
         }
         if scale.weight == Weight::Nothing {
             scale.found.push(
-                "Nothing in it proves a lie of the exchange to anybody else: it tells what somebody says to have seen.".into(),
+                "Nothing in it proves a lie of the exchange to anybody else: it tells what somebody says to have seen."
+                    .into(),
             );
         }
         Judgement { weight: scale.weight, pinned, found: scale.found }
@@ -416,7 +417,8 @@ impl Scale {
             ));
         }
         let (Ok(a), Ok(b)) = (parsed(one.shown), parsed(other.shown)) else { return };
-        let (before, after) = if one.index <= other.index { ((one, &a), (other, &b)) } else { ((other, &b), (one, &a)) };
+        let (before, after) =
+            if one.index <= other.index { ((one, &a), (other, &b)) } else { ((other, &b), (one, &a)) };
         if before.1.time > after.1.time {
             self.proves(format!(
                 "Entry {} is of {}, and entry {}, which stands before it, of {}: log time went back.",

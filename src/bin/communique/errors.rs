@@ -7,7 +7,10 @@ use std::{
 };
 
 use communique::{
-    client::{drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError},
+    client::{
+        drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError,
+        witnessing::WitnessError,
+    },
     domain::refusal::Refusal,
     pki::issue::IssueFault,
 };
@@ -150,6 +153,16 @@ impl From<RemoteError> for Failure {
                 Self::from(refusal).of("what the exchange sent, or what was to be sent, does not hold")
             }
             RemoteError::Io(error) => Self::new(REFUSED, "FILE", error.to_string()),
+        }
+    }
+}
+impl From<WitnessError> for Failure {
+    fn from(error: WitnessError) -> Self {
+        match error {
+            WitnessError::Remote(error) => error.into(),
+            WitnessError::Io(path, error) => Self::file(&path, &error),
+            WitnessError::Doubt(doubt) => Self::new(REFUSED, "LOG_LIES", doubt.to_string()),
+            other => Self::new(REFUSED, "WITNESS", other.to_string()),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod bags;
 #[path = "../foreign/judges.rs"]
 mod judges;
+mod log;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod readme;

@@ -10,7 +10,7 @@ use communique::{
     },
 };
 
-use super::{Row, retag};
+use super::Row;
 use crate::{
     played::{self, LOG, Plan, Turn, authority, cosignature_line, key, signature_line, witness},
     vectors::plus_order,
@@ -40,13 +40,16 @@ pub const TABLE: &[Row] = &[
         original.lying.clone_from(&original.zip);
         *p = Plan::correcting(original);
     }),
-    (Check::Rectifies, "an original with a time stamp", |p| {
-        let mut stamped = Plan::small();
-        stamped.bag = Box::new(|f| {
-            f.insert(bag::STAMP_PATH.into(), vec![0x30]);
-            retag(f);
-        });
-        *p = Plan::correcting(stamped.play());
+    // Its tag manifests list neither, so that only where they lie is wrong.
+    (Check::Rectifies, "an original with a proof that it does not list", |p| {
+        let mut original = Plan::small();
+        original.bag = Box::new(|f| drop(f.entry(bag::proof_path(0)).or_insert(b"sample".to_vec())));
+        *p = Plan::correcting(original.play());
+    }),
+    (Check::Rectifies, "an original with a time stamp that it does not list", |p| {
+        let mut original = Plan::small();
+        original.bag = Box::new(|f| drop(f.insert(bag::STAMP_PATH.into(), vec![0x30])));
+        *p = Plan::correcting(original.play());
     }),
     (Check::LogProof, "a proof that names another index", |p| {
         p.evidence = proof(5, |t| *t = t.replace("index 5", "index 6"))

@@ -1,4 +1,4 @@
-//! What programs of others make of a package: openssl, coreutils and unzip as the README says, verifiers of statements, and
+//! What programs of others make of a package: openssl, coreutils and unzip as the README says, openssl of a time stamp, verifiers of statements, and
 //! the Python package bagit.
 
 mod bags;
@@ -8,4 +8,5 @@ mod log;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod readme;
+mod stamps;
 mod statements;

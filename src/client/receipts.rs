@@ -217,7 +217,7 @@ impl Receipts {
             let words = format!("the exchange shows a head of its log that does not count: {fault}");
             self.contradiction(case.evidence(Kind::Unsigned, words).heads([note.to_owned()]), case.now)
         })?;
-        let (size, kept) = (head.checkpoint().size(), self.head()?);
+        let (size, kept) = (head.checkpoint().size(), self.known(case)?);
         if let (Some(before), Some(kept)) = (before, kept)
             && size < before.size()
         {
@@ -232,14 +232,19 @@ impl Receipts {
         Ok(head)
     }
 
+    /// The highest head that was kept: still as it was signed, or the file was changed.
+    fn known(&self, case: &Case<'_>) -> io::Result<Option<checkpoint::Unverified>> {
+        let kept = self.head()?;
+        if let Some(Err(fault)) = kept.as_ref().map(|kept| evidence::signed(kept, &case.logs())) {
+            return Err(broken(&self.folder.as_deref().unwrap_or(Path::new("")).join(HEAD), &fault));
+        }
+        Ok(kept)
+    }
     /// Demands that a head goes together with the highest one kept, and keeps it if it is higher.
     pub(super) async fn join(&self, case: &Case<'_>, head: &Head, proofs: &impl Proofs) -> Result<()> {
         for _ in 0..ATTEMPTS {
-            let kept = self.head()?;
+            let kept = self.known(case)?;
             if let Some(kept) = &kept {
-                if let Err(fault) = evidence::signed(kept, &case.logs()) {
-                    return Err(broken(&self.folder.as_deref().unwrap_or(Path::new("")).join(HEAD), &fault).into());
-                }
                 let (old, new) = (kept.claims(), head.checkpoint());
                 if place(old) == place(new) {
                     return Ok(());

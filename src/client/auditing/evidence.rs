@@ -59,6 +59,8 @@ pub enum Kind {
     WrongRoot,
     /// An entry that is another than the log has at its index.
     OtherEntry,
+    /// A document or statement that is another than its entry names.
+    OtherObject,
     /// An entry that does not continue its stream, or the time.
     OutOfOrder,
     /// An entry that the rules do not allow, or whose statement does not verify.
@@ -83,6 +85,7 @@ impl Kind {
             Self::WrongProof => "wrong_proof",
             Self::WrongRoot => "wrong_root",
             Self::OtherEntry => "other_entry",
+            Self::OtherObject => "other_object",
             Self::OutOfOrder => "out_of_order",
             Self::AgainstRules => "against_rules",
             Self::Withheld => "withheld",

@@ -6,3 +6,4 @@ pub mod init;
 pub mod machine;
 pub mod serve;
 pub mod telemetry;
+mod witnesses;

@@ -273,7 +273,8 @@ impl Head {
     /// [`Fault::Unsigned`] without a signature by one of the log's keys.
     pub fn archived<'a>(&self, log: &Log, cosigners: impl IntoIterator<Item = &'a Cosigner>) -> Result<Self, Fault> {
         let text = self.note.text();
-        let by_log = log.keys.iter().find_map(|key| self.note.lines_of(key.hint()).find(|line| key.verifies(text, line)));
+        let by_log =
+            log.keys.iter().find_map(|key| self.note.lines_of(key.hint()).find(|line| key.verifies(text, line)));
         let mut lines = vec![by_log.ok_or_else(|| Fault::Unsigned { origin: log.origin.to_string() })?.clone()];
         for cosigner in cosigners {
             let moment = |line: &&SignatureLine| cosigner.moment(text, line).ok();

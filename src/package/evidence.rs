@@ -153,7 +153,8 @@ impl Shown {
             rest = after.get(1..).unwrap_or_default();
             let line = std::str::from_utf8(line).map_err(|_| refused("a line is not UTF-8".into()))?;
             let line: SignatureLine = line.parse().map_err(|e: Fault| refused(e.to_string()))?;
-            let unknown = || refused(format!("{} is no witness of a party, or stands out of order", line.hint().name()));
+            let unknown =
+                || refused(format!("{} is no witness of a party, or stands out of order", line.hint().name()));
             let (party, cosigner) = cosigners.find(|(_, c)| c.hint() == line.hint()).ok_or_else(unknown)?;
             let time = cosigner.moment(head.note().text(), &line).map_err(|e| refused(e.to_string()))?;
             witnesses.push(WitnessFound { party: party.clone(), time });

@@ -432,8 +432,7 @@ impl Findings {
         let charter = |c: &CharterFound| json!({ "version": c.version, "fingerprint": c.fingerprint, "since": c.since, "absent": c.absent });
         let log = |l: &LogFound| json!({ "origin": l.origin, "size": l.size, "root": l.root.to_string() });
         let witnesses = |l: &LogFound| {
-            let parties: Vec<_> =
-                l.witnesses.iter().map(|w| json!({ "party": w.party, "time": w.time })).collect();
+            let parties: Vec<_> = l.witnesses.iter().map(|w| json!({ "party": w.party, "time": w.time })).collect();
             json!({ "wanted": l.wanted, "found": parties.len(), "parties": parties })
         };
         let release = |r: &Release| with(deed(&r.deed), json!({ "party": r.party }));

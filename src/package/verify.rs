@@ -315,9 +315,7 @@ impl<R: Read + Seek> Bag<R> {
                 sorted.statements.insert(digest, index);
             } else if let Some(entry) = within("data/entries/", ".json").and_then(number) {
                 sorted.entries.insert(entry, index);
-            } else if let Some(entry) =
-                within("evidence/", ".tlog-proof").and_then(number).filter(|_| outermost)
-            {
+            } else if let Some(entry) = within("evidence/", ".tlog-proof").and_then(number).filter(|_| outermost) {
                 sorted.proofs.insert(entry, index);
                 continue;
             } else if outermost && path == bag::STAMP_PATH && (1..=STAMP_LIMIT as u64).contains(&file.size) {

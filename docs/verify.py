@@ -25,8 +25,8 @@ except Exception:  # said in main(), in words; --help works without it
     Ed25519PublicKey = None
 
 FORMAT = "communique.v1"
-README_SIZE = 17271
-README_SHA256 = "cdd56a8f157389674bcbc402df53a7b097bd72e1c395a7f97d17855c390c9b1b"
+README_SIZE = 19424
+README_SHA256 = "747fc09e528ca9b13ff26eb05e0e7178f79491e3bd5fd66e1724e2f2644ca1ed"
 
 # ---------------------------------------------------------------------------------------------------------------------
 # How judging ends (FORMAT.md, "Verifying")
@@ -2832,7 +2832,7 @@ THE PIN
   ends with exit code 3.
 
 EXAMPLE
-  python3 verify.py --charter-pin badd895507a4012827bc5d57217f94942dc94a03b1a2cab36a5dc175a1adc0f8 communique.zip
+  python3 verify.py --charter-pin 166cdeaf8e488c4cd0d92242f72edc14fd32b2fba52a5e8233988d165b84c65f communique.zip
 
 EXIT CODES
   0   proven against the pin

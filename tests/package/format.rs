@@ -102,7 +102,10 @@ fn the_format_names_every_check_and_limit() {
         ("all texts and annexes of a manifest", manifest::PARTS_LIMIT),
         ("*the same, with the package of what it corrects*", manifest::PARTS_LIMIT),
         ("*entries in the package of what it corrects, and in those below it*", ORIGINALS_ENTRIES_LIMIT as u64),
-        ("all records of a package (and its README, tag files and certified copy)", RECORDS_LIMIT as u64),
+        (
+            "all records of a package (and its README, certified copy, and tag files but the tag manifests)",
+            RECORDS_LIMIT as u64,
+        ),
         ("a proof of the evidence", PROOF_LIMIT as u64),
         ("a time stamp", STAMP_LIMIT as u64),
         ("charters and adoptions before no further charter is put forward", succession::SUCCESSION_BYTES_LIMIT as u64),

@@ -1089,6 +1089,14 @@ const TABLE: &[Row] = &[
         *p = Plan::cosigned();
         p.note = last_line(|text| signature_line("sample-1", 4, witness(1), &TIME.to_be_bytes(), &message(text)));
     }),
+    (Check::Witness, "a cosignature of a party whose trust domain is too long", |p| {
+        *p = Plan::cosigned();
+        p.also_charter(|c| c.parties[1].trust_domain = format!("{0}.{0}.{0}.{0}", "x".repeat(62)).parse().unwrap());
+        p.note = last_line(|text| {
+            let name = format!("{0}.{0}.{0}.{0}/witness", "x".repeat(62));
+            signature_line(&name, 4, witness(1), &TIME.to_be_bytes(), &message(text))
+        });
+    }),
     (Check::Witness, "a second signature of the log", |p| {
         p.note = Box::new(|n| {
             let line = n.lines().nth(4).unwrap().to_owned();

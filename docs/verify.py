@@ -86,7 +86,7 @@ MAX_PROSE = 16 * KIB
 MAX_TEXT = MIB
 MAX_ANNEX = 64 * MIB
 MAX_CONTENT = 1024 * MIB  # all texts and annexes of a manifest
-MAX_RECORDS = 128 * MIB  # all of a package but texts, annexes, an original, proofs and a time stamp
+MAX_RECORDS = 128 * MIB  # all of a package but texts, annexes, an original, proofs, a time stamp and the tag manifests
 MAX_PROOF = 32 * KIB
 MAX_TIME_STAMP = 64 * KIB
 MAX_HASHES = 63  # of a proof
@@ -110,7 +110,7 @@ MAX_GRANTS = 4096
 MAX_SCOPE = 256
 MAX_NAMED = 1024  # documents, and statements, that an entry names
 MAX_LISTED = 32768  # files that `published` lists
-MAX_FILES = 65534  # of an archive
+MAX_FILES = 65000  # of an archive
 MAX_FILE = 1024 * MIB
 MAX_NAME = 255
 MAX_ARCHIVE = 4294967294
@@ -2217,6 +2217,7 @@ TAG_FILES = [
     "tagmanifest-sha256.txt",
     "tagmanifest-sha512.txt",
 ]
+TAG_MANIFESTS = TAG_FILES[4:]
 README = "data/README.txt"
 MANIFEST = "data/communique.json"
 COPY = "evidence/certified-copy.jws"
@@ -2334,15 +2335,16 @@ class Package:
             self.member("data/annexes/%d.%s" % (number, MEDIA_TYPES[annex["media_type"]]))
             for number, annex in enumerate(value["annexes"], 1)
         ]
-        content = set(self.text_members + self.annex_members)  # and an original, proofs, time stamp: what is no record
+        apart = set(self.text_members + self.annex_members)  # and what else is no record
         self.original_member = None
         if value["rectifies"] is not None:
             path = "data/rectifies/communique-%s.zip" % value["rectifies"]["communique"]
             self.original_member = self.member(path)
-            content.add(self.original_member)
+            apart.add(self.original_member)
         for path in TAG_FILES + [README, COPY]:
             self.member(path)
-        known = {MANIFEST, README, COPY}.union(TAG_FILES, (member.path for member in content))
+        apart.update(self.files[path] for path in TAG_MANIFESTS)
+        known = {MANIFEST, README, COPY}.union(TAG_FILES, (member.path for member in apart))
         charters, entries, statements, proofs, self.time_stamp = [], [], [], [], None
         for path, member in self.files.items():
             if path in known:
@@ -2357,13 +2359,13 @@ class Package:
                 statements.append((statement.group(1), member))
             elif proof and int(proof.group(1)) <= MAX_INDEX:
                 proofs.append((int(proof.group(1)), member))
-                content.add(member)
+                apart.add(member)
             elif path == TIME_STAMP and self.depth == 0 and 1 <= member.size <= MAX_TIME_STAMP:
                 self.time_stamp = member
-                content.add(member)
+                apart.add(member)
             else:
                 raise Failed("FILE-EXTRA", "%s does not belong here in a package" % path)
-        if sum(member.size for member in self.members if member not in content) > MAX_RECORDS:
+        if sum(member.size for member in self.members if member not in apart) > MAX_RECORDS:
             raise Failed("FILE-EXTRA", "the records are too long together")
         first = lambda pair: pair[0]  # noqa: E731
         self.charter_members = sorted(charters, key=first)

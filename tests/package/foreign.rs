@@ -1,4 +1,4 @@
-//! What programs of others make of a package: openssl, coreutils and unzip as the README says, verifiers of statements, and
+//! What programs of others make of a package: openssl, coreutils and unzip as the README says, openssl of a time stamp, verifiers of statements, and
 //! the Python package bagit.
 
 mod bags;
@@ -7,4 +7,5 @@ mod judges;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod readme;
+mod stamps;
 mod statements;

@@ -559,9 +559,10 @@ impl Plan {
     pub fn witnessed(mut self, witnesses: usize, wanted: u64, cosigners: &[usize]) -> Self {
         self.also_charter(move |c| {
             c.witnesses = wanted;
-            c.parties.iter_mut().enumerate().take(witnesses).for_each(|(p, listed)| {
-                listed.witness = Some(key(witness(p)).public());
-            });
+            for p in 0..witnesses {
+                let listed = c.parties.iter_mut().filter(|listed| listed.id == party(p));
+                listed.for_each(|listed| listed.witness = Some(key(witness(p)).public()));
+            }
         });
         self.cosigners = cosigners.to_vec();
         self

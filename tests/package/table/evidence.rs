@@ -43,7 +43,9 @@ pub const TABLE: &[Row] = &[
     // Its tag manifests list neither, so that only where they lie is wrong.
     (Check::Rectifies, "an original with a proof that it does not list", |p| {
         let mut original = Plan::small();
-        original.bag = Box::new(|f| drop(f.entry(bag::proof_path(0)).or_insert(b"sample".to_vec())));
+        original.bag = Box::new(|f| {
+            f.entry(bag::proof_path(0)).or_insert(b"sample".to_vec());
+        });
         *p = Plan::correcting(original.play());
     }),
     (Check::Rectifies, "an original with a time stamp that it does not list", |p| {

@@ -127,7 +127,7 @@ impl Place {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut builder = http1::Builder::new();
-        
+
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let request = Request::builder()
             .method(Method::POST)

@@ -1,6 +1,9 @@
 //! The books of an audit: how far each stream was seen, and what it came to. Each entry is judged when it comes, by the decisions of
 //! the domain, as the exchange made them. Pure: what is missing is asked for by name.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -86,7 +89,7 @@ pub enum Own {
     /// A trust statement.
     Trust(Trust),
     /// Full powers, with their digest.
-    Powers(Digest, Powers),
+    Powers(Digest, Box<Powers>),
     /// The end of full powers.
     Revocation(Revocation),
 }
@@ -99,8 +102,6 @@ struct Told {
     sealed: bool,
     /// What the last act made due.
     due: VecDeque<Step>,
-    /// How many statements of it were shown.
-    statements: u64,
 }
 
 /// The books.
@@ -115,6 +116,8 @@ pub struct Books {
     parties: BTreeMap<PartyId, PartyRecord>,
     lives: BTreeMap<CommuniqueId, Told>,
     unsealed: Option<CommuniqueId>,
+    /// How many entries of a communiqué were in escrow when they were shown last.
+    sealed: BTreeMap<CommuniqueId, u64>,
     /// Entries of charters and parties that were shown since the audit began.
     pub registered: Vec<Registered>,
     /// What was counted since the audit began.
@@ -133,6 +136,8 @@ pub struct Stand {
     pub before: Option<u64>,
     /// How far each stream was seen.
     pub streams: BTreeMap<StreamId, Reached>,
+    /// How many entries of a communiqué were in escrow when they were shown last.
+    pub sealed: BTreeMap<CommuniqueId, u64>,
 }
 
 impl Books {
@@ -149,6 +154,7 @@ impl Books {
             parties: BTreeMap::new(),
             lives: BTreeMap::new(),
             unsealed: None,
+            sealed: BTreeMap::new(),
             registered: Vec::new(),
             tally: Tally::default(),
             own_entries: Vec::new(),
@@ -181,13 +187,15 @@ impl Books {
         if known != as_many || all.iter().any(|(s, position)| reached(s).unwrap_or_default() != *position) {
             return Err(changed());
         }
-        (self.time, self.before, self.streams) = (stand.time, stand.before, stand.streams);
+        (self.time, self.before) = (stand.time, stand.before);
+        (self.streams, self.sealed) = (stand.streams, stand.sealed);
         Ok(self)
     }
     /// Where it stands.
     #[must_use]
     pub fn stand(&self) -> Stand {
-        Stand { time: self.time, before: self.before, streams: self.streams.clone() }
+        let (streams, sealed) = (self.streams.clone(), self.sealed.clone());
+        Stand { time: self.time, before: self.before, streams, sealed }
     }
     /// The charters, as the log has them.
     #[must_use]
@@ -215,23 +223,9 @@ impl Books {
         wanted.retain(|id| self.streams.contains_key(&StreamId::Communique(*id)) && !self.lives.contains_key(id));
         wanted
     }
-    /// Takes the earlier entries of a communiqué that was audited before, as they are shown now.
-    ///
-    /// # Errors
-    /// What does not come to what was seen then.
-    pub fn load(&mut self, id: CommuniqueId, events: &[EventView]) -> Result<(), Finding> {
-        self.reread(id, events, false)
-    }
-    /// A communiqué of which more can be seen now than when its entries came: [`Self::unseal`] it.
+    /// A communiqué of which more can be seen now than when its entries came: [`Self::load`] it again.
     pub fn unsealed(&mut self) -> Option<CommuniqueId> {
         self.unsealed.take()
-    }
-    /// Takes all entries of a communiqué again, and decides on each.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub fn unseal(&mut self, id: CommuniqueId, events: &[EventView]) -> Result<(), Finding> {
-        self.reread(id, events, true)
     }
 
     /// Takes the next event. `leaf` is the digest that the log's tree has at its index.
@@ -267,6 +261,7 @@ impl Books {
             return Err(finding(Kind::Withheld, [index], words));
         };
         *reached = Reached { length: reached.length + 1, last: leaf, index };
+        *self.sealed.entry(id).or_default() += 1;
         if let Some(told) = self.lives.get_mut(&id) {
             told.life.pass_sealed(leaf);
             told.sealed = true;
@@ -377,7 +372,7 @@ impl Books {
                 })?;
             }
             StreamId::Remarks(id) => {
-                let remark = r.document(0).and_then(|bytes| json::parse::<Remark>(bytes));
+                let remark = r.document(0).and_then(json::parse::<Remark>);
                 remark.and_then(|remark| same("remark.communique", *id, remark.communique)).map_err(against)?;
             }
         }
@@ -412,7 +407,7 @@ impl Books {
             Records::Powers => {
                 let others = self.parties.iter().filter(|(id, _)| *id != party).map(|(_, record)| record);
                 let (powers, step) = record.grant(Unverified::parse(compact)?, &self.charters, &standing, others)?;
-                (powers.body().party.clone(), step, Own::Powers(powers.digest(), powers.body().clone()))
+                (powers.body().party.clone(), step, Own::Powers(powers.digest(), Box::new(powers.body().clone())))
             }
             _ => {
                 let (revocation, step) = record.revoke(Unverified::parse(compact)?, &standing)?;
@@ -432,7 +427,7 @@ impl Books {
     fn original(&self, r: Recorded<'_>) -> Original<'_> {
         let manifest = (r.entry.kind == Records::Revision).then(|| r.document(0).ok()).flatten();
         let manifest = manifest.and_then(|m| Document::<Manifest>::parse(m.to_vec()).ok());
-        match manifest.and_then(|m| m.rectifies.clone()) {
+        match manifest.and_then(|m| m.rectifies) {
             None => Original::None,
             Some(rectifies) => match self.lives.get(&rectifies.communique) {
                 Some(told) if !told.sealed => Original::Known(&told.life),
@@ -496,7 +491,6 @@ impl Books {
             _ => {}
         }
         told.life.apply(r)?;
-        told.statements += verified;
         Ok(verified)
     }
     /// The charter in force at this log time; the one before too, if it was succeeded within that second: log time tells no more.
@@ -509,20 +503,23 @@ impl Books {
         found
     }
 
-    /// Reads all entries of a communiqué again: to what was seen of it they must come.
-    fn reread(&mut self, id: CommuniqueId, events: &[EventView], decide: bool) -> Result<(), Finding> {
+    /// Takes the earlier entries of a communiqué again, as they are shown now, and decides on each: what lay in escrow may be seen since.
+    ///
+    /// # Errors
+    /// What is wrong, or does not come to what was seen then.
+    pub fn load(&mut self, id: CommuniqueId, events: &[EventView]) -> Result<(), Finding> {
         let stream = StreamId::Communique(id);
         let Some(reached) = self.streams.get(&stream).copied() else { return Ok(()) };
         let otherwise = |index: u64, why: String| {
             let words = format!("the communiqué {id} is not shown as it was shown before: {why}");
             finding(Kind::OutOfOrder, [index], words)
         };
-        let (mut told, mut sealed) = (Told::default(), 0);
+        let (mut told, mut sealed, mut left) = (Told::default(), 0, 0);
         for event in events.iter().filter(|event| event.index <= reached.index) {
             let index = event.index;
             let logged = match &event.happening {
                 Happening::Escrowed { .. } => {
-                    sealed += 1;
+                    (sealed, left) = (sealed + 1, left + 1);
                     continue;
                 }
                 Happening::Shown(logged) => logged,
@@ -535,28 +532,20 @@ impl Books {
             if entry.stream != stream {
                 return Err(otherwise(index, format!("entry {index} is of the stream {}", entry.stream)));
             }
-            if decide {
-                self.communique(&mut told, r, self.original(r)).map_err(|e| {
-                    let words = format!("entry {index} ({}) is against the rules: {}", word(entry.kind), why(&e));
-                    let mut found = finding(Kind::AgainstRules, [index], words);
-                    found.entries.extend(self.grant_of(r));
-                    found
-                })?;
-            } else {
-                if entry.kind == Records::Revision {
-                    told.sealed = false;
-                }
-                told.life.apply(r).map_err(|e| otherwise(index, why(&e)))?;
-                told.statements += u64::from(matches!(entry.kind, Records::Revision | Records::Act));
-            }
+            self.communique(&mut told, r, self.original(r)).map_err(|e| {
+                let words = format!("entry {index} ({}) is against the rules: {}", word(entry.kind), why(&e));
+                let mut found = finding(Kind::AgainstRules, [index], words);
+                found.entries.extend(self.grant_of(r));
+                found
+            })?;
         }
         pass(&mut told, &mut sealed, Some(reached.last));
         if told.life.position() != (Position { length: reached.length, last: Some(reached.last) }) {
             return Err(otherwise(reached.index, format!("it had {} entries", reached.length)));
         }
-        let statements = told.statements;
-        let before = self.lives.insert(id, told).map_or(statements, |before| before.statements);
-        self.tally.statements += statements.saturating_sub(before);
+        self.lives.insert(id, told);
+        let before = if left > 0 { self.sealed.insert(id, left) } else { self.sealed.remove(&id) };
+        self.tally.statements += before.unwrap_or_default().saturating_sub(left);
         Ok(())
     }
 }

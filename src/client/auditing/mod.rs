@@ -9,6 +9,7 @@ pub mod evidence;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -124,10 +125,13 @@ struct Audit<'a> {
     /// What the party has sent, and which of it was not shown to it yet.
     kept: Vec<KeptEntry>,
     awaited: BTreeSet<u64>,
+    /// Held as long as this lives: two at once would write one another's notes.
+    _lock: Option<File>,
 }
 
 impl<'a> Audit<'a> {
     fn begin(session: &'a Session, folder: Option<PathBuf>, own: &PartyId, anew: bool) -> Result<Self> {
+        let lock = folder.as_deref().map(locked).transpose()?;
         let founding = session.pinned().founding();
         let (mut edge, mut books, mut register) = (Edge::default(), Books::new(own.clone(), founding), vec![]);
         if let Some(folder) = folder.as_ref().filter(|_| !anew) {
@@ -148,7 +152,7 @@ impl<'a> Audit<'a> {
         }
         let kept = session.receipts().entries()?;
         let awaited = kept.iter().map(|kept| kept.index).collect();
-        Ok(Self { session, folder, own: own.clone(), edge, books, register, kept, awaited })
+        Ok(Self { session, folder, own: own.clone(), edge, books, register, kept, awaited, _lock: lock })
     }
     async fn run(&mut self, report: &mut Report, heard: impl Fn(u64, u64)) -> Result<()> {
         let head = self.session.receipts().head()?;
@@ -247,7 +251,7 @@ impl<'a> Audit<'a> {
         self.awaited.remove(&event.index);
         if let Some(id) = self.books.unsealed() {
             let events = self.told(id).await?;
-            if let Err(found) = self.books.unseal(id, &events) {
+            if let Err(found) = self.books.load(id, &events) {
                 return Err(self.shown_wrong(found, None).await);
             }
         }
@@ -379,6 +383,14 @@ impl<'a> Audit<'a> {
 
 const STATE: &str = "audited";
 const REGISTER: &str = "audited-register";
+
+fn locked(folder: &Path) -> io::Result<File> {
+    let file = folder.join("audit.lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&file)?;
+    let busy = |_| io::Error::other(format!("{}: another audit runs with this profile; wait for it", file.display()));
+    lock.try_lock().map_err(busy)?;
+    Ok(lock)
+}
 
 /// What was registered of the first entries, so many.
 fn registered(file: &Path, size: u64) -> io::Result<Vec<Registered>> {

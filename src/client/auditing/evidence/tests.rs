@@ -41,7 +41,8 @@ impl Told {
     fn nodes(&self) -> BTreeMap<Node, Hash> {
         let (mut edge, mut nodes) = (Edge::default(), BTreeMap::new());
         for entry in &self.entries {
-            edge.append(Hash::of_entry(Digest::of(entry)), |node, hash| drop(nodes.insert(node, hash))).unwrap();
+            edge.append(Hash::of_entry(Digest::of(entry)), |node, hash| assert!(nodes.insert(node, hash).is_none()))
+                .unwrap();
         }
         nodes
     }

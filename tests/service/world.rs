@@ -181,7 +181,7 @@ pub fn papers(dir: &Path) -> Papers {
             trust_domain: domain_of(id).parse().unwrap(),
             authority: key(&format!("authority of {id}")).public(),
             quorum: *quorum,
-            witness: None,
+            witness: Some(key(&format!("witness of {id}")).public()),
         })
         .collect();
     let charter = chartering::draft(host.clone(), parties, Succession::Unanimous, 0).unwrap();

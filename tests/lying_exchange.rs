@@ -9,12 +9,16 @@
     reason = "a test says what it expects by failing, and how many there are by printing"
 )]
 
+#[path = "lying/charters.rs"]
+mod charters;
 #[path = "lying/host.rs"]
 mod host;
 #[path = "lying/past.rs"]
 mod past;
 #[path = "lying/reading.rs"]
 mod reading;
+#[path = "lying/receipts.rs"]
+mod receipts;
 #[path = "lying/scene.rs"]
 mod scene;
 #[allow(dead_code, reason = "the sample parties of all tests of the service")]
@@ -26,7 +30,7 @@ use scene::{Found, Lie, Scene};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_lie_is_believed() {
     let only = std::env::var("LIE").ok();
-    let lies: Vec<&Lie> = [reading::LIES].into_iter().flatten().filter(|l| only.as_ref().is_none_or(|o| l.name == o)).collect();
+    let lies: Vec<&Lie> = [reading::LIES, charters::LIES, receipts::LIES].into_iter().flatten().filter(|l| only.as_ref().is_none_or(|o| l.name == o)).collect();
     let scene = Scene::new().await;
     let mut believed = vec![];
     for lie in &lies {

@@ -96,6 +96,12 @@ impl Lies {
         self.instead.push((method, Box::new(move |call| answer(call).map(|message| message.encode_to_vec()))));
         self
     }
+    /// These lies and those.
+    pub fn with(mut self, more: Self) -> Self {
+        self.instead.extend(more.instead);
+        self.changed.extend(more.changed);
+        self
+    }
     fn answer(&self, call: &Call) -> Option<Vec<u8>> {
         self.instead.iter().filter(|(method, _)| *method == call.method).find_map(|(_, answer)| answer(call))
     }

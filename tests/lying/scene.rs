@@ -1,6 +1,15 @@
 //! A scene: an exchange with some communiqués, the host that stands before it, and what it takes to catch it.
 
-use std::{fmt::Debug, future::Future, io::Cursor, pin::Pin, sync::Arc};
+use std::{
+    fmt::Debug,
+    future::Future,
+    io::Cursor,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use communique::{
     client::{receipts::Receipts, remote::RemoteError, session::Session},
@@ -20,7 +29,7 @@ use tempfile::TempDir;
 use crate::{
     host::{Host, Lies},
     past::Past,
-    world::{NAMED, World, key, party_of, sign},
+    world::{NAMED, World, key, sign},
 };
 
 /// A lie, and who finds it out.
@@ -92,10 +101,13 @@ pub struct Scene {
     pub before: Document<Manifest>,
     /// Declined by East in its first revision, and revised.
     pub declined: Document<Manifest>,
-    /// In drafting.
+    /// In drafting; South and East have initialled.
     pub draft: Document<Manifest>,
+    /// South's initial on it.
+    pub initial: String,
     /// Published.
     pub published: Document<Manifest>,
+    grown: AtomicU64,
 }
 
 impl Scene {
@@ -111,15 +123,16 @@ impl Scene {
         world.submit("east.a", decline).await.unwrap();
         let declined = world.revise("south.a", &refused, "Autre texte.\n").await;
         let draft = world.draft(&NAMED, |_| ()).await;
-        for who in ["south.a", "east.a"] {
-            world.submit(who, world.act(ActKind::Initial, who, &draft, None)).await.unwrap();
-        }
+        let [initial, other] =
+            ["south.a", "east.a"].map(|who| sign(world.act(ActKind::Initial, who, &draft, None), &key(who)));
+        world.carry("south", &initial).await.unwrap();
+        world.carry("east", &other).await.unwrap();
         let published = world.draft(&NAMED, |_| ()).await;
         let at = world.open(&published).await;
         world.sign_all(&published, at).await;
         world.remote("north").await.publish(published.communique).await.unwrap();
         let host = Host::before(&world).await;
-        Self { world, host, open, opening, before, declined, draft, published }
+        Self { world, host, open, opening, before, declined, draft, initial, published, grown: AtomicU64::new(0) }
     }
     pub async fn south(&self) -> Session {
         self.session("south", Role::Official).await
@@ -154,6 +167,11 @@ impl Scene {
         self.host.tells_the_truth();
         Found::by_client(answer)
     }
+    /// Lets the log grow by an entry of West's.
+    pub async fn grows(&self) {
+        let holder = format!("more{}", self.grown.fetch_add(1, Ordering::Relaxed));
+        self.world.grant(&format!("west.{holder}"), self.world.terms("west", &holder)).await;
+    }
     /// A new declaration on the draft, signed: an act that can be done again and again.
     pub fn declaration(&self, who: &str) -> String {
         sign(self.world.act(ActKind::Declare, who, &self.draft, None), &key(who))
@@ -187,9 +205,4 @@ pub fn flipped(compact: &str) -> String {
     let at = compact.len() - 20;
     let other = if compact.as_bytes()[at] == b'A' { "B" } else { "A" };
     format!("{}{other}{}", &compact[..at], &compact[at + 1..])
-}
-
-/// The party of `party.holder`.
-pub fn of(who: &str) -> &str {
-    party_of(who)
 }

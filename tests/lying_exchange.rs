@@ -13,6 +13,8 @@
 mod charters;
 #[path = "lying/host.rs"]
 mod host;
+#[path = "lying/packages.rs"]
+mod packages;
 #[path = "lying/past.rs"]
 mod past;
 #[path = "lying/reading.rs"]
@@ -21,6 +23,8 @@ mod reading;
 mod receipts;
 #[path = "lying/scene.rs"]
 mod scene;
+#[path = "lying/store.rs"]
+mod store;
 #[allow(dead_code, reason = "the sample parties of all tests of the service")]
 #[path = "service/world.rs"]
 mod world;
@@ -30,7 +34,7 @@ use scene::{Found, Lie, Scene};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_lie_is_believed() {
     let only = std::env::var("LIE").ok();
-    let lies: Vec<&Lie> = [reading::LIES, charters::LIES, receipts::LIES].into_iter().flatten().filter(|l| only.as_ref().is_none_or(|o| l.name == o)).collect();
+    let lies: Vec<&Lie> = [reading::LIES, charters::LIES, receipts::LIES, packages::LIES, store::LIES].into_iter().flatten().filter(|l| only.as_ref().is_none_or(|o| l.name == o)).collect();
     let scene = Scene::new().await;
     let mut believed = vec![];
     for lie in &lies {

@@ -53,7 +53,7 @@ pub fn listed(past: &Past) -> v1::ListChartersResponse {
 }
 
 /// The charter in force, changed, as its successor.
-fn successor(scene: &Scene, change: impl FnOnce(&mut Charter)) -> Document<Charter> {
+pub fn successor(scene: &Scene, change: impl FnOnce(&mut Charter)) -> Document<Charter> {
     let mut next = Charter::clone(scene.world.pinned.charter());
     next.version = 2;
     next.previous = Some(scene.world.pinned.charter().digest());
@@ -63,7 +63,7 @@ fn successor(scene: &Scene, change: impl FnOnce(&mut Charter)) -> Document<Chart
 }
 
 /// The past, with this charter put forward and adopted by every party, each with the key that `by` answers.
-fn adopted(past: Past, next: &Document<Charter>, by: impl Fn(&str) -> SecretKey) -> Past {
+pub fn adopted(past: Past, next: &Document<Charter>, by: impl Fn(&str) -> SecretKey) -> Past {
     let mut past = past.and(&StreamId::Exchange, |row| {
         row.entry.kind = Kind::Charter;
         record(row, next.bytes());
@@ -93,7 +93,7 @@ fn record(row: &mut Row, document: &[u8]) {
     row.objects = vec![document.to_vec()];
 }
 
-fn authority(of: &str) -> SecretKey {
+pub fn authority(of: &str) -> SecretKey {
     key(&format!("authority of {of}"))
 }
 

@@ -263,6 +263,7 @@ impl Past {
             head: told.head(index + 1),
             lines: vec![],
             leaves: BTreeMap::new(),
+            bare: false,
         };
         change(&mut made);
         let size = made.head.checkpoint().size();
@@ -270,12 +271,12 @@ impl Past {
         let plan = |index: u64| Plan::inclusion(made.leaves.get(&index).copied().unwrap_or(index), size).unwrap();
         let proven: BTreeSet<u64> = contents.proven(index);
         let hashes = proven.into_iter().map(|index| (index, told.built(&plan(index)))).collect();
-        let evidence = Evidence::new(head, hashes, None).unwrap();
+        let evidence = (!made.bare).then(|| Evidence::new(head, hashes, None).unwrap());
         let certified = Statement::sign(made.copy, &*made.depositary).unwrap();
         let parts = contents.parts().map(|part| (part.path, PartDigests::of(&self.content[&part.sha256])));
         let published = (index, &*told.row(index).bytes());
         let mut writer =
-            PackageWriter::new(Vec::new(), &contents, published, &certified, &parts.collect(), Some(evidence)).unwrap();
+            PackageWriter::new(Vec::new(), &contents, published, &certified, &parts.collect(), evidence).unwrap();
         while let Some(sha256) = writer.next_part().map(|part| part.sha256) {
             writer.part_bytes(&self.content[&sha256]).unwrap();
             writer.end_part().unwrap();
@@ -302,6 +303,8 @@ pub struct Made {
     pub lines: Vec<SignatureLine>,
     /// Of which entry instead of this one the proof is.
     pub leaves: BTreeMap<u64, u64>,
+    /// Without proofs.
+    pub bare: bool,
 }
 
 /// A key of the host's that no charter names.

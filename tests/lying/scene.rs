@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use crate::{
     host::{Host, Lies},
     past::Past,
-    world::{NAMED, World, key, sign},
+    world::{NAMED, World, key, now, sign},
 };
 
 /// A lie, and who finds it out.
@@ -107,6 +107,8 @@ pub struct Scene {
     pub initial: String,
     /// Published.
     pub published: Document<Manifest>,
+    /// Complete, and to be published in an hour.
+    pub embargoed: Document<Manifest>,
     grown: AtomicU64,
 }
 
@@ -131,8 +133,12 @@ impl Scene {
         let at = world.open(&published).await;
         world.sign_all(&published, at).await;
         world.remote("north").await.publish(published.communique).await.unwrap();
+        let later = now().plus(3600);
+        let embargoed = world.draft(&NAMED, |manifest| manifest.procedure.embargo = Some(later)).await;
+        let at = world.open(&embargoed).await;
+        world.sign_all(&embargoed, at).await;
         let host = Host::before(&world).await;
-        Self { world, host, open, opening, before, declined, draft, initial, published, grown: AtomicU64::new(0) }
+        Self { world, host, open, opening, before, declined, draft, initial, published, embargoed, grown: AtomicU64::new(0) }
     }
     pub async fn south(&self) -> Session {
         self.session("south", Role::Official).await

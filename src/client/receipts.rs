@@ -204,13 +204,20 @@ impl Receipts {
     }
 
     /// Takes a head that was shown as the newest: it must be signed, and continue the highest that was kept when it was asked for.
-    pub(super) async fn newest(&self, case: &Case<'_>, note: &str, before: Option<&Checkpoint>, proofs: &impl Proofs) -> Result<Head> {
-        let head = checkpoint::Unverified::parse(note.as_bytes()).and_then(|head| evidence::signed(&head, &case.logs()));
+    pub(super) async fn newest(
+        &self,
+        case: &Case<'_>,
+        note: &str,
+        before: Option<&Checkpoint>,
+        proofs: &impl Proofs,
+    ) -> Result<Head> {
+        let head =
+            checkpoint::Unverified::parse(note.as_bytes()).and_then(|head| evidence::signed(&head, &case.logs()));
         let head = head.map_err(|fault| {
             let words = format!("the exchange shows a head of its log that does not count: {fault}");
             self.contradiction(case.evidence(Kind::Unsigned, words).heads([note.to_owned()]), case.now)
         })?;
-        let (size, kept) = (head.checkpoint().size(), self.head()?);
+        let (size, kept) = (head.checkpoint().size(), self.known(case)?);
         if let (Some(before), Some(kept)) = (before, kept)
             && size < before.size()
         {
@@ -225,14 +232,19 @@ impl Receipts {
         Ok(head)
     }
 
+    /// The highest head that was kept: still as it was signed, or the file was changed.
+    fn known(&self, case: &Case<'_>) -> io::Result<Option<checkpoint::Unverified>> {
+        let kept = self.head()?;
+        if let Some(Err(fault)) = kept.as_ref().map(|kept| evidence::signed(kept, &case.logs())) {
+            return Err(broken(&self.folder.as_deref().unwrap_or(Path::new("")).join(HEAD), &fault));
+        }
+        Ok(kept)
+    }
     /// Demands that a head goes together with the highest one kept, and keeps it if it is higher.
     pub(super) async fn join(&self, case: &Case<'_>, head: &Head, proofs: &impl Proofs) -> Result<()> {
         for _ in 0..ATTEMPTS {
-            let kept = self.head()?;
+            let kept = self.known(case)?;
             if let Some(kept) = &kept {
-                if let Err(fault) = evidence::signed(kept, &case.logs()) {
-                    return Err(broken(&self.folder.as_deref().unwrap_or(Path::new("")).join(HEAD), &fault).into());
-                }
                 let (old, new) = (kept.claims(), head.checkpoint());
                 if place(old) == place(new) {
                     return Ok(());
@@ -316,13 +328,19 @@ impl Receipts {
         };
         let judged = Proof::parse(text.as_bytes()).and_then(|proof| {
             let head = evidence::under(&proof, Digest::of(entry), &case.logs())?;
-            if proof.index() == *index { Ok(head) } else { Err(Fault::NotIncluded { index: *index, size: head.checkpoint().size() }) }
+            if proof.index() == *index {
+                Ok(head)
+            } else {
+                Err(Fault::NotIncluded { index: *index, size: head.checkpoint().size() })
+            }
         });
         match judged {
             Ok(head) => Ok(head),
             Err(fault) => lie(
                 Kind::WrongProof,
-                format!("the exchange's proof that this is entry {index} of its log proves nothing ({fault}), so it may not be there"),
+                format!(
+                    "the exchange's proof that this is entry {index} of its log proves nothing ({fault}), so it may not be there"
+                ),
             ),
         }
     }
@@ -404,7 +422,8 @@ impl Case<'_> {
 /// What a file of evidence says of the charters that an exchange shows.
 pub(super) fn succession(views: &[CharterView]) -> Vec<Logged> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let logged = |(index, entry, object): (u64, &[u8], &[u8])| Logged { index, entry: text(entry), object: text(object) };
+    let logged =
+        |(index, entry, object): (u64, &[u8], &[u8])| Logged { index, entry: text(entry), object: text(object) };
     let mut records: Vec<_> = reading::records(views).into_iter().map(logged).collect();
     records.sort_by_key(|record| record.index);
     records
@@ -470,6 +489,9 @@ fn at(file: &Path, error: &io::Error) -> io::Error {
 pub(super) fn broken(file: &Path, why: &dyn fmt::Display) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        format!("{}: {why}: it was changed or cut; put it back from a backup, or move it away to begin anew", file.display()),
+        format!(
+            "{}: {why}: it was changed or cut; put it back from a backup, or move it away to begin anew",
+            file.display()
+        ),
     )
 }

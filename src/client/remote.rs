@@ -29,7 +29,8 @@ use crate::{
         v1::{
             self, charter_service_client::CharterServiceClient, communique_service_client::CommuniqueServiceClient,
             content_service_client::ContentServiceClient, event_service_client::EventServiceClient,
-            log_service_client::LogServiceClient, powers_service_client::PowersServiceClient, publication_service_client::PublicationServiceClient,
+            log_service_client::LogServiceClient, powers_service_client::PowersServiceClient,
+            publication_service_client::PublicationServiceClient,
         },
     },
 };

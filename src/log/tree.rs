@@ -169,6 +169,11 @@ impl Edge {
     pub fn size(&self) -> u64 {
         self.size
     }
+    /// The hashes of the complete subtrees that it consists of, as [`Edge::new`] takes them.
+    #[must_use]
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
     /// The root of the tree (RFC 6962, section 2.1: `MTH`).
     #[must_use]
     pub fn root(&self) -> Hash {

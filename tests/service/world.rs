@@ -111,8 +111,10 @@ pub fn reason<T>(result: &Result<T, RemoteError>) -> String {
         Err(RemoteError::OutcomeUnknown(_)) => "OUTCOME_UNKNOWN".into(),
         Err(RemoteError::Local(refusal)) => format!("LOCAL {}", refusal.reason()),
         Err(RemoteError::Io(error)) => format!("IO {error}"),
-        Err(RemoteError::Contradicted(_)) => "CONTRADICTED".into(),
-        Err(RemoteError::NotKept(error)) => format!("NOT KEPT {error}"),
+        Err(RemoteError::Contradicted(contradiction)) => {
+            format!("CONTRADICTED {}", contradiction.evidence.kind.as_str())
+        }
+        Err(RemoteError::NotKept(error)) => format!("NOT_KEPT {error}"),
     }
 }
 

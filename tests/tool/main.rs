@@ -11,6 +11,7 @@
 )]
 
 mod archives;
+mod auditing;
 mod daily;
 mod desk;
 mod doctor;

@@ -126,6 +126,10 @@ pub enum Command {
     ///
     /// One line for each finding, with what to do next. Says what it can with the exchange down. Ends with 1 if there is a fault.
     Doctor,
+    /// Check the whole log that your party may see, from where the last audit stopped.
+    ///
+    /// Ends with 1 if a lie of the exchange was found; then a file of evidence is written, for others to check.
+    Audit(Audit),
     /// Verify packages, without network and without unpacking them.
     Verify(Verify),
     /// Play a sample negotiation from the first draft to a verified package, on this machine.
@@ -414,6 +418,31 @@ pub struct Way {
     /// `ltr` or `rtl`; by language, if it is left out.
     #[arg(long, value_parser = direction)]
     pub dir: Option<Direction>,
+}
+
+#[derive(Group)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Audit {
+    /// From the first entry on, and not from where the last audit stopped.
+    #[arg(long)]
+    pub anew: bool,
+    #[command(subcommand)]
+    pub command: Option<Audits>,
+}
+
+#[derive(Subcommand)]
+pub enum Audits {
+    /// Check a file of evidence, without network: what it proves, and of whom.
+    ///
+    /// Ends with 0 if a lie is proven against the pin, 3 if it is proven without one or the exchange must answer for it, 1 if the file
+    /// proves nothing, 2 if it cannot be read.
+    Verify {
+        /// The file.
+        file: PathBuf,
+        /// The fingerprint of the charter that you trust, got by another way than the file: 64 hex digits.
+        #[arg(long, value_name = "HEX")]
+        pin: Option<Digest>,
+    },
 }
 
 #[derive(Group)]

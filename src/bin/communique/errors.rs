@@ -77,6 +77,10 @@ impl Failure {
     pub fn of(self, what: impl std::fmt::Display) -> Self {
         Self { sentence: self.sentence.map(|s| format!("{what}: {s}")), ..self }
     }
+    /// The same, with the code that a command has for it.
+    pub fn ending_with(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
     /// What it says, for a report that goes on.
     pub fn sentence(&self) -> &str {
         self.sentence.as_deref().unwrap_or_default()

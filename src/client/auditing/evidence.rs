@@ -59,6 +59,8 @@ pub enum Kind {
     WrongRoot,
     /// An entry that is another than the log has at its index.
     OtherEntry,
+    /// A document or statement that is another than its entry names.
+    OtherObject,
     /// An entry that does not continue its stream, or the time.
     OutOfOrder,
     /// An entry that the rules do not allow, or whose statement does not verify.
@@ -83,6 +85,7 @@ impl Kind {
             Self::WrongProof => "wrong_proof",
             Self::WrongRoot => "wrong_root",
             Self::OtherEntry => "other_entry",
+            Self::OtherObject => "other_object",
             Self::OutOfOrder => "out_of_order",
             Self::AgainstRules => "against_rules",
             Self::Withheld => "withheld",
@@ -263,7 +266,8 @@ impl Evidence {
         }
         if scale.weight == Weight::Nothing {
             scale.found.push(
-                "Nothing in it proves a lie of the exchange to anybody else: it tells what somebody says to have seen.".into(),
+                "Nothing in it proves a lie of the exchange to anybody else: it tells what somebody says to have seen."
+                    .into(),
             );
         }
         Judgement { weight: scale.weight, pinned, found: scale.found }
@@ -416,7 +420,8 @@ impl Scale {
             ));
         }
         let (Ok(a), Ok(b)) = (parsed(one.shown), parsed(other.shown)) else { return };
-        let (before, after) = if one.index <= other.index { ((one, &a), (other, &b)) } else { ((other, &b), (one, &a)) };
+        let (before, after) =
+            if one.index <= other.index { ((one, &a), (other, &b)) } else { ((other, &b), (one, &a)) };
         if before.1.time > after.1.time {
             self.proves(format!(
                 "Entry {} is of {}, and entry {}, which stands before it, of {}: log time went back.",

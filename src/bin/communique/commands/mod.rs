@@ -1,6 +1,7 @@
 //! The commands: one file per noun. Each reads, decides by the library, and prints; the rules are not here.
 
 mod acts;
+mod audit;
 mod certs;
 mod charter;
 pub mod diff;
@@ -89,6 +90,7 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::Fetch { id, out } => publication::fetch(&mut ctx, id, &out),
         Command::Text(command) => text::run(&mut ctx, command),
         Command::Doctor => doctor::run(&mut ctx),
+        Command::Audit(args) => audit::run(&mut ctx, &args),
         Command::Verify(args) => verify::run(&mut ctx, &args),
         Command::Demo(args) => {
             let network = ctx.network.clone();

@@ -157,14 +157,14 @@ fn early(scene: &Scene) -> Past {
 }
 
 pub const LIES: &[Lie] = &[
-    package("a signature left out of a package", "COMPLETION", "", |scene| {
+    package("a signature left out of a package", "SEATS", "not every party's quorum of seats is filled", |scene| {
         told(scene, |past| {
             let at = act(&past, &scene.published, ActKind::Sign, "north.b", scene);
             let statement = past.row(at).entry.statements[0];
             uncompleted(past.without(at), &scene.published, statement)
         })
     }),
-    package("a signature that was never given", "ACT", "", |scene| {
+    package("a signature that was never given", "ACT", "the signature of this act does not verify", |scene| {
         told(scene, |past| {
             let at = act(&past, &scene.published, ActKind::Sign, "north.b", scene);
             let opening = past.row(nth(&past, &scene.published, Kind::Opened, 0)).digest();
@@ -180,32 +180,32 @@ pub const LIES: &[Lie] = &[
             })
         })
     }),
-    package("an entry of a package replaced", "ACT", "", |scene| {
+    package("an entry of a package replaced", "ACT", "act.opening is", |scene| {
         told(scene, |past| {
             let opened = nth(&past, &scene.published, Kind::Opened, 0);
             past.with(opened, |row| row.entry.salt = Salt::new([5; 32]))
         })
     }),
-    package("an opening without an initial", "OPENING", "", |scene| {
+    package("an opening without an initial", "OPENING", "nothing opened it here", |scene| {
         told(scene, |past| {
             let at = act(&past, &scene.published, ActKind::Initial, "east.a", scene);
             past.without(at)
         })
     }),
-    package("acts of a package reordered", "OPENING", "", |scene| {
+    package("acts of a package reordered", "OPENING", "nothing opened it here", |scene| {
         told(scene, |mut past| {
             let opened = usize::try_from(nth(&past, &scene.published, Kind::Opened, 0)).unwrap();
             past.rows.swap(opened - 1, opened);
             past.linked()
         })
     }),
-    package("log time that goes back", "ENTRY-CHAIN", "", |scene| {
+    package("log time that goes back", "ENTRY-CHAIN", "log time goes back", |scene| {
         told(scene, |past| {
             let at = act(&past, &scene.published, ActKind::Sign, "south.a", scene);
             past.with(at, |row| row.entry.time = row.entry.time.plus(-3600))
         })
     }),
-    package("another manifest in a package", "ACT", "", |scene| {
+    package("another manifest in a package", "ACT", "act.manifest is", |scene| {
         told(scene, |past| {
             let revision = nth(&past, &scene.published, Kind::Revision, 0);
             let bytes = crate::scene::changed(&past.row(revision).objects[0], |manifest: &mut Manifest| {
@@ -223,7 +223,7 @@ pub const LIES: &[Lie] = &[
             past.linked()
         })
     }),
-    package("full powers used after their revocation", "GRANT", "", |scene| {
+    package("full powers used after their revocation", "GRANT", "they were revoked at", |scene| {
         told(scene, |mut past| {
             let grant = scene.world.granted("north.b");
             let body = Revocation {
@@ -244,10 +244,10 @@ pub const LIES: &[Lie] = &[
             past.linked()
         })
     }),
-    package("an embargo broken", "EMBARGO", "", |scene| {
+    package("an embargo broken", "EMBARGO", "agreed an embargo until", |scene| {
         archived(scene, &scene.embargoed, early(scene).package(scene.embargoed.communique))
     }),
-    package("a package with an older charter", "PIN", "", |scene| {
+    package("a package with an older charter", "PIN", "no charter here has the fingerprint", |scene| {
         // Another charter came into force after completion. The package would have to show it, and whose depositary certifies.
         let published = nth(&scene.past(), &scene.published, Kind::Published, 0);
         let (past, row) = last(scene.past(), published);
@@ -264,54 +264,54 @@ pub const LIES: &[Lie] = &[
         assert!(Found::by_verifier(&newer, pin).check.is_empty(), "the newer is proven");
         archived_by(scene, &scene.published, older, pin)
     }),
-    package("a package of another exchange", "PIN", "", |scene| {
+    package("a package of another exchange", "PIN", "no charter here has the fingerprint", |scene| {
         let forged = scene.past().package(scene.published.communique);
         archived_by(scene, &scene.published, forged, Digest::of(b"the charter of another exchange"))
     }),
-    package("a certified copy of another document", "CERTIFIED-COPY", "", |scene| {
+    package("a certified copy of another document", "CERTIFIED-COPY", "attests something else than what is here", |scene| {
         sealed(scene, |_, made| made.copy.manifest = scene.open.digest())
     }),
-    package("a certified copy by another key", "CERTIFIED-COPY", "", |scene| {
+    package("a certified copy by another key", "CERTIFIED-COPY", "signature of this certified-copy does not verify", |scene| {
         sealed(scene, |_, made| made.depositary = stranger().into())
     }),
-    package("a package without proofs", "FILE-MISSING", "", |scene| sealed(scene, |_, made| made.bare = true)),
-    package("a proof in a package that is another entry's", "LOG-PROOF", "", |scene| {
+    package("a package without proofs", "FILE-MISSING", "there is no evidence/0.tlog-proof", |scene| sealed(scene, |_, made| made.bare = true)),
+    package("a proof in a package that is another entry's", "LOG-PROOF", "does not lead from entry", |scene| {
         sealed(scene, |past, made| {
             let at = act(past, &scene.published, ActKind::Sign, "north.b", scene);
             made.leaves.insert(at, at - 1);
         })
     }),
-    package("a package under the head of another log", "LOG-PROOF", "", |scene| {
+    package("a package under the head of another log", "LOG-PROOF", "does not lead from entry 0", |scene| {
         sealed(scene, |past, made| {
             let size = made.head.checkpoint().size();
             made.head = crate::receipts::forked(past.clone().first(size)).newest();
         })
     }),
-    package("a package under a head that the log did not sign", "LOG-HEAD", "", |scene| {
+    package("a package under a head that the log did not sign", "LOG-HEAD", "no key known for exchange.example/log", |scene| {
         sealed(scene, |_, made| {
             let checkpoint = Unverified::parse(made.head.to_string().as_bytes()).unwrap().claims().clone();
             made.head = Head::sign(checkpoint, &stranger()).unwrap();
         })
     }),
-    package("the cosignature of an old head", "WITNESS", "", |scene| {
+    package("the cosignature of an old head", "WITNESS", "a signature in the name of mfa.north.example/witness does not verify", |scene| {
         sealed(scene, |past, made| {
             let (name, signer) = witness("north");
             made.lines = vec![line(&past.head(made.head.checkpoint().size() - 1), &name, &signer)];
         })
     }),
-    package("a cosignature by no witness", "WITNESS", "", |scene| {
+    package("a cosignature by no witness", "WITNESS", "mfa.nowhere.example/witness is no witness of a party", |scene| {
         sealed(scene, |_, made| {
             let name = KeyName::parse("mfa.nowhere.example/witness").unwrap();
             made.lines = vec![line(&made.head, &name, &stranger())];
         })
     }),
-    package("a cosignature in a witness's name", "WITNESS", "", |scene| {
+    package("a cosignature in a witness's name", "WITNESS", "mfa.north.example/witness is no witness of a party", |scene| {
         sealed(scene, |_, made| {
             let (name, _) = witness("north");
             made.lines = vec![line(&made.head, &name, &stranger())];
         })
     }),
-    package("two cosignatures of one witness", "WITNESS", "", |scene| {
+    package("two cosignatures of one witness", "WITNESS", "stands out of order", |scene| {
         sealed(scene, |_, made| {
             let (name, signer) = witness("north");
             let again = cosign(&made.head, &name, seconds() - 60, &signer).unwrap();

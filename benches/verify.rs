@@ -5,8 +5,8 @@
 //! PACKAGES=1000 cargo bench --bench verify      fewer
 //! ```
 //!
-//! The standard shape: four parties, three texts of 4 KiB, no annex, one charter. The folder's packages are of one exchange and
-//! bear other communiqués; each has ten signatures of its own, which no other package has.
+//! The standard shape: four parties, three texts of 4 KiB, no annex, one charter, a head that two witnesses cosigned. The folder's
+//! packages are of one exchange and bear other communiqués; each has thirteen signatures of its own, which no other package has.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,13 +42,13 @@ use played::{DEPOSITARY, Plan, key, official, sample_text};
 const PACKAGES: u64 = 10_000;
 /// Bytes of each text.
 const TEXT: usize = 4 << 10;
-/// Signatures of a package that no other has: a revision, four initials, four signatures, the certified copy. Adoptions and full
-/// powers are those of all.
-const SIGNATURES: u64 = 10;
+/// Signatures of a package that no other has: a revision, four initials, four signatures, the certified copy, the head and two
+/// cosignatures of it. Adoptions and full powers are those of all.
+const SIGNATURES: u64 = 13;
 
 /// A package of the standard shape, the only one of its number.
 fn package(number: u64) -> (Vec<u8>, Digest) {
-    let mut plan = Plan::new(4, 1, Initialling::Required);
+    let mut plan = Plan::new(4, 1, Initialling::Required).witnessed(4, 2, &[1, 3]);
     plan.annexes.clear();
     plan.texts = ["ar", "fr", "ru"].map(sample_text).to_vec();
     for text in &mut plan.texts {

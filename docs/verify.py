@@ -25,8 +25,8 @@ except Exception:  # said in main(), in words; --help works without it
     Ed25519PublicKey = None
 
 FORMAT = "communique.v1"
-README_SIZE = 17271
-README_SHA256 = "cdd56a8f157389674bcbc402df53a7b097bd72e1c395a7f97d17855c390c9b1b"
+README_SIZE = 19424
+README_SHA256 = "747fc09e528ca9b13ff26eb05e0e7178f79491e3bd5fd66e1724e2f2644ca1ed"
 
 # ---------------------------------------------------------------------------------------------------------------------
 # How judging ends (FORMAT.md, "Verifying")
@@ -86,7 +86,13 @@ MAX_PROSE = 16 * KIB
 MAX_TEXT = MIB
 MAX_ANNEX = 64 * MIB
 MAX_CONTENT = 1024 * MIB  # all texts and annexes of a manifest
-MAX_RECORDS = 128 * MIB  # all of a package but texts, annexes and an original
+MAX_RECORDS = 128 * MIB  # all of a package but texts, annexes, an original, proofs, a time stamp and the tag manifests
+MAX_PROOF = 32 * KIB
+MAX_TIME_STAMP = 64 * KIB
+MAX_HASHES = 63  # of a proof
+MAX_SIZE = 2**63 - 1  # of a tree, and of an index in a proof
+MAX_WITNESS_NAME = 255
+MAX_WITNESS_TIME = 253370764799  # the last second of 9998
 MAX_LANGUAGES = 32
 MAX_PARTIES = 64
 MAX_QUORUM = 16
@@ -103,7 +109,8 @@ MAX_ORIGINALS = 8
 MAX_GRANTS = 4096
 MAX_SCOPE = 256
 MAX_NAMED = 1024  # documents, and statements, that an entry names
-MAX_FILES = 32768
+MAX_LISTED = 32768  # files that `published` lists
+MAX_FILES = 65000  # of an archive
 MAX_FILE = 1024 * MIB
 MAX_NAME = 255
 MAX_ARCHIVE = 4294967294
@@ -979,11 +986,18 @@ class Charter:
         self.parties = {party["id"]: party for party in self.value["parties"]}
         self.authority = {p["id"]: key(p["authority"], "authority") for p in self.value["parties"]}
         self.depositary = key(self.value["depositary"], "depositary")
-        self.roles = {self.depositary: "depositary", key(self.value["log"]["key"], "key of the log"): "log"}
+        self.log_origin = self.value["log"]["origin"]
+        self.log_key = key(self.value["log"]["key"], "key of the log")
+        self.witnesses = {}  # by party, of those that have one: name and key
+        self.roles = {self.depositary: "depositary", self.log_key: "log"}
         for party in self.value["parties"]:
             self.roles[key(party["authority"], "authority")] = "authority of " + party["id"]
             if party["witness"] is not None:
-                self.roles[key(party["witness"], "witness")] = "witness of " + party["id"]
+                public = key(party["witness"], "witness")
+                self.roles[public] = "witness of " + party["id"]
+                name = party["trust_domain"] + "/witness"
+                if len(name) <= MAX_WITNESS_NAME:
+                    self.witnesses[party["id"]] = (name, public)
 
 
 MEDIA_TYPES = {
@@ -1249,7 +1263,7 @@ class Entry:
         self.revokes = None  # the full powers that a revocation ends, once it was replayed
         self.files = value["files"]
         if self.kind == "published":
-            for file in list_of(self.files, 1, MAX_FILES, "files"):
+            for file in list_of(self.files, 1, MAX_LISTED, "files"):
                 members(file, {"path", "sha256"}, "a file")
                 need(isinstance(file["path"], str), "path is not a string")
                 digest(file["sha256"], "sha256 of a file")
@@ -2083,6 +2097,115 @@ class Replay:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Evidence (FORMAT.md, section of that name; RFC 6962; C2SP tlog-proof, signed-note, tlog-checkpoint, tlog-cosignature)
+# ---------------------------------------------------------------------------------------------------------------------
+
+_PROOF_FORMAT = b"c2sp.org/tlog-proof@v1"
+_SIZE = re.compile(rb"(?:0|[1-9][0-9]{0,18})\Z")
+_DASH = utf8("\u2014")
+_LOG_SIGNATURE, _COSIGNATURE = 1, 4  # kinds of keys, in their ids
+
+
+def padded_base64(value, size, what):
+    """The `size` bytes of base64 with padding, unused bits zero (RFC 4648, section 4)."""
+    try:
+        data = base64.b64decode(value, validate=True)
+    except ValueError:
+        raise Bad(what + " is not base64")
+    need(base64.b64encode(data) == value, what + " is not base64 in its one form")
+    need(len(data) == size, what + " is not as long as it must be")
+    return data
+
+
+def leaf_hash(digest):
+    return hashlib.sha256(b"\0" + bytes.fromhex(digest)).digest()
+
+
+def node_hash(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def leads_to(index, size, leaf, hashes, root):
+    """Whether the hashes lead from the leaf of this index to the root of the tree of this size."""
+    n, m, own = index, size - 1, leaf
+    if n > m:
+        return False
+    for other in hashes:
+        if m == 0:
+            return False
+        if n % 2 == 1 or n == m:
+            own = node_hash(other, own)
+            while n % 2 == 0:
+                n, m = n // 2, m // 2
+        else:
+            own = node_hash(own, other)
+        n, m = n // 2, m // 2
+    return m == 0 and own == root
+
+
+def note_signature(line, name, kind, public, size):
+    """What stands behind the key id in the line of a signed note by this key, `size` bytes."""
+    mark = _DASH + utf8(" %s " % name)
+    need(line.startswith(mark), "a line is not by whom it must be")
+    data = padded_base64(line[len(mark) :], 4 + size, "a signature")
+    own = hashlib.sha256(utf8(name) + b"\n" + bytes([kind]) + public).digest()[:4]
+    need(data[:4] == own, "a key id is not that of the key")
+    return data[4:]
+
+
+class Head:
+    """What the log signed (step 14): the text of a checkpoint. `rest` is what follows the line of the log."""
+
+    def __init__(self, note, charter):
+        text, empty, rest = note.partition(b"\n\n")
+        need(empty, "it has no empty line behind its text")
+        self.text = text + b"\n"
+        lines = text.split(b"\n")
+        need(len(lines) == 3, "its text is not origin, size and root")
+        need(lines[0] == utf8(charter.log_origin), "it is of another log than the newest charter names")
+        need(_SIZE.match(lines[1]) and int(lines[1]) <= MAX_SIZE, "its size is none")
+        self.origin, self.size = charter.log_origin, int(lines[1])
+        self.root = padded_base64(lines[2], 32, "its root")
+        line, end, self.rest = rest.partition(b"\n")
+        need(end, "the line of the log does not end with a line feed")
+        signature = note_signature(line, self.origin, _LOG_SIGNATURE, charter.log_key, 64)
+        need(good_signature(charter.log_key, signature, self.text), "the signature of the log does not verify")
+
+    def cosignatures(self, in_force):
+        """The parties whose witnesses cosigned, in the order of their lines, each with the time that it gave."""
+        cosigners = {}
+        for party in sorted(in_force.parties & in_force.charter.witnesses.keys()):
+            name, public = in_force.charter.witnesses[party]
+            cosigners[utf8(name)] = (party, name, public)
+        found, rest = [], self.rest
+        while rest:
+            line, end, rest = rest.partition(b"\n")
+            need(end, "the last line does not end with a line feed")
+            parts = line.split(b" ")
+            need(len(parts) == 3 and parts[1] in cosigners, "a line is not by the witness of a party")
+            party, name, public = cosigners[parts[1]]
+            need(not found or found[-1][0] < party, "the witnesses are not in the order of their parties, one each")
+            data = note_signature(line, name, _COSIGNATURE, public, 8 + 64)
+            time = int.from_bytes(data[:8], "big")
+            need(1 <= time <= MAX_WITNESS_TIME, "the time of a witness is not within its bounds")
+            message = b"cosignature/v1\ntime %d\n" % time + self.text
+            need(good_signature(public, data[8:], message), "the cosignature of party %s does not verify" % party)
+            found.append((party, time))
+        return found
+
+
+def split_proof(data, index):
+    """The hashes of a proof of this index, and the note behind its first empty line."""
+    own, empty, note = data.partition(b"\n\n")
+    need(empty, "it has no empty line")
+    lines = own.split(b"\n")
+    need(lines[0] == _PROOF_FORMAT, "its first line is not that of a proof")
+    need(lines[1:2] == [b"index %d" % index] and index <= MAX_SIZE, "its second line is not its index")
+    need(len(lines) - 2 <= MAX_HASHES, "it has too many hashes")
+    return [padded_base64(one, 32, "a hash") for one in lines[2:]], note
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # A package (FORMAT.md, "The package" and "Procedure")
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -2094,19 +2217,22 @@ TAG_FILES = [
     "tagmanifest-sha256.txt",
     "tagmanifest-sha512.txt",
 ]
+TAG_MANIFESTS = TAG_FILES[4:]
 README = "data/README.txt"
 MANIFEST = "data/communique.json"
 COPY = "evidence/certified-copy.jws"
+TIME_STAMP = "evidence/published.tsr"
 BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 _FOLDER = re.compile(r"communique-([^/]*)/(.+)\Z")
 _CHARTER_PATH = re.compile(r"data/charters/(0|[1-9][0-9]{0,19})\.json\Z")
 _ENTRY_PATH = re.compile(r"data/entries/(0|[1-9][0-9]{0,19})\.json\Z")
 _STATEMENT_PATH = re.compile(r"data/statements/([0-9a-f]{64})\.jws\Z")
+_PROOF_PATH = re.compile(r"evidence/(0|[1-9][0-9]{0,19})\.tlog-proof\Z")
 
 
 class Package:
-    """One package, verified where it lies. `depth` is how many lie above it."""
+    """One package, verified where it lies. `depth` is how many lie above it; the outermost alone has proofs."""
 
     def __init__(self, source, depth, pin):
         self.source, self.depth, self.pin = source, depth, pin
@@ -2130,9 +2256,11 @@ class Package:
                 raise Failed("RECTIFIES", str(bad))
         self.check_list()  # 12
         self.check_copy()  # 13
-        self.check_content()  # 14
-        self.check_rest()  # 15
-        if self.stamp != stamp_of(self.published.time):  # 16
+        if depth == 0:
+            self.check_evidence()  # 14
+        self.check_content()  # 15
+        self.check_rest()  # 16
+        if self.stamp != stamp_of(self.published.time):  # 17
             raise Failed("ZIP-FORM", "the files do not bear the time of publication")
         self.statements = self.replay.statements = None  # not needed any more
 
@@ -2207,36 +2335,43 @@ class Package:
             self.member("data/annexes/%d.%s" % (number, MEDIA_TYPES[annex["media_type"]]))
             for number, annex in enumerate(value["annexes"], 1)
         ]
-        content = set(self.text_members + self.annex_members)  # and an original: what is no record
+        apart = set(self.text_members + self.annex_members)  # and what else is no record
         self.original_member = None
         if value["rectifies"] is not None:
             path = "data/rectifies/communique-%s.zip" % value["rectifies"]["communique"]
             self.original_member = self.member(path)
-            content.add(self.original_member)
+            apart.add(self.original_member)
         for path in TAG_FILES + [README, COPY]:
             self.member(path)
-        known = {MANIFEST, README, COPY}.union(TAG_FILES, (member.path for member in content))
-        charters, entries, statements, records = [], [], [], 0
+        apart.update(self.files[path] for path in TAG_MANIFESTS)
+        known = {MANIFEST, README, COPY}.union(TAG_FILES, (member.path for member in apart))
+        charters, entries, statements, proofs, self.time_stamp = [], [], [], [], None
         for path, member in self.files.items():
-            if member not in content:
-                records += member.size
             if path in known:
                 continue
             charter, entry, statement = _CHARTER_PATH.match(path), _ENTRY_PATH.match(path), _STATEMENT_PATH.match(path)
+            proof = _PROOF_PATH.match(path) if self.depth == 0 else None
             if charter and int(charter.group(1)) <= MAX_INDEX:
                 charters.append((int(charter.group(1)), member))
             elif entry and int(entry.group(1)) <= MAX_INDEX:
                 entries.append((int(entry.group(1)), member))
             elif statement:
                 statements.append((statement.group(1), member))
+            elif proof and int(proof.group(1)) <= MAX_INDEX:
+                proofs.append((int(proof.group(1)), member))
+                apart.add(member)
+            elif path == TIME_STAMP and self.depth == 0 and 1 <= member.size <= MAX_TIME_STAMP:
+                self.time_stamp = member
+                apart.add(member)
             else:
-                raise Failed("FILE-EXTRA", "%s does not belong to a package" % path)
-        if records > MAX_RECORDS:
+                raise Failed("FILE-EXTRA", "%s does not belong here in a package" % path)
+        if sum(member.size for member in self.members if member not in apart) > MAX_RECORDS:
             raise Failed("FILE-EXTRA", "the records are too long together")
         first = lambda pair: pair[0]  # noqa: E731
         self.charter_members = sorted(charters, key=first)
         self.entry_members = sorted(entries, key=first)
         self.statement_members = sorted(statements, key=first)
+        self.proof_members = dict(proofs)
 
     def verify_original(self):
         member = self.original_member
@@ -2366,7 +2501,7 @@ class Package:
     def history(self):
         return [was.facts() for was in self.replay.succession.history]
 
-    # --- steps 12 to 16
+    # --- steps 12 to 17
 
     def data_files(self):
         return [member for member in self.members if member.path.startswith("data/")]
@@ -2408,6 +2543,43 @@ class Package:
         except Bad as bad:
             raise Failed("CERTIFIED-COPY", "the certified copy: %s" % bad)
 
+    def check_evidence(self):
+        entries = self.log_below()
+        entries.update((entry.index, entry) for entry in self.entries)
+        for index in sorted(entries):
+            if index not in self.proof_members:
+                raise Failed("FILE-MISSING", "the proof of entry %d is missing" % index)
+        for index in self.proof_members:
+            if index not in entries:
+                raise Failed("FILE-EXTRA", "there is a proof of entry %d, which is not here" % index)
+        in_force = self.replay.succession.at(self.published.time)  # the newest charter, and who is absent from it
+        first_note = None
+        for index in sorted(entries):
+            member = self.proof_members[index]
+            data = self.read(member, MAX_PROOF, "LOG-PROOF")
+            try:
+                hashes, note = split_proof(data, index)
+                if first_note is None:
+                    self.read_note(note, in_force)
+                    first_note = note
+                need(note == first_note, "it is under another head, or other cosignatures, than the first")
+                leaf = leaf_hash(entries[index].digest)
+                need(leads_to(index, self.head.size, leaf, hashes, self.head.root), "it does not lead to the root")
+            except Bad as bad:
+                raise Failed("LOG-PROOF", "%s: %s" % (member.path, bad))
+        if self.time_stamp is not None:
+            self.read(self.time_stamp, MAX_TIME_STAMP, "FILE-EXTRA")  # and no more: it is not judged
+
+    def read_note(self, note, in_force):
+        try:
+            self.head = Head(note, in_force.charter)
+        except Bad as bad:
+            raise Failed("LOG-HEAD", "the head of the log: %s" % bad)
+        try:
+            self.cosignatures = self.head.cosignatures(in_force)
+        except Bad as bad:
+            raise Failed("WITNESS", "the cosignatures: %s" % bad)
+
     def check_content(self):
         for member, text in zip(self.text_members, self.manifest.value["texts"]):
             if member.size != text["size"]:
@@ -2447,7 +2619,7 @@ class Package:
             self.manifest.value["exchange"],
         )
         compare("bag-info.txt", info.encode("ascii"), "BAG-INFO")
-        tags = sorted(TAG_FILES[:4] + [COPY])
+        tags = sorted(TAG_FILES[:4] + [path for path in self.files if path.startswith("evidence/")])
         for check, prefix, files in (
             ("BAG-MANIFEST", "manifest", data_files),
             ("BAG-TAGMANIFEST", "tagmanifest", [self.files[path] for path in tags]),
@@ -2538,7 +2710,20 @@ class Package:
             "published_entry": self.published.digest,
             "releases": [dict(deed(act, label), party=act.party) for act in replay.releases] if early else [],
             "rectifies": None if self.original is None else self.original.findings(pin, pinned),
-            "witnesses": {"wanted": charter.value["witnesses"], "found": 0},
+            "log": self.log_found() if self.depth == 0 else None,
+            "witnesses": self.witnesses_found() if self.depth == 0 else None,
+            "timestamp": self.time_stamp is not None if self.depth == 0 else None,
+        }
+
+    def log_found(self):
+        root = base64.b64encode(self.head.root).decode("ascii")
+        return {"origin": self.head.origin, "size": self.head.size, "root": root}
+
+    def witnesses_found(self):
+        return {
+            "wanted": self.charters[-1].value["witnesses"],
+            "found": len(self.cosignatures),
+            "parties": [{"party": party, "time": time_text(time)} for party, time in self.cosignatures],
         }
 
 
@@ -2567,7 +2752,9 @@ def revocation(revoked):
 
 NOT_PROVEN = [
     "later charters, revocations and rectifications are unknown to a package",
-    "that nothing else was logged until then, such as other acts, adoptions and revocations, is the exchange's word",
+    "that these entries are in the log is proven; that nothing else was logged, such as other acts, adoptions and"
+    " revocations, is the exchange's word",
+    "without witnesses of parties that one trusts, the log may be one that the exchange shows to nobody else",
     "escrow and embargo are promises of the depositary",
 ]
 
@@ -2625,11 +2812,17 @@ WHAT IT PROVES, if the verdict is PROVEN
   - Each of them had full powers from his or her party that were in force, under the charter whose fingerprint you gave
     or under one that lawfully followed or preceded it.
   - The acts were logged in a lawful order; the communiqué was complete and then published; the package is whole, and no
-    byte of it is other than it must be.
+    byte of it is other than it must be (but of a time stamp, see below).
+  - Every entry here is in the log that the charter names, under one head, which that log signed, and which the witnesses
+    that are told, if any, cosigned.
 
 WHAT IT DOES NOT PROVE
   - What came later: new charters, revocations of full powers, corrections of this communiqué.
   - That there were no other acts: that is the word of the exchange that kept the log, and so are the times.
+  - That others are shown the same log, unless witnesses of parties that you trust cosigned its head. Fewer witnesses than
+    the charter wants, or none, are no failure: how many there are is told. The same package may be had later with more.
+  - Anything that a time stamp (evidence/published.tsr) says: it is not judged, only that there is one is told. FORMAT.md,
+    "Evidence", says how to ask openssl about it.
   - That signatures stayed sealed until completion and an embargo was kept: these are promises of the depositary.
   - Anything about the real world behind the names: that is for the charter, and for how you got its fingerprint.
 
@@ -2641,7 +2834,7 @@ THE PIN
   ends with exit code 3.
 
 EXAMPLE
-  python3 verify.py --charter-pin badd895507a4012827bc5d57217f94942dc94a03b1a2cab36a5dc175a1adc0f8 communique.zip
+  python3 verify.py --charter-pin 166cdeaf8e488c4cd0d92242f72edc14fd32b2fba52a5e8233988d165b84c65f communique.zip
 
 EXIT CODES
   0   proven against the pin
@@ -2764,6 +2957,23 @@ def findings_report(found, proven, indent):
     say(1, "complete: " + found["completed"])
     say(1, "published: %s, entry %d of the log" % (found["published"], found["published_index"]))
     say(2, "digest of that entry: " + found["published_entry"])
+    if found["log"] is not None:  # it is null of an original: what is proven of it is proven with the whole
+        log, witnesses = found["log"], found["witnesses"]
+        say(0, "")
+        say(0, "evidence" if proven else "evidence, as the package claims")
+        say(1, "log: %s; all entries here are in its tree of %d entries" % (shown(log["origin"]), log["size"]))
+        say(2, "root: " + log["root"])
+        wanted = "the charter wants %d" % witnesses["wanted"] if witnesses["wanted"] else "the charter wants none"
+        if witnesses["found"]:
+            say(1, "witnesses: %d (%s)" % (witnesses["found"], wanted))
+        else:
+            say(1, "witnesses: not yet witnessed (%s)" % wanted)
+        for one in witnesses["parties"]:
+            say(2, "the witness of party %s cosigned, at %s" % (shown(one["party"]), one["time"]))
+        if found["timestamp"]:
+            say(1, "time stamp: one is there and was not judged (see --help)")
+        else:
+            say(1, "time stamp: none")
     say(0, "")
     say(0, "charters (the communiqué is under version %d)" % found["charter_version"])
     for charter in found["charters"]:

@@ -7,3 +7,4 @@ pub mod init;
 pub mod machine;
 pub mod serve;
 pub mod telemetry;
+mod witnesses;

@@ -19,6 +19,7 @@ use super::{
     config::{Config, Limits},
     head,
     machine::ThisMachine,
+    witnesses::{Asked, follow_witness},
 };
 use crate::{
     client::keyfile::{self, KeyFileError},
@@ -123,6 +124,8 @@ pub async fn serve(
     let identity = Identity::read(&config)?;
     let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 
+    let witnesses = config.log.witness.iter().map(Asked::new).collect::<Result<Vec<_>, _>>()?;
+
     let listener = bind(config.listen.address).await?;
     let pages = bind(config.http.listen).await?;
     let public = match config.log.listen {
@@ -152,6 +155,9 @@ pub async fn serve(
     let drained = CancellationToken::new();
     let _drained_with_this = drained.clone().drop_guard();
     tokio::spawn(http::serve(pages, operators, drained.cancelled_owned()));
+    for asked in witnesses {
+        tokio::spawn(follow_witness(exchange.clone(), asked, metrics.clone(), watching.clone()));
+    }
     if let Some((listener, _)) = public {
         tokio::spawn(http::tiles::serve(listener, exchange.clone(), watching.clone().cancelled_owned()));
     }

@@ -21,3 +21,4 @@ pub mod session;
 pub mod succeeding;
 pub mod timeline;
 pub mod transfer;
+pub mod witnessing;

@@ -227,3 +227,16 @@ impl Form for Adoption {
     }
 }
 impl Body for Adoption {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_its_bytes_up_to_the_limit() {
+        let der = Der::new(vec![1, 2, 250]).unwrap();
+        assert_eq!(der.as_bytes(), [1, 2, 250]);
+        assert_eq!(Der::try_from(String::from(der.clone())), Ok(der));
+        assert!(Der::new(vec![0; CERTIFICATE_LIMIT]).is_ok() && Der::new(vec![0; CERTIFICATE_LIMIT + 1]).is_err());
+    }
+}

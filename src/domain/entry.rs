@@ -249,3 +249,41 @@ pub struct Step {
     /// Digests of its statements.
     pub statements: Vec<Digest>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_has_one_spelling() {
+        for good in ["exchange", "party/north", "communique/019cae6b-6600-7101-8101-010101010101"] {
+            assert_eq!(good.parse::<StreamId>().unwrap().to_string(), good);
+        }
+        for bad in ["", "exchange/", "exchanges", "party", "party/", "communique/1", "log/north"] {
+            assert!(bad.parse::<StreamId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_an_entry_names_is_found_by_its_number() {
+        let names = |kinds: &[u8]| kinds.iter().map(|n| Digest::of(&[*n])).collect();
+        let entry = Entry {
+            documents: names(b"ab"),
+            files: None,
+            kind: Kind::Act,
+            previous: None,
+            salt: Salt::new([0; 32]),
+            seq: 0,
+            statements: names(b"cd"),
+            stream: StreamId::Exchange,
+            time: Time::from_unix(0),
+        };
+        let objects = ["a", "b", "c", "d"].map(|object| object.as_bytes().to_vec());
+        let recorded = Recorded { index: 7, digest: Digest::of(b""), entry: &entry, objects: &objects };
+        assert_eq!((recorded.document(0), recorded.document(1)), (Ok(&b"a"[..]), Ok(&b"b"[..])));
+        assert_eq!((recorded.statement(0), recorded.statement(1)), (Ok("c"), Ok("d")));
+        assert!(recorded.document(2).is_err() && recorded.statement(2).is_err());
+        let few = Recorded { objects: &objects[..3], ..recorded };
+        assert!(few.statement(1).is_err());
+    }
+}

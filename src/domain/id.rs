@@ -386,6 +386,25 @@ impl fmt::Display for SpiffeId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::json;
+
+    #[test]
+    fn a_digest_is_sixty_four_hex_digits_and_what_is_none_is_quoted_in_part() {
+        let good = "0123456789abcdef".repeat(4);
+        assert_eq!(Digest::parse(&good).unwrap().to_string(), good);
+        for wrong in ["0g", "g0", "gg", "zz", "AB", "//", "é"] {
+            let bad = format!("{}{wrong}", &good[..64 - wrong.len()]);
+            assert!(Digest::parse(&bad).is_err(), "{bad}");
+        }
+        for byte in (0..=u8::MAX).filter(|byte| !HEX.iter().any(|pair| pair[1] == *byte)) {
+            assert_eq!(NIBBLES[usize::from(byte)], u8::MAX, "{byte}");
+        }
+        let said = Digest::parse(&"x".repeat(99)).unwrap_err().to_string();
+        assert_eq!(said, format!("digest: {:?} is not 64 lower-case hex digits", "x".repeat(80)));
+        let said = serde_json::from_str::<Digest>("7").unwrap_err().to_string();
+        assert!(said.contains("expected a digest"), "{said}");
+        assert_eq!(json::encode(&Digest::parse(&good).unwrap()), format!("{good:?}").into_bytes());
+    }
 
     #[test]
     fn names_have_one_spelling() {

@@ -189,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_fit_is_said_with_its_place() {
+        let said = |bytes: &[u8]| parse::<Sample>(bytes).unwrap_err().to_string();
+        assert!(said(br#"{"a":null,"b":"1"}"#).starts_with("sample.b: "));
+        assert!(said(b"7").starts_with("sample: "));
+        assert_eq!(said(br#"{"a":null,"b":1}x"#), "sample: bytes follow the closing brace");
+    }
+
+    #[test]
     fn one_encoding_parses() {
         assert_eq!(parse(br#"{"a":null,"b":1}"#), Ok(Sample { b: 1, a: None }));
         assert_eq!(

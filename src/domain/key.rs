@@ -169,6 +169,18 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_in_the_order_of_their_bytes_and_of_one_kind() {
+        let mut keys = [1, 2, 3, 4].map(|seed| SecretKey::from_seed(&[seed; 32]).public());
+        keys.sort_by_key(PublicKey::to_bytes);
+        assert!(keys.is_sorted() && keys[0].partial_cmp(&keys[1]) == Some(std::cmp::Ordering::Less));
+        let x = base64(&keys[0].to_bytes());
+        for (kty, crv, good) in [("OKP", "Ed25519", true), ("OKP", "X25519", false), ("EC", "Ed25519", false)] {
+            let jwk = Jwk { crv: crv.into(), kty: kty.into(), x: x.clone() };
+            assert_eq!(PublicKey::try_from(jwk).is_ok(), good, "{kty} {crv}");
+        }
+    }
+
+    #[test]
     fn weak_and_odd_points_are_not_enrolled() {
         let mut identity = [0; 32];
         identity[0] = 1;

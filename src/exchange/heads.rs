@@ -17,7 +17,13 @@ use super::{
     ports::Cosignature,
 };
 use crate::{
-    domain::{charter::LogKey, id::Digest, refusal::Refusal, succession::Standing, view::Receipt},
+    domain::{
+        charter::LogKey,
+        id::{Digest, PartyId},
+        refusal::Refusal,
+        succession::Standing,
+        view::Receipt,
+    },
     log::{
         Fault,
         checkpoint::{Checkpoint, Head, Origin},
@@ -177,20 +183,49 @@ impl Exchange {
     ) -> Result<(), Refusal> {
         let standing = self.charter_in_force().await?;
         let none = || Refusal::not_found("witness key of", permit.party());
-        let cosigner = Cosigner::of_parties(&standing).find(|(party, _)| *party == permit.party());
-        let (_, cosigner) = cosigner.ok_or_else(none)?;
+        let cosigner = witness_of(&standing, permit.party()).ok_or_else(none)?;
         let lines = SignatureLine::parse_all(line.as_bytes()).unwrap_or_default();
         let [line] = lines.as_slice() else {
             return Err(Refusal::malformed("cosignature", "it is not one signature line of a note"));
         };
         let head = self.head_at(size, &standing).await?;
         let invalid = |_| Refusal::SignatureInvalid { statement: "cosignature".into() };
-        let time = cosigner.verify(head.note().text(), line).map_err(invalid)?;
+        self.not_ahead(cosigner.verify(head.note().text(), line).map_err(invalid)?)?;
+        self.keep(Cosignature { size, party: permit.party().clone(), line: line.to_string() }).await
+    }
+    /// Keeps the cosignature in what a party's witness answered when it was asked for one of this head: the latest, if there are more.
+    /// Lines of other keys are not looked at (C2SP tlog-witness, "add-checkpoint").
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] if the charter in force gives the party no witness key; [`Refusal::Malformed`] for an answer without a line by
+    /// that key, or a time ahead of the clock; [`Refusal::SignatureInvalid`]; [`Refusal::StoreFailed`].
+    pub async fn keep_answer(&self, party: &PartyId, head: &Head, answer: &[u8]) -> Result<(), Refusal> {
+        let standing = self.charter_in_force().await?;
+        let none = || Refusal::not_found("witness key of", party);
+        let cosigner = witness_of(&standing, party).ok_or_else(none)?;
+        let malformed = |problem: String| Refusal::malformed("cosignature", problem);
+        let lines = SignatureLine::parse_all(answer).map_err(|fault| malformed(fault.to_string()))?;
+        let mut latest: Option<(u64, SignatureLine)> = None;
+        for line in lines.into_iter().filter(|line| line.hint() == cosigner.hint()) {
+            let invalid = |_| Refusal::SignatureInvalid { statement: "cosignature".into() };
+            let time = cosigner.verify(head.note().text(), &line).map_err(invalid)?;
+            if latest.as_ref().is_none_or(|(before, _)| *before <= time) {
+                latest = Some((time, line));
+            }
+        }
+        let (time, line) =
+            latest.ok_or_else(|| malformed(format!("none of its lines is by the witness of {party}")))?;
+        self.not_ahead(time)?;
+        let size = head.checkpoint().size();
+        self.keep(Cosignature { size, party: party.clone(), line: line.to_string() }).await
+    }
+    /// That a cosignature's time, in seconds since 1970 began, is not ahead of the clock.
+    fn not_ahead(&self, time: u64) -> Result<(), Refusal> {
         let latest = self.machine.now().plus(AHEAD_SECONDS).unix();
         if i64::try_from(time).map_or(true, |time| time > latest) {
             return Err(Refusal::malformed("cosignature", "its time is ahead of the exchange's clock; set yours"));
         }
-        self.keep(Cosignature { size, party: permit.party().clone(), line: line.to_string() }).await
+        Ok(())
     }
     /// Keeps a cosignature that was verified.
     pub(super) async fn keep(&self, cosignature: Cosignature) -> Result<(), Refusal> {
@@ -335,6 +370,11 @@ impl Exchange {
         tracing::error!(why, "the log is in doubt: nothing more is written");
         Refusal::LogInDoubt { why: why.clone() }
     }
+}
+
+/// The witness of a party under this charter; none of who is absent.
+fn witness_of(standing: &Standing, party: &PartyId) -> Option<Cosigner> {
+    Cosigner::of_parties(standing).find_map(|(id, cosigner)| (id == party).then_some(cosigner))
 }
 
 fn place(checkpoint: &Checkpoint) -> (u64, Hash) {

@@ -126,7 +126,10 @@ impl Store for Memory {
         Ok(self.log.lock().unwrap().iter().skip(from as usize).take(limit).map(|stored| stored.digest).collect())
     }
     async fn cosign(&self, cosignature: Cosignature) -> Result<(), ReadFailed> {
-        self.cosigned.lock().unwrap().push(cosignature);
+        let mut kept = self.cosigned.lock().unwrap();
+        kept.retain(|known| (known.size, &known.party) != (cosignature.size, &cosignature.party));
+        kept.push(cosignature);
+        kept.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.party.cmp(&b.party)));
         Ok(())
     }
     async fn cosignatures(&self) -> Result<Vec<Cosignature>, ReadFailed> {

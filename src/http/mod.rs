@@ -10,6 +10,7 @@
 mod bounded;
 pub mod post;
 pub mod tiles;
+pub mod witness;
 
 use std::io;
 use std::sync::Arc;

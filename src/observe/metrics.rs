@@ -62,6 +62,12 @@ struct MethodLabels {
     method: &'static str,
 }
 
+/// A party, as the operator's configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartyLabels {
+    party: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HandshakeLabels {
     result: Handshake,
@@ -78,6 +84,7 @@ pub struct Metrics {
     cut: Counter<u64, AtomicU64>,
     entries: Counter<u64, AtomicU64>,
     content: Counter<u64, AtomicU64>,
+    cosigned: Family<PartyLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -93,6 +100,7 @@ impl Default for Metrics {
             cut: Counter::default(),
             entries: Counter::default(),
             content: Counter::default(),
+            cosigned: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Calls answered, by method and outcome", metrics.requests.clone());
@@ -105,6 +113,8 @@ impl Default for Metrics {
         registry.register("log_entries", "Entries appended to the log since the start", metrics.entries.clone());
         let help = "Bytes of texts and annexes taken in since the start";
         registry.register_with_unit("content", help, Unit::Bytes, metrics.content.clone());
+        let help = "Entries under the last head that the witness of a party cosigned when it was asked";
+        registry.register("log_cosigned_entries", help, metrics.cosigned.clone());
         // A collector sees the first of a kind only where it saw none before.
         for result in Handshake::ALL {
             drop(metrics.handshakes.get_or_create(&HandshakeLabels { result }));
@@ -146,6 +156,12 @@ impl Metrics {
     /// `bytes` of content were taken in and are durable.
     pub fn content_stored(&self, bytes: u64) {
         self.content.inc_by(bytes);
+    }
+
+    /// The witness of a party cosigned a head of so many entries when it was asked. The party is one that the configuration names.
+    pub fn cosigned(&self, party: &str, size: u64) {
+        let labels = PartyLabels { party: party.to_owned() };
+        self.cosigned.get_or_create(&labels).set(i64::try_from(size).unwrap_or(i64::MAX));
     }
 
     /// Everything, as a collector reads it ([`METRICS_CONTENT_TYPE`]).
@@ -209,6 +225,7 @@ mod tests {
         metrics.connection_cut();
         metrics.entries_appended(5);
         metrics.content_stored(1024);
+        metrics.cosigned("north", 7);
 
         let text = metrics.render().unwrap();
         for line in [
@@ -224,6 +241,7 @@ mod tests {
             "communique_connections_cut_total 1",
             "communique_log_entries_total 5",
             "communique_content_bytes_total 1024",
+            "communique_log_cosigned_entries{party=\"north\"} 7",
             "# EOF",
         ] {
             assert!(text.lines().any(|have| have == line), "{line}\n{text}");

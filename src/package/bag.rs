@@ -31,6 +31,8 @@ pub const TAG_FILES: [&str; 6] = [
     "tagmanifest-sha256.txt",
     "tagmanifest-sha512.txt",
 ];
+/// Those of these that list the tag files, with all of `evidence/`.
+pub const TAG_MANIFESTS: [&str; 2] = ["tagmanifest-sha256.txt", "tagmanifest-sha512.txt"];
 /// Path of the manifest of the communiqué.
 pub const MANIFEST_PATH: &str = "data/communique.json";
 /// Path of the README.

@@ -195,3 +195,81 @@ pub(super) fn judge(
     let LogFound { size, root, .. } = shown.found;
     verify_inclusion(Hash::of_entry(entry), index, size, root, &path.hashes).map_err(|e| refused(e.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{charter::PARTIES_LIMIT, key::Signer as _, samples::key},
+        log::{
+            checkpoint::{Checkpoint, ORIGIN_LIMIT, Origin},
+            cosignature::cosign,
+            note::{KeyName, NAME_LIMIT},
+            tree::{INCLUSION_LIMIT, SIZE_LIMIT},
+        },
+    };
+
+    fn head(origin: &str, size: u64) -> Head {
+        let checkpoint = Checkpoint::new(Origin::parse(origin).unwrap(), size, Hash::of_leaf(b"sample")).unwrap();
+        Head::sign(checkpoint, &key("log")).unwrap()
+    }
+
+    #[test]
+    fn every_lawful_proof_fits() {
+        let head = head(&"o".repeat(ORIGIN_LIMIT), SIZE_LIMIT);
+        let line = |n: usize| {
+            let (name, witness) = (format!("{}{n:02}", "w".repeat(NAME_LIMIT - 2)), key(&format!("witness {n}")));
+            cosign(&head, &KeyName::parse(&name).unwrap(), 253_370_764_799, &witness).unwrap()
+        };
+        let head = head.clone().with((0..PARTIES_LIMIT).map(line)).unwrap();
+        let index = SIZE_LIMIT - 1;
+        let longest = BTreeMap::from([(index, vec![Hash::of_leaf(b""); INCLUSION_LIMIT])]);
+        let proof = Evidence::new(head, longest, None).unwrap().proof(index).unwrap();
+        assert_eq!((proof.len(), proof.len() <= PROOF_LIMIT), (26_920, true));
+    }
+
+    #[test]
+    fn evidence_is_refused_that_no_package_can_hold() {
+        let one = || BTreeMap::from([(3, vec![])]);
+        assert!(Evidence::new(head("sample/log", 4), one(), Some(vec![0; STAMP_LIMIT])).is_ok());
+        assert!(Evidence::new(head("sample/log", 3), one(), None).is_err(), "beyond the head");
+        assert!(Evidence::new(head("sample/log", 4), one(), Some(vec![])).is_err());
+        assert!(Evidence::new(head("sample/log", 4), one(), Some(vec![0; STAMP_LIMIT + 1])).is_err());
+        let strangers = (0..100).map(|n| {
+            let name = KeyName::parse(&format!("{n}{}", "w".repeat(NAME_LIMIT - 3))).unwrap();
+            cosign(&head("sample/log", 4), &name, 1, &key("stranger")).unwrap()
+        });
+        let large = head("sample/log", 4).with(strangers).unwrap();
+        assert!(Evidence::new(large, one(), None).is_err());
+        assert!(Evidence::new(head("sample/log", 4), one(), None).unwrap().proof(2).is_err());
+    }
+
+    #[test]
+    fn a_head_is_archived_with_the_lines_that_count() {
+        let mut charter = crate::domain::samples::charter(&[("north", 1), ("south", 1), ("west", 1)]);
+        charter.log.key = key("log").public();
+        for (party, name) in charter.parties.iter_mut().zip(["a.w", "b.w"]) {
+            party.witness = Some(key(name).public());
+        }
+        let document = crate::domain::document::Document::of(&charter).unwrap();
+        let standing = Standing::first(document, Time::from_unix(0));
+        let head = head(charter.log.origin.as_str(), 9);
+        let line = |party: usize, by: &str, time| {
+            let name = KeyName::parse(&format!("{}/witness", charter.parties[party].trust_domain)).unwrap();
+            cosign(&head, &name, time, &key(by)).unwrap()
+        };
+        let lines =
+            [line(1, "b.w", 7), line(0, "a.w", 5), line(2, "c.w", 5), line(1, "b.w", 9), line(1, "b.w", u64::MAX / 2)];
+        let stranger = cosign(&head, &KeyName::parse("stranger").unwrap(), 5, &key("b.w")).unwrap();
+        let many = head.clone().with(lines.into_iter().chain([stranger])).unwrap();
+        let kept = archived(&many, &standing).unwrap();
+        let expected = head.clone().with([line(0, "a.w", 5), line(1, "b.w", 9)]).unwrap();
+        assert_eq!(kept.to_string(), expected.to_string());
+        charter.log.key = key("another log").public();
+        let other = Standing::first(crate::domain::document::Document::of(&charter).unwrap(), Time::from_unix(0));
+        assert!(archived(&many, &other).is_err(), "signed by another key");
+        charter.log.origin = crate::domain::words::Line::new("another/log").unwrap();
+        let other = Standing::first(crate::domain::document::Document::of(&charter).unwrap(), Time::from_unix(0));
+        assert!(archived(&many, &other).is_err(), "of another log");
+    }
+}

@@ -321,7 +321,7 @@ impl<R: Read + Seek> Bag<R> {
             } else if outermost && path == bag::STAMP_PATH && (1..=STAMP_LIMIT as u64).contains(&file.size) {
                 sorted.stamp = Some(index);
                 continue;
-            } else if parts.contains(path) {
+            } else if parts.contains(path) || bag::TAG_MANIFESTS.contains(&path) {
                 continue;
             } else if !fixed.contains(path) {
                 return Err(Check::FileExtra.fails(format!("{path} is no file of a package")));

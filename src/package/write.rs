@@ -29,7 +29,8 @@ use crate::domain::{
     time::Time,
 };
 
-/// Most bytes of a package's documents, statements, entries and tag files together: what a verifier holds in memory.
+/// Most bytes of a package's documents, statements, entries and tag files together, without the tag manifests, which list proofs:
+/// what a verifier holds in memory.
 pub const RECORDS_LIMIT: usize = 128 << 20;
 /// Most bytes that one party brings into a package: its acts on the signed revision, the declarations and full powers that
 /// they name, and what the ends of these may take. So the acts of all, with all that the succession of charters may bring,
@@ -85,10 +86,6 @@ pub(super) fn given_with(act: &Act) -> Option<Digest> {
 /// What one file adds at most to the `published` entry and to the bag's two manifests, in bytes: its path, which has at most
 /// 84, and a digest in each, with what stands between.
 const LISTING_BYTES: usize = (84 + 64 + 32) + (84 + 64 + 3) + (84 + 128 + 3);
-
-/// What the proof of one entry adds at most to the bag's tag manifests, in bytes: its path, which has at most 40, and a digest in
-/// each, with what stands between.
-const PROOF_LISTING_BYTES: usize = (40 + 64 + 3) + (40 + 128 + 3);
 
 /// An entry as the log holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -341,7 +338,7 @@ impl Gathering {
                 limit: Limits::PACKAGE.entries as u64,
             });
         }
-        let fixed = bag::README.len() + STATEMENT_LIMIT + evidence * PROOF_LISTING_BYTES;
+        let fixed = bag::README.len() + STATEMENT_LIMIT;
         let records = self.contents.records().map(|(.., bytes)| bytes.len()).sum::<usize>();
         if records + (files + 9) * LISTING_BYTES + fixed > RECORDS_LIMIT {
             return Err(Refusal::LimitReached {
@@ -575,6 +572,14 @@ mod tests {
         // One act that takes it back, with its full powers and their end, goes beyond what a party may bring.
         let files = 2 * succession + PARTIES_LIMIT * (PARTY_FILES_LIMIT + 6) + LANGUAGES_LIMIT + ANNEXES_LIMIT;
         assert!(files + 2 + 3 + 9 <= FILES_LIMIT, "{files}");
+        // Half of what a party brings, and of what the succession brings, are entries; then `published`. Beside their proofs there
+        // are those of what it corrects, and a time stamp.
+        let entries = succession + PARTIES_LIMIT * (PARTY_FILES_LIMIT / 2 + 3) + 1;
+        let proofs = entries + ORIGINALS_ENTRIES_LIMIT;
+        let stamp = 1;
+        let all = files + 2 + 3 + 9 + proofs + stamp;
+        assert!(all <= Limits::PACKAGE.entries, "{files} {proofs}");
+        assert!(entries <= ORIGINALS_ENTRIES_LIMIT, "every lawful history can be corrected: {entries}");
         let statement = STATEMENT_LIMIT + ENTRY_BYTES;
         let parties =
             PARTIES_LIMIT * (PARTY_RECORDS_LIMIT + 48 * 1366 + 64 * 1366 + REVOCATION_BYTES + 4 * ENTRY_BYTES);

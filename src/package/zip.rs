@@ -53,9 +53,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of a package: 65,534 entries, as many as there can be, names of 255 bytes (what common file systems take), 1 GiB
-    /// a file, which only the package of what a rectification corrects comes near.
-    pub const PACKAGE: Limits = Limits { entries: 65_534, name: 255, file: 1024 * 1024 * 1024 };
+    /// The limits of a package: 65,000 entries, names of 255 bytes (what common file systems take), 1 GiB a file, which
+    /// only the package of what a rectification corrects comes near.
+    pub const PACKAGE: Limits = Limits { entries: 65_000, name: 255, file: 1024 * 1024 * 1024 };
 }
 
 /// One file of an archive, as both of its headers describe it.

@@ -9,7 +9,7 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 
 use super::{
@@ -53,6 +53,27 @@ pub fn client_config(
         .map_err(bad)?;
     config.alpn_protocols = vec![super::ALPN.to_vec()];
     config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// The TLS configuration of a caller who shows no certificate, to whoever has one of these authorities (PEM) and bears the name that the
+/// connection is made with. For what is believed by its signatures, wherever it came from.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for broken PEM, or no authority that can be used; of a system's many, some may be of forms that are not.
+pub fn known_by(authorities: &[u8]) -> Result<Arc<ClientConfig>, Refusal> {
+    let bad = |problem: String| Refusal::malformed("authorities", problem);
+    let certificates = CertificateDer::pem_slice_iter(authorities).collect::<Result<Vec<_>, _>>();
+    let mut roots = RootCertStore::empty();
+    let (taken, _) = roots.add_parsable_certificates(certificates.map_err(|e| bad(format!("broken PEM: {e:?}")))?);
+    if taken == 0 {
+        return Err(bad("none of them can be used".into()));
+    }
+    let config = ClientConfig::builder_with_provider(super::provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|e| bad(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     Ok(Arc::new(config))
 }
 

@@ -26,6 +26,7 @@ pub fn played(seed: u64, number: u64) -> (String, Played) {
         // What cannot be written at all is drawn again: the samples' own checks stop it.
         if let Ok(done) = catch_unwind(AssertUnwindSafe(|| {
             let (mut what, mut plan) = course(&mut dice);
+            what += &shown(&mut plan, &mut dice);
             let broken = dice.below(4);
             for _ in 0..broken.min(2) {
                 what = format!("{what}, {}", break_one(&mut plan, &mut dice));
@@ -80,9 +81,81 @@ fn course(dice: &mut Dice) -> (String, Plan) {
     }
 }
 
+/// What is shown of the log: which witnesses there are and which of them cosigned, how far the log went on, whether there is a stamp.
+fn shown(plan: &mut Plan, dice: &mut Dice) -> String {
+    plan.later = *dice.of(&[0, 0, 1, 5, 60]).unwrap();
+    if dice.one_in(4) {
+        plan.stamp = Some(vec![dice.byte(); 1 + dice.below(40)]);
+    }
+    if dice.one_in(3) {
+        return format!(", the head {} later", plan.later);
+    }
+    // Without a party of its own, a cosignature is one too many.
+    let all = plan.listed.min(6);
+    let witnesses = 1 + dice.below(all);
+    let cosigners: Vec<usize> = (0..witnesses).filter(|_| !dice.one_in(3)).collect();
+    let of_original = plan.original.is_some();
+    let course = std::mem::replace(plan, Plan::small());
+    *plan = course.witnessed(witnesses, dice.below(3) as u64, &cosigners);
+    if of_original {
+        // Its charter was made with what it corrects: who has no witness there has none here.
+        plan.cosigners.clear();
+    }
+    format!(", the head {} later, cosigned by {:?}", plan.later, plan.cosigners)
+}
+
+/// Breaks what is shown of the log.
+fn evidence(plan: &mut Plan, dice: &mut Dice) -> String {
+    let (how, at, bit) = (dice.below(16), dice.next() as usize, dice.next() as usize);
+    let flipped = move |text: &mut String, from: usize| {
+        let letters: Vec<usize> =
+            text.bytes().enumerate().skip(from).filter(|(_, b)| b.is_ascii_alphanumeric()).map(|(at, _)| at).collect();
+        if let Some(at) = letters.get(at % letters.len().max(1)).copied() {
+            text.replace_range(at..=at, ["A", "B", "0", "1", "/"][bit % 5]);
+        }
+    };
+    match how {
+        0 => plan.log_key = Some(*dice.of(&[1, 91, 700]).unwrap()),
+        1 => plan.size = Some(dice.below(24) as u64),
+        2 => plan.cosigners.reverse(),
+        3 => plan.cosigners.extend(plan.cosigners.clone()),
+        4 => plan.cosigners.push(dice.below(5)),
+        5 => plan.head = Box::new(move |text| flipped(text, 0)),
+        6 => plan.head = Box::new(|text| text.push_str("sample\n")),
+        7 => plan.head = Box::new(|text| *text = text.replacen('\n', "\n0", 1)),
+        8 => plan.note = Box::new(move |note| flipped(note, 0)),
+        9 => plan.note = Box::new(move |note| flipped(note, note.rfind(' ').unwrap_or_default())),
+        10 => plan.note = Box::new(|note| note.truncate(note.len() - 1)),
+        11 => plan.note = Box::new(|note| note.push('\n')),
+        12 => {
+            plan.evidence = Box::new(move |files| {
+                let paths: Vec<String> = files.keys().filter(|p| p.ends_with(".tlog-proof")).cloned().collect();
+                let path = &paths[at % paths.len()];
+                match bit % 4 {
+                    0 => drop(files.remove(path)),
+                    1 => drop(files.insert(path.clone(), files[&paths[bit % paths.len()]].clone())),
+                    2 => drop(files.insert("evidence/3.tlog-proof".into(), files[path].clone())),
+                    _ => drop(files.insert(path.replace("evidence/", "evidence/0"), files[path].clone())),
+                }
+            });
+        }
+        _ => {
+            plan.evidence = Box::new(move |files| {
+                let paths: Vec<String> = files.keys().filter(|p| p.ends_with(".tlog-proof")).cloned().collect();
+                let path = &paths[at % paths.len()];
+                let mut text = String::from_utf8(files[path].clone()).unwrap_or_default();
+                flipped(&mut text, if how == 15 { 0 } else { 23 });
+                files.insert(path.clone(), text.into_bytes());
+            });
+        }
+    }
+    format!("evidence changed ({how}, {at}, {bit})")
+}
+
 /// Breaks it, perhaps.
 fn break_one(plan: &mut Plan, dice: &mut Dice) -> String {
-    match dice.below(16) {
+    match dice.below(20) {
+        16.. => evidence(plan, dice),
         0..6 => script(plan, dice),
         6..10 => act(plan, dice),
         10 => powers(plan, dice),

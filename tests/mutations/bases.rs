@@ -14,6 +14,11 @@ pub fn bases() -> Vec<Base> {
     let mut late = Plan::plain();
     late.also_manifest(|m| m.procedure.deadline = Some(played::start().plus(86_400)));
     late.insert_after(Turn::Completed, Turn::Revoke(1, 1));
+    let mut later = Plan::new(3, 1, Initialling::Required).witnessed(3, 2, &[1, 2]);
+    later.later = 7;
+    let mut stamped = Plan::correcting(Plan::small().witnessed(2, 2, &[]).play());
+    stamped.cosigners = vec![0, 1];
+    stamped.stamp = Some(b"sample, not a real time stamp".to_vec());
     let plans = [
         ("plain", Plan::plain()),
         ("waived", Plan::new(2, 1, Initialling::Waived)),
@@ -27,6 +32,9 @@ pub fn bases() -> Vec<Base> {
         ("deadline and revocation", late),
         ("rectification", Plan::correcting(original())),
         ("rectification of one", Plan::correcting(twice())),
+        ("cosigned", Plan::new(3, 1, Initialling::Required).witnessed(3, 2, &[0, 1, 2])),
+        ("cosigned, later and by others", later),
+        ("rectification, cosigned and stamped", stamped),
     ];
     let mut bases = vec![];
     for (name, plan) in plans {

@@ -4,6 +4,8 @@
 //! sealed again up to one of several depths, so that it is not always the outermost check that sees it:
 //! nothing; the archive; the bag; the list of `published` and every link of the log. What has a signature is never signed
 //! again: that takes a key. Nothing here knows what is done with the mutants.
+//!
+//! What a package shows beside `data/` may differ lawfully, see [`lawful`].
 
 #[path = "archive.rs"]
 mod archive;
@@ -106,6 +108,43 @@ pub struct Mutant {
     pub zip: Vec<u8>,
 }
 
+/// Whether a package differs from a good one in nothing but what anybody may change: it has another time stamp or none, or fewer
+/// of its cosignatures, in all proofs alike; and its tag manifests are made accordingly.
+pub fn lawful(bases: &[Base], zip: &[u8]) -> bool {
+    let Ok(mut archive) = Archive::open(std::io::Cursor::new(zip), Limits::PACKAGE) else { return false };
+    let names: Vec<String> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
+    let mut files = Files::new();
+    for (n, name) in names.iter().enumerate() {
+        let (Some((_, path)), Ok(bytes)) = (name.split_once('/'), archive.read_small(n, usize::MAX)) else {
+            return false;
+        };
+        files.insert(path.to_owned(), bytes);
+    }
+    let free = |path: &str| path == bag::STAMP_PATH || path.starts_with("tagmanifest-");
+    let kept = |files: &Files| -> Files {
+        let kept = files.iter().filter(|(path, _)| !free(path));
+        kept.map(|(path, bytes)| (path.clone(), bytes.clone())).collect()
+    };
+    let files = kept(&files);
+    bases.iter().map(|base| kept(&base.files)).any(|good| {
+        files.keys().eq(good.keys())
+            && files.iter().zip(good.values()).all(|((path, ours), good)| {
+                ours == good || (path.ends_with(".tlog-proof") && fewer(ours, good).unwrap_or(false))
+            })
+    })
+}
+
+/// Whether a proof is another one without some of its cosignatures.
+fn fewer(ours: &[u8], good: &[u8]) -> Option<bool> {
+    let (ours, good) = (std::str::from_utf8(ours).ok()?, std::str::from_utf8(good).ok()?);
+    // The log's own signature is the first.
+    let first = good.find("\n— ")? + 1;
+    let signed = first + good.get(first..)?.find('\n')? + 1;
+    let mut theirs = good.get(signed..)?.split_inclusive('\n');
+    let rest = ours.strip_prefix(good.get(..signed)?)?;
+    Some(rest.split_inclusive('\n').all(|line| theirs.any(|theirs| theirs == line)))
+}
+
 /// How much is made to fit again after a file was changed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Depth {
@@ -198,6 +237,25 @@ fn file(files: &mut Files, other: &Base, dice: &mut Dice) -> String {
             files.insert(to.clone(), bytes);
             format!("{path} renamed to {to}")
         }
+        7..10 if path.ends_with(".tlog-proof") => {
+            // The same change in the head of all, which must be one.
+            let mut what = String::new();
+            for (path, bytes) in files.iter_mut().filter(|(path, _)| path.ends_with(".tlog-proof")) {
+                let donor = donor.get(path).or(donor.get("evidence/0.tlog-proof")).unwrap_or(bytes).clone();
+                (what, *bytes) = words::of_head(bytes, &donor, &mut dice.clone());
+            }
+            dice.next();
+            format!("every proof: {what}")
+        }
+        10 if path.starts_with("evidence/") => {
+            let theirs: Vec<_> = donor.iter().filter(|(path, _)| path.ends_with(".tlog-proof")).collect();
+            files.extend(theirs.into_iter().map(|(path, bytes)| (path.clone(), bytes.clone())));
+            format!("every proof of {}", other.name)
+        }
+        11 if path.starts_with("evidence/") => {
+            files.insert(bag::STAMP_PATH.into(), vec![dice.byte(); dice.below(3)]);
+            "a time stamp".into()
+        }
         _ => {
             let bytes = &files[&path];
             let donor = donor.get(&path).unwrap_or(bytes).clone();
@@ -210,7 +268,7 @@ fn file(files: &mut Files, other: &Base, dice: &mut Dice) -> String {
 
 /// A path, each kind of file as likely as another.
 fn chosen(paths: &[String], dice: &mut Dice) -> String {
-    const KINDS: [&str; 9] = [
+    const KINDS: [&str; 11] = [
         "data/entries/",
         "data/statements/",
         "data/statements/",
@@ -218,6 +276,8 @@ fn chosen(paths: &[String], dice: &mut Dice) -> String {
         "data/communique.json",
         "data/texts/",
         "data/rectifies/",
+        "evidence/",
+        "evidence/",
         "evidence/",
         "",
     ];
@@ -357,8 +417,9 @@ impl Base {
             let manifest = manifest.map_or(self.manifest.clone(), |document| (*document).clone());
             let payload = files.iter().filter(|(path, _)| path.starts_with("data/"));
             let payload = payload.map(|(path, bytes)| (path.clone(), PartDigests::of(bytes))).collect();
-            let certified = files.get(bag::CERTIFIED_PATH).cloned().unwrap_or_default();
-            let tags = bag::tag_files(&manifest, time, &payload, &certified);
+            let evidence = files.iter().filter(|(path, _)| path.starts_with("evidence/"));
+            let evidence = evidence.map(|(path, bytes)| (path.clone(), PartDigests::of(bytes))).collect();
+            let tags = bag::tag_files(&manifest, time, &payload, &evidence);
             files.extend(tags.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)));
             return self.zipped(&files, bag::archive_time(time));
         }

@@ -1,5 +1,6 @@
 //! Changes of a file's contents: of bytes, tokens and fields, of JSON, statements, lines and texts.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use communique::domain::json::{base64, unbase64};
 use serde_json::{Value, json};
 
@@ -20,7 +21,9 @@ pub fn changed(path: &str, bytes: &[u8], donor: &[u8], dice: &mut Dice) -> (Stri
         of_json(bytes, donor, dice)
     } else if path.ends_with(".jws") {
         of_statement(bytes, donor, dice)
-    } else if path.ends_with(".zip") || path.ends_with(".pdf") {
+    } else if path.ends_with(".tlog-proof") {
+        of_proof(bytes, donor, dice)
+    } else if path.ends_with(".tsr") || path.ends_with(".zip") || path.ends_with(".pdf") {
         of_bytes(bytes, dice)
     } else {
         of_lines(bytes, dice)
@@ -380,6 +383,179 @@ pub fn of_statement(bytes: &[u8], donor: &[u8], dice: &mut Dice) -> (String, Vec
         }
     };
     (what, format!("{header}.{payload}.{signature}").into_bytes())
+}
+
+/// A proof: its index, its hashes, its head.
+fn of_proof(bytes: &[u8], donor: &[u8], dice: &mut Dice) -> (String, Vec<u8>) {
+    let split = |bytes: &[u8]| {
+        let (path, note) = std::str::from_utf8(bytes).ok()?.split_once("\n\n")?;
+        Some((path.to_owned(), note.to_owned()))
+    };
+    let (Some((path, note)), Some((theirs, their_note))) = (split(bytes), split(donor)) else {
+        return of_bytes(bytes, dice);
+    };
+    let mut lines: Vec<String> = path.lines().map(str::to_owned).collect();
+    let (at, to) = (2 + dice.below(lines.len().saturating_sub(2)), 2 + dice.below(lines.len().saturating_sub(2)));
+    let has_hashes = lines.len() > 2;
+    let what = match dice.below(13) {
+        0 | 1 if has_hashes => {
+            let (what, new) = of_base64(&lines[at], dice);
+            lines[at] = new;
+            format!("hash {at}: {what}")
+        }
+        2 if has_hashes => {
+            lines.remove(at);
+            format!("hash {at} removed")
+        }
+        3 if has_hashes => {
+            lines.insert(to, lines[at].clone());
+            format!("hash {at} again")
+        }
+        4 if has_hashes => {
+            lines.swap(at, to);
+            format!("hashes {at} and {to} swapped")
+        }
+        5 => {
+            let index: u64 = lines[1].strip_prefix("index ").and_then(|n| n.parse().ok()).unwrap_or_default();
+            let other = *dice.of(&[index + 1, index.saturating_sub(1), 0, u64::MAX, 1 << 63, index + 256]).unwrap();
+            lines[1] = format!("index {other}");
+            lines[1].clone()
+        }
+        6 => {
+            let (what, new) = of_string(&lines[1], dice);
+            lines[1] = new;
+            format!("index {what}")
+        }
+        7 => {
+            lines.insert(1 + dice.below(2), format!("extra {}", STANDARD.encode(b"sample")));
+            "extra data".into()
+        }
+        8 => {
+            lines = theirs.lines().map(str::to_owned).collect();
+            "the path of another package's".into()
+        }
+        9 => return ("the head of another package's".into(), format!("{path}\n\n{their_note}").into_bytes()),
+        10 | 11 => return of_head(bytes, donor, dice),
+        _ => return of_lines(bytes, dice),
+    };
+    (what, format!("{}\n\n{note}", lines.join("\n")).into_bytes())
+}
+
+/// The head of a proof: its text and its signatures.
+pub fn of_head(bytes: &[u8], donor: &[u8], dice: &mut Dice) -> (String, Vec<u8>) {
+    let split = |bytes: &[u8]| {
+        let (path, note) = std::str::from_utf8(bytes).ok()?.split_once("\n\n")?;
+        let (text, signatures) = note.split_once("\n\n")?;
+        let lines = |part: &str| part.lines().map(str::to_owned).collect::<Vec<_>>();
+        Some((path.to_owned(), lines(text), lines(signatures)))
+    };
+    let (Some((path, mut text, mut lines)), Some((_, their_text, their_lines))) = (split(bytes), split(donor)) else {
+        return of_bytes(bytes, dice);
+    };
+    let (at, to) = (dice.below(lines.len()), dice.below(lines.len()));
+    let what = match dice.below(14) {
+        0 => {
+            let (what, new) = of_string(&text[0], dice);
+            text[0] = new;
+            format!("origin {what}")
+        }
+        1 => {
+            let size: u64 = text.get(1).and_then(|size| size.parse().ok()).unwrap_or_default();
+            text[1] = dice.of(&[size + 1, size.saturating_sub(1), 0, 1, 1 << 62, u64::MAX]).unwrap().to_string();
+            format!("size {}", text[1])
+        }
+        2 => {
+            let (what, new) = of_base64(&text[2], dice);
+            text[2] = new;
+            format!("root {what}")
+        }
+        3 => {
+            text.push("sample".into());
+            "an extension line".into()
+        }
+        4 => {
+            text = their_text;
+            "the text of another package's".into()
+        }
+        5 => {
+            lines = their_lines;
+            "the signatures of another package's".into()
+        }
+        6 if !lines.is_empty() => {
+            lines.remove(at);
+            format!("line {at} removed")
+        }
+        7 if !lines.is_empty() => {
+            lines.swap(at, to);
+            format!("lines {at} and {to} swapped")
+        }
+        8 if !lines.is_empty() => {
+            lines.insert(to, lines[at].clone());
+            format!("line {at} again as {to}")
+        }
+        9 => {
+            lines.extend(dice.of(&their_lines).cloned());
+            "a line of another package's".into()
+        }
+        10 if !lines.is_empty() => {
+            let (what, new) = of_string(&lines[at], dice);
+            lines[at] = new;
+            format!("line {at}: {what}")
+        }
+        11 => {
+            lines.push(String::new());
+            "an empty line".into()
+        }
+        _ if !lines.is_empty() => {
+            let (name, signature) = lines[at].rsplit_once(' ').unwrap_or_default();
+            let (what, new) = of_base64(signature, dice);
+            lines[at] = format!("{name} {new}");
+            format!("signature {at}: {what}")
+        }
+        _ => return of_bytes(bytes, dice),
+    };
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    (what, format!("{path}\n\n{}\n\n{lines}", text.join("\n")).into_bytes())
+}
+
+/// Base64, or what is in it.
+fn of_base64(base64: &str, dice: &mut Dice) -> (String, String) {
+    let Ok(mut raw) = STANDARD.decode(base64) else { return ("no base64".into(), base64.to_owned() + "A") };
+    let at = dice.below(raw.len());
+    let what = match dice.below(8) {
+        0..3 if !raw.is_empty() => {
+            raw[at] ^= 1 << dice.below(8);
+            "a bit"
+        }
+        3 if raw.len() >= 64 => {
+            let mut carry = 0_u16;
+            let first = raw.len() - 32;
+            for (byte, order) in raw.iter_mut().skip(first).zip(ORDER) {
+                carry += u16::from(*byte) + u16::from(order);
+                *byte = carry as u8;
+                carry >>= 8;
+            }
+            "plus the order of the group"
+        }
+        4 => {
+            raw.push(dice.byte());
+            "a byte more"
+        }
+        5 => {
+            raw.pop();
+            "a byte less"
+        }
+        6 => {
+            let (what, new) = of_string(base64, dice);
+            return (what.to_owned(), new);
+        }
+        _ => {
+            let end = base64.trim_end_matches('=').len();
+            let last = base64[..end].chars().next_back().and_then(|c| char::from_u32(u32::from(c) + 1)).unwrap_or('B');
+            return ("the last letter".into(), format!("{}{last}{}", &base64[..end.saturating_sub(1)], &base64[end..]));
+        }
+    };
+    (what.to_owned(), STANDARD.encode(raw))
 }
 
 /// Lines of a tag file or a text.

@@ -13,7 +13,7 @@ use communique::{
         id::Digest,
         json::{self, Form},
         life,
-        manifest::{self, Initialling, Manifest},
+        manifest::{self, Manifest},
         powers::{self, Powers, Revocation},
         register,
         remark::{REMARKS_BYTES_LIMIT, REMARKS_LIMIT, Remark},
@@ -25,6 +25,7 @@ use communique::{
     package::{
         bag,
         check::Check,
+        evidence::{ORIGINALS_ENTRIES_LIMIT, PROOF_LIMIT, STAMP_LIMIT},
         write::{PARTY_FILES_LIMIT, PARTY_RECORDS_LIMIT, RECORDS_LIMIT},
         zip::{ARCHIVE_MAX, Archive, Limits},
     },
@@ -47,13 +48,17 @@ fn blocks(word: &str) -> Vec<(&'static str, Vec<&'static str>)> {
 
 #[test]
 fn the_format_shows_a_true_example() {
-    let played = Plan::new(2, 1, Initialling::Waived).play();
+    let played = Plan::example().play();
     assert_eq!(outcome(&played), "proven: Null");
     let text = |path: &str| String::from_utf8(played.files[path].clone()).unwrap();
     let exact = blocks("exact");
     assert!(exact.len() >= 5);
     for (path, lines) in exact {
         assert_eq!(lines.concat(), text(path), "{path}");
+    }
+    assert!(!blocks("lines").is_empty());
+    for (path, lines) in blocks("lines") {
+        assert_eq!(lines.join("\n") + "\n", text(path), "{path}");
     }
     for (part, word) in ["header", "payload"].into_iter().enumerate() {
         assert!(!blocks(word).is_empty());
@@ -96,7 +101,13 @@ fn the_format_names_every_check_and_limit() {
         ("an annex", manifest::ANNEX_LIMIT),
         ("all texts and annexes of a manifest", manifest::PARTS_LIMIT),
         ("*the same, with the package of what it corrects*", manifest::PARTS_LIMIT),
-        ("all records of a package (and its README, tag files and certified copy)", RECORDS_LIMIT as u64),
+        ("*entries in the package of what it corrects, and in those below it*", ORIGINALS_ENTRIES_LIMIT as u64),
+        (
+            "all records of a package (and its README, certified copy, and tag files but the tag manifests)",
+            RECORDS_LIMIT as u64,
+        ),
+        ("a proof of the evidence", PROOF_LIMIT as u64),
+        ("a time stamp", STAMP_LIMIT as u64),
         ("charters and adoptions before no further charter is put forward", succession::SUCCESSION_BYTES_LIMIT as u64),
         ("*what one party brings into a package by its acts on one revision*", PARTY_RECORDS_LIMIT as u64),
         ("*the same, in files*", PARTY_FILES_LIMIT as u64),

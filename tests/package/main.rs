@@ -186,7 +186,8 @@ fn no_flipped_byte_of_any_file_is_proven() {
         let path: &'static str = path.clone().leak();
         for at in (n % 11..bytes.len()).step_by(bytes.len() / 8 + 1) {
             let mut plan = Plan::new(2, 1, Initialling::Waived);
-            plan.bag = Box::new(move |f| f.get_mut(path).unwrap()[at] ^= 1);
+            // As it lies in another, it has no proofs, and shorter lists.
+            plan.bag = Box::new(move |f| f.get_mut(path).into_iter().flat_map(|b| b.get_mut(at)).for_each(|b| *b ^= 1));
             assert!([1, 2].contains(&plan.play().verify().exit_code()), "{path} at {at}");
         }
     }

@@ -145,10 +145,14 @@ pub struct Plan {
     pub stamp: Option<Vec<u8>>,
     /// The text of the head, before it is signed.
     pub head: Hook<String>,
+    /// The size of the tree that it is of, if not of all that is logged.
+    pub size: Option<u64>,
     /// The key that signs it, if not the right one.
     pub log_key: Option<Seed>,
     /// The note with its signatures, before it is part of any proof.
     pub note: Hook<String>,
+    /// Entries that are proven though they are not in the package.
+    pub also_proven: Vec<u64>,
     /// The files of `evidence/`, before the bag lists them.
     pub evidence: Hook<Files>,
     /// The files of the bag, with its tag files.
@@ -325,6 +329,7 @@ pub fn join(charter: &mut Charter, p: usize) {
     joining.id = party(p);
     joining.trust_domain = format!("mfa-{p}.sample.example").parse().unwrap();
     joining.authority = key(authority(p)).public();
+    joining.witness = None;
     charter.parties.push(joining);
     charter.parties.sort_by(|a, b| a.id.cmp(&b.id));
 }
@@ -388,8 +393,10 @@ impl Plan {
             cosigners: vec![],
             stamp: None,
             head: none(),
+            size: None,
             log_key: None,
             note: none(),
+            also_proven: vec![],
             evidence: none(),
             bag: none(),
             archive: none(),
@@ -405,6 +412,14 @@ impl Plan {
     /// Two parties of one holder each, initialling required.
     pub fn small() -> Self {
         Self::new(2, 1, Initialling::Required)
+    }
+    /// The example of `docs/FORMAT.md`: opened by its proposer, the head cosigned by the witness of one of the two parties.
+    pub fn example() -> Self {
+        Self::new(2, 1, Initialling::Waived).witnessed(2, 1, &[0])
+    }
+    /// Two parties of one holder each, both with a witness that cosigned; the charter wants one.
+    pub fn cosigned() -> Self {
+        Self::small().witnessed(2, 1, &[0, 1])
     }
     /// The course of what corrects this, in the same log, with the same full powers.
     pub fn correcting(original: Played) -> Self {
@@ -992,7 +1007,7 @@ impl<'a> Play<'a> {
         let own =
             data.keys().filter_map(|path| path.strip_prefix("data/entries/")?.strip_suffix(".json")?.parse().ok());
         let proven: BTreeSet<u64> = own.chain(below.iter().copied()).collect();
-        evidence.extend(self.proofs(&proven));
+        evidence.extend(self.proofs(&proven.iter().chain(&self.plan.also_proven).copied().collect()));
         evidence.extend(self.plan.stamp.clone().map(|stamp| (bag::STAMP_PATH.to_owned(), stamp)));
         (self.plan.evidence)(&mut evidence);
         let (zip, all) = self.packed(&data, &evidence, entry.time);
@@ -1051,19 +1066,25 @@ impl<'a> Play<'a> {
             self.logged.iter().map(|(_, logged)| (logged.index, Digest::of(&logged.bytes))).collect();
         let size = leaves.keys().next_back().map_or(0, |last| last + 1).max(self.index) + self.plan.later;
         let (mut edge, mut nodes) = (Edge::default(), BTreeMap::<Node, Hash>::new());
+        let size = self.plan.size.unwrap_or(size);
         for index in 0..size {
             let other = || Digest::of(format!("sample entry {index} of others").as_bytes());
             let leaf = Hash::of_entry(leaves.get(&index).copied().unwrap_or_else(other));
-            edge.append(leaf, |node, hash| drop(nodes.insert(node, hash))).unwrap();
+            let keep = |node, hash| {
+                nodes.insert(node, hash);
+            };
+            edge.append(leaf, keep).unwrap();
         }
         let note = self.note(size, edge.root());
-        let hashes = |index| Hashes::inclusion(index, size).unwrap().build(|node| Ok::<_, ()>(nodes[&node])).unwrap();
+        let hashes = |index| {
+            let plan = Hashes::inclusion(index, size).ok();
+            plan.map_or_else(Vec::new, |plan| plan.build(|node| Ok::<_, ()>(nodes[&node])).unwrap())
+        };
         let proof = |index: u64| {
             let hashes: String = hashes(index).iter().map(|hash| format!("{hash}\n")).collect();
             format!("c2sp.org/tlog-proof@v1\nindex {index}\n{hashes}\n{note}").into_bytes()
         };
-        let proven = proven.iter().copied().filter(|index| *index < size);
-        proven.map(|index| (format!("evidence/{index}.tlog-proof"), proof(index))).collect()
+        proven.iter().map(|index| (format!("evidence/{index}.tlog-proof"), proof(*index))).collect()
     }
 
     /// The head with its signatures.

@@ -1,5 +1,7 @@
 //! A row for every check: a package that breaks it, and in which all else is signed, linked and listed consistently.
 
+mod evidence;
+
 use std::{cell::Cell, collections::BTreeSet, sync::LazyLock};
 
 use super::{
@@ -1021,7 +1023,7 @@ pub struct Judged {
 /// Every row, played and verified once for all tests.
 pub fn judged() -> &'static [Judged] {
     static JUDGED: LazyLock<Vec<Judged>> = LazyLock::new(|| {
-        let rows = TABLE.iter().map(|(check, what, change)| (Some(*check), *what, *change));
+        let rows = TABLE.iter().chain(evidence::TABLE).map(|(check, what, change)| (Some(*check), *what, *change));
         let foreign = FOREIGN.iter().map(|(what, change)| (None, *what, *change));
         side_by_side(&rows.chain(foreign).collect::<Vec<_>>(), |(check, what, change)| {
             let mut plan = Plan::small();
@@ -1073,7 +1075,7 @@ fn each_check_refuses_what_breaks_it_alone() {
         }
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
-    let rows: BTreeSet<_> = TABLE.iter().map(|(check, ..)| *check).collect();
+    let rows: BTreeSet<_> = TABLE.iter().chain(evidence::TABLE).map(|(check, ..)| *check).collect();
     let all: BTreeSet<_> = Check::ALL.iter().copied().collect();
     assert_eq!(rows, all, "every check has a row");
 }

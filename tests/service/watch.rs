@@ -29,7 +29,7 @@ use communique::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::world::{NAMED, PATIENCE, World, fresh, key, leaf, now, outcome, party, reason, sign, until};
+use crate::world::{NAMED, PATIENCE, World, bare, fresh, key, leaf, now, outcome, party, reason, sign, until};
 
 /// Far less than a heartbeat's pause: what is logged, or passed over, is told at once.
 const SOON: Duration = Duration::from_secs(15);
@@ -370,7 +370,7 @@ async fn remarks_are_said_once_and_read_by_whom_they_are_for() {
     let opening = world.open(&second).await;
     world.sign_all(&second, opening).await;
     let stored = world.stored();
-    assert_eq!(north.add_remark(to_all.bytes()).await.unwrap(), receipt);
+    assert_eq!(bare(north.add_remark(to_all.bytes()).await.unwrap()), bare(receipt));
     assert_eq!(world.stored(), stored);
     let late = remark(&world, "north", &first, Audience::All, "Pour mémoire.");
     north.add_remark(late.bytes()).await.unwrap();

@@ -102,6 +102,11 @@ pub fn party_of(who: &str) -> &str {
     who.split('.').next().unwrap()
 }
 
+/// A receipt without its proof, which is under the newest head at each answer.
+pub fn bare(receipt: Receipt) -> Receipt {
+    Receipt { proof: None, ..receipt }
+}
+
 /// What happened, in one word: `OK` or a reason.
 pub fn reason<T>(result: &Result<T, RemoteError>) -> String {
     match result {

@@ -4,7 +4,7 @@ mod acts;
 mod charter;
 mod powers;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
 use communique::domain::{
@@ -126,6 +126,11 @@ pub enum Command {
     ///
     /// One line for each finding, with what to do next. Says what it can with the exchange down. Ends with 1 if there is a fault.
     Doctor,
+    /// Be your party's witness: cosign the heads of the exchange's log, each only if it is proven to continue the last.
+    ///
+    /// Needs a certificate of role `witness`. Remembers the last head beside the key, as KEY.head. Ends with 1 on a lie, keeps both heads
+    /// as KEY.doubt, and cosigns nothing until that file is taken away.
+    Witness(Witness),
     /// Check the whole log that your party may see, from where the last audit stopped.
     ///
     /// Ends with 1 if a lie of the exchange was found; then a file of evidence is written, for others to check.
@@ -357,6 +362,24 @@ pub struct Watch {
     /// Where the resume point is kept; with --exec, it is kept in the state directory if this is left out.
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
+}
+
+#[derive(Group)]
+pub struct Witness {
+    /// The witness key, whose public half the charter gives your party.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// How long to wait between two looks at the exchange, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub interval: u64,
+    /// Look once, and end: for cron.
+    #[arg(long)]
+    pub once: bool,
+    /// Serve whoever asks for cosignatures here too, in plain HTTP (C2SP tlog-witness).
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "once")]
+    pub listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub passphrase: Passphrase,
 }
 
 #[derive(Group)]

@@ -7,7 +7,10 @@ use std::{
 };
 
 use communique::{
-    client::{drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError},
+    client::{
+        drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError,
+        witnessing::WitnessError,
+    },
     domain::refusal::Refusal,
     pki::issue::IssueFault,
 };
@@ -160,6 +163,16 @@ impl From<RemoteError> for Failure {
             RemoteError::Contradicted(contradiction) => {
                 Self::new(CONTRADICTED, "CONTRADICTED", contradiction.to_string())
             }
+        }
+    }
+}
+impl From<WitnessError> for Failure {
+    fn from(error: WitnessError) -> Self {
+        match error {
+            WitnessError::Remote(error) => error.into(),
+            WitnessError::Io(path, error) => Self::file(&path, &error),
+            WitnessError::Doubt(doubt) => Self::new(REFUSED, "LOG_LIES", doubt.to_string()),
+            other => Self::new(REFUSED, "WITNESS", other.to_string()),
         }
     }
 }

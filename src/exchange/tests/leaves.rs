@@ -64,6 +64,15 @@ impl LongLog {
     pub fn log(&self) -> Log {
         Log::of_charter(&self.world.charter.log).unwrap()
     }
+    /// The charter.
+    pub fn charter(&self) -> Document<Charter> {
+        self.world.charter.clone()
+    }
+    /// The cosignatures that are kept, by size.
+    pub async fn cosignatures(&self) -> Vec<(u64, String)> {
+        let kept = self.leaves.cosignatures().await.unwrap();
+        kept.into_iter().map(|kept| (kept.size, kept.line)).collect()
+    }
     /// The party that runs a witness.
     pub fn party(&self) -> crate::domain::charter::Party {
         self.world.charter.parties[0].clone()

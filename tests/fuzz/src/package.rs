@@ -16,6 +16,12 @@ use communique::{
         manifest::Manifest,
         time::Time,
     },
+    log::{
+        checkpoint::{Checkpoint, Head, Log, Origin},
+        cosignature::{Cosigner, cosign},
+        proof::Proof,
+        tree::{Edge, Hash, Node as Subtree, Plan},
+    },
     package::{
         bag::{self, PartDigests},
         verdict::Verdict,
@@ -364,13 +370,16 @@ impl Parts {
         }
         let mut files: BTreeMap<String, Vec<u8>> = self.raw.clone();
         files.extend(sealing.files());
-        for splice in splices {
-            if let Some(bytes) = files.get_mut(&splice.path) {
-                let at = splice.at % (bytes.len() + 1);
-                let end = (at + splice.cut).min(bytes.len());
-                bytes.splice(at..end, splice.bytes.iter().copied());
+        let splice = |files: &mut BTreeMap<String, Vec<u8>>, shown: bool| {
+            for splice in splices.iter().filter(|splice| splice.path.starts_with("evidence/") == shown) {
+                if let Some(bytes) = files.get_mut(&splice.path) {
+                    let at = splice.at % (bytes.len() + 1);
+                    let end = (at + splice.cut).min(bytes.len());
+                    bytes.splice(at..end, splice.bytes.iter().copied());
+                }
             }
-        }
+        };
+        splice(&mut files, false);
         let spliced = |files: &BTreeMap<String, Vec<u8>>, nodes: &mut Vec<Option<Node>>| {
             let listed = files.iter().filter(|(path, _)| path.starts_with("data/") && *path != bag::README_PATH);
             let listed: Vec<_> =
@@ -395,6 +404,10 @@ impl Parts {
             sealing.digest(n);
         }
         files.extend(sealing.files());
+        if seal.sign {
+            let _ = prove(&mut files, keys);
+        }
+        splice(&mut files, true);
 
         let manifest: Option<Document<Manifest>> =
             files.get(bag::MANIFEST_PATH).and_then(|bytes| Document::parse(bytes.clone()).ok());
@@ -408,8 +421,12 @@ impl Parts {
             .filter(|(path, _)| path.starts_with("data/"))
             .map(|(path, bytes)| (path.clone(), PartDigests::of(bytes)))
             .collect();
-        let certified = files.get(bag::CERTIFIED_PATH).cloned().unwrap_or_default();
-        let tags = bag::tag_files(manifest.as_deref().unwrap_or(&self.manifest), published, &payload, &certified);
+        let evidence: BTreeMap<String, PartDigests> = files
+            .iter()
+            .filter(|(path, _)| path.starts_with("evidence/"))
+            .map(|(path, bytes)| (path.clone(), PartDigests::of(bytes)))
+            .collect();
+        let tags = bag::tag_files(manifest.as_deref().unwrap_or(&self.manifest), published, &payload, &evidence);
         let mut writer = Writer::new(vec![], bag::archive_time(published));
         let tags = tags.into_iter().map(|(path, bytes)| (path.to_owned(), bytes));
         for (path, bytes) in tags.chain(files.clone()) {
@@ -417,6 +434,67 @@ impl Parts {
             writer.small(&name, &bytes).ok()?;
         }
         writer.finish().ok()
+    }
+}
+
+/// Makes all proofs anew, if there are any: of the entries as they are, under a head that the newest charter's log signs and the
+/// witnesses of all its parties cosign. `None` where that cannot be done, and then they are as they were.
+fn prove(files: &mut BTreeMap<String, Vec<u8>>, keys: &[SecretKey]) -> Option<()> {
+    let proofs: Vec<String> = files.keys().filter(|path| path.ends_with(".tlog-proof")).cloned().collect();
+    proofs.first()?;
+    let charters = files.iter().filter(|(path, _)| path.starts_with("data/charters/"));
+    let charters = charters.filter_map(|(_, bytes)| json::parse::<Charter>(bytes).ok());
+    let newest = charters.max_by_key(|charter| charter.version)?;
+    let signer = |public| keys.iter().find(|key| key.public() == public);
+    let mut leaves = BTreeMap::new();
+    shown(files, 0, &mut leaves);
+    // What proves all of them already stays as it is.
+    let proven = |(index, digest): (&u64, &Digest)| {
+        let proof = Proof::parse(files.get(&bag::proof_path(*index))?).ok()?;
+        let log = Log::of_charter(&newest.log).ok()?;
+        (proof.index() == *index && proof.verify(Hash::of_entry(*digest), &log).is_ok()).then_some(())
+    };
+    if leaves.len() == proofs.len() && leaves.iter().all(|leaf| proven(leaf).is_some()) {
+        return Some(());
+    }
+    let size = leaves.keys().next_back().filter(|last| **last < 4096)? + 1;
+    let (mut edge, mut nodes) = (Edge::default(), BTreeMap::new());
+    for index in 0..size {
+        let leaf = leaves.get(&index).copied().unwrap_or_else(|| Digest::of(&index.to_be_bytes()));
+        let keep = |node: Subtree, hash: Hash| {
+            nodes.insert(node, hash);
+        };
+        edge.append(Hash::of_entry(leaf), keep).ok()?;
+    }
+    let checkpoint = Checkpoint::new(Origin::parse(newest.log.origin.as_str()).ok()?, size, edge.root()).ok()?;
+    let head = Head::sign(checkpoint, signer(newest.log.key)?).ok()?;
+    let mut lines = vec![];
+    for party in &newest.parties {
+        let Some((cosigner, key)) = Cosigner::of_party(party).zip(party.witness.and_then(signer)) else { continue };
+        lines.push(cosign(&head, cosigner.hint().name(), 1_795_424_400, key).ok()?);
+    }
+    let head = head.with(lines).ok()?;
+    let mut made = BTreeMap::new();
+    for index in leaves.into_keys() {
+        let hashes = Plan::inclusion(index, size).ok()?.build(|node| nodes.get(&node).copied().ok_or(())).ok()?;
+        made.insert(bag::proof_path(index), Proof::new(index, hashes, head.clone()).ok()?.to_string().into_bytes());
+    }
+    proofs.iter().for_each(|path| drop(files.remove(path)));
+    files.extend(made);
+    Some(())
+}
+
+/// The digests of all entries of a package and of those that lie in it, by index.
+fn shown(files: &BTreeMap<String, Vec<u8>>, depth: usize, leaves: &mut BTreeMap<u64, Digest>) {
+    for (path, bytes) in files {
+        let index = path.strip_prefix("data/entries/").and_then(|path| path.strip_suffix(".json"));
+        if let Some(index) = index.and_then(|index| index.parse().ok()) {
+            leaves.entry(index).or_insert(Digest::of(bytes));
+        }
+        if let Some(files) = path.strip_prefix("data/rectifies/").filter(|_| depth < 9).and_then(|_| unpacked(bytes)) {
+            let below = |(name, bytes): (String, _)| Some((name.split_once('/')?.1.to_owned(), bytes));
+            shown(&files.into_iter().filter_map(below).collect(), depth + 1, leaves);
+        }
     }
 }
 

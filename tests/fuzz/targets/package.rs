@@ -48,8 +48,17 @@ fn judge(zip: &[u8], base: &Base, signed: bool) {
     let json = verdict.to_json();
     match &verdict {
         Verdict::Proven(findings) => {
-            // What fails for its tag files alone is mended with them.
-            assert!(signed || !base.proven || BASES.iter().any(|base| base.zip == zip), "what nobody signed is proven");
+            // What fails for its tag files alone is mended with them. Which cosignatures are left, and a time stamp, nobody signs.
+            let free = || {
+                let said = |verdict: &Verdict| {
+                    let mut json = verdict.to_json()["findings"].take();
+                    json["witnesses"].take();
+                    json["timestamp"].take();
+                    json
+                };
+                BASES.iter().any(|base| said(&verify(Cursor::new(&base.zip), Some(base.pin))) == said(&verdict))
+            };
+            assert!(signed || !base.proven || free(), "what nobody signed is proven");
             for found in &findings.texts {
                 assert!(text(Cursor::new(zip), findings, &found.lang).is_ok());
             }

@@ -18,7 +18,7 @@ pub fn unpack(files: &Files, folder: &Path) {
 
 type Damage = (&'static str, fn(&mut Files));
 /// What can happen to a bag on a shelf; the last is what a bare `sha256sum` does not see.
-const DAMAGES: [Damage; 9] = [
+const DAMAGES: [Damage; 10] = [
     ("a text changed", |f| flip(f, "data/texts/fr.txt")),
     ("an annex changed", |f| flip(f, "data/annexes/1.pdf")),
     ("a statement changed", |f| flip(f, &statement(f))),
@@ -26,6 +26,7 @@ const DAMAGES: [Damage; 9] = [
     ("a text removed", |f| drop(f.remove("data/texts/ar.txt").unwrap())),
     ("bag-info.txt changed", |f| flip(f, "bag-info.txt")),
     ("the certified copy changed", |f| flip(f, bag::CERTIFIED_PATH)),
+    ("a proof changed", |f| flip(f, "evidence/0.tlog-proof")),
     ("a list changed", |f| flip(f, "manifest-sha512.txt")),
     ("a file added", |f| drop(f.insert("data/texts/en.txt".into(), b"Another text.\n".to_vec()))),
 ];

@@ -3,10 +3,11 @@
 use communique::{
     domain::{
         act::ActKind,
-        charter::{Charter, Succession},
+        charter::{Charter, LogKey, Succession},
         id::Digest,
         key::Signer as _,
         manifest::{Initialling, LegalEffect, MediaType, Status},
+        words::Line,
     },
     package::{
         bag,
@@ -16,7 +17,7 @@ use communique::{
 };
 
 use crate::{
-    played::{self, Plan, SampleAnnex, Turn, key, sample_text},
+    played::{self, Plan, SampleAnnex, Turn, cosignature_line, key, sample_text},
     table::side_by_side,
 };
 
@@ -45,9 +46,9 @@ const SIGN: ActKind = ActKind::Sign;
 const TABLE: &[Row] = &[
     (
         "worked-example",
-        "two parties of one signatory each, opened by its proposer: the example of FORMAT.md",
+        "two parties of one signatory each, opened by its proposer, the head cosigned by one: the example of FORMAT.md",
         Version(1),
-        || Plan::new(2, 1, Initialling::Waived),
+        Plan::example,
     ),
     ("two-parties", "two parties of two signatories each, initialled by both", Version(1), Plan::plain),
     ("unpinned", "the same without a fingerprint: consistent, and nothing is proven", Unpinned, Plan::plain),
@@ -240,6 +241,79 @@ const TABLE: &[Row] = &[
             let mut plan = Plan::small();
             plan.texts = ["ar", "en", "es", "fa", "fr", "hi", "ru", "zh-Hans"].map(sample_text).to_vec();
             plan.texts[1].status = Status::Translation;
+            plan
+        },
+    ),
+    ("witnessed", "the head is cosigned by the witnesses of both parties, as the charter wants", Version(1), || {
+        Plan::small().witnessed(2, 2, &[0, 1])
+    }),
+    ("witnessed-by-some", "the charter wants three witnesses, and two of four cosigned", Version(1), || {
+        Plan::new(4, 1, Initialling::Waived).witnessed(4, 3, &[1, 3])
+    }),
+    ("witnessed-by-none", "the charter wants two witnesses, and none cosigned yet", Version(1), || {
+        Plan::small().witnessed(2, 2, &[])
+    }),
+    (
+        "witnessed-at-the-ends-of-time",
+        "cosigned at the first second that is no zero, and at the last of 9998",
+        Version(1),
+        || {
+            let mut plan = Plan::cosigned();
+            plan.note = Box::new(|note| {
+                let text = note.split_once("\n\n").unwrap().0.to_owned() + "\n";
+                let kept: Vec<_> = note.lines().take(5).collect();
+                let cosigned = [(0, 1), (1, 253_370_764_799)].map(|(p, time)| cosignature_line(&text, p, time));
+                *note = format!("{}\n{}", kept.join("\n"), cosigned.concat());
+            });
+            plan
+        },
+    ),
+    (
+        "trust-domain-too-long-for-a-witness",
+        "of two parties with witnesses, one has so long a trust domain that it counts for none",
+        Version(1),
+        || {
+            let mut plan = Plan::small().witnessed(2, 1, &[0]);
+            let long = [&"x".repeat(63); 3].map(String::as_str).join(".") + "." + &"y".repeat(56);
+            plan.also_charter(move |c| c.parties[1].trust_domain = long.parse().unwrap());
+            plan
+        },
+    ),
+    ("time-stamp", "a time stamp, which no verifier judges: this one is none", Version(1), || {
+        let mut plan = Plan::cosigned();
+        plan.stamp = Some(b"sample, not a real time stamp".to_vec());
+        plan
+    }),
+    ("head-later", "the head is of a log that went on since publication", Version(1), || {
+        let mut plan = Plan::small();
+        plan.later = 23;
+        plan
+    }),
+    (
+        "log-key-replaced",
+        "the charter in force at publication names another key of the log, and other witnesses",
+        Version(1),
+        || {
+            let mut plan = Plan::small().witnessed(1, 1, &[1]);
+            plan.successors = vec![Box::new(|c| {
+                c.log = LogKey { origin: Line::new("log.sample.example").unwrap(), key: key(91).public() };
+                c.parties[0].witness = None;
+                c.parties[1].witness = Some(key(played::witness(1)).public());
+                c.witnesses = 2;
+            })];
+            plan.script.extend([Turn::Succession, Turn::Adopt(0), Turn::Adopt(1)]);
+            plan.log_key = Some(91);
+            plan
+        },
+    ),
+    (
+        "rectification-witnessed",
+        "it corrects another; both are proven under one head, cosigned and stamped",
+        Version(1),
+        || {
+            let mut plan = Plan::correcting(Plan::small().witnessed(2, 2, &[0]).play());
+            (plan.cosigners, plan.later) = (vec![0, 1], 5);
+            plan.stamp = Some(b"sample, not a real time stamp".to_vec());
             plan
         },
     ),

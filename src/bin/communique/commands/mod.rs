@@ -18,6 +18,7 @@ mod text;
 mod trust;
 pub mod verify;
 mod watch;
+mod witness;
 mod wording;
 
 use communique::{
@@ -75,6 +76,7 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::History { id } => history::run(&mut ctx, id),
         Command::Remark(command) => remark::run(&mut ctx, command),
         Command::Watch(args) => watch::run(&mut ctx, &args),
+        Command::Witness(args) => witness::run(&mut ctx, &args),
         Command::Diff(args) => diff::run(&mut ctx, &args),
         Command::Object(args) => acts::reasoned(&mut ctx, ActKind::Object, &args),
         Command::Declare(args) => acts::declare(&mut ctx, &args),

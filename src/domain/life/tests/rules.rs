@@ -459,6 +459,41 @@ fn texts_are_erased_once_every_party_that_is_left_has_asked() {
     assert_eq!(does(&mut fewer, ActKind::Purge, "bb", "a1"), Ok(2));
 }
 
+#[test]
+fn a_life_tells_its_size_its_files_and_its_end() {
+    let mut world = drafted(Initialling::Required, Some(noon().plus(60)), None);
+    let newest = world.life.newest().unwrap().clone();
+    let first = newest.manifest.bytes().len() + newest.propose.compact.len();
+    assert_eq!(world.life.bytes(), first);
+    let part = newest.manifest.parts().next().unwrap();
+    assert_eq!((world.life.part(part.sha256), world.life.part(Digest::of(b"another"))), (Some(part), None));
+    assert_eq!(world.life.deadline(), None, "none runs while it is a draft");
+    world.open();
+    let acts = world.life.newest().unwrap().acts.iter().map(|act| act.compact.len()).sum::<usize>();
+    assert!(acts > 0);
+    assert_eq!((world.life.bytes(), world.life.deadline()), (first + acts, Some(noon().plus(60))));
+    assert_eq!(world.life.lapsed(), None);
+    world.now = noon().plus(61);
+    world.settle();
+    let lapsed = world.life.lapsed().unwrap();
+    assert_eq!((world.life.state(), lapsed.time, world.life.deadline()), (State::Lapsed, world.now, None));
+}
+
+#[test]
+fn revision_1_is_proposed_by_the_proposer_that_it_names() {
+    let mut world = World::new(&THREE);
+    let (other, grant) = (party("bb"), world.grant_of("bb", "a1"));
+    let manifest = world.manifest();
+    let refused = world.propose_as(manifest.clone(), |act| Act { party: other.clone(), grant, ..act });
+    assert_eq!(refused.map_err(|refusal| refusal.reason()), Err("DISAGREES"));
+    world.propose_as(manifest, |act| act).unwrap();
+    // A later one may be by any party, and so may the first that a package shows.
+    let later = world.manifest();
+    world.life = Life::after(Past { revisions: 1, manifest: later.previous, ..Past::default() });
+    let proposed = world.propose_as(later, |act| Act { party: other, grant, ..act });
+    assert_eq!(proposed.map_err(|refusal| refusal.reason()), Ok(()));
+}
+
 /// A published communiqué of `aa`, `bb` and `cc`, and a world where nothing of the document that corrects it is there yet.
 fn published() -> (World, Rectifies) {
     let mut world = opened(&THREE);

@@ -240,7 +240,7 @@ const HOSTILE: &[(&str, Cut, &str)] = &[
         "empty",
     ),
     ("more entries than the directory has room for", |s| put(&mut s.end, 8, [0, 0x10, 0, 0x10]), "central directory"),
-    ("too many entries", |s| put(&mut s.end, 8, [1, 0x80, 1, 0x80]), "32769 entries"),
+    ("too many entries", |s| put(&mut s.end, 8, [0xE9, 0xFD, 0xE9, 0xFD]), "65001 entries"),
     ("bad checksum", |s| s.both(1, 14, [0; 4]), "checksum"),
     ("other contents", |s| s.parts[1].data = b"xyy".to_vec(), "checksum"),
     (

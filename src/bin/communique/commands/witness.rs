@@ -1,0 +1,177 @@
+//! `witness`: cosigns the heads of the exchange's log, each only if it continues the last; at an interval, and for whoever asks over HTTP.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use communique::{
+    client::{
+        remote::RemoteError,
+        session::Session,
+        witnessing::{Cosigned, Kept, Unable, Witness, WitnessError},
+    },
+    http::witness::{self as door, Declined, Judge},
+    log::tree::Hash,
+};
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+use super::{Context, now};
+use crate::{args, confirm::Announced, errors::Failure, profile::Profile, render};
+
+pub fn run(ctx: &mut Context, args: &args::Witness) -> Result<(), Failure> {
+    let profile = ctx.profile()?;
+    let founding = profile.pinned()?.founding();
+    // What may not run is told before anybody is asked for a passphrase.
+    let kept = Kept::open(&args.key, founding)?;
+    let signer = Announced::beside(&args.key)?.unlock(&args.passphrase)?;
+    let witness = Arc::new(Witness::new(kept, Arc::new(signer)));
+    // A profile that cannot be used, and a key that is no witness's, are told at once; what breaks later comes back by itself.
+    let mut session = Some(open(ctx, &profile)?);
+    if let Some(session) = &session {
+        witness.follow(session.pinned())?;
+    }
+    let asked = Arc::new(Notify::new());
+    if let Some(address) = args.listen {
+        listen(ctx, address, &witness, &asked)?;
+    }
+    let (mut handed_in, mut said) = (None, None);
+    loop {
+        match look(ctx, &witness, &mut session, handed_in) {
+            Ok(Some(cosigned)) => {
+                handed_in = Some(cosigned.checkpoint.size());
+                said = handed_in;
+                tell(ctx, cosigned.checkpoint.size(), cosigned.checkpoint.root(), false);
+            }
+            Ok(None) => {}
+            Err(error) if !args.once && comes_back(&error) => {
+                session = None;
+                let seconds = args.interval;
+                ctx.err.line(&format!("{}; looking again in {seconds} s", Failure::from(error).sentence()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if args.once {
+            return Ok(());
+        }
+        let next = Instant::now() + Duration::from_secs(args.interval);
+        loop {
+            witness.undoubted()?;
+            if let Some((size, root)) = witness.last().filter(|(size, _)| said != Some(*size)) {
+                said = Some(size);
+                tell(ctx, size, root, true);
+            }
+            ctx.out.flush();
+            let wakes = async {
+                tokio::select! {
+                    () = sleep_until(next) => true,
+                    () = asked.notified() => false,
+                }
+            };
+            if ctx.wait(wakes) {
+                break;
+            }
+        }
+    }
+}
+
+/// A session of this profile: without what a party keeps for itself, which has its own lock.
+fn open(ctx: &Context, profile: &Profile) -> Result<Session, Failure> {
+    let (certificate, key) = profile.identity()?;
+    Ok(ctx.wait(Session::open_by(profile.pinned()?, profile.road()?, certificate, key, now()))?)
+}
+
+/// One look at the exchange, with a new connection where the last one broke.
+fn look(
+    ctx: &Context,
+    witness: &Witness,
+    session: &mut Option<Session>,
+    handed_in: Option<u64>,
+) -> Result<Option<Cosigned>, WitnessError> {
+    let profile = ctx.profile();
+    let looked = async {
+        let open = match session.take() {
+            Some(open) => open,
+            // Read anew: certificates are renewed meanwhile.
+            None => {
+                let read = || -> Result<_, Failure> {
+                    let profile = profile?;
+                    let (certificate, key) = profile.identity()?;
+                    Ok((profile.pinned()?, profile.road()?, certificate, key))
+                };
+                let (pinned, road, certificate, key) =
+                    read().map_err(|failure| RemoteError::Unreachable(failure.sentence().to_owned()))?;
+                Session::open_by(pinned, road, certificate, key, now()).await?
+            }
+        };
+        let mut pinned = open.pinned().clone();
+        pinned.follow(&open.remote().charters().await?, now()).map_err(RemoteError::from)?;
+        witness.follow(&pinned)?;
+        let cosigned = witness.look(open.remote(), handed_in, now).await?;
+        *session = Some(open);
+        Ok(cosigned)
+    };
+    ctx.wait(looked)
+}
+
+/// What a later look may find mended.
+fn comes_back(error: &WitnessError) -> bool {
+    matches!(
+        error,
+        WitnessError::Remote(
+            RemoteError::Unreachable(_) | RemoteError::OutcomeUnknown(_) | RemoteError::Refused { .. }
+        )
+    )
+}
+
+/// A head that was cosigned: for who asked, or handed in to the exchange.
+fn tell(ctx: &mut Context, size: u64, root: Hash, asked: bool) {
+    if ctx.json {
+        let value = json!({ "size": size, "root": root.to_string(), "asked": asked });
+        ctx.out.raw(format!("{}\n", render::json_line(&value)).as_bytes());
+    } else {
+        let how = if asked { "for who asked" } else { "and handed in" };
+        ctx.out.line(&format!("{size} entries: cosigned, {how}"));
+    }
+}
+
+/// Serves who asks, for as long as the program runs.
+fn listen(ctx: &mut Context, address: SocketAddr, witness: &Arc<Witness>, asked: &Arc<Notify>) -> Result<(), Failure> {
+    let failed = |e| Failure::refused(format!("cannot listen on {address}: {e}; another process may have the port"));
+    let listener = ctx.wait(TcpListener::bind(address)).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let judge = Arc::new(Desk { witness: witness.clone(), asked: asked.clone() });
+    ctx.network.spawn(door::serve(listener, judge, std::future::pending()));
+    if ctx.json {
+        ctx.out.raw(format!("{}\n", render::json_line(&json!({ "listening": bound.to_string() }))).as_bytes());
+    } else {
+        ctx.out.line(&format!("a witness for who asks: http://{bound}/"));
+    }
+    ctx.out.flush();
+    Ok(())
+}
+
+/// What a listener asks, with this machine's clock.
+struct Desk {
+    witness: Arc<Witness>,
+    asked: Arc<Notify>,
+}
+
+impl Judge for Desk {
+    fn add_checkpoint(&self, body: &[u8]) -> Result<String, Declined> {
+        let judged = self.witness.add_checkpoint(body, now());
+        // Whoever waits says what was cosigned, or why nothing more is.
+        if matches!(judged, Ok(_) | Err(Unable::Ours(_))) {
+            self.asked.notify_one();
+        }
+        judged.map(|cosigned| cosigned.line).map_err(|unable| match unable {
+            Unable::No(no) => Declined::No(no),
+            Unable::Ours(_) => Declined::Unable,
+        })
+    }
+    fn checkpoint(&self, origin: &str) -> Option<String> {
+        self.witness.checkpoint(origin)
+    }
+}

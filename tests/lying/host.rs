@@ -6,7 +6,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -40,6 +43,8 @@ use crate::world::{EXCHANGE, PARTIES, World, domain_of, now, party};
 pub struct Call {
     pub party: String,
     pub method: String,
+    /// No two calls have the same.
+    pub number: u64,
     /// The first message that was sent.
     pub asked: Vec<u8>,
 }
@@ -49,6 +54,8 @@ impl Call {
         M::decode(&*self.asked).unwrap()
     }
 }
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
 
 type Instead = Box<dyn Fn(&Call) -> Option<Vec<u8>> + Send + Sync>;
 type Change = Box<dyn Fn(&Call, Vec<u8>) -> Vec<Vec<u8>> + Send + Sync>;
@@ -221,7 +228,7 @@ async fn pass(
     let sent = body.collect().await.unwrap().to_bytes();
     let method = parts.uri.path().rsplit('/').next().unwrap().to_owned();
     let asked = messages(&mut BytesMut::from(&*sent)).into_iter().next().unwrap_or_default();
-    let call = Call { party: of.to_owned(), method, asked };
+    let call = Call { party: of.to_owned(), method, asked, number: CALLS.fetch_add(1, Ordering::Relaxed) };
     if let Some(answer) = lies.answer(&call) {
         let status = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
         let frames = [Frame::data(framed(&answer)), Frame::trailers(status)].map(Ok::<_, tonic::Status>);

@@ -220,6 +220,25 @@ impl Past {
             })
     }
 
+    /// What a watcher hears who may see all of it: every entry from the one asked for on, at once.
+    pub fn watched(&self) -> Lies {
+        let past = self.clone();
+        let told = std::sync::Mutex::new(BTreeSet::new());
+        Lies::default().streamed("Watch", move |call, _: v1::WatchResponse| {
+            // One answer to each question; what else the exchange says in it is not passed on.
+            if !told.lock().unwrap().insert(call.number) {
+                return vec![];
+            }
+            let from = call.asked::<v1::WatchRequest>().from_index.unwrap_or(0);
+            let shown = (from..past.size()).map(|index| {
+                let row = past.row(index);
+                let logged = v1::LoggedEntry { entry: row.bytes(), objects: row.objects.clone() };
+                v1::watch_response::Item::Event(v1::Event { index, view: Some(v1::event::View::Shown(logged)) })
+            });
+            shown.map(|item| v1::WatchResponse { item: Some(item) }).collect()
+        })
+    }
+
     /// The package of a communiqué whose `published` entry is among these, as an exchange with this past would write it.
     pub fn package(&self, id: CommuniqueId) -> Vec<u8> {
         self.package_with(id, |_| ())

@@ -12,7 +12,7 @@ use std::{
 };
 
 use communique::{
-    client::{receipts::Receipts, remote::RemoteError, session::Session},
+    client::{auditing::evidence::Weight, receipts::Receipts, remote::RemoteError, session::Session},
     domain::{
         act::{Act, ActKind},
         document::Document,
@@ -53,11 +53,13 @@ pub type Telling<'a> = Pin<Box<dyn Future<Output = Found> + 'a>>;
 pub struct Found {
     pub check: String,
     pub sentence: String,
+    /// Whether a file of evidence shows it to anybody else, where one was written.
+    pub proves: Option<Weight>,
 }
 
 impl Found {
     fn new(check: impl Into<String>, sentence: impl ToString) -> Self {
-        Self { check: check.into(), sentence: sentence.to_string() }
+        Self { check: check.into(), sentence: sentence.to_string(), proves: None }
     }
     pub fn nothing(believed: impl Debug) -> Self {
         Self::new("", format!("{believed:?}"))
@@ -75,7 +77,11 @@ impl Found {
                     RemoteError::OutcomeUnknown(_) => "OUTCOME_UNKNOWN".into(),
                     RemoteError::Io(_) | RemoteError::NotKept(_) => "IO".into(),
                 };
-                Self::new(check, error)
+                let proves = match &error {
+                    RemoteError::Contradicted(lie) => Some(lie.evidence.judge(None, now()).weight),
+                    _ => None,
+                };
+                Self { proves, ..Self::new(check, error) }
             }
         }
     }

@@ -420,3 +420,50 @@ fn leaf(digests: &[u8], at: u64) -> Option<Digest> {
 fn bytes_of(digests: u64) -> usize {
     usize::try_from(digests).unwrap_or(usize::MAX / 32).saturating_mul(32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{evidence::tests::Told, *};
+
+    #[test]
+    fn digests_in_any_pieces_come_to_the_signed_root() {
+        let told = Told::new((0..70_u8).map(|n| vec![n]).collect());
+        let digests: Vec<u8> = told.entries.iter().flat_map(|entry| *Digest::of(entry).as_bytes()).collect();
+        let head = told.head(70);
+        let root = |pieces: &[&[u8]]| {
+            let mut edge = Edge::default();
+            for piece in pieces {
+                // As it is kept between one audit and the next.
+                edge = Edge::new(edge.size(), edge.peaks().to_vec()).unwrap();
+                grow(&mut edge, piece).unwrap();
+            }
+            (edge.size(), edge.root())
+        };
+        for cut in 0..=70 {
+            assert_eq!(root(&[&digests[..32 * cut], &digests[32 * cut..]]), place(head.checkpoint()), "{cut}");
+        }
+        let mut other = digests.clone();
+        other[32 * 40] ^= 1;
+        assert_ne!(root(&[&other]), place(head.checkpoint()));
+        assert_eq!(leaf(&digests, 69), Some(Digest::of(&[69])));
+        assert_eq!(leaf(&digests, 70), None);
+    }
+
+    #[test]
+    fn what_is_kept_of_an_audit_is_read_as_far_as_it_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(REGISTER);
+        assert_eq!(registered(&file, 9).unwrap(), []);
+        let kept = |index| Registered { index, entry: String::new(), objects: vec![] };
+        let lines: Vec<_> = [kept(1), kept(4), kept(9)].iter().map(|k| serde_json::to_string(k).unwrap()).collect();
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        // More than was audited: this tool was stopped between the two files.
+        assert_eq!(registered(&file, 9).unwrap(), [kept(1), kept(4)]);
+        std::fs::write(&file, "{").unwrap();
+        assert!(registered(&file, 9).is_err());
+        let held = locked(dir.path()).unwrap();
+        assert!(locked(dir.path()).is_err(), "two audits at once");
+        drop(held);
+        locked(dir.path()).unwrap();
+    }
+}

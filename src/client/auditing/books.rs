@@ -111,6 +111,8 @@ pub struct Books {
     founding: Digest,
     time: Option<Time>,
     before: Option<u64>,
+    /// What must stand in the place after the entry taken last, since it is logged in one step with it.
+    promised: Option<(u64, Records)>,
     streams: BTreeMap<StreamId, Reached>,
     charters: Charters,
     parties: BTreeMap<PartyId, PartyRecord>,
@@ -149,6 +151,7 @@ impl Books {
             founding,
             time: None,
             before: None,
+            promised: None,
             streams: BTreeMap::new(),
             charters: Charters::default(),
             parties: BTreeMap::new(),
@@ -234,6 +237,7 @@ impl Books {
     /// What is wrong.
     pub fn take(&mut self, event: &EventView, leaf: Digest) -> Result<(), Finding> {
         let index = event.index;
+        self.kept_until(index)?;
         match &event.happening {
             Happening::Shown(logged) => self.shown(index, logged, leaf)?,
             Happening::Escrowed { communique, party, .. } => {
@@ -252,6 +256,20 @@ impl Books {
             self.lives.pop_first();
         }
         Ok(())
+    }
+    /// That nothing before this index is still to be shown: what is logged in one step is shown in one.
+    ///
+    /// # Errors
+    /// What is not there.
+    pub fn kept_until(&self, index: u64) -> Result<(), Finding> {
+        match self.promised {
+            Some((at, kind)) if at < index => {
+                let words =
+                    format!("entry {at}, which must record {} since entry {} does, is not shown", word(kind), at - 1);
+                Err(finding(Kind::Withheld, [at - 1], words))
+            }
+            _ => Ok(()),
+        }
     }
     fn escrowed(&mut self, index: u64, id: CommuniqueId, leaf: Digest) -> Result<(), Finding> {
         self.tally.escrowed += 1;
@@ -293,6 +311,17 @@ impl Books {
         }
         self.time = Some(entry.time);
         let recorded = Recorded { index, digest, entry: &entry, objects: &logged.objects };
+        let promised = self.promised.take();
+        if let Some((_, kind)) = promised.filter(|(at, kind)| *at == index && *kind != entry.kind) {
+            let words =
+                format!("entry {index} records {}, where the entry before asks for {}", word(entry.kind), word(kind));
+            return Err(against(words));
+        }
+        if entry.kind == Records::Rectified && promised != Some((index, Records::Rectified)) {
+            let words =
+                format!("entry {index} says that something was rectified, and the publication before it is not shown");
+            return Err(finding(Kind::Withheld, [index], words));
+        }
         if self.follow(recorded)? {
             self.judge(recorded, logged)?;
         }
@@ -363,6 +392,13 @@ impl Books {
                 if r.entry.kind == Records::Completed && told.sealed {
                     self.unsealed = Some(*id);
                 }
+                let rectifies = || r.document(0).and_then(json::parse::<Manifest>).is_ok_and(|m| m.rectifies.is_some());
+                let next = match told.due.front() {
+                    Some(due) => Some(due.kind),
+                    None if r.entry.kind == Records::Published && rectifies() => Some(Records::Rectified),
+                    None => None,
+                };
+                self.promised = next.map(|kind| (index + 1, kind));
                 self.lives.insert(*id, told);
                 self.tally.statements += judged.map_err(|e| {
                     // The full powers tell the key.

@@ -168,6 +168,9 @@ impl<'a> Audit<'a> {
             self.save()?;
         }
         report.receipts += self.kept.iter().filter(|kept| kept.index < report.from).count();
+        if let Err(found) = self.books.kept_until(head.size()) {
+            return Err(self.shown_wrong(found, None).await);
+        }
         self.charters()?;
         report.head = Some(place(&head));
         Ok(())

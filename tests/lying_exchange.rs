@@ -39,14 +39,25 @@ use scene::{Found, Lie, Scene};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_lie_is_believed() {
     let only = std::env::var("LIE").ok();
-    let lies: Vec<&Lie> = [reading::LIES, charters::LIES, receipts::LIES, packages::LIES, store::LIES, auditing::LIES, witnesses::LIES].into_iter().flatten().filter(|l| only.as_ref().is_none_or(|o| l.name == o)).collect();
+    let lies: Vec<&Lie> =
+        [reading::LIES, charters::LIES, receipts::LIES, packages::LIES, store::LIES, auditing::LIES, witnesses::LIES]
+            .into_iter()
+            .flatten()
+            .filter(|l| only.as_ref().is_none_or(|o| l.name == o))
+            .collect();
     let scene = Scene::new().await;
     let mut believed = vec![];
     for lie in &lies {
         let told = std::panic::AssertUnwindSafe((lie.tell)(&scene)).catch_unwind().await;
         scene.host.tells_the_truth();
         let found = told.unwrap_or_else(|_| Found { check: "PANIC".into(), sentence: String::new(), proves: None });
-        println!("{:<45} {:<20} {:?} {}", lie.name, found.check, found.proves, found.sentence.chars().take(300).collect::<String>());
+        println!(
+            "{:<45} {:<20} {:?} {}",
+            lie.name,
+            found.check,
+            found.proves,
+            found.sentence.chars().take(300).collect::<String>()
+        );
         if found.check != lie.check || !found.sentence.contains(lie.words) {
             believed.push(lie.name);
         }

@@ -154,7 +154,7 @@ pub const LIES: &[Lie] = &[
         });
         made_up(scene, &past)
     }),
-    lie("complete without a quorum", "against_rules", "", |scene| {
+    lie("complete without a quorum", "against_rules", "nothing made completed due", |scene| {
         let grant = scene.world.granted("north.b").digest();
         let past = scene.past();
         let at = act_of(&past, &scene.published, ActKind::Sign, grant);
@@ -176,7 +176,7 @@ pub const LIES: &[Lie] = &[
         });
         made_up(scene, &past)
     }),
-    lie("a logged refusal without effect", "against_rules", "", |scene| {
+    lie("a logged refusal without effect", "against_rules", "sign is not allowed while the communiqué is drafting", |scene| {
         // East declines, and North signs all the same.
         let signed = |kind, who| {
             let act = scene.world.act(kind, who, &scene.open, Some(scene.opening));
@@ -255,7 +255,11 @@ pub const LIES: &[Lie] = &[
             if is(&event, of, Kind::Opened) { vec![event.clone(), event] } else { vec![event] }
         })
     }),
-    lie("a watch out of order", "out_of_order", "after it said that it had shown all below", |scene| {
+    lie("a completion hidden", "withheld", "which must record completed", |scene| {
+        let of = scene.embargoed.communique;
+        watched(scene, move |_, event| if is(&event, of, Kind::Completed) { vec![] } else { vec![event] })
+    }),
+    lie("a watch out of order", "withheld", "which must record opened", |scene| {
         let first = std::sync::Mutex::new(None);
         let of = scene.published.communique;
         watched(scene, move |_, event| {
@@ -279,6 +283,14 @@ pub const LIES: &[Lie] = &[
             let hidden = entry(&event).is_some_and(|e| e.stream == StreamId::Communique(of) && e.kind != Kind::Published);
             if hidden { vec![] } else { vec![event] }
         })
+    }),
+    lie("a rectification hidden", "withheld", "which must record rectified", |scene| {
+        let of = scene.published.communique;
+        watched(scene, move |_, event| if is(&event, of, Kind::Rectified) { vec![] } else { vec![event] })
+    }),
+    lie("the publication of a rectification hidden", "withheld", "the publication before it is not shown", |scene| {
+        let of = scene.rectification.communique;
+        watched(scene, move |_, event| if is(&event, of, Kind::Published) { vec![] } else { vec![event] })
     }),
     lie("a party's own signature sealed before it", "withheld", "a signature of your own party", |scene| {
         let grant = scene.world.granted("south.a").digest();

@@ -243,7 +243,13 @@ async fn pass(
     let (tell, told) = tokio::sync::mpsc::channel(16);
     tokio::spawn(async move {
         let mut held = BytesMut::new();
-        while let Some(frame) = body.frame().await {
+        loop {
+            let frame = tokio::select! {
+                // Who hangs up is not watched for: the exchange counts its watchers.
+                () = tell.closed() => return,
+                frame = body.frame() => frame,
+            };
+            let Some(frame) = frame else { return };
             let frames = match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => {
                     held.extend_from_slice(&data);

@@ -125,12 +125,6 @@ fn uncompleted(past: Past, of: &Document<Manifest>, statement: Digest) -> Past {
     })
 }
 
-/// The entries of this stream moved to the end, with all that follows them.
-fn last(mut past: Past, index: u64) -> (Past, Row) {
-    let row = past.rows.remove(usize::try_from(index).unwrap());
-    (past.linked(), row)
-}
-
 fn witness(of: &str) -> (KeyName, SecretKey) {
     (KeyName::parse(&format!("mfa.{of}.example/witness")).unwrap(), key(&format!("witness of {of}")))
 }
@@ -250,7 +244,7 @@ pub const LIES: &[Lie] = &[
     package("a package with an older charter", "PIN", "no charter here has the fingerprint", |scene| {
         // Another charter came into force after completion. The package would have to show it, and whose depositary certifies.
         let published = nth(&scene.past(), &scene.published, Kind::Published, 0);
-        let (past, row) = last(scene.past(), published);
+        let (past, row) = (scene.past().first(published), scene.past().row(published).clone());
         let next = charters::successor(scene, |charter: &mut Charter| charter.witnesses = 1);
         let mut newer = charters::adopted(past.clone(), &next, charters::authority);
         let mut older = past;

@@ -258,7 +258,7 @@ pub const LIES: &[Lie] = &[
         to: "whoever connects",
         by: "the tool, when it connects",
         check: "UNREACHABLE",
-        words: "",
+        words: "invalid peer certificate",
         tell: |scene| {
             Box::pin(async move {
                 let ca = crate::world::authority("west");

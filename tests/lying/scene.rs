@@ -61,6 +61,22 @@ impl Found {
     fn new(check: impl Into<String>, sentence: impl ToString) -> Self {
         Self { check: check.into(), sentence: sentence.to_string(), proves: None }
     }
+    pub fn panicked() -> Self {
+        Self::new("PANIC", "")
+    }
+    /// The check, or that it was believed.
+    pub fn name(&self) -> &str {
+        if self.check.is_empty() { "BELIEVED" } else { &self.check }
+    }
+    /// What a file of evidence shows to anybody else.
+    pub fn weight(&self) -> &'static str {
+        match self.proves {
+            Some(Weight::Proven) => "proven to anybody",
+            Some(Weight::Challenge) => "the exchange must answer",
+            Some(Weight::Nothing) => "one's own word",
+            None => "-",
+        }
+    }
     pub fn nothing(believed: impl Debug) -> Self {
         Self::new("", format!("{believed:?}"))
     }
@@ -113,6 +129,8 @@ pub struct Scene {
     pub initial: String,
     /// Published.
     pub published: Document<Manifest>,
+    /// Published, and a rectification of what was.
+    pub rectification: Document<Manifest>,
     /// Complete, and to be published in an hour.
     pub embargoed: Document<Manifest>,
     grown: AtomicU64,
@@ -139,24 +157,17 @@ impl Scene {
         let at = world.open(&published).await;
         world.sign_all(&published, at).await;
         world.remote("north").await.publish(published.communique).await.unwrap();
+        let corrected = world.session("north", Role::Official).await.rectifiable(published.communique).await.unwrap().0;
+        let rectification = world.draft(&NAMED, |manifest| manifest.rectifies = Some(corrected)).await;
+        let at = world.open(&rectification).await;
+        world.sign_all(&rectification, at).await;
+        world.remote("north").await.publish(rectification.communique).await.unwrap();
         let later = now().plus(3600);
         let embargoed = world.draft(&NAMED, |manifest| manifest.procedure.embargo = Some(later)).await;
         let at = world.open(&embargoed).await;
         world.sign_all(&embargoed, at).await;
         let host = Host::before(&world).await;
-        Self {
-            world,
-            host,
-            open,
-            opening,
-            before,
-            declined,
-            draft,
-            initial,
-            published,
-            embargoed,
-            grown: AtomicU64::new(0),
-        }
+        Self { world, host, open, opening, before, declined, draft, initial, published, rectification, embargoed, grown: AtomicU64::new(0) }
     }
     pub async fn south(&self) -> Session {
         self.session("south", Role::Official).await

@@ -36,15 +36,8 @@ mod world;
 use futures_util::FutureExt as _;
 use scene::{Found, Lie, Scene};
 
-const LIES: &[&[Lie]] = &[
-    reading::LIES,
-    charters::LIES,
-    receipts::LIES,
-    packages::LIES,
-    store::LIES,
-    auditing::LIES,
-    witnesses::LIES,
-];
+const LIES: &[&[Lie]] =
+    &[reading::LIES, charters::LIES, receipts::LIES, packages::LIES, store::LIES, auditing::LIES, witnesses::LIES];
 
 /// Tells a lie; what came of it.
 async fn tell(lie: &Lie, scene: &Scene) -> Found {

@@ -307,11 +307,6 @@ impl Past {
         let rows = (0..).zip(&self.rows).filter(|(_, row)| row.entry.stream == *of);
         rows.map(|(index, row)| Logged { index, bytes: row.bytes(), objects: row.objects.clone() }).collect()
     }
-    pub fn manifest(&self, id: CommuniqueId) -> Document<Manifest> {
-        let of = StreamId::Communique(id);
-        let is = |row: &&Row| row.entry.stream == of && row.entry.kind == Kind::Revision;
-        Document::parse(self.rows.iter().rev().find(is).unwrap().objects[0].clone()).unwrap()
-    }
 }
 
 /// What of a package is signed last.

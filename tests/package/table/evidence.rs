@@ -104,7 +104,9 @@ pub const TABLE: &[Row] = &[
         p.evidence = proof(0, |t| t.truncate(t.find("\n\n").unwrap() + 1));
     }),
     (Check::LogProof, "a first proof that begins with an empty line", |p| p.evidence = proof(0, |t| t.insert(0, '\n'))),
-    (Check::LogProof, "a proof that begins with two empty lines", |p| p.evidence = proof(5, |t| t.insert_str(0, "\n\n"))),
+    (Check::LogProof, "a proof that begins with two empty lines", |p| {
+        p.evidence = proof(5, |t| t.insert_str(0, "\n\n"))
+    }),
     (Check::LogProof, "a second empty line in one proof", |p| {
         p.evidence = proof(5, |t| *t = t.replacen("\n\n", "\n\n\n", 1))
     }),
@@ -114,7 +116,9 @@ pub const TABLE: &[Row] = &[
     (Check::LogProof, "a hash of 33 bytes", |p| {
         p.evidence = proof(5, |t| change_line(t, 2, |hash| resize(hash, 33)));
     }),
-    (Check::LogProof, "64 hashes in the first proof, and a head with an altered signature", |p| hashes_and_bad_head(p, 64)),
+    (Check::LogProof, "64 hashes in the first proof, and a head with an altered signature", |p| {
+        hashes_and_bad_head(p, 64)
+    }),
     // By number the one without bytes comes first; by name, or as they lie in the archive, the other does, whose content is not what
     // its headers say.
     (Check::LogProof, "no bytes in the proof of entry 5, and another byte in that of entry 10", |p| {
@@ -214,7 +218,9 @@ pub const TABLE: &[Row] = &[
             change_line(t, 1, |size| *size = (size.parse::<u128>().unwrap() + (1 << 64)).to_string());
         });
     }),
-    (Check::LogHead, "63 hashes in the first proof, and a head with an altered signature", |p| hashes_and_bad_head(p, 63)),
+    (Check::LogHead, "63 hashes in the first proof, and a head with an altered signature", |p| {
+        hashes_and_bad_head(p, 63)
+    }),
     (Check::LogHead, "a root of 31 bytes", |p| p.head = Box::new(|t| change_line(t, 2, |root| resize(root, 31)))),
     (Check::LogHead, "a root of 33 bytes", |p| p.head = Box::new(|t| change_line(t, 2, |root| resize(root, 33)))),
     (Check::LogHead, "two empty lines before the checkpoint", |p| p.note = Box::new(|n| n.insert(0, '\n'))),

@@ -7,12 +7,10 @@ use communique::{
     client::keyfile,
     domain::{
         certified::CertifiedCopy,
-        document::Document,
         entry::{Entry, Kind, StreamId},
         id::{CommuniqueId, Digest},
         json,
         key::SecretKey,
-        manifest::Manifest,
         statement::Statement,
     },
     log::{

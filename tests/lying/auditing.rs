@@ -160,8 +160,7 @@ pub const LIES: &[Lie] = &[
         let at = act_of(&past, &scene.published, ActKind::Sign, grant);
         let statement = past.row(at).entry.statements[0];
         let past = past.without(at);
-        let completed =
-            past.find(|row| row.entry.kind == Kind::Completed && row.entry.statements.contains(&statement));
+        let completed = past.find(|row| row.entry.kind == Kind::Completed && row.entry.statements.contains(&statement));
         let past = past.with(completed, |row| {
             let at = row.entry.statements.iter().position(|named| *named == statement).unwrap();
             row.entry.statements.remove(at);
@@ -176,18 +175,23 @@ pub const LIES: &[Lie] = &[
         });
         made_up(scene, &past)
     }),
-    lie("a logged refusal without effect", "against_rules", "sign is not allowed while the communiqué is drafting", |scene| {
-        // East declines, and North signs all the same.
-        let signed = |kind, who| {
-            let act = scene.world.act(kind, who, &scene.open, Some(scene.opening));
-            Statement::sign(act, &key(who)).unwrap().compact().to_owned()
-        };
-        let of = StreamId::Communique(scene.open.communique);
-        let (decline, sign) = (signed(ActKind::Decline, "east.a"), signed(ActKind::Sign, "north.a"));
-        let past = scene.past().and(&of, |row| records(row, Kind::Act, &decline));
-        let past = past.and(&of, |row| records(row, Kind::Act, &sign));
-        made_up(scene, &past)
-    }),
+    lie(
+        "a logged refusal without effect",
+        "against_rules",
+        "sign is not allowed while the communiqué is drafting",
+        |scene| {
+            // East declines, and North signs all the same.
+            let signed = |kind, who| {
+                let act = scene.world.act(kind, who, &scene.open, Some(scene.opening));
+                Statement::sign(act, &key(who)).unwrap().compact().to_owned()
+            };
+            let of = StreamId::Communique(scene.open.communique);
+            let (decline, sign) = (signed(ActKind::Decline, "east.a"), signed(ActKind::Sign, "north.a"));
+            let past = scene.past().and(&of, |row| records(row, Kind::Act, &decline));
+            let past = past.and(&of, |row| records(row, Kind::Act, &sign));
+            made_up(scene, &past)
+        },
+    ),
     lie("full powers that nobody gave", "against_rules", "signature of this powers does not verify", |scene| {
         let mut body = scene.world.granted("west.a").body().clone();
         body.key = stranger().public();
@@ -196,14 +200,20 @@ pub const LIES: &[Lie] = &[
             scene.past().and(&StreamId::Party(party("west")), |row| records(row, Kind::Powers, forged.compact()));
         made_up(scene, &past)
     }),
-    lie("certificate authorities that nobody named", "against_rules", "signature of this trust does not verify", |scene| {
-        let mut body: Trust = scene.world.trust("south", 2, &[&scene.world.authorities["west"]], &[]).body().clone();
-        body.serial = 2;
-        let forged = Statement::sign(body, &stranger()).unwrap();
-        let past =
-            scene.past().and(&StreamId::Party(party("south")), |row| records(row, Kind::Trust, forged.compact()));
-        made_up(scene, &past)
-    }),
+    lie(
+        "certificate authorities that nobody named",
+        "against_rules",
+        "signature of this trust does not verify",
+        |scene| {
+            let mut body: Trust =
+                scene.world.trust("south", 2, &[&scene.world.authorities["west"]], &[]).body().clone();
+            body.serial = 2;
+            let forged = Statement::sign(body, &stranger()).unwrap();
+            let past =
+                scene.past().and(&StreamId::Party(party("south")), |row| records(row, Kind::Trust, forged.compact()));
+            made_up(scene, &past)
+        },
+    ),
     lie("time going back in the log", "out_of_order", "log time went back", |scene| {
         let past = scene.past();
         let last = past.size() - 1;
@@ -218,9 +228,12 @@ pub const LIES: &[Lie] = &[
         // The first act of East there, which more follow.
         let grant = scene.world.granted("east.a").digest();
         let hidden = act_of(&scene.past(), &scene.declined, ActKind::Initial, grant);
-        watched(scene, move |call, event| {
-            if call.party == "south" && event.index == hidden { vec![] } else { vec![event] }
-        })
+        watched(
+            scene,
+            move |call, event| {
+                if call.party == "south" && event.index == hidden { vec![] } else { vec![event] }
+            },
+        )
     }),
     lie("a watch that leaves out a refusal", "withheld", "something is left out", |scene| {
         let grant = scene.world.granted("east.a").digest();
@@ -251,9 +264,12 @@ pub const LIES: &[Lie] = &[
     }),
     lie("a watch that repeats", "out_of_order", "after it said that it had shown all below", |scene| {
         let of = scene.published.communique;
-        watched(scene, move |_, event| {
-            if is(&event, of, Kind::Opened) { vec![event.clone(), event] } else { vec![event] }
-        })
+        watched(
+            scene,
+            move |_, event| {
+                if is(&event, of, Kind::Opened) { vec![event.clone(), event] } else { vec![event] }
+            },
+        )
     }),
     lie("a completion hidden", "withheld", "which must record completed", |scene| {
         let of = scene.embargoed.communique;
@@ -277,13 +293,19 @@ pub const LIES: &[Lie] = &[
         });
         from_the_first(scene, lies)
     }),
-    lie("a communiqué kept from a party until it is published", "withheld", "nothing of it was shown before", |scene| {
-        let of = scene.published.communique;
-        watched(scene, move |_, event| {
-            let hidden = entry(&event).is_some_and(|e| e.stream == StreamId::Communique(of) && e.kind != Kind::Published);
-            if hidden { vec![] } else { vec![event] }
-        })
-    }),
+    lie(
+        "a communiqué kept from a party until it is published",
+        "withheld",
+        "nothing of it was shown before",
+        |scene| {
+            let of = scene.published.communique;
+            watched(scene, move |_, event| {
+                let hidden =
+                    entry(&event).is_some_and(|e| e.stream == StreamId::Communique(of) && e.kind != Kind::Published);
+                if hidden { vec![] } else { vec![event] }
+            })
+        },
+    ),
     lie("a rectification hidden", "withheld", "which must record rectified", |scene| {
         let of = scene.published.communique;
         watched(scene, move |_, event| if is(&event, of, Kind::Rectified) { vec![] } else { vec![event] })
@@ -325,12 +347,11 @@ pub const LIES: &[Lie] = &[
         });
         // The last that the head has is left out, so that what comes next is beyond it.
         let last = past.size() - 7;
-        let lies = lies.with(Lies::default().streamed("Watch", move |_, message: v1::WatchResponse| {
-            match &message.item {
+        let lies =
+            lies.with(Lies::default().streamed("Watch", move |_, message: v1::WatchResponse| match &message.item {
                 Some(Item::Event(event)) if event.index == last => vec![],
                 _ => vec![message],
-            }
-        }));
+            }));
         from_the_first(scene, lies)
     }),
     Lie {

@@ -103,41 +103,57 @@ fn shown(past: &Past) -> Lies {
 }
 
 pub const LIES: &[Lie] = &[
-    charter("a charter that nobody adopted", "SIGNATURE_INVALID", "signature of this adoption does not verify", |scene| {
-        let next = successor(scene, |charter| charter.log.key = communique::domain::key::Signer::public(&stranger()));
-        let lies = shown(&adopted(scene.past(), &next, |_| stranger()));
-        Box::pin(async move {
-            scene.caught(lies, async || scene.host.session("south", Role::Official).await.map(drop)).await
-        })
-    }),
-    charter("a charter with an adoption left out", "DISAGREES", "follows from the pinned charter by adoption", |scene| {
-        // All but one adopt: it is not in force, and what is drafted under it is not read.
-        let next = successor(scene, |charter| charter.witnesses = 1);
-        let mut past = adopted(scene.past(), &next, authority);
-        past.rows.pop();
-        let under = next.digest();
-        let lies = shown(&past);
-        Box::pin(async move {
-            scene
-                .caught(lies, async || {
-                    let session = scene.host.session("south", Role::Official).await?;
-                    if session.pinned().charter().version == 1 && session.remote().charters().await?.len() == 2 {
-                        session.pinned().of(under)?;
-                    }
-                    Ok(())
-                })
-                .await
-        })
-    }),
-    charter("charters of other parties", "DISAGREES", "charter is another, but must be a chain with the pinned", |scene| {
-        Box::pin(async move {
-            // Another founding, in the name of the same exchange.
-            let other = World::new().await;
-            let lies = shown(&Past::of(&other));
-            other.stop().await;
-            scene.caught(lies, async || scene.host.session("south", Role::Official).await.map(drop)).await
-        })
-    }),
+    charter(
+        "a charter that nobody adopted",
+        "SIGNATURE_INVALID",
+        "signature of this adoption does not verify",
+        |scene| {
+            let next =
+                successor(scene, |charter| charter.log.key = communique::domain::key::Signer::public(&stranger()));
+            let lies = shown(&adopted(scene.past(), &next, |_| stranger()));
+            Box::pin(async move {
+                scene.caught(lies, async || scene.host.session("south", Role::Official).await.map(drop)).await
+            })
+        },
+    ),
+    charter(
+        "a charter with an adoption left out",
+        "DISAGREES",
+        "follows from the pinned charter by adoption",
+        |scene| {
+            // All but one adopt: it is not in force, and what is drafted under it is not read.
+            let next = successor(scene, |charter| charter.witnesses = 1);
+            let mut past = adopted(scene.past(), &next, authority);
+            past.rows.pop();
+            let under = next.digest();
+            let lies = shown(&past);
+            Box::pin(async move {
+                scene
+                    .caught(lies, async || {
+                        let session = scene.host.session("south", Role::Official).await?;
+                        if session.pinned().charter().version == 1 && session.remote().charters().await?.len() == 2 {
+                            session.pinned().of(under)?;
+                        }
+                        Ok(())
+                    })
+                    .await
+            })
+        },
+    ),
+    charter(
+        "charters of other parties",
+        "DISAGREES",
+        "charter is another, but must be a chain with the pinned",
+        |scene| {
+            Box::pin(async move {
+                // Another founding, in the name of the same exchange.
+                let other = World::new().await;
+                let lies = shown(&Past::of(&other));
+                other.stop().await;
+                scene.caught(lies, async || scene.host.session("south", Role::Official).await.map(drop)).await
+            })
+        },
+    ),
     charter("a charter under an entry of another", "DISAGREES", "an entry of something else", |scene| {
         let mut answer = listed(&scene.past());
         let document = &mut answer.charters[0].document;
@@ -184,4 +200,3 @@ pub const LIES: &[Lie] = &[
         },
     },
 ];
-

@@ -56,8 +56,7 @@ fn archived_by<'a>(scene: &'a Scene, of: &'a Document<Manifest>, package: Vec<u8
             .instead("GetPublication", move |call| {
                 let communique = call.asked::<v1::GetPublicationRequest>().communique;
                 let (package_sha256, package_size) = (digest.to_string(), size);
-                let publication =
-                    v1::Publication { communique, package_sha256, package_size, ..publication.clone() };
+                let publication = v1::Publication { communique, package_sha256, package_size, ..publication.clone() };
                 Some(v1::GetPublicationResponse { publication: Some(publication) })
             })
             .instead("DownloadPackage", move |_| Some(v1::DownloadPackageResponse { chunk: package.clone() }));
@@ -232,7 +231,8 @@ pub const LIES: &[Lie] = &[
             let at = act(&past, &scene.published, ActKind::Sign, "north.b", scene);
             let opened = past.row(nth(&past, &scene.published, Kind::Opened, 0)).entry.clone();
             let stream = StreamId::Party(party("north"));
-            let mut row = Row { entry: Entry { kind: Kind::Revocation, stream, documents: vec![], ..opened }, objects: vec![] };
+            let mut row =
+                Row { entry: Entry { kind: Kind::Revocation, stream, documents: vec![], ..opened }, objects: vec![] };
             record(&mut row, revocation.compact());
             past.rows.insert(usize::try_from(at).unwrap(), row);
             past.linked()
@@ -262,13 +262,21 @@ pub const LIES: &[Lie] = &[
         let forged = scene.past().package(scene.published.communique);
         archived_by(scene, &scene.published, forged, Digest::of(b"the charter of another exchange"))
     }),
-    package("a certified copy of another document", "CERTIFIED-COPY", "attests something else than what is here", |scene| {
-        sealed(scene, |_, made| made.copy.manifest = scene.open.digest())
+    package(
+        "a certified copy of another document",
+        "CERTIFIED-COPY",
+        "attests something else than what is here",
+        |scene| sealed(scene, |_, made| made.copy.manifest = scene.open.digest()),
+    ),
+    package(
+        "a certified copy by another key",
+        "CERTIFIED-COPY",
+        "signature of this certified-copy does not verify",
+        |scene| sealed(scene, |_, made| made.depositary = stranger().into()),
+    ),
+    package("a package without proofs", "FILE-MISSING", "there is no evidence/0.tlog-proof", |scene| {
+        sealed(scene, |_, made| made.bare = true)
     }),
-    package("a certified copy by another key", "CERTIFIED-COPY", "signature of this certified-copy does not verify", |scene| {
-        sealed(scene, |_, made| made.depositary = stranger().into())
-    }),
-    package("a package without proofs", "FILE-MISSING", "there is no evidence/0.tlog-proof", |scene| sealed(scene, |_, made| made.bare = true)),
     package("a proof in a package that is another entry's", "LOG-PROOF", "does not lead from entry", |scene| {
         sealed(scene, |past, made| {
             let at = act(past, &scene.published, ActKind::Sign, "north.b", scene);
@@ -281,30 +289,50 @@ pub const LIES: &[Lie] = &[
             made.head = crate::receipts::forked(past.clone().first(size)).newest();
         })
     }),
-    package("a package under a head that the log did not sign", "LOG-HEAD", "no key known for exchange.example/log", |scene| {
-        sealed(scene, |_, made| {
-            let checkpoint = Unverified::parse(made.head.to_string().as_bytes()).unwrap().claims().clone();
-            made.head = Head::sign(checkpoint, &stranger()).unwrap();
-        })
-    }),
-    package("the cosignature of an old head", "WITNESS", "a signature in the name of mfa.north.example/witness does not verify", |scene| {
-        sealed(scene, |past, made| {
-            let (name, signer) = witness("north");
-            made.lines = vec![line(&past.head(made.head.checkpoint().size() - 1), &name, &signer)];
-        })
-    }),
-    package("a cosignature by no witness", "WITNESS", "mfa.nowhere.example/witness is no witness of a party", |scene| {
-        sealed(scene, |_, made| {
-            let name = KeyName::parse("mfa.nowhere.example/witness").unwrap();
-            made.lines = vec![line(&made.head, &name, &stranger())];
-        })
-    }),
-    package("a cosignature in a witness's name", "WITNESS", "mfa.north.example/witness is no witness of a party", |scene| {
-        sealed(scene, |_, made| {
-            let (name, _) = witness("north");
-            made.lines = vec![line(&made.head, &name, &stranger())];
-        })
-    }),
+    package(
+        "a package under a head that the log did not sign",
+        "LOG-HEAD",
+        "no key known for exchange.example/log",
+        |scene| {
+            sealed(scene, |_, made| {
+                let checkpoint = Unverified::parse(made.head.to_string().as_bytes()).unwrap().claims().clone();
+                made.head = Head::sign(checkpoint, &stranger()).unwrap();
+            })
+        },
+    ),
+    package(
+        "the cosignature of an old head",
+        "WITNESS",
+        "a signature in the name of mfa.north.example/witness does not verify",
+        |scene| {
+            sealed(scene, |past, made| {
+                let (name, signer) = witness("north");
+                made.lines = vec![line(&past.head(made.head.checkpoint().size() - 1), &name, &signer)];
+            })
+        },
+    ),
+    package(
+        "a cosignature by no witness",
+        "WITNESS",
+        "mfa.nowhere.example/witness is no witness of a party",
+        |scene| {
+            sealed(scene, |_, made| {
+                let name = KeyName::parse("mfa.nowhere.example/witness").unwrap();
+                made.lines = vec![line(&made.head, &name, &stranger())];
+            })
+        },
+    ),
+    package(
+        "a cosignature in a witness's name",
+        "WITNESS",
+        "mfa.north.example/witness is no witness of a party",
+        |scene| {
+            sealed(scene, |_, made| {
+                let (name, _) = witness("north");
+                made.lines = vec![line(&made.head, &name, &stranger())];
+            })
+        },
+    ),
     package("two cosignatures of one witness", "WITNESS", "stands out of order", |scene| {
         sealed(scene, |_, made| {
             let (name, signer) = witness("north");

@@ -89,7 +89,8 @@ impl Past {
             let entry: Entry = json::parse(&bytes).unwrap();
             let named = entry.documents.iter().chain(&entry.statements);
             // What an act that opens or completes is about was recorded before; an entry names it again.
-            let objects = named.map(|digest| object.query_row([digest.as_bytes()], |row| row.get(0)).unwrap()).collect();
+            let objects =
+                named.map(|digest| object.query_row([digest.as_bytes()], |row| row.get(0)).unwrap()).collect();
             rows.push(Row { entry, objects });
         }
         let db = open(&world.config.data.content());

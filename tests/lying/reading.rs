@@ -49,8 +49,8 @@ fn course<'a>(
     of: &'a communique::domain::document::Document<Manifest>,
     change: impl Fn(&mut Vec<v1::Event>) + Send + Sync + 'static,
 ) -> Telling<'a> {
-    let lies = Lies::default()
-        .changed("ListEvents", move |_, answer: &mut v1::ListEventsResponse| change(&mut answer.events));
+    let lies =
+        Lies::default().changed("ListEvents", move |_, answer: &mut v1::ListEventsResponse| change(&mut answer.events));
     Box::pin(async move { scene.caught(lies, async || scene.south().await.timeline(of.communique).await).await })
 }
 
@@ -154,25 +154,30 @@ pub const LIES: &[Lie] = &[
             opened.entry = changed(&opened.entry, |entry: &mut Entry| entry.documents = vec![manifest]);
         })
     }),
-    read("a signer's key swapped in a grant", "SIGNATURE_INVALID", "signature of this powers does not verify", |scene| {
-        let lies = Lies::default().changed("GetPowers", |_, answer: &mut v1::GetPowersResponse| {
-            let powers = answer.powers.as_mut().unwrap();
-            let mut body: communique::domain::powers::Powers = claims(&powers.statement);
-            body.key = communique::domain::key::Signer::public(&stranger());
-            powers.statement = Statement::sign(body, &stranger()).unwrap().compact().to_owned();
-        });
-        Box::pin(async move {
-            scene.caught(lies, async || scene.south().await.read(scene.open.communique).await).await
-        })
-    }),
+    read(
+        "a signer's key swapped in a grant",
+        "SIGNATURE_INVALID",
+        "signature of this powers does not verify",
+        |scene| {
+            let lies = Lies::default().changed("GetPowers", |_, answer: &mut v1::GetPowersResponse| {
+                let powers = answer.powers.as_mut().unwrap();
+                let mut body: communique::domain::powers::Powers = claims(&powers.statement);
+                body.key = communique::domain::key::Signer::public(&stranger());
+                powers.statement = Statement::sign(body, &stranger()).unwrap().compact().to_owned();
+            });
+            Box::pin(
+                async move { scene.caught(lies, async || scene.south().await.read(scene.open.communique).await).await },
+            )
+        },
+    ),
     read("another grant of the party", "DISAGREES", "powers is", |scene| {
         let other = scene.world.granted("north.c").compact().to_owned();
         let lies = Lies::default().changed("GetPowers", move |_, answer: &mut v1::GetPowersResponse| {
             answer.powers.as_mut().unwrap().statement = other.clone();
         });
-        Box::pin(async move {
-            scene.caught(lies, async || scene.south().await.read(scene.open.communique).await).await
-        })
+        Box::pin(
+            async move { scene.caught(lies, async || scene.south().await.read(scene.open.communique).await).await },
+        )
     }),
     read("a grant forged", "SIGNATURE_INVALID", "signature of this powers does not verify", |scene| {
         let mut body = scene.world.granted("south.a").body().clone();
@@ -215,9 +220,9 @@ pub const LIES: &[Lie] = &[
         let lies = Lies::default().changed("ListCommuniques", |_, answer: &mut v1::ListCommuniquesResponse| {
             answer.communiques[0].deadline = Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 });
         });
-        Box::pin(async move {
-            scene.caught(lies, async || scene.south().await.list(&ListFilter::default()).await).await
-        })
+        Box::pin(
+            async move { scene.caught(lies, async || scene.south().await.list(&ListFilter::default()).await).await },
+        )
     }),
     read("a refusal dropped", "INCONSISTENT", "does not continue it", |scene| {
         course(scene, &scene.declined, |events| {

@@ -57,9 +57,8 @@ fn comes_back<'a>(scene: &'a Scene, lies: Lies) -> Telling<'a> {
 }
 
 fn heads(note: impl Fn() -> String + Send + Sync + 'static) -> Lies {
-    let answer = move |_: &_| {
-        Some(v1::GetCheckpointResponse { checkpoint: note(), cosigned_checkpoint: String::new() })
-    };
+    let answer =
+        move |_: &_| Some(v1::GetCheckpointResponse { checkpoint: note(), cosigned_checkpoint: String::new() });
     Lies::default().instead("GetCheckpoint", answer)
 }
 
@@ -84,10 +83,15 @@ pub const LIES: &[Lie] = &[
         let other = past.find(|row| row.entry.kind == Kind::Act && !row.records(&act));
         handed_in(scene, move |receipt| *receipt = past.receipt(other))
     }),
-    receipt("a proof for another entry", "wrong_proof", "proves nothing (the proof does not lead from entry", |scene| {
-        let past = scene.past();
-        handed_in(scene, move |receipt| receipt.proof = past.proof(receipt.index - 1).to_string())
-    }),
+    receipt(
+        "a proof for another entry",
+        "wrong_proof",
+        "proves nothing (the proof does not lead from entry",
+        |scene| {
+            let past = scene.past();
+            handed_in(scene, move |receipt| receipt.proof = past.proof(receipt.index - 1).to_string())
+        },
+    ),
     receipt("the right proof at another index", "wrong_proof", "proves nothing", |scene| {
         handed_in(scene, |receipt| receipt.index += 1)
     }),
@@ -129,9 +133,8 @@ pub const LIES: &[Lie] = &[
                 });
                 let receipt = shadow.receipt(shadow.size() - 1);
                 let (session, folder) = scene.keeping("south").await;
-                let denied = Lies::default().instead("SubmitAct", move |_| {
-                    Some(v1::SubmitActResponse { receipt: Some(receipt.clone()) })
-                });
+                let denied = Lies::default()
+                    .instead("SubmitAct", move |_| Some(v1::SubmitActResponse { receipt: Some(receipt.clone()) }));
                 let shadowed = shadow.told();
                 scene.host.lies(denied.with(shadowed));
                 scene.carries(&session, &act).await.expect("the receipt looks good");
@@ -164,12 +167,10 @@ pub const LIES: &[Lie] = &[
     }),
     head("hashes that join nothing", "unjoined", "continues the one of", |scene| {
         Box::pin(async move {
-            let lies = Lies::default().changed(
-                "GetConsistencyProof",
-                |_, answer: &mut v1::GetConsistencyProofResponse| {
+            let lies =
+                Lies::default().changed("GetConsistencyProof", |_, answer: &mut v1::GetConsistencyProofResponse| {
                     answer.hashes.iter_mut().for_each(|hash| *hash = Hash::EMPTY.as_bytes().to_vec());
-                },
-            );
+                });
             let (_, folder) = scene.keeping("south").await;
             scene.grows().await;
             scene.told(lies, async || scene.again("south", &folder).await.map(drop)).await

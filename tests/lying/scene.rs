@@ -167,7 +167,20 @@ impl Scene {
         let at = world.open(&embargoed).await;
         world.sign_all(&embargoed, at).await;
         let host = Host::before(&world).await;
-        Self { world, host, open, opening, before, declined, draft, initial, published, rectification, embargoed, grown: AtomicU64::new(0) }
+        Self {
+            world,
+            host,
+            open,
+            opening,
+            before,
+            declined,
+            draft,
+            initial,
+            published,
+            rectification,
+            embargoed,
+            grown: AtomicU64::new(0),
+        }
     }
     pub async fn south(&self) -> Session {
         self.session("south", Role::Official).await

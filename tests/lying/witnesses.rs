@@ -88,12 +88,10 @@ pub const LIES: &[Lie] = &[
     }),
     lie("a proof of nothing before a witness", "doubt", "does not prove that its log of", |scene| {
         Box::pin(async move {
-            let lies = Lies::default().changed(
-                "GetConsistencyProof",
-                |_, answer: &mut v1::GetConsistencyProofResponse| {
+            let lies =
+                Lies::default().changed("GetConsistencyProof", |_, answer: &mut v1::GetConsistencyProofResponse| {
                     answer.hashes.iter_mut().for_each(|hash| *hash = Hash::EMPTY.as_bytes().to_vec());
-                },
-            );
+                });
             let (witness, _folder) = witness("north", &scene.world.pinned);
             looks(scene, &witness, "north").await.unwrap();
             scene.grows().await;

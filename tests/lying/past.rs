@@ -7,12 +7,10 @@ use communique::{
     client::keyfile,
     domain::{
         certified::CertifiedCopy,
-        document::Document,
         entry::{Entry, Kind, StreamId},
         id::{CommuniqueId, Digest},
         json,
         key::SecretKey,
-        manifest::Manifest,
         statement::Statement,
     },
     log::{
@@ -306,11 +304,6 @@ impl Past {
     fn stream(&self, of: &StreamId) -> Vec<Logged> {
         let rows = (0..).zip(&self.rows).filter(|(_, row)| row.entry.stream == *of);
         rows.map(|(index, row)| Logged { index, bytes: row.bytes(), objects: row.objects.clone() }).collect()
-    }
-    pub fn manifest(&self, id: CommuniqueId) -> Document<Manifest> {
-        let of = StreamId::Communique(id);
-        let is = |row: &&Row| row.entry.stream == of && row.entry.kind == Kind::Revision;
-        Document::parse(self.rows.iter().rev().find(is).unwrap().objects[0].clone()).unwrap()
     }
 }
 

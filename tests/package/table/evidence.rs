@@ -104,7 +104,9 @@ pub const TABLE: &[Row] = &[
         p.evidence = proof(0, |t| t.truncate(t.find("\n\n").unwrap() + 1));
     }),
     (Check::LogProof, "a first proof that begins with an empty line", |p| p.evidence = proof(0, |t| t.insert(0, '\n'))),
-    (Check::LogProof, "a proof that begins with two empty lines", |p| p.evidence = proof(5, |t| t.insert_str(0, "\n\n"))),
+    (Check::LogProof, "a proof that begins with two empty lines", |p| {
+        p.evidence = proof(5, |t| t.insert_str(0, "\n\n"))
+    }),
     (Check::LogProof, "a second empty line in one proof", |p| {
         p.evidence = proof(5, |t| *t = t.replacen("\n\n", "\n\n\n", 1))
     }),
@@ -114,16 +116,15 @@ pub const TABLE: &[Row] = &[
     (Check::LogProof, "a hash of 33 bytes", |p| {
         p.evidence = proof(5, |t| change_line(t, 2, |hash| resize(hash, 33)));
     }),
-    (Check::LogProof, "64 hashes in the first proof, and a head with an altered signature", |p| hashes_and_bad_head(p, 64)),
+    (Check::LogProof, "64 hashes in the first proof, and a head with an altered signature", |p| {
+        hashes_and_bad_head(p, 64)
+    }),
     // By number the one without bytes comes first; by name, or as they lie in the archive, the other does, whose content is not what
     // its headers say.
     (Check::LogProof, "no bytes in the proof of entry 5, and another byte in that of entry 10", |p| {
         p.evidence = Box::new(|f| f.get_mut("evidence/5.tlog-proof").unwrap().clear());
         p.zip = Box::new(|z| {
-            // With the slash, so that no line of a tag manifest is meant. The package as it lies in another has no proof.
-            let name = b"/evidence/10.tlog-proof";
-            let at = z.windows(name.len()).position(|w| w == name);
-            at.into_iter().for_each(|at| z[at + name.len()] ^= 1);
+            damage(z, b"/evidence/10.tlog-proof");
         });
     }),
     (Check::LogProof, "a proof without bytes, and an altered text", |p| {
@@ -181,9 +182,11 @@ pub const TABLE: &[Row] = &[
             change_line(t, 2, |root| *root = STANDARD.encode(Digest::of(b"").as_bytes()));
         });
     }),
-    (Check::LogProof, "a proof over its limit", |p| {
-        p.evidence = proof(0, |t| t.push_str(&"— stranger.sample.example/witness AAAA\n".repeat(PROOF_LIMIT / 38)));
+    // What is over the limit is not read, so nobody finds that its content is another than its headers say. No good one is as long.
+    (Check::LogProof, "a first proof of a byte over the limit, with another byte", |p| {
+        long_and_damaged(p, PROOF_LIMIT + 1)
     }),
+    (Check::Zip, "a first proof of as many bytes as may be, with another byte", |p| long_and_damaged(p, PROOF_LIMIT)),
     (Check::LogProof, "the proof of an entry of the original has an altered hash", |p| {
         *p = Plan::correcting(Plan::small().play());
         // It is the first entry of the original's communiqué, so the correction has none at this index.
@@ -214,7 +217,9 @@ pub const TABLE: &[Row] = &[
             change_line(t, 1, |size| *size = (size.parse::<u128>().unwrap() + (1 << 64)).to_string());
         });
     }),
-    (Check::LogHead, "63 hashes in the first proof, and a head with an altered signature", |p| hashes_and_bad_head(p, 63)),
+    (Check::LogHead, "63 hashes in the first proof, and a head with an altered signature", |p| {
+        hashes_and_bad_head(p, 63)
+    }),
     (Check::LogHead, "a root of 31 bytes", |p| p.head = Box::new(|t| change_line(t, 2, |root| resize(root, 31)))),
     (Check::LogHead, "a root of 33 bytes", |p| p.head = Box::new(|t| change_line(t, 2, |root| resize(root, 33)))),
     (Check::LogHead, "two empty lines before the checkpoint", |p| p.note = Box::new(|n| n.insert(0, '\n'))),
@@ -375,6 +380,17 @@ fn digests_of(bytes: &[u8]) -> [String; 2] {
         let line = text.lines().find(|line| line.ends_with(bag::STAMP_PATH)).unwrap();
         line.split(' ').next().unwrap().to_owned()
     })
+}
+/// Changes the first byte of a file in the archive, and no checksum. The path has a slash before it, so that no line of a tag manifest
+/// is meant; the package as it lies in another has no such file.
+fn damage(zip: &mut [u8], path: &[u8]) {
+    let at = zip.windows(path.len()).position(|w| w == path);
+    at.into_iter().for_each(|at| zip[at + path.len()] ^= 1);
+}
+/// The first proof has so many bytes, of which one is changed in the archive alone.
+fn long_and_damaged(p: &mut Plan, bytes: usize) {
+    p.evidence = Box::new(move |files| files.get_mut("evidence/0.tlog-proof").unwrap().resize(bytes, b'\n'));
+    p.zip = Box::new(|z| damage(z, b"/evidence/0.tlog-proof"));
 }
 /// The first proof has so many hashes, and the head an altered signature.
 fn hashes_and_bad_head(p: &mut Plan, hashes: usize) {

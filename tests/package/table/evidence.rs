@@ -100,8 +100,8 @@ pub const TABLE: &[Row] = &[
     (Check::LogProof, "no empty line before the checkpoint", |p| {
         p.evidence = proof(5, |t| *t = t.replacen("\n\n", "\n", 1))
     }),
-    (Check::LogProof, "a first proof that ends with its last hash", |p| {
-        p.evidence = proof(0, |t| t.truncate(t.find("\n\n").unwrap() + 1));
+    (Check::LogProof, "a first proof that ends with its last hash, without LF", |p| {
+        p.evidence = proof(0, |t| t.truncate(t.find("\n\n").unwrap()));
     }),
     (Check::LogProof, "a first proof that begins with an empty line", |p| p.evidence = proof(0, |t| t.insert(0, '\n'))),
     (Check::LogProof, "a proof that begins with two empty lines", |p| {

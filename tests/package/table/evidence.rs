@@ -100,8 +100,8 @@ pub const TABLE: &[Row] = &[
     (Check::LogProof, "no empty line before the checkpoint", |p| {
         p.evidence = proof(5, |t| *t = t.replacen("\n\n", "\n", 1))
     }),
-    (Check::LogProof, "a first proof that ends with its last hash", |p| {
-        p.evidence = proof(0, |t| t.truncate(t.find("\n\n").unwrap() + 1));
+    (Check::LogProof, "a first proof that ends with its last hash, without LF", |p| {
+        p.evidence = proof(0, |t| t.truncate(t.find("\n\n").unwrap()));
     }),
     (Check::LogProof, "a first proof that begins with an empty line", |p| p.evidence = proof(0, |t| t.insert(0, '\n'))),
     (Check::LogProof, "a proof that begins with two empty lines", |p| {
@@ -124,10 +124,7 @@ pub const TABLE: &[Row] = &[
     (Check::LogProof, "no bytes in the proof of entry 5, and another byte in that of entry 10", |p| {
         p.evidence = Box::new(|f| f.get_mut("evidence/5.tlog-proof").unwrap().clear());
         p.zip = Box::new(|z| {
-            // With the slash, so that no line of a tag manifest is meant. The package as it lies in another has no proof.
-            let name = b"/evidence/10.tlog-proof";
-            let at = z.windows(name.len()).position(|w| w == name);
-            at.into_iter().for_each(|at| z[at + name.len()] ^= 1);
+            damage(z, b"/evidence/10.tlog-proof");
         });
     }),
     (Check::LogProof, "a proof without bytes, and an altered text", |p| {
@@ -185,9 +182,11 @@ pub const TABLE: &[Row] = &[
             change_line(t, 2, |root| *root = STANDARD.encode(Digest::of(b"").as_bytes()));
         });
     }),
-    (Check::LogProof, "a proof over its limit", |p| {
-        p.evidence = proof(0, |t| t.push_str(&"— stranger.sample.example/witness AAAA\n".repeat(PROOF_LIMIT / 38)));
+    // What is over the limit is not read, so nobody finds that its content is another than its headers say. No good one is as long.
+    (Check::LogProof, "a first proof of a byte over the limit, with another byte", |p| {
+        long_and_damaged(p, PROOF_LIMIT + 1)
     }),
+    (Check::Zip, "a first proof of as many bytes as may be, with another byte", |p| long_and_damaged(p, PROOF_LIMIT)),
     (Check::LogProof, "the proof of an entry of the original has an altered hash", |p| {
         *p = Plan::correcting(Plan::small().play());
         // It is the first entry of the original's communiqué, so the correction has none at this index.
@@ -381,6 +380,17 @@ fn digests_of(bytes: &[u8]) -> [String; 2] {
         let line = text.lines().find(|line| line.ends_with(bag::STAMP_PATH)).unwrap();
         line.split(' ').next().unwrap().to_owned()
     })
+}
+/// Changes the first byte of a file in the archive, and no checksum. The path has a slash before it, so that no line of a tag manifest
+/// is meant; the package as it lies in another has no such file.
+fn damage(zip: &mut [u8], path: &[u8]) {
+    let at = zip.windows(path.len()).position(|w| w == path);
+    at.into_iter().for_each(|at| zip[at + path.len()] ^= 1);
+}
+/// The first proof has so many bytes, of which one is changed in the archive alone.
+fn long_and_damaged(p: &mut Plan, bytes: usize) {
+    p.evidence = Box::new(move |files| files.get_mut("evidence/0.tlog-proof").unwrap().resize(bytes, b'\n'));
+    p.zip = Box::new(|z| damage(z, b"/evidence/0.tlog-proof"));
 }
 /// The first proof has so many hashes, and the head an altered signature.
 fn hashes_and_bad_head(p: &mut Plan, hashes: usize) {

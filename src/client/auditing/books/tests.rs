@@ -229,7 +229,7 @@ fn every_lie_is_found_where_it_stands() {
                 Some(index as u64)
             },
             Kind::AgainstRules,
-            "sign is not allowed",
+            "where the entry before asks for opened",
         ),
         (
             "opened by others' initials",

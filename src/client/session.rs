@@ -117,7 +117,15 @@ impl Session {
         now: Time,
     ) -> Result<Self, RemoteError> {
         let connection = pinned.connection(road, certificate_pem, key_pem);
-        let mut session = Self::over(pinned, Remote::connect(&connection).await?);
+        let remote = Remote::connect(&connection).await?;
+        Self::begun(pinned, remote, now).await
+    }
+    /// The same over a connection that is there.
+    ///
+    /// # Errors
+    /// What the exchange refuses; [`RemoteError::Local`] for charters that do not follow from the pin.
+    pub async fn begun(pinned: Pinned, remote: Remote, now: Time) -> Result<Self, RemoteError> {
+        let mut session = Self::over(pinned, remote);
         session.now = now;
         session.follow().await?;
         Ok(session)

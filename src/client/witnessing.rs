@@ -1,6 +1,7 @@
 //! A party's witness: it remembers the last head of the log that it cosigned, durably, and cosigns a later one only if that is proven
 //! to continue it (C2SP tlog-witness, tlog-cosignature). So an exchange cannot show two truths, or take one back, and have both
-//! cosigned.
+//! cosigned. What stands in the log it does not see: that is an audit's matter ([`super::auditing`]), under a certificate that may read.
+//! If one runs beside it, what it finds ends the witnessing too ([`Witness::audit`]).
 //!
 //! What it remembers lies beside its key, in files that its owner alone can read:
 //!
@@ -8,7 +9,7 @@
 //! | --- | --- |
 //! | `KEY.head` | the last head, on the disk before it is cosigned |
 //! | `KEY.lock` | held while a witness runs: two of one key could cosign two truths |
-//! | `KEY.doubt` | two heads that cannot both be true. While it lies there, nothing is cosigned |
+//! | `KEY.doubt` | two heads that cannot both be true, or what an audit found. While it lies there, nothing is cosigned |
 
 use std::{
     fs::{self, File},
@@ -20,11 +21,19 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    auditing::{self, Report, evidence::Kind},
     reading::Pinned,
+    receipts::{Contradiction, Receipts},
     remote::{self, Remote, RemoteError},
+    session::Session,
 };
 use crate::{
-    domain::{id::Digest, key::Signer, refusal::Refusal, time::Time},
+    domain::{
+        id::{Digest, PartyId},
+        key::Signer,
+        refusal::Refusal,
+        time::Time,
+    },
     log::{
         Fault,
         checkpoint::{Checkpoint, Head, Log, Unverified},
@@ -69,8 +78,8 @@ pub enum WitnessError {
     Remote(#[from] RemoteError),
 }
 
-/// Two heads of one log that cannot both be true, or of which the later was not proven to continue the earlier: what a witness keeps
-/// for people.
+/// Two heads of one log that cannot both be true, or of which the later was not proven to continue the earlier; or a lie that an audit
+/// found: what a witness keeps for people.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Doubt {
@@ -83,17 +92,38 @@ pub struct Doubt {
     /// The head that it does not go with: the last one cosigned, or of two that were shown at once the one with a proof. A signed note
     /// (C2SP tlog-checkpoint).
     pub known: String,
-    /// The one that was shown now: a signed note.
+    /// The one that was shown now: a signed note; empty where an audit found the lie.
     pub shown: String,
     /// The proof that came with it, in base64 (RFC 6962, section 2.1.2); empty where none could help.
     pub proof: Vec<String>,
+    /// What an audit found; not there if it was the heads that did not go together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audited: Option<Audited>,
     /// Where it is kept.
     #[serde(skip)]
     file: PathBuf,
 }
 
+/// The lie that an audit found.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audited {
+    /// Of which kind it is.
+    pub kind: Kind,
+    /// The path of the file of evidence, as the audit wrote it; none if it could not.
+    pub evidence: Option<String>,
+}
+
 impl std::fmt::Display for Doubt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(Audited { evidence, .. }) = &self.audited {
+            write!(f, "an audit found a lie: {}; this witness cosigns nothing more. ", self.what)?;
+            match evidence {
+                Some(evidence) => write!(f, "The evidence is in {evidence}: send it to the other parties. ")?,
+                None => f.write_str("The evidence could not be written: tell the other parties. ")?,
+            }
+            return write!(f, "Take {} away only when all of you know what happened", self.file.display());
+        }
         write!(
             f,
             "{}; this witness cosigns nothing more. Both heads are in {}: tell the other parties, send them that file, and take it away \
@@ -207,8 +237,27 @@ impl Kept {
             known: known.map(|known| known.note().to_string()).unwrap_or_default(),
             shown: shown.note().to_string(),
             proof: proof.iter().map(ToString::to_string).collect(),
+            audited: None,
             file: beside(&self.key, "doubt"),
         };
+        self.keep(doubt)
+    }
+    /// Keeps what an audit found, in the same way.
+    fn accused(&mut self, lie: &Contradiction, seen: Time) -> WitnessError {
+        let evidence = lie.file.as_ref().map(|file| file.display().to_string());
+        let doubt = Doubt {
+            what: lie.evidence.observation.clone(),
+            seen,
+            founding: self.founding,
+            known: self.last.as_ref().map(|known| known.note().to_string()).unwrap_or_default(),
+            shown: String::new(),
+            proof: vec![],
+            audited: Some(Audited { kind: lie.evidence.kind, evidence }),
+            file: beside(&self.key, "doubt"),
+        };
+        self.keep(doubt)
+    }
+    fn keep(&mut self, doubt: Doubt) -> WitnessError {
         self.doubt = Some(doubt.clone());
         match write(&doubt.file, &doubt) {
             Ok(()) => WitnessError::Doubt(Box::new(doubt)),
@@ -394,8 +443,32 @@ impl Witness {
             Shown { newest, proven, proof }
         };
         let Some(cosigned) = self.take(before, &shown, now())? else { return Ok(None) };
+        // An audit beside this may have found a lie since.
+        self.undoubted()?;
         submit(remote, &cosigned).await?;
         Ok(Some(cosigned))
+    }
+    /// Audits all that this party may see, from where the audit before stopped, with a session that may read it. If a lie is found, it is
+    /// kept as a doubt, and nothing more is cosigned, before this returns.
+    ///
+    /// # Errors
+    /// What keeps it from being audited, as of [`auditing::audit`]. A lie is no error: it is in the report.
+    pub async fn audit(
+        &self,
+        session: &mut Session,
+        receipts: Receipts,
+        own: &PartyId,
+        now: impl Fn() -> Time + Send,
+    ) -> Result<Report, RemoteError> {
+        let report = auditing::audit(session, receipts, own, false, |_, _| ()).await?;
+        if let Some(lie) = &report.lie {
+            let mut desk = self.desk();
+            // What came first stays; that it could not be kept is in the doubt itself.
+            if desk.kept.doubt.is_none() {
+                desk.kept.accused(lie, now());
+            }
+        }
+        Ok(report)
     }
     /// The head is kept, durably, and only then cosigned.
     fn cosign(&self, desk: &mut Desk, head: Head, now: Time) -> Result<Cosigned, WitnessError> {

@@ -129,8 +129,11 @@ pub enum Command {
     Doctor,
     /// Be your party's witness: cosign the heads of the exchange's log, each only if it is proven to continue the last.
     ///
-    /// Needs a certificate of role `witness`. Remembers the last head beside the key, as KEY.head. Ends with 1 on a lie, keeps both heads
-    /// as KEY.doubt, and cosigns nothing until that file is taken away.
+    /// Checks that the log's key signed each head, and that its digests continue those of the last. What stands in the log it does not
+    /// see: acts that nobody did, entries that break the rules or are withheld are found by an audit alone, beside it with --audit.
+    ///
+    /// Needs a certificate of role `witness`. Remembers the last head beside the key, as KEY.head. Ends with 1 on a lie, keeps it as
+    /// KEY.doubt, and cosigns nothing until that file is taken away.
     Witness(Witness),
     /// Check the whole log that your party may see, from where the last audit stopped.
     ///
@@ -379,6 +382,13 @@ pub struct Witness {
     /// Serve whoever asks for cosignatures here too, in plain HTTP (C2SP tlog-witness).
     #[arg(long, value_name = "ADDRESS", conflicts_with = "once")]
     pub listen: Option<SocketAddr>,
+    /// Audit the log too, as `communique audit` does with this profile of your party (role system or official): at the start, and
+    /// when the log has grown. On a lie, cosign nothing more.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub audit: Option<String>,
+    /// How long to wait from one audit to the next at least, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400), requires = "audit")]
+    pub audit_interval: u64,
     #[command(flatten)]
     pub passphrase: Passphrase,
 }

@@ -1,19 +1,27 @@
-//! Progress of long transfers, on standard error, for people alone.
+//! Progress of what takes long, on standard error, for people alone: transfers by bytes, audits by entries.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar that shows bytes moved; nothing where nobody looks.
+const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} {msg}";
+const ENTRIES: &str = "{wide_bar} {pos} of {len} {msg}";
+
+/// A bar that shows bytes moved, or entries checked; nothing where nobody looks.
 #[derive(Clone)]
 pub struct Progress(ProgressBar);
 
 impl Progress {
     /// A bar over so many bytes. What is written here is the tool's own wording or was made safe to show.
     pub fn new(what: &str, bytes: u64, shown: bool) -> Self {
-        // indicatif draws nothing where standard error is no terminal.
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(bytes), target)
+        Self::on(target(shown), BYTES, what, bytes)
+    }
+    /// A bar over entries of a log; how many they are is told later ([`Progress::of`]).
+    pub fn entries(what: &str, shown: bool) -> Self {
+        Self::on(target(shown), ENTRIES, what, 0)
+    }
+    fn on(target: ProgressDrawTarget, template: &str, what: &str, all: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(all), target)
             .with_message(communique::domain::text::escape_line(what));
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         Self(bar)
@@ -22,8 +30,18 @@ impl Progress {
     pub fn at(&self, bytes: u64) {
         self.0.set_position(bytes);
     }
+    /// So many are done, of so many.
+    pub fn of(&self, done: u64, all: u64) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+    }
     /// Takes the bar away.
     pub fn end(&self) {
         self.0.finish_and_clear();
     }
+}
+
+fn target(shown: bool) -> ProgressDrawTarget {
+    // indicatif draws nothing where standard error is no terminal.
+    if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }

@@ -87,13 +87,13 @@ struct State {
 /// far it goes.
 ///
 /// # Errors
-/// What keeps it from being audited. A lie is no error: it is in the report.
+/// What keeps it from being audited; [`RemoteError::Io`] if another audit of these receipts runs. A lie is no error: it is in the report.
 pub async fn audit(
     session: &mut Session,
     receipts: Receipts,
     own: &PartyId,
     anew: bool,
-    heard: impl Fn(u64, u64) + Send,
+    heard: impl Fn(u64, u64) + Send + Sync,
 ) -> Result<Report> {
     let folder = receipts.folder().map(Path::to_path_buf);
     let mut report = Report { from: 0, head: None, tally: Tally::default(), receipts: 0, own: vec![], lie: None };

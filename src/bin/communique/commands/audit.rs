@@ -13,7 +13,7 @@ use communique::{
         session::Session,
     },
     domain::{
-        id::{Digest, PartyId},
+        id::{Digest, PartyId, TrustDomain},
         json,
         time::Time,
     },
@@ -49,16 +49,24 @@ fn audit(ctx: &mut Context, anew: bool) -> Result<(), Failure> {
     let receipts = ctx.receipts(&pinned)?;
     let id = caller(&certificate)?;
     let mut session = ctx.wait(Session::open_by(pinned, profile.road()?, certificate, key, now()))?;
-    let parties = &session.pinned().charter().parties;
-    let own = parties.iter().find(|party| party.trust_domain == id.trust_domain).map(|party| party.id.clone());
-    let own = own.ok_or_else(|| Failure::refused("your certificate is of no party of the charter in force"))?;
-    let report = ctx.wait(auditing::audit(&mut session, receipts, &own, anew, |_, _| ()))?;
+    let own = party_of(&session, &id.trust_domain)?;
+    let bar = ctx.progress_of_entries("entries checked");
+    let report = ctx.wait(auditing::audit(&mut session, receipts, &own, anew, |done, all| bar.of(done, all)));
+    bar.end();
+    let report = report?;
     if ctx.json {
         ctx.out.json(&value(&report));
     } else {
         tell(ctx, &session, &own, &report);
     }
     if report.lie.is_some() { Err(Failure::said(FOUND)) } else { Ok(()) }
+}
+
+/// The party whose certificates have this trust domain.
+pub(super) fn party_of(session: &Session, domain: &TrustDomain) -> Result<PartyId, Failure> {
+    let mut parties = session.pinned().charter().parties.iter();
+    let own = parties.find(|party| party.trust_domain == *domain).map(|party| party.id.clone());
+    own.ok_or_else(|| Failure::refused("your certificate is of no party of the charter in force"))
 }
 
 fn tell(ctx: &mut Context, session: &Session, own: &PartyId, report: &Report) {
@@ -90,15 +98,12 @@ fn tell(ctx: &mut Context, session: &Session, own: &PartyId, report: &Report) {
     mine(ctx, own, report);
     match &report.lie {
         None => ctx.out.heading("No lie was found."),
-        Some(lie) => {
-            ctx.out.heading("A LIE WAS FOUND");
-            accusation(ctx, lie);
-        }
+        Some(lie) => accusation(ctx, lie),
     }
 }
 
 /// What was done in the name of the party's authority: an administrator knows what he or she made.
-fn mine(ctx: &mut Context, own: &PartyId, report: &Report) {
+pub(super) fn mine(ctx: &mut Context, own: &PartyId, report: &Report) {
     if report.own.is_empty() {
         return;
     }
@@ -139,7 +144,9 @@ fn mine(ctx: &mut Context, own: &PartyId, report: &Report) {
     ));
 }
 
-fn accusation(ctx: &mut Context, lie: &Contradiction) {
+/// The lie, and where the evidence is.
+pub(super) fn accusation(ctx: &mut Context, lie: &Contradiction) {
+    ctx.out.heading("A LIE WAS FOUND");
     ctx.out.line(&format!("{}.", lie.evidence.observation));
     let weight = if lie.evidence.proves {
         "This proves it to anybody, without network."
@@ -159,7 +166,8 @@ fn accusation(ctx: &mut Context, lie: &Contradiction) {
     }
 }
 
-fn value(report: &Report) -> Value {
+/// A report for programs.
+pub(super) fn value(report: &Report) -> Value {
     let own = report.own.iter().map(|(index, time, what)| own_value(*index, *time, what)).collect::<Vec<_>>();
     let lie = report.lie.as_ref().map(|lie| {
         json!({ "kind": lie.evidence.kind.as_str(), "sentence": lie.evidence.observation, "proves": lie.evidence.proves,

@@ -134,8 +134,7 @@ impl Context {
     /// # Errors
     /// A folder that cannot be made or written.
     pub fn receipts(&self, pinned: &Pinned) -> Result<Receipts, Failure> {
-        let folder = profile::receipts(&self.profile, pinned.founding())?;
-        Receipts::in_folder(folder).map_err(|e| RemoteError::from(e).into())
+        receipts_of(&self.profile, pinned)
     }
     /// Waits for the network.
     pub fn wait<F: Future>(&self, answer: F) -> F::Output {
@@ -155,6 +154,16 @@ impl Context {
     pub fn progress(&self, what: &str, bytes: u64) -> Progress {
         Progress::new(what, bytes, !self.json && self.err.is_terminal())
     }
+    /// A bar for entries of the log.
+    pub fn progress_of_entries(&self, what: &str) -> Progress {
+        Progress::entries(what, !self.json && self.err.is_terminal())
+    }
+}
+
+/// What the profile of this name keeps of the exchange's log.
+fn receipts_of(profile: &str, pinned: &Pinned) -> Result<Receipts, Failure> {
+    let folder = profile::receipts(profile, pinned.founding())?;
+    Receipts::in_folder(folder).map_err(|e| RemoteError::from(e).into())
 }
 
 /// This machine's clock.

@@ -1,4 +1,7 @@
 //! `witness`: cosigns the heads of the exchange's log, each only if it continues the last; at an interval, and for whoever asks over HTTP.
+//! With `--audit` the log is audited beside it.
+
+mod auditor;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,6 +21,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use self::auditor::{Auditor, Stirred};
 use super::{Context, now};
 use crate::{args, confirm::Announced, errors::Failure, profile::Profile, render};
 
@@ -25,6 +29,7 @@ pub fn run(ctx: &mut Context, args: &args::Witness) -> Result<(), Failure> {
     let profile = ctx.profile()?;
     let founding = profile.pinned()?.founding();
     // What may not run is told before anybody is asked for a passphrase.
+    let mut auditor = Auditor::wanted(args, &profile)?;
     let kept = Kept::open(&args.key, founding)?;
     let signer = Announced::beside(&args.key)?.unlock(&args.passphrase)?;
     let witness = Arc::new(Witness::new(kept, Arc::new(signer)));
@@ -32,6 +37,9 @@ pub fn run(ctx: &mut Context, args: &args::Witness) -> Result<(), Failure> {
     let mut session = Some(open(ctx, &profile)?);
     if let Some(session) = &session {
         witness.follow(session.pinned())?;
+    }
+    if let Some(auditor) = &mut auditor {
+        auditor.first(ctx, &witness)?;
     }
     let asked = Arc::new(Notify::new());
     if let Some(address) = args.listen {
@@ -51,30 +59,61 @@ pub fn run(ctx: &mut Context, args: &args::Witness) -> Result<(), Failure> {
                 let seconds = args.interval;
                 ctx.err.line(&format!("{}; looking again in {seconds} s", Failure::from(error).sentence()));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(ends(ctx, &witness, auditor.as_mut(), error)),
         }
         if args.once {
-            return Ok(());
+            return auditor.map_or(Ok(()), |auditor| auditor.result());
         }
         let next = Instant::now() + Duration::from_secs(args.interval);
         loop {
-            witness.undoubted()?;
+            if let Err(doubt) = witness.undoubted() {
+                return Err(ends(ctx, &witness, auditor.as_mut(), doubt));
+            }
             if let Some((size, root)) = witness.last().filter(|(size, _)| said != Some(*size)) {
                 said = Some(size);
                 tell(ctx, size, root, true);
             }
             ctx.out.flush();
+            let seen = said.unwrap_or_default();
             let wakes = async {
+                let stirred = async {
+                    match &mut auditor {
+                        Some(auditor) => auditor.stirred(seen).await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
-                    () = sleep_until(next) => true,
-                    () = asked.notified() => false,
+                    () = sleep_until(next) => Woken::Look,
+                    () = asked.notified() => Woken::Asked,
+                    stirred = stirred => Woken::By(stirred),
                 }
             };
-            if ctx.wait(wakes) {
-                break;
+            match (ctx.wait(wakes), &mut auditor) {
+                (Woken::Look, _) => break,
+                (Woken::By(Stirred::Due), Some(auditor)) => auditor.begin(ctx, &witness),
+                (Woken::By(Stirred::Ended(came)), Some(auditor)) => auditor.ended(ctx, &witness, came)?,
+                (Woken::Asked | Woken::By(_), _) => {}
             }
         }
     }
+}
+
+/// Why there is something to do.
+enum Woken {
+    /// It is time to look.
+    Look,
+    /// Somebody asked over HTTP.
+    Asked,
+    By(Stirred),
+}
+
+/// Why it ends: if an audit brought the witness into doubt, that tells it.
+fn ends(ctx: &mut Context, witness: &Witness, auditor: Option<&mut Auditor>, error: WitnessError) -> Failure {
+    let told = match (&error, auditor) {
+        (WitnessError::Doubt(doubt), Some(auditor)) if doubt.audited.is_some() => auditor.accuses(ctx, witness),
+        _ => Ok(()),
+    };
+    told.err().unwrap_or_else(|| error.into())
 }
 
 /// A session of this profile: without what a party keeps for itself, which has its own lock.

@@ -9,12 +9,19 @@ mod course;
 mod door;
 mod examples;
 mod foreign;
+#[allow(dead_code, reason = "the host of the lying exchange")]
+#[path = "../lying/host.rs"]
+mod host;
 mod load;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod negotiation;
+#[allow(dead_code, reason = "what the host of the lying exchange makes up")]
+#[path = "../lying/past.rs"]
+mod past;
 mod rights;
 mod road;
 mod watch;
 mod witness;
+mod witness_auditing;
 mod world;

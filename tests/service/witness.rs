@@ -40,7 +40,7 @@ pub async fn newest(world: &World, of: &str) -> Head {
 }
 
 /// The newest head, and the largest that was cosigned.
-async fn shown(world: &World, of: &str) -> (Head, Option<Head>) {
+pub async fn shown(world: &World, of: &str) -> (Head, Option<Head>) {
     let mut client = LogServiceClient::new(world.channel(of, Role::Witness).await);
     let answer = client.get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap().into_inner();
     let log = Log::of_charter(&world.pinned.charter().log).unwrap();
@@ -65,12 +65,12 @@ fn cosigner(world: &World, of: &str) -> Cosigner {
 }
 
 /// A folder with a witness's profile and key.
-struct Ministry {
+pub struct Ministry {
     dir: tempfile::TempDir,
 }
 
 impl Ministry {
-    fn of(world: &World, of: &str, by: &str) -> Self {
+    pub fn of(world: &World, of: &str, by: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
         let connection = world.connection(of, Role::Witness);
@@ -88,12 +88,11 @@ impl Ministry {
         put("profile.toml", profile.as_bytes());
         Self { dir }
     }
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
         self.dir.path().join(name)
     }
-    fn start(&self, args: &[&str]) -> Child {
+    fn begin(&self, args: &[&str]) -> Child {
         let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_communique")))
-            .args(["--json", "--profile", "./profile.toml", "witness", "--key", "witness.pem", "--passphrase-fd", "0"])
             .args(args)
             .current_dir(self.dir.path())
             .env("HOME", self.dir.path())
@@ -106,13 +105,42 @@ impl Ministry {
         let _ = child.stdin.take().unwrap().write_all(format!("{WORDS}\n").as_bytes());
         child
     }
-    /// Exit code, standard output, standard error.
-    async fn once(&self) -> (i32, String, String) {
-        let child = self.start(&["--once"]);
+    /// Any command.
+    pub async fn runs(&self, args: &[&str]) -> Ran {
+        let child = self.begin(args);
         let ended = timeout(PATIENCE, tokio::task::spawn_blocking(move || child.wait_with_output()));
         let ended = ended.await.unwrap().unwrap().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (ended.status.code().unwrap(), text(ended.stdout), text(ended.stderr))
+        Ran { code: ended.status.code().unwrap(), out: text(ended.stdout), err: text(ended.stderr) }
+    }
+    /// The witness, for programs.
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.begin(&[&["--json"], &WITNESS[..], args].concat())
+    }
+    /// It looks once.
+    pub async fn once(&self, args: &[&str]) -> Ran {
+        self.runs(&[&["--json"], &WITNESS[..], &["--once"], args].concat()).await
+    }
+    /// The witness, for people.
+    pub async fn spoken(&self, args: &[&str]) -> Ran {
+        self.runs(&[&WITNESS[..], args].concat()).await
+    }
+}
+
+const WITNESS: [&str; 7] = ["--profile", "./profile.toml", "witness", "--key", "witness.pem", "--passphrase-fd", "0"];
+
+/// What a program answered.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        self
     }
 }
 
@@ -120,7 +148,7 @@ impl Ministry {
 async fn a_ministry_witnesses_the_log_and_stops_at_a_lie() {
     let world = World::new().await;
     let ministry = Ministry::of(&world, "north", "witness of north");
-    let (code, out, err) = ministry.once().await;
+    let Ran { code, out, err } = ministry.once(&[]).await;
     assert_eq!(code, 0, "{err}");
     let (head, cosigned) = shown(&world, "north").await;
     let size = head.checkpoint().size();
@@ -131,7 +159,7 @@ async fn a_ministry_witnesses_the_log_and_stops_at_a_lie() {
 
     // It goes on from there, in another process.
     world.draft(&NAMED, |_| ()).await;
-    let (code, _, err) = ministry.once().await;
+    let Ran { code, err, .. } = ministry.once(&[]).await;
     assert_eq!(code, 0, "{err}");
     let kept = std::fs::read_to_string(ministry.path("witness.pem.head")).unwrap();
     let grown = newest(&world, "north").await.checkpoint().size();
@@ -139,13 +167,13 @@ async fn a_ministry_witnesses_the_log_and_stops_at_a_lie() {
 
     // Two cannot run: another has the lock.
     let held = Kept::open(&ministry.path("witness.pem"), world.pinned.founding()).unwrap();
-    let (code, _, err) = ministry.once().await;
+    let Ran { code, err, .. } = ministry.once(&[]).await;
     assert!(code == 1 && err.contains("another witness runs"), "{err}");
     drop(held);
 
     // A key that is no witness's, and a certificate of another role.
     let wrong = Ministry::of(&world, "north", "another");
-    let (code, _, err) = wrong.once().await;
+    let Ran { code, err, .. } = wrong.once(&[]).await;
     assert!(code == 1 && err.contains("to no witness"), "{err}");
 
     // It has seen a longer log than there is: as if the exchange had gone back to an older copy.
@@ -157,7 +185,7 @@ async fn a_ministry_witnesses_the_log_and_stops_at_a_lie() {
     std::fs::write(ministry.path("witness.pem.head"), sheet.to_string()).unwrap();
     let before = shown(&world, "north").await.1.unwrap().to_string();
     for said in ["rolled its log back", "rolled its log back"] {
-        let (code, out, err) = ministry.once().await;
+        let Ran { code, out, err } = ministry.once(&[]).await;
         assert!(code == 1 && out.is_empty() && err.contains(said) && err.contains("LOG_LIES"), "{err}");
         assert!(err.contains("witness.pem.doubt"), "{err}");
     }

@@ -19,8 +19,8 @@ impl Progress {
         Self::on(target(shown), ENTRIES, what, 0)
     }
     fn on(target: ProgressDrawTarget, template: &str, what: &str, all: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(all), target)
-            .with_message(communique::domain::text::escape_line(what));
+        let bar =
+            ProgressBar::with_draw_target(Some(all), target).with_message(communique::domain::text::escape_line(what));
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

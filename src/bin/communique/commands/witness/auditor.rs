@@ -228,7 +228,8 @@ impl Auditor {
             line(ctx, &json!({ "not_audited": failure.sentence() }));
             ctx.out.flush();
         } else if self.once {
-            ctx.err.line(&format!("the log was not audited: {}; the head is cosigned all the same", failure.sentence()));
+            ctx.err
+                .line(&format!("the log was not audited: {}; the head is cosigned all the same", failure.sentence()));
         } else {
             let again = self.pause.as_secs();
             ctx.err.line(&format!(

@@ -16,7 +16,7 @@
 //! | `lying/packages.rs` | archivists | the verifier | SEATS, ACT, OPENING, ENTRY-CHAIN, GRANT, EMBARGO, PIN, CERTIFIED-COPY, LOG-PROOF, LOG-HEAD, WITNESS | *attests something else than what is here* |
 //! | `lying/store.rs` | an honest exchange, and its callers | the exchange, or the tool | LOG_IN_DOUBT, INCONSISTENT, shrunk | *writes nothing more* |
 //! | `lying/auditing.rs` | auditors | the audit | withheld, other_entry, other_object, out_of_order, against_rules, wrong_root, frozen | *something is left out* |
-//! | `lying/witnesses.rs` | witnesses | the witness | a doubt that is kept, or no head | *it shows two truths* |
+//! | `lying/witnesses.rs` | witnesses | the witness, or the audit beside it | a doubt that is kept, or no head | *it shows two truths* |
 //!
 //! Lie by lie, the same table stands in docs/THREATS.md, with what cannot be found out; a test holds the two together. In the code each row
 //! is a [`Lie`].

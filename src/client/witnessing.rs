@@ -258,14 +258,16 @@ impl Kept {
         self.keep(doubt)
     }
     fn keep(&mut self, doubt: Doubt) -> WitnessError {
-        self.doubt = Some(doubt.clone());
-        match write(&doubt.file, &doubt) {
-            Ok(()) => WitnessError::Doubt(Box::new(doubt)),
+        let doubt = match write(&doubt.file, &doubt) {
+            Ok(()) => doubt,
             Err(error) => {
-                let what = format!("{} (and that could not be kept: {error})", doubt.what);
-                WitnessError::Doubt(Box::new(Doubt { what, ..doubt }))
+                let what =
+                    format!("{} (and that could not be kept: {error}; do not start this witness again)", doubt.what);
+                Doubt { what, ..doubt }
             }
-        }
+        };
+        self.doubt = Some(doubt.clone());
+        WitnessError::Doubt(Box::new(doubt))
     }
 }
 
@@ -462,13 +464,16 @@ impl Witness {
     ) -> Result<Report, RemoteError> {
         let report = auditing::audit(session, receipts, own, false, |_, _| ()).await?;
         if let Some(lie) = &report.lie {
-            let mut desk = self.desk();
-            // What came first stays; that it could not be kept is in the doubt itself.
-            if desk.kept.doubt.is_none() {
-                desk.kept.accused(lie, now());
-            }
+            self.accused(lie, now());
         }
         Ok(report)
+    }
+    /// What came first stays; if this cannot be kept, the doubt itself says so.
+    fn accused(&self, lie: &Contradiction, now: Time) {
+        let mut desk = self.desk();
+        if desk.kept.doubt.is_none() {
+            desk.kept.accused(lie, now);
+        }
     }
     /// The head is kept, durably, and only then cosigned.
     fn cosign(&self, desk: &mut Desk, head: Head, now: Time) -> Result<Cosigned, WitnessError> {

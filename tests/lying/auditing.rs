@@ -111,7 +111,7 @@ fn act_of(past: &Past, of: &Document<Manifest>, kind: ActKind, grant: Digest) ->
     })
 }
 
-fn records(row: &mut Row, kind: Kind, compact: &str) {
+pub fn records(row: &mut Row, kind: Kind, compact: &str) {
     row.entry.kind = kind;
     row.entry.statements = vec![Digest::of(compact.as_bytes())];
     row.objects = vec![compact.as_bytes().to_vec()];

@@ -5,20 +5,26 @@ use std::sync::Arc;
 use communique::{
     client::{
         reading::Pinned,
+        receipts::Receipts,
         witnessing::{Kept, Unable, Witness, WitnessError},
     },
-    domain::id::Role,
+    domain::{
+        act::ActKind,
+        entry::{Kind, StreamId},
+        id::Role,
+    },
     log::{checkpoint::Unverified, tree::Hash, witness::AddCheckpoint},
     wire::v1,
 };
 use tempfile::TempDir;
 
 use crate::{
+    auditing::records,
     host::Lies,
     past::stranger,
     receipts::{forked, longer},
     scene::{Found, Lie, Scene, Telling},
-    world::{key, now},
+    world::{key, now, party},
 };
 
 const fn lie(
@@ -124,6 +130,37 @@ pub const LIES: &[Lie] = &[
             looked.map_or_else(|error| found(&error), |()| Found::nothing("it was cosigned"))
         })
     }),
+    Lie {
+        by: "the audit beside the witness",
+        ..lie("a logged act that nobody did, before a witness that audits", "doubt", "an audit found a lie", |scene| {
+            Box::pin(async move {
+                let (witness, folder) = witness("north", &scene.world.pinned);
+                let forged = scene.forged(ActKind::Decline, "north.a", &scene.open, Some(scene.opening));
+                let stream = StreamId::Communique(scene.open.communique);
+                let past = scene.past().and(&stream, |row| records(row, Kind::Act, forged.compact()));
+                let audits = async || {
+                    let mut session = scene.session("north", Role::Official).await;
+                    let receipts = Receipts::in_folder(folder.path().join("receipts")).unwrap();
+                    witness.audit(&mut session, receipts, &party("north"), now).await.unwrap().lie
+                };
+                assert_eq!(audits().await, None, "the truth is believed");
+                looks(scene, &witness, "north").await.unwrap();
+                scene.host.lies(past.told().with(past.watched()));
+                let lie = audits().await;
+                // By what its heads and proofs say, the log goes on from what was cosigned.
+                let looked = looks(scene, &witness, "north").await;
+                scene.host.tells_the_truth();
+                drop(witness);
+                let restarted = Kept::open(&folder.path().join("key"), scene.world.pinned.founding());
+                match (looked, restarted) {
+                    (Err(error @ WitnessError::Doubt(_)), Err(WitnessError::Doubt(_))) => {
+                        Found { proves: lie.map(|lie| lie.evidence.judge(None, now()).weight), ..found(&error) }
+                    }
+                    (looked, _) => Found::nothing(format!("{looked:?}")),
+                }
+            })
+        })
+    },
     Lie {
         to: "the witnesses of North and South",
         by: "either witness, when it is shown the other's head",

@@ -5,6 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 use crate::{
     desk::{Desk, WORDS},
     job::{draft, exchange, official, reader},
+    missing::missing,
 };
 
 /// The folder of a profile's receipts.
@@ -94,6 +95,34 @@ fn an_audit_sees_that_all_is_in_its_place_and_goes_on_where_it_stopped() {
     reader(&desk, "north", "audit").ends(0).prints("No lie was found");
     // Who may not watch cannot audit.
     desk.run("audit --profile north-archivist.toml").ends(1);
+}
+
+/// How far it came is for a person at a terminal: standard error, and nothing of it for programs.
+#[test]
+fn an_audit_shows_its_progress_to_a_person_alone() {
+    let (desk, _served) = exchange();
+    let piped = reader(&desk, "north", "audit --anew").ends(0);
+    assert_eq!(piped.err, "");
+    let typed = |command: &str| {
+        let script = std::process::Command::new("script")
+            .args(["-qec", command, "/dev/null"])
+            .env("T", assert_cmd::cargo::cargo_bin("communique"))
+            .env("TERM", "xterm")
+            .current_dir(desk.0.path())
+            .stdin(std::process::Stdio::null())
+            .output();
+        script.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let Ok(shown) = typed("\"$T\" audit --anew --profile north-official.toml 3>&1 >audited 2>&3") else {
+        return missing("script", "install Debian's package bsdutils");
+    };
+    let size = head(&desk, "north-official");
+    assert!(shown.contains("entries checked") && shown.contains(&format!(" of {size} ")), "{shown:?}");
+    assert!(desk.read("audited").contains("No lie was found"));
+    let for_programs = typed("\"$T\" audit --anew --json --profile north-official.toml").unwrap();
+    assert!(for_programs.contains("\"good\": true") && !for_programs.contains("checked"), "{for_programs:?}");
+    let elsewhere = typed("\"$T\" audit --anew --profile north-official.toml 2>said").unwrap();
+    assert!(elsewhere.contains("No lie was found") && desk.read("said").is_empty(), "{elsewhere:?}");
 }
 
 /// What the exchange shows is held against what this side kept, also when it was another exchange that it kept it of.

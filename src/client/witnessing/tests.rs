@@ -5,6 +5,7 @@ use std::{
 
 use super::*;
 use crate::{
+    client::auditing::evidence::Evidence,
     domain::{
         charter::Charter,
         document::Document,
@@ -181,6 +182,57 @@ fn a_lie_is_kept_and_nothing_is_cosigned_after_it() {
         assert_eq!(folder.open().err().unwrap().to_string(), error);
         fs::remove_file(folder.file("doubt")).unwrap();
         assert_eq!(folder.witness().last(), before, "a human has acted");
+    }
+}
+
+#[test]
+fn what_an_audit_found_is_kept_and_nothing_is_cosigned_after_it() {
+    let (folder, tree) = (Folder::new(), Tree::of("a", 12));
+    let witness = folder.witness();
+    let first = witness.take(None, &tree.shown(0, 7), noon()).unwrap().unwrap();
+    let before = witness.last();
+    let lie = |file: Option<&str>| Contradiction {
+        evidence: Evidence::new(Kind::AgainstRules, &background(), "entry 9 is what nobody did"),
+        file: file.map(PathBuf::from),
+    };
+    witness.accused(&lie(Some("receipts/evidence-1.json")), noon());
+    let error = witness.undoubted().unwrap_err().to_string();
+    for said in ["an audit found a lie: entry 9 is what nobody did", "receipts/evidence-1.json", "witness.pem.doubt"] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    // The first that was found stays.
+    witness.accused(&lie(None), noon());
+    let doubt = folder.doubt();
+    assert_eq!(*Unverified::parse(doubt.known.as_bytes()).unwrap().claims(), first.checkpoint);
+    let evidence = Some("receipts/evidence-1.json".to_owned());
+    assert_eq!(doubt.audited, Some(Audited { kind: Kind::AgainstRules, evidence }));
+
+    // A head that continues what was cosigned is not cosigned, by whatever way it comes, in this process or in another.
+    assert_eq!(refused(witness.take(before, &tree.shown(7, 12), noon())), error);
+    assert_eq!(status(witness.add_checkpoint(&tree.request(7, 12), noon())), Err(503));
+    assert_eq!(witness.last(), before);
+    drop(witness);
+    assert_eq!(folder.open().err().unwrap().to_string(), error);
+    fs::remove_file(folder.file("doubt")).unwrap();
+    assert_eq!(folder.witness().last(), before, "a human has acted");
+
+    // Where it cannot be kept, it counts as long as the witness runs, and that is said.
+    let witness = folder.witness();
+    fs::create_dir(folder.file("doubt")).unwrap();
+    witness.accused(&lie(None), noon());
+    let error = refused(witness.take(before, &tree.shown(7, 12), noon()));
+    assert!(
+        error.contains("do not start this witness again") && error.contains("evidence could not be written"),
+        "{error}"
+    );
+}
+
+fn background() -> crate::client::auditing::evidence::Background {
+    let charter = charter_pinned();
+    crate::client::auditing::evidence::Background {
+        exchange: charter.exchange().clone(),
+        founding: charter.founding(),
+        succession: vec![],
     }
 }
 

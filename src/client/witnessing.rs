@@ -450,8 +450,8 @@ impl Witness {
         submit(remote, &cosigned).await?;
         Ok(Some(cosigned))
     }
-    /// Audits all that this party may see, from where the audit before stopped, with a session that may read it. If a lie is found, it is
-    /// kept as a doubt, and nothing more is cosigned, before this returns.
+    /// Audits all that this party may see, from where the audit before stopped, with a session that may read it; `heard` is told how far
+    /// it came, and how far it goes. If a lie is found, it is kept as a doubt, and nothing more is cosigned, before this returns.
     ///
     /// # Errors
     /// What keeps it from being audited, as of [`auditing::audit`]. A lie is no error: it is in the report.
@@ -460,9 +460,10 @@ impl Witness {
         session: &mut Session,
         receipts: Receipts,
         own: &PartyId,
+        heard: impl Fn(u64, u64) + Send + Sync,
         now: impl Fn() -> Time + Send,
     ) -> Result<Report, RemoteError> {
-        let report = auditing::audit(session, receipts, own, false, |_, _| ()).await?;
+        let report = auditing::audit(session, receipts, own, false, heard).await?;
         if let Some(lie) = &report.lie {
             self.accused(lie, now());
         }

@@ -141,7 +141,7 @@ pub const LIES: &[Lie] = &[
                 let audits = async || {
                     let mut session = scene.session("north", Role::Official).await;
                     let receipts = Receipts::in_folder(folder.path().join("receipts")).unwrap();
-                    witness.audit(&mut session, receipts, &party("north"), now).await.unwrap().lie
+                    witness.audit(&mut session, receipts, &party("north"), |_, _| (), now).await.unwrap().lie
                 };
                 assert_eq!(audits().await, None, "the truth is believed");
                 looks(scene, &witness, "north").await.unwrap();

@@ -11,14 +11,19 @@ use std::{
 
 use communique::{
     client::remote::Connection,
-    domain::{act::ActKind, entry::Kind, entry::StreamId, id::Role},
-    domain::{id::Digest, statement::Statement},
+    domain::{
+        act::ActKind,
+        entry::{Kind, StreamId},
+        id::{Digest, Role},
+        statement::Statement,
+    },
+    wire::v1,
 };
 use serde_json::Value;
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
-    host::Host,
+    host::{Host, Lies},
     past::{Past, stranger},
     witness::{Ministry, Ran, newest, shown},
     world::{NAMED, PATIENCE, World, papers},
@@ -34,7 +39,7 @@ impl Lines {
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| tell.blocking_send(line)));
         Self(lines)
     }
-    /// The next that is so; what was before it is counted by `before`.
+    /// The next that is so.
     async fn next(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         let found = timeout(PATIENCE, async {
             while let Some(line) = self.0.recv().await {
@@ -256,8 +261,16 @@ async fn a_witness_that_audits_stops_at_an_act_that_nobody_did() {
         assert!(said.out.contains(words), "{words}: {}", said.out);
     }
     assert!(!said.out.contains("cosigned") && !other.path("witness.pem.head").exists(), "{}", said.out);
-    // A human has acted: what it found is still there.
+    // What does not hold, and is signed by nobody, is no doubt; nor is anything cosigned.
+    other.profile("profile", &world, &world.connection("north", Role::Witness));
     fs::remove_file(other.path("witness.pem.doubt")).unwrap();
+    host.lies(Lies::default().changed("ListCharters", |_, all: &mut v1::ListChartersResponse| all.charters.clear()));
+    let broken = other.spoken(&["--once", "--audit", "./official.toml"]).await.ends(1);
+    assert!(broken.err.contains("the log cannot be audited") && broken.out.is_empty(), "{}", broken.err);
+    assert!(!other.path("witness.pem.doubt").exists() && !other.path("witness.pem.head").exists());
+
+    // A human has acted: what it found is still there.
+    host.lies(past.told().with(past.watched()));
     other.once(&AUDIT).await.ends(1);
     assert!(other.path("witness.pem.doubt").exists() && !other.path("witness.pem.head").exists());
     host.tells_the_truth();

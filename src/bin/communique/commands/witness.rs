@@ -92,6 +92,7 @@ pub fn run(ctx: &mut Context, args: &args::Witness) -> Result<(), Failure> {
                 (Woken::Look, _) => break,
                 (Woken::By(Stirred::Due), Some(auditor)) => auditor.begin(ctx, &witness),
                 (Woken::By(Stirred::Ended(came)), Some(auditor)) => auditor.ended(ctx, &witness, came)?,
+                (Woken::By(Stirred::Stalled), Some(auditor)) => auditor.stalled(ctx),
                 (Woken::Asked | Woken::By(_), _) => {}
             }
         }

@@ -2,7 +2,13 @@
 //! log. It runs on a task of its own, so that an exchange that keeps it waiting keeps nobody else waiting. A lie ends the witnessing;
 //! what only keeps it from being audited does not, and is told when it begins and when it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use communique::{
     client::{
@@ -29,12 +35,18 @@ use crate::{args, errors::Failure, profile::Profile, render};
 /// more, and a long log, or an exchange that does not answer, does not keep the witness from its work.
 const HEAD_START: Duration = Duration::from_secs(60);
 
+/// How long an audit may come no further before that is told: ten times what an exchange lets pass between two signs of life, unless
+/// its operator chose otherwise.
+const STALLED: Duration = Duration::from_secs(300);
+
 /// What comes of waiting for an auditor.
 pub enum Stirred {
     /// The next audit is due.
     Due,
     /// One has ended.
     Ended(Came),
+    /// One has come no further for long, and goes on. Said once.
+    Stalled,
 }
 
 /// What an audit came to.
@@ -61,13 +73,47 @@ pub struct Auditor {
     founding: Digest,
     pause: Duration,
     once: bool,
-    under_way: Option<JoinHandle<Came>>,
+    under_way: Option<UnderWay>,
     /// When the next may begin.
     next: Instant,
     /// How many entries have been audited.
     reached: Option<u64>,
     /// Whether the last was kept from being done; and the exit code that it would have had alone.
     unable: Option<u8>,
+}
+
+/// An audit under way.
+struct UnderWay {
+    task: JoinHandle<Came>,
+    /// The entry that it has come to.
+    at: Arc<AtomicU64>,
+    /// The one that it was seen at, and until when it may stay there.
+    seen: u64,
+    until: Instant,
+}
+
+impl UnderWay {
+    fn new(task: JoinHandle<Came>, at: Arc<AtomicU64>, patience: Duration) -> Self {
+        Self { task, at, seen: 0, until: Instant::now() + patience }
+    }
+    /// What it came to; none if it comes no further for longer than this.
+    async fn came(&mut self, patience: Duration) -> Option<Came> {
+        loop {
+            tokio::select! {
+                came = &mut self.task => return Some(came.unwrap_or_else(|_| Err(Trouble::Passing(broken())))),
+                () = sleep_until(self.until) => {}
+            }
+            let at = self.at.load(Ordering::Relaxed);
+            self.until = Instant::now() + patience;
+            if std::mem::replace(&mut self.seen, at) == at {
+                return None;
+            }
+        }
+    }
+}
+
+fn broken() -> Failure {
+    Failure::refused("the audit has a fault and stopped; please report it")
 }
 
 /// All that an audit needs, but for the network.
@@ -145,6 +191,10 @@ impl Auditor {
         let at_most = if self.once { Duration::MAX } else { HEAD_START };
         match ctx.wait(async { timeout(at_most, self.stirred(0)).await }) {
             Ok(Stirred::Ended(came)) => self.ended(ctx, witness, came),
+            Ok(Stirred::Stalled) => {
+                self.stalled(ctx);
+                Ok(())
+            }
             Ok(Stirred::Due) | Err(_) => Ok(()),
         }
     }
@@ -154,17 +204,25 @@ impl Auditor {
             return;
         }
         self.next = Instant::now() + self.pause;
-        let (ready, witness) = (self.ready(), witness.clone());
-        self.under_way = Some(ctx.network.spawn(async move { done(ready.map_err(Trouble::Passing)?, &witness).await }));
+        let (ready, witness, at) = (self.ready(), witness.clone(), Arc::new(AtomicU64::new(0)));
+        let reached = at.clone();
+        let task = async move { done(ready.map_err(Trouble::Passing)?, &witness, &reached).await };
+        self.under_way = Some(UnderWay::new(ctx.network.spawn(task), at, STALLED));
     }
     /// Waits until an audit has ended; or until the next is due, where the log has more entries than were audited, or not even the
     /// last could be done. Nothing is lost if it is not waited for to the end.
     pub async fn stirred(&mut self, size: u64) -> Stirred {
         if let Some(under_way) = &mut self.under_way {
-            let came = under_way.await;
-            self.under_way = None;
-            let broken = |_| Trouble::Passing(Failure::refused("the audit has a fault and stopped; please report it"));
-            return Stirred::Ended(came.unwrap_or_else(|e| Err(broken(e))));
+            loop {
+                match under_way.came(STALLED).await {
+                    Some(came) => {
+                        self.under_way = None;
+                        return Stirred::Ended(came);
+                    }
+                    None if self.unable.is_none() => return Stirred::Stalled,
+                    None => {}
+                }
+            }
         }
         if self.unable.is_none() && self.reached.is_some_and(|reached| size <= reached) {
             std::future::pending::<()>().await;
@@ -181,9 +239,7 @@ impl Auditor {
             Ok(done) => done,
             Err(Trouble::Lasting(failure)) => return Err(failure.of("the log cannot be audited")),
             Err(Trouble::Passing(failure)) => {
-                if self.unable.replace(failure.code).is_none() {
-                    self.tell_outage(ctx, &failure);
-                }
+                self.outage(ctx, &failure);
                 return Ok(());
             }
         };
@@ -213,8 +269,13 @@ impl Auditor {
         }
         match ctx.wait(self.stirred(0)) {
             Stirred::Ended(came) => self.ended(ctx, witness, came),
-            Stirred::Due => Ok(()),
+            Stirred::Due | Stirred::Stalled => Ok(()),
         }
+    }
+    /// Tells that the audit under way comes no further.
+    pub fn stalled(&mut self, ctx: &mut Context) {
+        let failure = RemoteError::Unreachable(format!("it shows nothing more for {} s", STALLED.as_secs())).into();
+        self.outage(ctx, &failure);
     }
     /// What was not audited, where the program ends here.
     ///
@@ -223,7 +284,11 @@ impl Auditor {
     pub fn result(&self) -> Result<(), Failure> {
         self.unable.map_or(Ok(()), |code| Err(Failure::said(code)))
     }
-    fn tell_outage(&self, ctx: &mut Context, failure: &Failure) {
+    /// Told once, until one is done again.
+    fn outage(&mut self, ctx: &mut Context, failure: &Failure) {
+        if self.unable.replace(failure.code).is_some() {
+            return;
+        }
         if ctx.json {
             line(ctx, &json!({ "not_audited": failure.sentence() }));
             ctx.out.flush();
@@ -241,7 +306,7 @@ impl Auditor {
 }
 
 /// One audit.
-async fn done(ready: Ready, witness: &Witness) -> Came {
+async fn done(ready: Ready, witness: &Witness, at: &AtomicU64) -> Came {
     let passing = |error: RemoteError| Trouble::Passing(error.into());
     // What does not hold of what the exchange sends is told apart from a certificate that cannot be used.
     let remote = Remote::connect(&ready.connection).await.map_err(passing)?;
@@ -251,7 +316,8 @@ async fn done(ready: Ready, witness: &Witness) -> Came {
     };
     let mut session = Session::begun(ready.pinned, remote, now()).await.map_err(judged)?;
     let own = audit::party_of(&session, &ready.domain).map_err(Trouble::Passing)?;
-    let report = witness.audit(&mut session, ready.receipts, &own, now).await.map_err(judged)?;
+    let heard = |reached, _| at.store(reached, Ordering::Relaxed);
+    let report = witness.audit(&mut session, ready.receipts, &own, heard, now).await.map_err(judged)?;
     Ok(Done { report, own })
 }
 
@@ -268,4 +334,31 @@ fn tell(ctx: &mut Context, report: &Report, own: &PartyId) {
 
 fn line(ctx: &mut Context, value: &Value) {
     ctx.out.raw(format!("{}\n", render::json_line(value)).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_audit_that_comes_no_further_is_told_apart_from_one_that_does() {
+        let patience = Duration::from_millis(200);
+        let at = Arc::new(AtomicU64::new(0));
+        let moves = at.clone();
+        // Three times as long as it may stand still; then it stands still.
+        let task = tokio::spawn(async move {
+            for entry in 1..=12 {
+                tokio::time::sleep(patience / 4).await;
+                moves.store(entry, Ordering::Relaxed);
+            }
+            std::future::pending().await
+        });
+        let mut under_way = UnderWay::new(task, at.clone(), patience);
+        let stalled = timeout(50 * patience, under_way.came(patience)).await;
+        assert!(stalled.is_ok_and(|came| came.is_none()));
+        assert_eq!(at.load(Ordering::Relaxed), 12);
+        // It is waited for all the same.
+        under_way.task.abort();
+        assert!(matches!(under_way.came(patience).await, Some(Err(Trouble::Passing(_)))));
+    }
 }

@@ -6,6 +6,8 @@ use crate::{
     domain::refusal::Refusal,
     log::{
         checkpoint::Head,
+        cosignature::Cosigner,
+        note::SignatureLine,
         tile::{Bundle, Resource},
     },
 };
@@ -31,11 +33,22 @@ impl Exchange {
             Resource::Tile(_) | Resource::Bundle(_) => None,
         })
     }
-    /// The newest head, with the cosignatures that there are of this very head.
+    /// The newest head, with the cosignatures that there are of this very head: those of others would ask for heads to be signed anew,
+    /// for whoever reads.
     async fn public_head(&self) -> Result<Head, Refusal> {
-        let newest = self.newest().await?;
-        let size = newest.head.checkpoint().size();
-        Ok(newest.cosigned.filter(|cosigned| cosigned.checkpoint().size() == size).unwrap_or(newest.head))
+        let head = self.head().await?;
+        let (standing, size) = (self.charter_in_force().await?, head.checkpoint().size());
+        let mut counted = Vec::new();
+        for kept in self.store.cosignatures().await?.into_iter().filter(|kept| kept.size == size) {
+            let cosigner = standing.party(&kept.party).ok().and_then(Cosigner::of_party);
+            let lines = SignatureLine::parse_all(kept.line.as_bytes())?;
+            let (Some(cosigner), Some(line)) = (cosigner, lines.into_iter().next()) else { continue };
+            // Of a key that has been replaced since, the line does not verify.
+            if cosigner.verify(head.note().text(), &line).is_ok() {
+                counted.push(line);
+            }
+        }
+        Ok(head.with(counted)?)
     }
     /// Whether a signed head has it: the last one, or one of what the store holds by now.
     async fn covers(&self, is_in: impl Fn(u64) -> bool) -> Result<bool, Refusal> {

@@ -6,6 +6,8 @@
 //! | `/livez` | 200 as long as the process can answer at all |
 //! | `/readyz` | 200 when the exchange takes requests, 503 with the reason when it does not |
 //! | `/metrics` | the counters, in the OpenMetrics text format |
+//!
+//! Beside them, each for itself: the public log ([`tiles`]), a witness that is asked ([`witness`]), and asking one ([`post`]).
 
 mod bounded;
 pub mod post;

@@ -127,7 +127,7 @@ impl Place {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEAD_LIMIT);
+        
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let request = Request::builder()
             .method(Method::POST)

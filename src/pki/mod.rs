@@ -24,6 +24,6 @@ pub const ALPN: &[u8] = b"h2";
 
 /// The one cryptographic provider, named at every builder so that no process-wide default decides.
 /// Its first key exchange is X25519MLKEM768, so that traffic recorded today stays closed to a quantum computer.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -20,6 +20,7 @@ use communique::{
         remark::Audience,
     },
     exchange::access::RIGHTS,
+    log::checkpoint::{Log, Unverified},
     package::verify::verify,
     wire::status::code,
 };
@@ -32,11 +33,13 @@ use crate::{
 };
 
 const PAGE: &str = include_str!("../../docs/API.md");
-/// Methods that no command can show, since they need what a test has not: a succession, a new CA set, an end of full powers.
-const NOT_SHOWN: [&str; 4] = [
+/// Methods that no command can show, since they need what the page has not: a succession, a new CA set, an end of full powers, a
+/// certificate of a witness.
+const NOT_SHOWN: [&str; 5] = [
     "CharterService/ProposeCharter",
     "CharterService/SubmitAdoption",
     "CharterService/SubmitTrust",
+    "LogService/SubmitCosignature",
     "PowersService/SubmitRevocation",
 ];
 
@@ -166,6 +169,17 @@ impl Told {
                 verify(Cursor::new(package), Some(self.world.pinned.founding())).exit_code() == 0
             }
             "act-again" | "remark-again" => first()["receipt"]["index"].is_string(),
+            "checkpoint" => {
+                let checkpoint = first()["checkpoint"].as_str().unwrap().to_owned();
+                let log = Log::of_charter(&self.world.pinned.charter().log).unwrap();
+                Unverified::parse(checkpoint.as_bytes()).unwrap().verify(&log).is_ok()
+            }
+            "inclusion" => first()["proof"].as_str().unwrap().starts_with("c2sp.org/tlog-proof@v1\nindex 1\n"),
+            "consistency" => rows("hashes") > 0,
+            "digests" => {
+                let digests = bytes(&first()["digests"]);
+                digests.len() % 32 == 0 && digests.len() > 32 * 12
+            }
             "refused" => out.is_empty(),
             other => panic!("what does `{other}` promise?"),
         }

@@ -6,6 +6,7 @@ mod callers;
 mod content;
 mod forms;
 mod founding;
+mod log;
 mod negotiating;
 mod remarks;
 mod scene;
@@ -54,6 +55,8 @@ async fn every_bad_input_has_its_refusal_and_leaves_nothing() {
         negotiating::charters(s),
         remarks::remarks(s),
         remarks::watching(s),
+        log::proofs(s),
+        log::cosignatures(s),
     ];
     let mut failed = Vec::new();
     let before = world.stored();

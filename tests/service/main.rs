@@ -16,4 +16,5 @@ mod negotiation;
 mod rights;
 mod road;
 mod watch;
+mod witness;
 mod world;

@@ -19,8 +19,8 @@ use communique::{
         v1::{
             self, charter_service_client::CharterServiceClient, communique_service_client::CommuniqueServiceClient,
             content_service_client::ContentServiceClient, event::View, event_service_client::EventServiceClient,
-            powers_service_client::PowersServiceClient, publication_service_client::PublicationServiceClient,
-            upload_content_request::Part, watch_response::Item,
+            log_service_client::LogServiceClient, powers_service_client::PowersServiceClient,
+            publication_service_client::PublicationServiceClient, upload_content_request::Part, watch_response::Item,
         },
     },
 };
@@ -34,7 +34,8 @@ use tonic_reflection::pb::v1::{
 
 use crate::course::{adoption, revocation, successor};
 use crate::watch::remark;
-use crate::world::{NAMED, World, authority, claims, dial, domain_of, fresh, issue, key, outcome, sign, until};
+use crate::witness::{cosign, newest};
+use crate::world::{NAMED, World, authority, claims, dial, domain_of, fresh, issue, key, now, outcome, sign, until};
 
 /// Method; the roles that may call it; what a party that it does not concern is answered.
 const TABLE: &[(&str, &str, &str)] = &[
@@ -66,6 +67,12 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("PublicationService/DownloadPackage", "system official archivist", "OK"),
     ("EventService/Watch", "system official", "OK, but for it"),
     ("EventService/ListEvents", "system official", "NOT_FOUND"),
+    ("LogService/GetCheckpoint", "system official authority witness archivist", "OK"),
+    ("LogService/GetInclusionProof", "system official authority witness archivist", "OK"),
+    ("LogService/GetConsistencyProof", "system official authority witness archivist", "OK"),
+    ("LogService/ListDigests", "system official authority witness archivist", "OK"),
+    // West has no witness.
+    ("LogService/SubmitCosignature", "witness", "NOT_FOUND"),
 ];
 
 /// Every method of the contract, from the contract.
@@ -105,6 +112,8 @@ struct Scene {
     adoption: String,
     remark: Vec<u8>,
     text: &'static [u8],
+    /// North's, of the head of this size.
+    cosignature: (u64, String),
 }
 
 impl Scene {
@@ -143,6 +152,10 @@ impl Scene {
             adoption,
             remark,
             text: text.as_bytes(),
+            cosignature: {
+                let head = newest(world, "north").await;
+                (head.checkpoint().size(), cosign(&head, "north", now()))
+            },
         }
     }
 
@@ -156,6 +169,7 @@ impl Scene {
         let mut communiques = CommuniqueServiceClient::new(channel.clone());
         let mut content = ContentServiceClient::new(channel.clone());
         let mut events = EventServiceClient::new(channel.clone());
+        let mut log = LogServiceClient::new(channel.clone());
         let mut publications = PublicationServiceClient::new(channel);
         let ok = "OK".to_owned();
         match method {
@@ -273,6 +287,19 @@ impl Scene {
                 let request = v1::DownloadPackageRequest { communique: name, offset: 0 };
                 let mut stream = publications.download_package(request).await?.into_inner();
                 stream.message().await.map(|_| ok)
+            }
+            "LogService/GetCheckpoint" => log.get_checkpoint(v1::GetCheckpointRequest {}).await.map(|_| ok),
+            "LogService/GetInclusionProof" => {
+                log.get_inclusion_proof(v1::GetInclusionProofRequest { index: 1 }).await.map(|_| ok)
+            }
+            "LogService/GetConsistencyProof" => {
+                let request = v1::GetConsistencyProofRequest { old_size: 1, new_size: 0 };
+                log.get_consistency_proof(request).await.map(|_| ok)
+            }
+            "LogService/ListDigests" => log.list_digests(v1::ListDigestsRequest { start: 1 }).await.map(|_| ok),
+            "LogService/SubmitCosignature" => {
+                let (size, cosignature) = self.cosignature.clone();
+                log.submit_cosignature(v1::SubmitCosignatureRequest { size, cosignature }).await.map(|_| ok)
             }
             other => panic!("{other} has no case here"),
         }

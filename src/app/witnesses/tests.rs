@@ -24,6 +24,7 @@ use crate::{
     exchange::tests::leaves::LongLog,
     http::witness::{self, Declined, Judge},
     log::{checkpoint::Unverified, cosignature::cosign, note::KeyName, tile::Resource},
+    pki::issue::CertificateAuthority,
 };
 
 /// Our own witness, behind its HTTP.
@@ -258,4 +259,52 @@ fn a_size_has_one_spelling() {
     {
         assert_eq!(size(bad), None);
     }
+}
+
+#[tokio::test]
+async fn over_tls_a_witness_is_known_by_the_authorities_that_are_configured() {
+    let long = LongLog::of(7).await;
+    let (_ours, behind) = ours(&long).await;
+    let now = ThisMachine.now();
+    let authority = |name: &str| CertificateAuthority::new(name, now.plus(-3600), now.plus(86_400)).unwrap();
+    let (right, wrong) = (authority("Sample CA"), authority("Another CA"));
+    let issued = right.issue_server(&["localhost"], now.plus(-3600), now.plus(3600)).unwrap();
+    let chain = pki::pem::chain(issued.cert_pem.as_bytes()).unwrap();
+    let key = pki::pem::private_key(issued.key_pem.as_bytes()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(pki::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut inner = tokio::net::TcpStream::connect(behind).await.unwrap();
+            // Whoever has its answer hangs up.
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut inner).await;
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let ask = async |name: &str, authority: &CertificateAuthority| {
+        let ca = dir.path().join("ca.pem");
+        fs::write(&ca, &authority.to_pem().cert_pem).unwrap();
+        let url = format!("https://{name}:{port}/");
+        let mut asked = Asked::new(&config::Witness { party: long.party().id, url, ca: Some(ca) }).unwrap();
+        asked.bounds.time = Duration::from_secs(5);
+        asked.ask(&long.exchange).await
+    };
+    assert!(ask("localhost", &wrong).await.is_err(), "of an authority that is not configured");
+    assert!(ask("127.0.0.1", &right).await.is_err(), "of another name");
+    assert_eq!(long.cosignatures().await, []);
+    assert_eq!(ask("localhost", &right).await.unwrap(), 7);
+    assert_eq!(long.cosignatures().await.len(), 1);
+    fs::write(dir.path().join("none.pem"), "no certificate\n").unwrap();
+    let url = format!("https://localhost:{port}/");
+    let none = config::Witness { party: long.party().id, url, ca: Some(dir.path().join("none.pem")) };
+    assert!(Asked::new(&none).is_err());
 }

@@ -220,9 +220,10 @@ pub(super) fn repeats<'a>(s: &'a Scene<'_>) -> Vec<Row<'a>> {
     ]
 }
 
+/// Of the same entry: the proof is another, under the head of now.
 pub(super) fn same(first: &Receipt, again: &Result<Receipt, RemoteError>) -> String {
     match again {
-        Ok(again) if again == first => "the first receipt".into(),
+        Ok(again) if (again.index, &again.entry) == (first.index, &first.entry) => "the first receipt".into(),
         other => format!("{other:?}"),
     }
 }

@@ -10,7 +10,7 @@ use super::{
     CHUNK_LIMIT, Exchange,
     content::Staged,
     load,
-    ports::{Package, ReadFailed, Seal, Stored},
+    ports::{Package, ReadFailed, Seal, Shown, Stored},
 };
 use crate::{
     domain::{
@@ -38,18 +38,19 @@ type Lying = (Digest, u64, BTreeSet<u64>);
 
 impl Exchange {
     /// The package; made when it is first asked for, and again when more witnesses have cosigned than its evidence shows, until there
-    /// are as many as the charter wants.
+    /// are as many as the charter wants, and when a time stamp has come. It never shows less than the one before.
     pub(super) async fn built(&self, id: CommuniqueId, life: &Life) -> Result<Package, Refusal> {
         let published = life.published().ok_or_else(|| Refusal::not_found("publication", id))?;
         let standing = load::in_force(&*self.folds.charters(&*self.store).await?, published.time)?;
-        let enough = async |package: Package| {
+        let enough = async |Shown { witnesses, stamped, .. }: &Shown| {
+            if !stamped && self.content.unstamped(vec![id]).await?.is_empty() {
+                return Ok::<_, Refusal>(false);
+            }
             let wanted = standing.charter().witnesses;
-            Ok::<_, Refusal>(
-                package.witnesses >= wanted || !self.may_show_more(package.witnesses, published.index).await?,
-            )
+            Ok(*witnesses >= wanted || !self.may_show_more(*witnesses, published.index).await?)
         };
         if let Some(package) = self.content.package(id).await?
-            && enough(package).await?
+            && enough(&package.shown).await?
         {
             return Ok(package);
         }
@@ -57,18 +58,26 @@ impl Exchange {
         // One at a time: a package costs a pass over all its files, and whoever waited for the same one finds it built.
         let _building = self.building.lock().await;
         let kept = self.content.package(id).await?;
+        if let Some(package) = &kept
+            && enough(&package.shown).await?
+        {
+            return Ok(package.clone());
+        }
+        let stamp = self.content.stamp(id).await?;
+        let before = kept.as_ref().map(|package| &package.shown);
+        let (evidence, shown) = self.evidence(&standing, &contents.proven(published.index), before, stamp).await?;
+        let gains = |before: &Shown| {
+            let more = shown.witnesses > before.witnesses || shown.stamped && !before.stamped;
+            more && shown.witnesses >= before.witnesses
+        };
         if let Some(package) = kept
-            && enough(package).await?
+            && !gains(&package.shown)
         {
             return Ok(package);
         }
-        let (evidence, witnesses) = self.evidence(&standing, &contents.proven(published.index)).await?;
-        if let Some(package) = kept.filter(|package| package.witnesses >= witnesses) {
-            return Ok(package);
-        }
-        let (digest, size) =
-            self.written(id, &contents, published, Some(evidence), Seal::Package(id, witnesses)).await?;
-        Ok(Package { digest, size, witnesses })
+        let seal = Seal::Package(id, shown.clone());
+        let (digest, size) = self.written(id, &contents, published, Some(evidence), seal).await?;
+        Ok(Package { digest, size, shown })
     }
 
     /// What a manifest corrects, as it lies in the package of the correction. Boxed, since that may correct another.

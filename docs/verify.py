@@ -90,7 +90,7 @@ MAX_RECORDS = 128 * MIB  # all of a package but texts, annexes, an original, pro
 MAX_PROOF = 32 * KIB
 MAX_TIME_STAMP = 64 * KIB
 MAX_HASHES = 63  # of a proof
-MAX_SIZE = 2**63 - 1  # of a tree, and of an index in a proof
+MAX_SIZE = 2**53 - 1  # of a tree, and of an index in a proof
 MAX_WITNESS_NAME = 255
 MAX_WITNESS_TIME = 253370764799  # the last second of 9998
 MAX_LANGUAGES = 32
@@ -2101,7 +2101,7 @@ class Replay:
 # ---------------------------------------------------------------------------------------------------------------------
 
 _PROOF_FORMAT = b"c2sp.org/tlog-proof@v1"
-_SIZE = re.compile(rb"(?:0|[1-9][0-9]{0,18})\Z")
+_SIZE = re.compile(rb"(?:0|[1-9][0-9]{0,15})\Z")
 _DASH = utf8("\u2014")
 _LOG_SIGNATURE, _COSIGNATURE = 1, 4  # kinds of keys, in their ids
 

@@ -166,6 +166,12 @@ impl Receipts {
         Box::new(Contradiction { evidence, file })
     }
 
+    /// Whether a later charter than these was seen before: perhaps by another run, since they were read.
+    pub(super) fn knows_later(&self, case: &Case<'_>) -> io::Result<bool> {
+        let Some(folder) = &self.folder else { return Ok(false) };
+        let kept = highest(&folder.join(CHARTER))?;
+        Ok(kept.is_some_and(|kept| kept.version > case.pinned.charter().version))
+    }
     /// Demands that these charters are not older than those seen before, and notes the newest.
     pub(super) fn charters(&self, case: &Case<'_>) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
@@ -173,10 +179,7 @@ impl Receipts {
         let newest = case.pinned.charter();
         let newest = Highest { version: newest.version, fingerprint: newest.digest() };
         self.locked(|| {
-            let kept: Option<Highest> = match read(&file, CHARTER_LIMIT)? {
-                Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(|e| broken(&file, &e))?),
-                None => None,
-            };
+            let kept = highest(&file)?;
             let goes_on = |kept: &Highest| {
                 let mut chain = case.pinned.chain().map(|s| (s.charter().version, s.digest()));
                 chain.any(|known| known == (kept.version, kept.fingerprint))
@@ -446,6 +449,12 @@ const ENTRIES: &str = "entries";
 const RECEIPT: &str = "receipt";
 /// Largest file that names a charter, in bytes.
 const CHARTER_LIMIT: usize = 1 << 10;
+
+/// The highest charter that was seen, if one was.
+fn highest(file: &Path) -> io::Result<Option<Highest>> {
+    let bytes = read(file, CHARTER_LIMIT)?;
+    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|e| broken(file, &e))).transpose()
+}
 
 /// That something is in the log and only could not be kept.
 fn not_kept(error: RemoteError) -> RemoteError {

@@ -131,7 +131,7 @@ impl Session {
         let before = self.receipts.head()?;
         let note = self.remote.checkpoint().await?;
         // A charter may have come into force since the charters were read.
-        if receipts::is_foreign(&self.case(), note.as_bytes()) {
+        if receipts::is_foreign(&self.case(), note.as_bytes()) || self.receipts.knows_later(&self.case())? {
             self.follow().await?;
         }
         let case = self.case();

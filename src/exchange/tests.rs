@@ -69,6 +69,8 @@ pub(super) struct Memory {
     pub held_back: AtomicBool,
     go: Notify,
     cosigned: Mutex<Vec<Cosignature>>,
+    /// How often the tree was read.
+    pub tree_reads: AtomicUsize,
     /// What another appends just before the next append.
     quicker: Mutex<Option<NewEntry>>,
 }
@@ -117,9 +119,11 @@ impl Store for Memory {
         Ok(Appended { index: first, growth: Arc::new(growth) })
     }
     async fn tree(&self) -> Result<Edge, ReadFailed> {
+        self.tree_reads.fetch_add(1, Ordering::Relaxed);
         Ok(tree_of(&self.log.lock().unwrap()))
     }
     async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, ReadFailed> {
+        self.tree_reads.fetch_add(1, Ordering::Relaxed);
         let log = self.log.lock().unwrap();
         let of = |node: Node| tree_of(&log[node.leaves().start as usize..node.leaves().end as usize]).root();
         Ok(nodes.into_iter().map(of).collect())

@@ -42,7 +42,7 @@ impl KeyName {
         if s.len() > NAME_LIMIT {
             return Err(Fault::TooLarge { what: "the name of a key, in bytes,", limit: NAME_LIMIT as u64 });
         }
-        if s.is_empty() || s.chars().any(|c| c.is_whitespace() || c < ' ' || c == '+') {
+        if s.is_empty() || s.chars().any(|c: char| c.is_whitespace() || c.is_control() || c == '+') {
             return Err(Fault::malformed(
                 "the name of a key",
                 "it is empty, or has a space, a plus or a control character",

@@ -7,6 +7,7 @@ use super::check::{Check, Failure};
 use crate::{
     domain::{
         id::{Digest, PartyId},
+        json::INTEGER_LIMIT,
         succession::Standing,
         time::Time,
     },
@@ -42,9 +43,13 @@ impl Evidence {
     /// [`Contents::proven`](super::write::Contents::proven) names. `stamp` is a TimeStampResp (RFC 3161) over the `published` entry.
     ///
     /// # Errors
-    /// [`Fault::NotInTree`] for an index beyond the head; [`Fault::TooLarge`] for what a package cannot hold; [`Fault::Malformed`] for
-    /// a time stamp of no bytes. Nothing is verified: that takes the entries, and the writer of packages needs no keys.
+    /// [`Fault::NotInTree`] for an index beyond the head; [`Fault::TooLarge`] for what a package cannot hold, such as a head of more than
+    /// [`INTEGER_LIMIT`] entries; [`Fault::Malformed`] for a time stamp of no bytes. Nothing is verified: that takes the entries, and
+    /// the writer of packages needs no keys.
     pub fn new(head: Head, hashes: BTreeMap<u64, Vec<Hash>>, stamp: Option<Vec<u8>>) -> Result<Self, Fault> {
+        if head.checkpoint().size() > INTEGER_LIMIT {
+            return Err(Fault::TooLarge { what: "a tree, in leaves,", limit: INTEGER_LIMIT });
+        }
         let evidence = Self { head, hashes, stamp };
         for index in evidence.hashes.keys() {
             if evidence.proof(*index)?.len() > PROOF_LIMIT {
@@ -144,6 +149,10 @@ impl Shown {
         if !head.checkpoint().extensions().is_empty() {
             return Err(refused("the checkpoint has extension lines".into()));
         }
+        // A log may count further; findings, which tell the size, cannot.
+        if head.checkpoint().size() > INTEGER_LIMIT {
+            return Err(refused(format!("the tree has more than {INTEGER_LIMIT} leaves")));
+        }
         let mut cosigners = Cosigner::of_parties(newest);
         let mut witnesses = vec![];
         while !rest.is_empty() {
@@ -205,7 +214,7 @@ mod tests {
             checkpoint::{Checkpoint, ORIGIN_LIMIT, Origin},
             cosignature::cosign,
             note::{KeyName, NAME_LIMIT},
-            tree::{INCLUSION_LIMIT, SIZE_LIMIT},
+            tree::INCLUSION_LIMIT,
         },
     };
 
@@ -216,16 +225,16 @@ mod tests {
 
     #[test]
     fn every_lawful_proof_fits() {
-        let head = head(&"o".repeat(ORIGIN_LIMIT), SIZE_LIMIT);
+        let head = head(&"o".repeat(ORIGIN_LIMIT), INTEGER_LIMIT);
         let line = |n: usize| {
             let (name, witness) = (format!("{}{n:02}", "w".repeat(NAME_LIMIT - 2)), key(&format!("witness {n}")));
             cosign(&head, &KeyName::parse(&name).unwrap(), 253_370_764_799, &witness).unwrap()
         };
         let head = head.clone().with((0..PARTIES_LIMIT).map(line)).unwrap();
-        let index = SIZE_LIMIT - 1;
+        let index = INTEGER_LIMIT - 1;
         let longest = BTreeMap::from([(index, vec![Hash::of_leaf(b""); INCLUSION_LIMIT])]);
         let proof = Evidence::new(head, longest, None).unwrap().proof(index).unwrap();
-        assert_eq!((proof.len(), proof.len() <= PROOF_LIMIT), (26_920, true));
+        assert_eq!((proof.len(), proof.len() <= PROOF_LIMIT), (26_914, true));
     }
 
     #[test]
@@ -233,6 +242,8 @@ mod tests {
         let one = || BTreeMap::from([(3, vec![])]);
         assert!(Evidence::new(head("sample/log", 4), one(), Some(vec![0; STAMP_LIMIT])).is_ok());
         assert!(Evidence::new(head("sample/log", 3), one(), None).is_err(), "beyond the head");
+        assert!(Evidence::new(head("sample/log", INTEGER_LIMIT), one(), None).is_ok());
+        assert!(Evidence::new(head("sample/log", INTEGER_LIMIT + 1), one(), None).is_err());
         assert!(Evidence::new(head("sample/log", 4), one(), Some(vec![])).is_err());
         assert!(Evidence::new(head("sample/log", 4), one(), Some(vec![0; STAMP_LIMIT + 1])).is_err());
         let strangers = (0..100).map(|n| {

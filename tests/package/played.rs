@@ -145,7 +145,8 @@ pub struct Plan {
     pub stamp: Option<Vec<u8>>,
     /// The text of the head, before it is signed.
     pub head: Hook<String>,
-    /// The size of the tree that it is of, if not of all that is logged.
+    /// The size of the tree that it is of, if not of all that is logged. It may be as large as one likes: of what is beyond, whole
+    /// subtrees are made up at once.
     pub size: Option<u64>,
     /// The key that signs it, if not the right one.
     pub log_key: Option<Seed>,
@@ -1066,9 +1067,10 @@ impl<'a> Play<'a> {
         let leaves: BTreeMap<u64, Digest> =
             self.logged.iter().map(|(_, logged)| (logged.index, Digest::of(&logged.bytes))).collect();
         let size = leaves.keys().next_back().map_or(0, |last| last + 1).max(self.index) + self.plan.later;
+        let whole = size;
+        let size = self.plan.size.unwrap_or(whole);
         let (mut edge, mut nodes) = (Edge::default(), BTreeMap::<Node, Hash>::new());
-        let size = self.plan.size.unwrap_or(size);
-        for index in 0..size {
+        for index in 0..size.min(whole) {
             let other = || Digest::of(format!("sample entry {index} of others").as_bytes());
             let leaf = Hash::of_entry(leaves.get(&index).copied().unwrap_or_else(other));
             let keep = |node, hash| {
@@ -1076,10 +1078,11 @@ impl<'a> Play<'a> {
             };
             edge.append(leaf, keep).unwrap();
         }
-        let note = self.note(size, edge.root());
+        let peaks = Edge::nodes(size).unwrap().into_iter().map(|node| made_up(node, whole, &nodes)).collect();
+        let note = self.note(size, Edge::new(size, peaks).unwrap().root());
         let hashes = |index| {
             let plan = Hashes::inclusion(index, size).ok();
-            plan.map_or_else(Vec::new, |plan| plan.build(|node| Ok::<_, ()>(nodes[&node])).unwrap())
+            plan.map_or_else(Vec::new, |plan| plan.build(|node| Ok::<_, ()>(made_up(node, whole, &nodes))).unwrap())
         };
         let proof = |index: u64| {
             let hashes: String = hashes(index).iter().map(|hash| format!("{hash}\n")).collect();
@@ -1104,6 +1107,18 @@ impl<'a> Play<'a> {
     }
 }
 
+/// The hash of a node of a tree whose first leaves are these; a subtree with none of them is made up.
+fn made_up(node: Node, leaves: u64, nodes: &BTreeMap<Node, Hash>) -> Hash {
+    if let Some(hash) = nodes.get(&node) {
+        return *hash;
+    }
+    if node.leaves().start >= leaves {
+        return Hash::of_leaf(format!("sample subtree of {:?}", node.leaves()).as_bytes());
+    }
+    let child = |side| made_up(Node::new(node.level() - 1, 2 * node.index() + side).unwrap(), leaves, nodes);
+    Hash::of_children(&child(0), &child(1))
+}
+
 /// A signature line (C2SP signed-note), whatever it is of.
 pub fn signature_line(name: &str, kind: u8, seed: Seed, before: &[u8], message: &[u8]) -> String {
     let key = key(seed);
@@ -1114,9 +1129,12 @@ pub fn signature_line(name: &str, kind: u8, seed: Seed, before: &[u8], message: 
 
 /// A cosignature by the witness of this party at this time (C2SP tlog-cosignature).
 pub fn cosignature_line(text: &str, p: usize, time: u64) -> String {
+    cosignature_line_in_name(&format!("mfa-{p}.sample.example/witness"), text, p, time)
+}
+/// The same by a witness of another name.
+pub fn cosignature_line_in_name(name: &str, text: &str, p: usize, time: u64) -> String {
     let message = format!("cosignature/v1\ntime {time}\n{text}");
-    let name = format!("mfa-{p}.sample.example/witness");
-    signature_line(&name, 4, witness(p), &time.to_be_bytes(), message.as_bytes())
+    signature_line(name, 4, witness(p), &time.to_be_bytes(), message.as_bytes())
 }
 
 /// A statement, well formed and signed, that nothing names.

@@ -153,9 +153,6 @@ const TABLE: &[Row] = &[
     (Check::Manifest, "the manifest is not in canonical form", |p| {
         p.before = Box::new(|f| append(f, bag::MANIFEST_PATH, b"\n"));
     }),
-    (Check::Manifest, "a manifest over its limit", |p| {
-        p.before = Box::new(|f| append(f, bag::MANIFEST_PATH, &[b' '; 512 << 10]));
-    }),
     (Check::FileExtra, "a stray payload file", |p| {
         p.before = Box::new(|f| drop(f.insert("data/x.txt".into(), vec![1])))
     }),

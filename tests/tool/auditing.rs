@@ -57,7 +57,7 @@ fn an_audit_sees_that_all_is_in_its_place_and_goes_on_where_it_stopped() {
 
     let north = reader(&desk, "north", "audit").ends(0).prints("No lie was found");
     let norths = north.prints("Receipts of what was sent with this profile, all in their place: 5.");
-    norths.prints("0 signatures of others in escrow, 0 entries that are not for north").prints("full powers");
+    norths.prints("signatures of others in escrow: 0; entries that are not for north: 0").prints("full powers");
     let south = reader(&desk, "south", "audit --json").ends(0).json();
     let size = south["size"].as_u64().unwrap();
     assert_eq!(head(&desk, "south-official"), size);

@@ -33,7 +33,7 @@ const VERDICTS: [&str; 5] = [
     "CANNOT BE JUDGED by this version: “",
 ];
 /// How every other line of `verify` begins.
-const LABELS: [&str; 44] = [
+const LABELS: [&str; 47] = [
     "must hold    ",
     "but          ",
     "why          ",
@@ -69,11 +69,14 @@ const LABELS: [&str; 44] = [
     "The authentic texts are equally authoritative.",
     "completed    ",
     "published    ",
+    "log          exchange.sample.example/log, every entry proven under its head of ",
     "witnesses    ",
+    "time stamp   there is one; it was not judged: ",
     "Not proven:",
     "  who the parties are, and that they had any part in this",
     "  later charters, revocations and rectifications ",
-    "  that nothing else was logged until then, ",
+    "  that these entries are in the log is proven; ",
+    "  without witnesses of parties that one trusts, ",
     "  escrow and embargo are promises of the depositary",
     "What 0",
     "Text ",

@@ -125,6 +125,20 @@ pub fn reader(desk: &Desk, party: &str, line: &str) -> Ran {
     desk.run(&format!("{line} --profile {party}-official.toml"))
 }
 
+/// An audit by each of these parties, from where its last one stopped: an honest exchange is never called a liar.
+pub fn audited(desk: &Desk, parties: &[&str]) {
+    for party in parties {
+        reader(desk, party, "audit").ends(0).prints("No lie was found");
+    }
+}
+/// The same, and from the first entry on.
+pub fn audited_anew(desk: &Desk, parties: &[&str]) {
+    audited(desk, parties);
+    for party in parties {
+        reader(desk, party, "audit --anew").ends(0).prints("No lie was found");
+    }
+}
+
 pub fn draft(desk: &Desk, file: &str, fr: &str) {
     desk.write("fr.txt", fr);
     desk.write("ar.txt", "نص تجريبي.\n");
@@ -215,6 +229,7 @@ fn from_the_first_draft_to_a_verified_package() {
     fs::remove_file(desk.path("again.zip.part")).unwrap();
     let left: Vec<_> = fs::read_dir(desk.0.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
+    audited_anew(&desk, &PARTIES);
     served.stop();
     reader(&desk, "north", "list").ends(69).tells("cannot be reached");
 

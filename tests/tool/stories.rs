@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     desk::{Desk, Ran, WORDS},
-    job::{draft, exchange, grant, official, reader},
+    job::{audited, audited_anew, draft, exchange, grant, official, reader},
 };
 
 /// As a party's official, who has read everything, with arguments that hold spaces.
@@ -109,6 +109,7 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     reader(&desk, "north", &format!("publish {id}")).ends(0);
     reader(&desk, "north", &format!("fetch {id} --out package.zip")).ends(0);
     verified(&desk, "package.zip").prints("Le sud l’entend ainsi.");
+    audited_anew(&desk, &["north", "south"]);
 }
 
 #[test]
@@ -161,6 +162,7 @@ fn a_declination_after_a_signature_a_withdrawal_and_an_erasure() {
     let taken = official(&desk, "north", &format!("withdraw {id}")).ends(0);
     taken.prints("TAKES THIS DRAFT BACK: that ends it at once").prints("withdrawn");
     official(&desk, "north", &format!("revise {id} draft.toml")).ends(1).tells("new communiqué");
+    audited_anew(&desk, &["north", "south"]);
 }
 
 #[test]
@@ -214,6 +216,7 @@ fn a_rectification_names_what_it_corrects_and_is_signed_by_the_same() {
     official(&desk, "north", &format!("new draft.toml --rectifies {id}"))
         .ends(0)
         .prints("Nothing that is read changed.");
+    audited_anew(&desk, &["north", "south"]);
 }
 
 fn verified(desk: &Desk, package: &str) -> Ran {
@@ -228,6 +231,7 @@ fn a_signatory_is_replaced_in_the_middle_without_a_new_revision() {
     let id = proposed(&desk, "draft.toml", "");
     opened(&desk, &id);
     official(&desk, "north", &format!("sign {id}")).ends(0);
+    audited(&desk, &["north", "south"]);
 
     // Revoked offline; of the file, it is shown whose powers end.
     let revoke = ["--charter", "charter.json", "--key", "north.pem", "--passphrase-fd", "0"];
@@ -256,6 +260,7 @@ fn a_signatory_is_replaced_in_the_middle_without_a_new_revision() {
 
     // What was signed no longer counts, and nobody signs under what was revoked.
     official(&desk, "south", &format!("sign {id}")).ends(0);
+    audited(&desk, &["north", "south"]);
     assert_eq!(shown(&desk, "south", &id)["state"], "open");
     official(&desk, "north", &format!("sign {id}")).ends(1).tells("not in force (revoked");
     desk.key("north-b.sample.pem");
@@ -265,9 +270,11 @@ fn a_signatory_is_replaced_in_the_middle_without_a_new_revision() {
         desk.read("north-official.toml").replace("north-holder.pem", "north-b.sample.pem"),
     );
     official(&desk, "north", &format!("sign {id}")).ends(0).prints("B. Essai").prints("complete");
+    audited(&desk, &["north", "south"]);
     reader(&desk, "south", &format!("publish {id}")).ends(0);
     reader(&desk, "south", &format!("fetch {id} --out package.zip")).ends(0);
     let proven = verified(&desk, "package.zip").prints("signed by “B. Essai”");
     let north = proven.out.split("\nparty ").find(|party| party.trim_start().starts_with("north is")).unwrap();
     assert!(!north.contains("  signed by “A. Essai”"), "{}", proven.out);
+    audited_anew(&desk, &["north", "south"]);
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     desk::Desk,
-    job::{draft, exchange, grant, ministry, official, profiles, reader},
+    job::{audited, audited_anew, draft, exchange, grant, ministry, official, profiles, reader},
 };
 
 /// A day that is so many seconds from now.
@@ -39,6 +39,7 @@ fn a_party_joins_a_key_changes_one_leaves_and_what_was_open_comes_back() {
     draft(&desk, "draft.toml", "Texte d’essai.\n");
     let id = joint(&desk);
     official(&desk, "south", &format!("sign {id}")).ends(0);
+    audited(&desk, &["north", "south"]);
 
     // Charter 2: east joins.
     desk.key("east.pem");
@@ -174,4 +175,5 @@ fn a_party_joins_a_key_changes_one_leaves_and_what_was_open_comes_back() {
     let listed: Value = reader(&desk, "east", "charter list --json").ends(0).json();
     let states: Vec<_> = listed["charters"].as_array().unwrap().iter().map(|c| c["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["succeeded", "succeeded", "in_force"]);
+    audited_anew(&desk, &["north", "east"]);
 }

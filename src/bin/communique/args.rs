@@ -23,7 +23,8 @@ pub use self::{
 
 /// Drafts, signs, publishes and verifies joint communiqués.
 ///
-/// Exit codes: 0 done, 1 refused, 64 wrong arguments, 69 exchange not reachable, 75 outcome unknown, 130 interrupted;
+/// Exit codes: 0 done, 1 refused, 64 wrong arguments, 69 exchange not reachable, 75 outcome unknown, 76 the exchange contradicts
+/// itself, 130 interrupted;
 /// of `verify`: 0 proven, 1 something fails, 2 cannot read or cannot judge, 3 consistent but unpinned.
 #[derive(Parser)]
 #[command(name = "communique", version, max_term_width = 100, propagate_version = true)]

@@ -1,6 +1,9 @@
 //! The books of an audit: how far each stream was seen, and what it came to. Each entry is judged when it comes, by the decisions of
 //! the domain, as the exchange made them. Pure: what is missing is asked for by name.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -86,7 +89,7 @@ pub enum Own {
     /// A trust statement.
     Trust(Trust),
     /// Full powers, with their digest.
-    Powers(Digest, Powers),
+    Powers(Digest, Box<Powers>),
     /// The end of full powers.
     Revocation(Revocation),
 }
@@ -99,8 +102,6 @@ struct Told {
     sealed: bool,
     /// What the last act made due.
     due: VecDeque<Step>,
-    /// How many statements of it were shown.
-    statements: u64,
 }
 
 /// The books.
@@ -110,11 +111,15 @@ pub struct Books {
     founding: Digest,
     time: Option<Time>,
     before: Option<u64>,
+    /// What must stand in the place after the entry taken last, since it is logged in one step with it.
+    promised: Option<(u64, Records)>,
     streams: BTreeMap<StreamId, Reached>,
     charters: Charters,
     parties: BTreeMap<PartyId, PartyRecord>,
     lives: BTreeMap<CommuniqueId, Told>,
     unsealed: Option<CommuniqueId>,
+    /// How many entries of a communiqué were in escrow when they were shown last.
+    sealed: BTreeMap<CommuniqueId, u64>,
     /// Entries of charters and parties that were shown since the audit began.
     pub registered: Vec<Registered>,
     /// What was counted since the audit began.
@@ -133,6 +138,8 @@ pub struct Stand {
     pub before: Option<u64>,
     /// How far each stream was seen.
     pub streams: BTreeMap<StreamId, Reached>,
+    /// How many entries of a communiqué were in escrow when they were shown last.
+    pub sealed: BTreeMap<CommuniqueId, u64>,
 }
 
 impl Books {
@@ -144,11 +151,13 @@ impl Books {
             founding,
             time: None,
             before: None,
+            promised: None,
             streams: BTreeMap::new(),
             charters: Charters::default(),
             parties: BTreeMap::new(),
             lives: BTreeMap::new(),
             unsealed: None,
+            sealed: BTreeMap::new(),
             registered: Vec::new(),
             tally: Tally::default(),
             own_entries: Vec::new(),
@@ -181,13 +190,15 @@ impl Books {
         if known != as_many || all.iter().any(|(s, position)| reached(s).unwrap_or_default() != *position) {
             return Err(changed());
         }
-        (self.time, self.before, self.streams) = (stand.time, stand.before, stand.streams);
+        (self.time, self.before) = (stand.time, stand.before);
+        (self.streams, self.sealed) = (stand.streams, stand.sealed);
         Ok(self)
     }
     /// Where it stands.
     #[must_use]
     pub fn stand(&self) -> Stand {
-        Stand { time: self.time, before: self.before, streams: self.streams.clone() }
+        let (streams, sealed) = (self.streams.clone(), self.sealed.clone());
+        Stand { time: self.time, before: self.before, streams, sealed }
     }
     /// The charters, as the log has them.
     #[must_use]
@@ -215,23 +226,9 @@ impl Books {
         wanted.retain(|id| self.streams.contains_key(&StreamId::Communique(*id)) && !self.lives.contains_key(id));
         wanted
     }
-    /// Takes the earlier entries of a communiqué that was audited before, as they are shown now.
-    ///
-    /// # Errors
-    /// What does not come to what was seen then.
-    pub fn load(&mut self, id: CommuniqueId, events: &[EventView]) -> Result<(), Finding> {
-        self.reread(id, events, false)
-    }
-    /// A communiqué of which more can be seen now than when its entries came: [`Self::unseal`] it.
+    /// A communiqué of which more can be seen now than when its entries came: [`Self::load`] it again.
     pub fn unsealed(&mut self) -> Option<CommuniqueId> {
         self.unsealed.take()
-    }
-    /// Takes all entries of a communiqué again, and decides on each.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub fn unseal(&mut self, id: CommuniqueId, events: &[EventView]) -> Result<(), Finding> {
-        self.reread(id, events, true)
     }
 
     /// Takes the next event. `leaf` is the digest that the log's tree has at its index.
@@ -240,6 +237,7 @@ impl Books {
     /// What is wrong.
     pub fn take(&mut self, event: &EventView, leaf: Digest) -> Result<(), Finding> {
         let index = event.index;
+        self.kept_until(index)?;
         match &event.happening {
             Happening::Shown(logged) => self.shown(index, logged, leaf)?,
             Happening::Escrowed { communique, party, .. } => {
@@ -259,6 +257,20 @@ impl Books {
         }
         Ok(())
     }
+    /// That nothing before this index is still to be shown: what is logged in one step is shown in one.
+    ///
+    /// # Errors
+    /// What is not there.
+    pub fn kept_until(&self, index: u64) -> Result<(), Finding> {
+        match self.promised {
+            Some((at, kind)) if at < index => {
+                let words =
+                    format!("entry {at}, which must record {} since entry {} does, is not shown", word(kind), at - 1);
+                Err(finding(Kind::Withheld, [at - 1], words))
+            }
+            _ => Ok(()),
+        }
+    }
     fn escrowed(&mut self, index: u64, id: CommuniqueId, leaf: Digest) -> Result<(), Finding> {
         self.tally.escrowed += 1;
         let Some(reached) = self.streams.get_mut(&StreamId::Communique(id)) else {
@@ -267,6 +279,7 @@ impl Books {
             return Err(finding(Kind::Withheld, [index], words));
         };
         *reached = Reached { length: reached.length + 1, last: leaf, index };
+        *self.sealed.entry(id).or_default() += 1;
         if let Some(told) = self.lives.get_mut(&id) {
             told.life.pass_sealed(leaf);
             told.sealed = true;
@@ -298,6 +311,17 @@ impl Books {
         }
         self.time = Some(entry.time);
         let recorded = Recorded { index, digest, entry: &entry, objects: &logged.objects };
+        let promised = self.promised.take();
+        if let Some((_, kind)) = promised.filter(|(at, kind)| *at == index && *kind != entry.kind) {
+            let words =
+                format!("entry {index} records {}, where the entry before asks for {}", word(entry.kind), word(kind));
+            return Err(against(words));
+        }
+        if entry.kind == Records::Rectified && promised != Some((index, Records::Rectified)) {
+            let words =
+                format!("entry {index} says that something was rectified, and the publication before it is not shown");
+            return Err(finding(Kind::Withheld, [index], words));
+        }
         if self.follow(recorded)? {
             self.judge(recorded, logged)?;
         }
@@ -368,6 +392,13 @@ impl Books {
                 if r.entry.kind == Records::Completed && told.sealed {
                     self.unsealed = Some(*id);
                 }
+                let rectifies = || r.document(0).and_then(json::parse::<Manifest>).is_ok_and(|m| m.rectifies.is_some());
+                let next = match told.due.front() {
+                    Some(due) => Some(due.kind),
+                    None if r.entry.kind == Records::Published && rectifies() => Some(Records::Rectified),
+                    None => None,
+                };
+                self.promised = next.map(|kind| (index + 1, kind));
                 self.lives.insert(*id, told);
                 self.tally.statements += judged.map_err(|e| {
                     // The full powers tell the key.
@@ -377,7 +408,7 @@ impl Books {
                 })?;
             }
             StreamId::Remarks(id) => {
-                let remark = r.document(0).and_then(|bytes| json::parse::<Remark>(bytes));
+                let remark = r.document(0).and_then(json::parse::<Remark>);
                 remark.and_then(|remark| same("remark.communique", *id, remark.communique)).map_err(against)?;
             }
         }
@@ -412,7 +443,7 @@ impl Books {
             Records::Powers => {
                 let others = self.parties.iter().filter(|(id, _)| *id != party).map(|(_, record)| record);
                 let (powers, step) = record.grant(Unverified::parse(compact)?, &self.charters, &standing, others)?;
-                (powers.body().party.clone(), step, Own::Powers(powers.digest(), powers.body().clone()))
+                (powers.body().party.clone(), step, Own::Powers(powers.digest(), Box::new(powers.body().clone())))
             }
             _ => {
                 let (revocation, step) = record.revoke(Unverified::parse(compact)?, &standing)?;
@@ -432,7 +463,7 @@ impl Books {
     fn original(&self, r: Recorded<'_>) -> Original<'_> {
         let manifest = (r.entry.kind == Records::Revision).then(|| r.document(0).ok()).flatten();
         let manifest = manifest.and_then(|m| Document::<Manifest>::parse(m.to_vec()).ok());
-        match manifest.and_then(|m| m.rectifies.clone()) {
+        match manifest.and_then(|m| m.rectifies) {
             None => Original::None,
             Some(rectifies) => match self.lives.get(&rectifies.communique) {
                 Some(told) if !told.sealed => Original::Known(&told.life),
@@ -496,7 +527,6 @@ impl Books {
             _ => {}
         }
         told.life.apply(r)?;
-        told.statements += verified;
         Ok(verified)
     }
     /// The charter in force at this log time; the one before too, if it was succeeded within that second: log time tells no more.
@@ -509,20 +539,23 @@ impl Books {
         found
     }
 
-    /// Reads all entries of a communiqué again: to what was seen of it they must come.
-    fn reread(&mut self, id: CommuniqueId, events: &[EventView], decide: bool) -> Result<(), Finding> {
+    /// Takes the earlier entries of a communiqué again, as they are shown now, and decides on each: what lay in escrow may be seen since.
+    ///
+    /// # Errors
+    /// What is wrong, or does not come to what was seen then.
+    pub fn load(&mut self, id: CommuniqueId, events: &[EventView]) -> Result<(), Finding> {
         let stream = StreamId::Communique(id);
         let Some(reached) = self.streams.get(&stream).copied() else { return Ok(()) };
         let otherwise = |index: u64, why: String| {
             let words = format!("the communiqué {id} is not shown as it was shown before: {why}");
             finding(Kind::OutOfOrder, [index], words)
         };
-        let (mut told, mut sealed) = (Told::default(), 0);
+        let (mut told, mut sealed, mut left) = (Told::default(), 0, 0);
         for event in events.iter().filter(|event| event.index <= reached.index) {
             let index = event.index;
             let logged = match &event.happening {
                 Happening::Escrowed { .. } => {
-                    sealed += 1;
+                    (sealed, left) = (sealed + 1, left + 1);
                     continue;
                 }
                 Happening::Shown(logged) => logged,
@@ -535,28 +568,20 @@ impl Books {
             if entry.stream != stream {
                 return Err(otherwise(index, format!("entry {index} is of the stream {}", entry.stream)));
             }
-            if decide {
-                self.communique(&mut told, r, self.original(r)).map_err(|e| {
-                    let words = format!("entry {index} ({}) is against the rules: {}", word(entry.kind), why(&e));
-                    let mut found = finding(Kind::AgainstRules, [index], words);
-                    found.entries.extend(self.grant_of(r));
-                    found
-                })?;
-            } else {
-                if entry.kind == Records::Revision {
-                    told.sealed = false;
-                }
-                told.life.apply(r).map_err(|e| otherwise(index, why(&e)))?;
-                told.statements += u64::from(matches!(entry.kind, Records::Revision | Records::Act));
-            }
+            self.communique(&mut told, r, self.original(r)).map_err(|e| {
+                let words = format!("entry {index} ({}) is against the rules: {}", word(entry.kind), why(&e));
+                let mut found = finding(Kind::AgainstRules, [index], words);
+                found.entries.extend(self.grant_of(r));
+                found
+            })?;
         }
         pass(&mut told, &mut sealed, Some(reached.last));
         if told.life.position() != (Position { length: reached.length, last: Some(reached.last) }) {
             return Err(otherwise(reached.index, format!("it had {} entries", reached.length)));
         }
-        let statements = told.statements;
-        let before = self.lives.insert(id, told).map_or(statements, |before| before.statements);
-        self.tally.statements += statements.saturating_sub(before);
+        self.lives.insert(id, told);
+        let before = if left > 0 { self.sealed.insert(id, left) } else { self.sealed.remove(&id) };
+        self.tally.statements += before.unwrap_or_default().saturating_sub(left);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ pub mod evidence;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -124,10 +125,13 @@ struct Audit<'a> {
     /// What the party has sent, and which of it was not shown to it yet.
     kept: Vec<KeptEntry>,
     awaited: BTreeSet<u64>,
+    /// Held as long as this lives: two at once would write one another's notes.
+    _lock: Option<File>,
 }
 
 impl<'a> Audit<'a> {
     fn begin(session: &'a Session, folder: Option<PathBuf>, own: &PartyId, anew: bool) -> Result<Self> {
+        let lock = folder.as_deref().map(locked).transpose()?;
         let founding = session.pinned().founding();
         let (mut edge, mut books, mut register) = (Edge::default(), Books::new(own.clone(), founding), vec![]);
         if let Some(folder) = folder.as_ref().filter(|_| !anew) {
@@ -148,7 +152,7 @@ impl<'a> Audit<'a> {
         }
         let kept = session.receipts().entries()?;
         let awaited = kept.iter().map(|kept| kept.index).collect();
-        Ok(Self { session, folder, own: own.clone(), edge, books, register, kept, awaited })
+        Ok(Self { session, folder, own: own.clone(), edge, books, register, kept, awaited, _lock: lock })
     }
     async fn run(&mut self, report: &mut Report, heard: impl Fn(u64, u64)) -> Result<()> {
         let head = self.session.receipts().head()?;
@@ -164,6 +168,9 @@ impl<'a> Audit<'a> {
             self.save()?;
         }
         report.receipts += self.kept.iter().filter(|kept| kept.index < report.from).count();
+        if let Err(found) = self.books.kept_until(head.size()) {
+            return Err(self.shown_wrong(found, None).await);
+        }
         self.charters()?;
         report.head = Some(place(&head));
         Ok(())
@@ -247,7 +254,7 @@ impl<'a> Audit<'a> {
         self.awaited.remove(&event.index);
         if let Some(id) = self.books.unsealed() {
             let events = self.told(id).await?;
-            if let Err(found) = self.books.unseal(id, &events) {
+            if let Err(found) = self.books.load(id, &events) {
                 return Err(self.shown_wrong(found, None).await);
             }
         }
@@ -380,6 +387,14 @@ impl<'a> Audit<'a> {
 const STATE: &str = "audited";
 const REGISTER: &str = "audited-register";
 
+fn locked(folder: &Path) -> io::Result<File> {
+    let file = folder.join("audit.lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&file)?;
+    let busy = |_| io::Error::other(format!("{}: another audit runs with this profile; wait for it", file.display()));
+    lock.try_lock().map_err(busy)?;
+    Ok(lock)
+}
+
 /// What was registered of the first entries, so many.
 fn registered(file: &Path, size: u64) -> io::Result<Vec<Registered>> {
     let bytes = read(file, STATE_LIMIT)?.unwrap_or_default();
@@ -407,4 +422,51 @@ fn leaf(digests: &[u8], at: u64) -> Option<Digest> {
 
 fn bytes_of(digests: u64) -> usize {
     usize::try_from(digests).unwrap_or(usize::MAX / 32).saturating_mul(32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{evidence::tests::Told, *};
+
+    #[test]
+    fn digests_in_any_pieces_come_to_the_signed_root() {
+        let told = Told::new((0..70_u8).map(|n| vec![n]).collect());
+        let digests: Vec<u8> = told.entries.iter().flat_map(|entry| *Digest::of(entry).as_bytes()).collect();
+        let head = told.head(70);
+        let root = |pieces: &[&[u8]]| {
+            let mut edge = Edge::default();
+            for piece in pieces {
+                // As it is kept between one audit and the next.
+                edge = Edge::new(edge.size(), edge.peaks().to_vec()).unwrap();
+                grow(&mut edge, piece).unwrap();
+            }
+            (edge.size(), edge.root())
+        };
+        for cut in 0..=70 {
+            assert_eq!(root(&[&digests[..32 * cut], &digests[32 * cut..]]), place(head.checkpoint()), "{cut}");
+        }
+        let mut other = digests.clone();
+        other[32 * 40] ^= 1;
+        assert_ne!(root(&[&other]), place(head.checkpoint()));
+        assert_eq!(leaf(&digests, 69), Some(Digest::of(&[69])));
+        assert_eq!(leaf(&digests, 70), None);
+    }
+
+    #[test]
+    fn what_is_kept_of_an_audit_is_read_as_far_as_it_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(REGISTER);
+        assert_eq!(registered(&file, 9).unwrap(), []);
+        let kept = |index| Registered { index, entry: String::new(), objects: vec![] };
+        let lines: Vec<_> = [kept(1), kept(4), kept(9)].iter().map(|k| serde_json::to_string(k).unwrap()).collect();
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        // More than was audited: this tool was stopped between the two files.
+        assert_eq!(registered(&file, 9).unwrap(), [kept(1), kept(4)]);
+        std::fs::write(&file, "{").unwrap();
+        assert!(registered(&file, 9).is_err());
+        let held = locked(dir.path()).unwrap();
+        assert!(locked(dir.path()).is_err(), "two audits at once");
+        drop(held);
+        locked(dir.path()).unwrap();
+    }
 }

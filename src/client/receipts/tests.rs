@@ -240,6 +240,8 @@ fn charters_never_go_back() {
     shown(&first).unwrap();
     shown(&first).unwrap();
     shown(&second).unwrap();
+    let later = [&first, &second, &forked].map(|pinned| receipts.knows_later(&case(&world, pinned)).unwrap());
+    assert_eq!(later, [true, false, false], "those who read them before another run did read them again");
     for (pinned, words) in [(&first, "rolled back"), (&forked, "do not come from charter 2")] {
         let found = lie(shown(pinned));
         assert_eq!(found.evidence.kind, Kind::CharterRolledBack);

@@ -130,6 +130,14 @@ fn a_text_may_have_empty_lines_and_ends_at_the_last() {
 }
 
 #[test]
+fn a_name_shows_as_what_it_is() {
+    for bad in ["", "a b", "a+b", "a\u{7f}", "a\u{85}b", "\u{1b}[1m", "a\u{2003}b"] {
+        assert!(KeyName::parse(bad).is_err(), "{bad:?}");
+    }
+    assert_eq!(KeyName::parse("é.example/w").unwrap().as_str(), "é.example/w");
+}
+
+#[test]
 fn malformed_keys_are_refused() {
     for bad in [
         "",

@@ -37,6 +37,15 @@ const NAMES: &[&str] = &[
     "MDE5Nzc3NmEtMzgwMC03NzA3LTg3MDctMDcwNzA3MDcwNzA3",
     "7|grpc-status: 9|grpc-message: a%20b|grpc-status-details-bin: CAkSA2FiYw",
 ];
+const LOG: &[&str] = &[
+    "checkpoint",
+    "tile/0/x001/x234/067.p/3",
+    "tile/entries/000",
+    "tile/7/000.p/1",
+    "exchange.example/log+2f1a9c3d+AQOhB7/zzhC+HXDdGOdLwJln5PYwm6UNXx3chmQSVTG4",
+    "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    "old 3\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\nexchange.example/log\n7\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— exchange.example/log AAAAAAAA\n",
+];
 const TOML: &[&str] = &[
     "[exchange]\nname = \"exchange.example\"\n[data]\ndirectory = \"data\"\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n[keys]\nlog = \"c\"\ndepositary = \"d\"\n[limits]\npage_max = 7\n[telemetry]\nformat = \"json\"\n",
     "stray = 1\n[limits]\nconnections = 1.5\npage_max = -1\n[listen]\naddress = \"localhost\"\n",

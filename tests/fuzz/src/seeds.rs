@@ -167,6 +167,15 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "text" => texts().into_iter().chain(samples(TEXTS)).collect(),
         "compare" => texts().into_iter().map(|t| [&t[..], b"\0", &t[..]].concat()).chain(samples(COMPARED)).collect(),
         "name" => samples(NAMES),
+        "log" => {
+            let proofs = pieces().into_iter().filter(|piece| piece.starts_with(b"c2sp.org/tlog-proof"));
+            let parts = proofs.flat_map(|proof| {
+                let note = proof.windows(2).position(|pair| pair == b"\n\n").map(|at| proof[at + 2..].to_vec());
+                let request = note.as_ref().map(|note| [&b"old 0\n\n"[..], note].concat());
+                [Some(proof), note, request]
+            });
+            parts.flatten().chain(samples(LOG)).collect()
+        }
         "key_file" => {
             let pems =
                 material().into_iter().filter(|(path, _)| path.ends_with(".pem")).map(|(_, bytes)| with(0, &bytes));

@@ -43,7 +43,12 @@ impl Shown {
             let named = |list: &str| objects.get(entry[list][0].as_str()?).map(|bytes| bytes.to_vec());
             let document = named("documents").unwrap_or_default();
             let statement = String::from_utf8(named("statements").unwrap_or_default()).ok()?;
-            shown.log(&entry["kind"], v1::Receipt { index, entry: bytes.clone() }, document, statement);
+            shown.log(
+                &entry["kind"],
+                v1::Receipt { index, entry: bytes.clone(), proof: String::new() },
+                document,
+                statement,
+            );
         }
         Some(shown)
     }

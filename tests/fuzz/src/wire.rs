@@ -98,7 +98,7 @@ pub fn seeds(statements: &[String], documents: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let entry = holding("\"previous\":").find(|d| d.len() < 2048).cloned().unwrap_or_default();
     let manifests: Vec<_> = holding("communique.v1.manifest").take(4).cloned().collect();
     let charters: Vec<_> = holding("communique.v1.charter").take(4).cloned().collect();
-    let receipt = || Some(v1::Receipt { index: 7, entry: entry.clone() });
+    let receipt = || Some(v1::Receipt { index: 7, entry: entry.clone(), proof: String::new() });
     let time = Some(prost_types::Timestamp { seconds: 1_800_000_000, nanos: 0 });
     let name = "communiques/0197776a-3800-7707-8707-070707070707".to_owned();
     let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned();

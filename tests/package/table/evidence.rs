@@ -1,10 +1,13 @@
 //! What can be wrong with a package's proofs, its head and the cosignatures of it, while the rest is consistent.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use communique::{
     domain::{id::Digest, key::Signer, manifest::Initialling},
+    log::tree::Hash,
     package::{
-        bag,
+        bag::{self, PartDigests},
         check::Check,
         evidence::{PROOF_LIMIT, STAMP_LIMIT},
     },
@@ -33,6 +36,18 @@ pub const TABLE: &[Row] = &[
     (Check::FileExtra, "a proof whose number has a leading zero", |p| {
         p.evidence = Box::new(|f| drop(f.insert("evidence/00.tlog-proof".into(), f["evidence/0.tlog-proof"].clone())));
     }),
+    // Two that tell where the largest number of a path ends: the copy is judged after the layout, and before the proofs.
+    (Check::FileExtra, "a proof whose number is 2^64, and a certified copy by another key", |p| {
+        p.evidence = Box::new(|f| drop(f.insert(numbered("18446744073709551616"), f["evidence/0.tlog-proof"].clone())));
+        p.signer = Box::new(|kind, _, _| (kind == "certified-copy").then_some(91));
+    }),
+    (Check::CertifiedCopy, "by another key, and a proof whose number is 2^64-1", |p| {
+        p.evidence = Box::new(|f| drop(f.insert(numbered("18446744073709551615"), f["evidence/0.tlog-proof"].clone())));
+        p.signer = Box::new(|kind, _, _| (kind == "certified-copy").then_some(91));
+    }),
+    (Check::FileExtra, "a proof whose number is 2^64-1", |p| {
+        p.evidence = Box::new(|f| drop(f.insert(numbered("18446744073709551615"), f["evidence/0.tlog-proof"].clone())));
+    }),
     (Check::FileExtra, "an empty time stamp", |p| p.stamp = Some(vec![])),
     (Check::FileExtra, "a time stamp over its limit", |p| p.stamp = Some(vec![0x30; STAMP_LIMIT + 1])),
     (Check::Rectifies, "an original with proofs of its own", |p| {
@@ -51,6 +66,18 @@ pub const TABLE: &[Row] = &[
     (Check::Rectifies, "an original with a time stamp that it does not list", |p| {
         let mut original = Plan::small();
         original.bag = Box::new(|f| drop(f.insert(bag::STAMP_PATH.into(), vec![0x30])));
+        *p = Plan::correcting(original.play());
+    }),
+    (Check::Rectifies, "an original with a time stamp that its tag manifests list", |p| {
+        let mut original = Plan::small();
+        original.bag = Box::new(|f| {
+            let stamp = vec![0x30];
+            for (path, digest) in bag::TAG_MANIFESTS.into_iter().zip(digests_of(&stamp)) {
+                // By path it is the last of all.
+                f.get_mut(path).unwrap().extend(format!("{digest}  {}\n", bag::STAMP_PATH).into_bytes());
+            }
+            f.insert(bag::STAMP_PATH.into(), stamp);
+        });
         *p = Plan::correcting(original.play());
     }),
     (Check::LogProof, "a proof that names another index", |p| {
@@ -72,6 +99,52 @@ pub const TABLE: &[Row] = &[
     (Check::LogProof, "extra data", |p| p.evidence = proof(5, |t| *t = t.replace("@v1\n", "@v1\nextra YWdl\n"))),
     (Check::LogProof, "no empty line before the checkpoint", |p| {
         p.evidence = proof(5, |t| *t = t.replacen("\n\n", "\n", 1))
+    }),
+    (Check::LogProof, "a first proof that ends with its last hash, without LF", |p| {
+        p.evidence = proof(0, |t| t.truncate(t.find("\n\n").unwrap()));
+    }),
+    (Check::LogProof, "a first proof that begins with an empty line", |p| p.evidence = proof(0, |t| t.insert(0, '\n'))),
+    (Check::LogProof, "a proof that begins with two empty lines", |p| {
+        p.evidence = proof(5, |t| t.insert_str(0, "\n\n"))
+    }),
+    (Check::LogProof, "a second empty line in one proof", |p| {
+        p.evidence = proof(5, |t| *t = t.replacen("\n\n", "\n\n\n", 1))
+    }),
+    (Check::LogProof, "a hash of 31 bytes", |p| {
+        p.evidence = proof(5, |t| change_line(t, 2, |hash| resize(hash, 31)));
+    }),
+    (Check::LogProof, "a hash of 33 bytes", |p| {
+        p.evidence = proof(5, |t| change_line(t, 2, |hash| resize(hash, 33)));
+    }),
+    (Check::LogProof, "64 hashes in the first proof, and a head with an altered signature", |p| {
+        hashes_and_bad_head(p, 64)
+    }),
+    // By number the one without bytes comes first; by name, or as they lie in the archive, the other does, whose content is not what
+    // its headers say.
+    (Check::LogProof, "no bytes in the proof of entry 5, and another byte in that of entry 10", |p| {
+        p.evidence = Box::new(|f| f.get_mut("evidence/5.tlog-proof").unwrap().clear());
+        p.zip = Box::new(|z| {
+            damage(z, b"/evidence/10.tlog-proof");
+        });
+    }),
+    (Check::LogProof, "a proof without bytes, and an altered text", |p| {
+        p.evidence = Box::new(|f| f.get_mut("evidence/5.tlog-proof").unwrap().clear());
+        p.after = Box::new(|f| f.get_mut("data/texts/fr.txt").unwrap()[0] ^= 32);
+    }),
+    // Without the one comparison it would lead to the root: above the leaves, both trees are the same to all who are proven.
+    (Check::LogProof, "a head whose size is the last entry's index", |p| {
+        p.head = Box::new(|t| {
+            change_line(t, 1, |size| {
+                let last = size.parse::<u64>().unwrap() - 1;
+                assert!(last % 2 == 1, "only an odd one is taken for a right child");
+                *size = last.to_string();
+            });
+        });
+    }),
+    // All hashes lead to the root of the perfect tree; what is left of the size is seen at the end alone.
+    (Check::LogProof, "a head of a larger tree than its root is of", |p| {
+        p.size = Some(32);
+        p.head = Box::new(|t| change_line(t, 1, |size| *size = "33".into()));
     }),
     (Check::LogProof, "an altered hash", |p| {
         p.evidence = proof(5, |t| {
@@ -109,9 +182,11 @@ pub const TABLE: &[Row] = &[
             change_line(t, 2, |root| *root = STANDARD.encode(Digest::of(b"").as_bytes()));
         });
     }),
-    (Check::LogProof, "a proof over its limit", |p| {
-        p.evidence = proof(0, |t| t.push_str(&"— stranger.sample.example/witness AAAA\n".repeat(PROOF_LIMIT / 38)));
+    // What is over the limit is not read, so nobody finds that its content is another than its headers say. No good one is as long.
+    (Check::LogProof, "a first proof of a byte over the limit, with another byte", |p| {
+        long_and_damaged(p, PROOF_LIMIT + 1)
     }),
+    (Check::Zip, "a first proof of as many bytes as may be, with another byte", |p| long_and_damaged(p, PROOF_LIMIT)),
     (Check::LogProof, "the proof of an entry of the original has an altered hash", |p| {
         *p = Plan::correcting(Plan::small().play());
         // It is the first entry of the original's communiqué, so the correction has none at this index.
@@ -131,6 +206,28 @@ pub const TABLE: &[Row] = &[
     (Check::LogHead, "an extension line", |p| p.head = Box::new(|t| t.push_str("sample\n"))),
     (Check::LogHead, "a size with a leading zero", |p| {
         p.head = Box::new(|t| change_line(t, 1, |size| size.insert(0, '0')))
+    }),
+    (Check::LogHead, "a size of 2^53", |p| p.size = Some(1 << 53)),
+    (Check::LogHead, "a size of 2^63-1", |p| p.size = Some((1 << 63) - 1)),
+    (Check::LogHead, "a size of 2^63", |p| {
+        p.head = Box::new(|t| change_line(t, 1, |size| *size = "9223372036854775808".into()));
+    }),
+    (Check::LogHead, "a size with 2^64 added", |p| {
+        p.head = Box::new(|t| {
+            change_line(t, 1, |size| *size = (size.parse::<u128>().unwrap() + (1 << 64)).to_string());
+        });
+    }),
+    (Check::LogHead, "63 hashes in the first proof, and a head with an altered signature", |p| {
+        hashes_and_bad_head(p, 63)
+    }),
+    (Check::LogHead, "a root of 31 bytes", |p| p.head = Box::new(|t| change_line(t, 2, |root| resize(root, 31)))),
+    (Check::LogHead, "a root of 33 bytes", |p| p.head = Box::new(|t| change_line(t, 2, |root| resize(root, 33)))),
+    (Check::LogHead, "two empty lines before the checkpoint", |p| p.note = Box::new(|n| n.insert(0, '\n'))),
+    (Check::LogHead, "no empty line before the signatures", |p| {
+        p.note = Box::new(|n| *n = n.replacen("\n\n", "\n", 1))
+    }),
+    (Check::LogHead, "an en dash before the signature", |p| {
+        p.note = Box::new(|n| *n = n.replace('\u{2014}', "\u{2013}"))
     }),
     (Check::LogHead, "a root with unused bits set", |p| p.head = Box::new(|t| change_line(t, 2, loosen))),
     (Check::LogHead, "no root", |p| p.head = Box::new(|t| *t = lines_but(t, &[2]))),
@@ -165,6 +262,10 @@ pub const TABLE: &[Row] = &[
         let line =
             |text: &str| signature_line("stranger.sample.example/witness", 4, 99, &TIME.to_be_bytes(), &message(text));
         p.note = Box::new(move |n| n.push_str(&line(&text_of(n))));
+    }),
+    (Check::Witness, "an en dash before a cosignature", |p| {
+        *p = Plan::cosigned();
+        p.note = Box::new(|n| change_line(n, 5, |line| *line = line.replace('\u{2014}', "\u{2013}")));
     }),
     (Check::Witness, "a cosignature in the name of a party without a witness", |p| {
         *p = Plan::small().witnessed(1, 1, &[0, 1]);
@@ -261,6 +362,54 @@ impl Plan {
     }
 }
 
+/// The path of a proof of this number.
+fn numbered(digits: &str) -> String {
+    format!("evidence/{digits}.tlog-proof")
+}
+/// What the two tag manifests say of these bytes.
+fn digests_of(bytes: &[u8]) -> [String; 2] {
+    let tags = bag::tag_files(
+        &Plan::small().play().manifest,
+        played::start(),
+        &BTreeMap::new(),
+        &BTreeMap::from([(bag::STAMP_PATH.to_owned(), PartDigests::of(bytes))]),
+    );
+    bag::TAG_MANIFESTS.map(|path| {
+        let (_, text) = tags.iter().find(|(tag, _)| *tag == path).unwrap();
+        let text = std::str::from_utf8(text).unwrap();
+        let line = text.lines().find(|line| line.ends_with(bag::STAMP_PATH)).unwrap();
+        line.split(' ').next().unwrap().to_owned()
+    })
+}
+/// Changes the first byte of a file in the archive, and no checksum. The path has a slash before it, so that no line of a tag manifest
+/// is meant; the package as it lies in another has no such file.
+fn damage(zip: &mut [u8], path: &[u8]) {
+    let at = zip.windows(path.len()).position(|w| w == path);
+    at.into_iter().for_each(|at| zip[at + path.len()] ^= 1);
+}
+/// The first proof has so many bytes, of which one is changed in the archive alone.
+fn long_and_damaged(p: &mut Plan, bytes: usize) {
+    p.evidence = Box::new(move |files| files.get_mut("evidence/0.tlog-proof").unwrap().resize(bytes, b'\n'));
+    p.zip = Box::new(|z| damage(z, b"/evidence/0.tlog-proof"));
+}
+/// The first proof has so many hashes, and the head an altered signature.
+fn hashes_and_bad_head(p: &mut Plan, hashes: usize) {
+    p.note = line_of_note(0, |raw| raw[40] ^= 1);
+    p.evidence = Box::new(move |files| {
+        let path = bag::proof_path(0);
+        let text = String::from_utf8(files[&path].clone()).unwrap();
+        let (upper, note) = text.split_once("\n\n").unwrap();
+        let kept: Vec<_> = upper.lines().take(2).collect();
+        let more = format!("\n{}", Hash::of_leaf(b"sample")).repeat(hashes);
+        files.insert(path, format!("{}{more}\n\n{note}", kept.join("\n")).into_bytes());
+    });
+}
+/// The same bytes in base64, cut or with zeros behind.
+fn resize(base64: &mut String, bytes: usize) {
+    let mut raw = STANDARD.decode(&*base64).unwrap();
+    raw.resize(bytes, 0);
+    *base64 = STANDARD.encode(raw);
+}
 /// Changes the proof of this entry alone.
 fn proof(index: u64, change: fn(&mut String)) -> Box<dyn Fn(&mut played::Files)> {
     Box::new(move |files| {

@@ -17,7 +17,7 @@ use communique::{
 };
 
 use crate::{
-    played::{self, Plan, SampleAnnex, Turn, cosignature_line, key, sample_text},
+    played::{self, Plan, SampleAnnex, Turn, cosignature_line, cosignature_line_in_name, key, sample_text},
     table::side_by_side,
 };
 
@@ -279,6 +279,28 @@ const TABLE: &[Row] = &[
             plan
         },
     ),
+    (
+        "trust-domain-as-long-as-a-witness-may-have",
+        "a witness whose name has 255 bytes cosigned, and told a time long before publication",
+        Version(1),
+        || {
+            let mut plan = Plan::small().witnessed(2, 1, &[]);
+            let long = [&"x".repeat(62); 3].map(String::as_str).join(".") + "." + &"y".repeat(58);
+            assert_eq!(long.len(), 247);
+            let name = format!("{long}/witness");
+            plan.also_charter(move |c| c.parties[1].trust_domain = long.parse().unwrap());
+            plan.note = Box::new(move |note| {
+                let text = note.split_once("\n\n").unwrap().0.to_owned() + "\n";
+                *note += &cosignature_line_in_name(&name, &text, 1, 86_400);
+            });
+            plan
+        },
+    ),
+    ("time-stamp-as-large-as-may-be", "a time stamp of 65,536 bytes, which is none", Version(1), || {
+        let mut plan = Plan::small();
+        plan.stamp = Some(vec![0x30; 65_536]);
+        plan
+    }),
     ("time-stamp", "a time stamp, which no verifier judges: this one is none", Version(1), || {
         let mut plan = Plan::cosigned();
         plan.stamp = Some(b"sample, not a real time stamp".to_vec());
@@ -287,6 +309,11 @@ const TABLE: &[Row] = &[
     ("head-later", "the head is of a log that went on since publication", Version(1), || {
         let mut plan = Plan::small();
         plan.later = 23;
+        plan
+    }),
+    ("head-of-the-largest-tree", "the tree has 2^53-1 leaves, and each proof 53 hashes", Version(1), || {
+        let mut plan = Plan::small();
+        plan.size = Some((1 << 53) - 1);
         plan
     }),
     (

@@ -80,7 +80,7 @@ fn tell(ctx: &mut Context, session: &Session, own: &PartyId, report: &Report) {
                 tally.shown, tally.statements
             ));
             out.line(&format!(
-                "Unseen: {} signatures of others in escrow, {} entries that are not for {own}. Of these only the digests were checked.",
+                "Unseen, but for their digests: signatures of others in escrow: {}; entries that are not for {own}: {}.",
                 tally.escrowed,
                 report.unseen()
             ));

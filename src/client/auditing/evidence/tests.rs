@@ -41,7 +41,8 @@ impl Told {
     fn nodes(&self) -> BTreeMap<Node, Hash> {
         let (mut edge, mut nodes) = (Edge::default(), BTreeMap::new());
         for entry in &self.entries {
-            edge.append(Hash::of_entry(Digest::of(entry)), |node, hash| drop(nodes.insert(node, hash))).unwrap();
+            edge.append(Hash::of_entry(Digest::of(entry)), |node, hash| assert!(nodes.insert(node, hash).is_none()))
+                .unwrap();
         }
         nodes
     }
@@ -129,7 +130,8 @@ fn two_heads_of_one_size_prove_and_two_of_different_sizes_ask() {
 
 #[test]
 fn two_entries_that_cannot_both_be_prove() {
-    let world = world();
+    let mut world = world();
+    world.submit(world.act(ActKind::Initial, "south", "a1")).unwrap();
     let last = world.log.len() - 1;
     let (told, size) = (Told::of(&world), world.log.len() as u64);
     let shown = |evidence: Evidence, told: &Told, index: usize, size: u64| {
@@ -143,6 +145,7 @@ fn two_entries_that_cannot_both_be_prove() {
         told
     };
     let more = longer(&other, b"more".to_vec());
+    let moved = longer(&told.clone().with(last, told.entries[4].clone()), b"more".to_vec());
     let twice = longer(&told, changed(&world, last, |e| e.salt = Salt::new([9; 32])));
     let next = |change: fn(&mut Entry)| {
         let (seq, digest) = (world.log[last].entry.seq, world.log[last].digest);
@@ -161,6 +164,7 @@ fn two_entries_that_cannot_both_be_prove() {
     for (one, other, weight, what) in [
         ((&told, last, size), (&other, last, size), Weight::Proven, "one index, one size"),
         ((&told, last, size), (&more, last, size + 1), Weight::Proven, "one index, two sizes"),
+        ((&told, last, size), (&moved, last, size + 1), Weight::Proven, "one index, an entry of another stream"),
         ((&told, last, size), (&told, last, size), Weight::Nothing, "the same twice"),
         ((&told, last, size), (&twice, last + 1, size + 1), Weight::Proven, "one number of a stream"),
         ((&told, last, size), (&good, last + 1, size + 1), Weight::Nothing, "one after the other"),

@@ -1,0 +1,152 @@
+//! Lies about the log's heads, told to the witness of a party.
+
+use std::sync::Arc;
+
+use communique::{
+    client::{
+        reading::Pinned,
+        witnessing::{Kept, Unable, Witness, WitnessError},
+    },
+    domain::id::Role,
+    log::{checkpoint::Unverified, tree::Hash, witness::AddCheckpoint},
+    wire::v1,
+};
+use tempfile::TempDir;
+
+use crate::{
+    host::Lies,
+    past::stranger,
+    receipts::{forked, longer},
+    scene::{Found, Lie, Scene, Telling},
+    world::{key, now},
+};
+
+const fn lie(
+    name: &'static str,
+    check: &'static str,
+    words: &'static str,
+    tell: for<'a> fn(&'a Scene) -> Telling<'a>,
+) -> Lie {
+    Lie { name, to: "the witness of North", by: "the witness", check, words, tell }
+}
+
+/// The witness of a party, and where it keeps what it has cosigned.
+fn witness(of: &str, pinned: &Pinned) -> (Witness, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(&folder.path().join("key"), pinned.founding()).unwrap();
+    let witness = Witness::new(kept, Arc::new(key(&format!("witness of {of}"))));
+    witness.follow(pinned).unwrap();
+    (witness, folder)
+}
+
+fn found(error: &WitnessError) -> Found {
+    let check = match error {
+        WitnessError::Doubt(_) => "doubt",
+        WitnessError::NoHead(_) => "no head",
+        _ => "another",
+    };
+    Found { check: check.into(), sentence: error.to_string(), proves: None }
+}
+
+async fn looks(scene: &Scene, witness: &Witness, of: &str) -> Result<(), WitnessError> {
+    let session = scene.session(of, Role::Witness).await;
+    witness.look(session.remote(), None, now).await.map(drop)
+}
+
+/// A witness that has cosigned the true head, and is told this then.
+fn then<'a>(scene: &'a Scene, lies: Lies) -> Telling<'a> {
+    Box::pin(async move {
+        let (witness, _folder) = witness("north", &scene.world.pinned);
+        looks(scene, &witness, "north").await.unwrap();
+        looks(scene, &witness, "north").await.expect("the truth is believed");
+        scene.host.lies(lies);
+        let looked = looks(scene, &witness, "north").await;
+        scene.host.tells_the_truth();
+        match looked {
+            Ok(()) => Found::nothing("it was cosigned"),
+            Err(error) => {
+                // And from now on it cosigns nothing, whatever it is shown.
+                let again = looks(scene, &witness, "north").await;
+                assert_eq!(again.is_err(), matches!(error, WitnessError::Doubt(_)));
+                found(&error)
+            }
+        }
+    })
+}
+
+pub const LIES: &[Lie] = &[
+    lie("a log rolled back before a witness", "doubt", "has rolled its log back", |scene| {
+        let past = scene.past();
+        let size = past.size() - 1;
+        then(scene, past.first(size).told())
+    }),
+    lie("two logs of one size before a witness", "doubt", "two different logs", |scene| {
+        then(scene, forked(scene.past()).told())
+    }),
+    lie("a log that does not continue before a witness", "doubt", "does not prove that its log of", |scene| {
+        then(scene, longer(forked(scene.past())).told())
+    }),
+    lie("a proof of nothing before a witness", "doubt", "does not prove that its log of", |scene| {
+        Box::pin(async move {
+            let lies =
+                Lies::default().changed("GetConsistencyProof", |_, answer: &mut v1::GetConsistencyProofResponse| {
+                    answer.hashes.iter_mut().for_each(|hash| *hash = Hash::EMPTY.as_bytes().to_vec());
+                });
+            let (witness, _folder) = witness("north", &scene.world.pinned);
+            looks(scene, &witness, "north").await.unwrap();
+            scene.grows().await;
+            scene.host.lies(lies);
+            let looked = looks(scene, &witness, "north").await;
+            scene.host.tells_the_truth();
+            looked.map_or_else(|error| found(&error), |()| Found::nothing("it was cosigned"))
+        })
+    }),
+    lie("a head of another key before a witness", "no head", "no key known for", |scene| {
+        let past = scene.past();
+        let note = past.head_by(past.size(), &stranger()).to_string();
+        let lies = Lies::default().instead("GetCheckpoint", move |_| {
+            Some(v1::GetCheckpointResponse { checkpoint: note.clone(), cosigned_checkpoint: String::new() })
+        });
+        then(scene, lies)
+    }),
+    lie("one head shown, and the proof of another", "doubt", "two different logs", |scene| {
+        Box::pin(async move {
+            let (witness, _folder) = witness("north", &scene.world.pinned);
+            looks(scene, &witness, "north").await.unwrap();
+            scene.grows().await;
+            let fork = forked(scene.past()).newest().to_string();
+            let lies = Lies::default().instead("GetCheckpoint", move |_| {
+                Some(v1::GetCheckpointResponse { checkpoint: fork.clone(), cosigned_checkpoint: String::new() })
+            });
+            scene.host.lies(lies);
+            let looked = looks(scene, &witness, "north").await;
+            scene.host.tells_the_truth();
+            looked.map_or_else(|error| found(&error), |()| Found::nothing("it was cosigned"))
+        })
+    }),
+    Lie {
+        to: "the witnesses of North and South",
+        by: "either witness, when it is shown the other's head",
+        ..lie("one log to North's witness and another to South's", "doubt", "two different logs", |scene| {
+            Box::pin(async move {
+                let ((north, _a), (south, _b)) =
+                    (witness("north", &scene.world.pinned), witness("south", &scene.world.pinned));
+                looks(scene, &north, "north").await.unwrap();
+                let fork = forked(scene.past());
+                scene.host.lies(fork.told());
+                // It has never seen another: it cosigns. To hand it in at the exchange fails, and that is all the same to the lie.
+                let _ = looks(scene, &south, "south").await;
+                scene.host.tells_the_truth();
+                let (size, _) = south.last().expect("it has cosigned the other truth");
+                assert_ne!(north.last(), south.last());
+                let checkpoint = Unverified::parse(fork.head(size).to_string().as_bytes()).unwrap();
+                let request = AddCheckpoint { old: size, proof: vec![], checkpoint };
+                match north.add_checkpoint(request.to_string().as_bytes(), now()) {
+                    Ok(_) => Found::nothing("it was cosigned"),
+                    Err(Unable::Ours(error)) => found(&error),
+                    Err(Unable::No(no)) => Found { check: "no".into(), sentence: format!("{no:?}"), proves: None },
+                }
+            })
+        })
+    },
+];

@@ -22,6 +22,7 @@ use crate::{
         manifest::{Manifest, Part},
         refusal::Refusal,
         statement::Statement,
+        succession::Standing,
     },
     package::{
         bag::{PartDigests, PartHasher},
@@ -63,20 +64,34 @@ impl Exchange {
         {
             return Ok(package.clone());
         }
+        match (self.made(id, &contents, &standing, published, kept.as_ref()).await, kept) {
+            // Keys of a charter that was succeeded may be gone: what they have signed is served on.
+            (Err(Refusal::KeyMissing { .. }), Some(kept)) => Ok(kept),
+            (made, _) => made,
+        }
+    }
+
+    /// Made, in the place of this one if it shows more than that.
+    async fn made(
+        &self,
+        id: CommuniqueId,
+        contents: &Contents,
+        standing: &Standing,
+        published: Place,
+        kept: Option<&Package>,
+    ) -> Result<Package, Refusal> {
         let stamp = self.content.stamp(id).await?;
-        let before = kept.as_ref().map(|package| &package.shown);
-        let (evidence, shown) = self.evidence(&standing, &contents.proven(published.index), before, stamp).await?;
+        let before = kept.map(|package| &package.shown);
+        let (evidence, shown) = self.evidence(standing, &contents.proven(published.index), before, stamp).await?;
         let gains = |before: &Shown| {
             let more = shown.witnesses > before.witnesses || shown.stamped && !before.stamped;
             more && shown.witnesses >= before.witnesses
         };
-        if let Some(package) = kept
-            && !gains(&package.shown)
-        {
-            return Ok(package);
+        if let Some(package) = kept.filter(|package| !gains(&package.shown)) {
+            return Ok(package.clone());
         }
         let seal = Seal::Package(id, shown.clone());
-        let (digest, size) = self.written(id, &contents, published, Some(evidence), seal).await?;
+        let (digest, size) = self.written(id, contents, published, Some(evidence), seal).await?;
         Ok(Package { digest, size, shown })
     }
 

@@ -191,11 +191,10 @@ mod tests {
         (1..=3).for_each(|n| known.add(id(n), 0));
         let failures = known.drop(id(3));
         known.add(id(3), failures + 1);
-        assert_eq!(known.waiting.iter().map(|(n, id)| (*n, id.0)).collect::<Vec<_>>(), [
-            (0, id(2)),
-            (0, id(1)),
-            (1, id(3))
-        ]);
+        assert_eq!(
+            known.waiting.iter().map(|(n, id)| (*n, id.0)).collect::<Vec<_>>(),
+            [(0, id(2)), (0, id(1)), (1, id(3))]
+        );
         assert_eq!((known.drop(id(3)), known.drop(id(3))), (1, 0));
     }
 

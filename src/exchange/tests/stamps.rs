@@ -107,23 +107,34 @@ async fn what_was_published_before_anybody_asked_is_stamped_and_what_is_not_publ
     assert_eq!(house.exchange.to_stamp().await.unwrap().unwrap().communique(), house.world.id);
 }
 
+/// The newest head, cosigned by this party's witness.
+async fn cosigned(house: &House, of: &str) {
+    let exchange = &house.exchange;
+    let head = exchange.newest().await.unwrap().head;
+    let standing = exchange.charter_in_force().await.unwrap();
+    let cosigner = Cosigner::of_party(standing.party(&party(of)).unwrap()).unwrap();
+    let (time, key) = (exchange.now().unix() as u64, key(&format!("witness of {of}")));
+    let line = cosign(&head, cosigner.hint().name(), time, &key).unwrap().to_string();
+    let permit = Permit::<SubmitCosignature>::ask(&party(of), Role::Witness).unwrap();
+    exchange.submit_cosignature(permit, head.checkpoint().size(), &line).await.unwrap();
+}
+
+/// Asks for the stamp of what was published, and keeps it.
+async fn stamped(house: &House) {
+    let asked = house.exchange.to_stamp().await.unwrap().unwrap();
+    house.exchange.keep_stamp(&asked, answer(&asked)).await.unwrap();
+}
+
 /// Cosignatures are kept for few heads: by the time the stamp comes, those that the package shows may be gone.
 #[tokio::test]
 async fn a_stamp_costs_no_cosignature() {
     let house = one().await;
     let exchange = &house.exchange;
-    let head = exchange.newest().await.unwrap().head;
-    let standing = exchange.charter_in_force().await.unwrap();
-    let cosigner = Cosigner::of_party(standing.party(&party("north")).unwrap()).unwrap();
-    let time = exchange.now().unix() as u64;
-    let line = cosign(&head, cosigner.hint().name(), time, &key("witness of north")).unwrap().to_string();
-    let permit = Permit::<SubmitCosignature>::ask(&party("north"), Role::Witness).unwrap();
-    exchange.submit_cosignature(permit, head.checkpoint().size(), &line).await.unwrap();
+    cosigned(&house, "north").await;
     let (before, ..) = served(&house).await;
     assert_eq!(before.shown.witnesses, 1);
     house.memory.cosigned.lock().unwrap().clear();
-    let asked = exchange.to_stamp().await.unwrap().unwrap();
-    exchange.keep_stamp(&asked, answer(&asked)).await.unwrap();
+    stamped(&house).await;
     let (after, found, made) = served(&house).await;
     assert_eq!((after.shown.witnesses, after.shown.stamped, &found["witnesses"]["found"]), (1, true, &json!(1)));
     assert_eq!(after.shown.head, before.shown.head);
@@ -133,4 +144,34 @@ async fn a_stamp_costs_no_cosignature() {
     house.memory.packages.lock().unwrap().insert(house.world.id, Package { shown: earlier.clone(), ..before });
     let life = exchange.folds.life(&*house.memory, house.world.id).await.unwrap();
     assert_eq!(exchange.built(house.world.id, &life).await.unwrap().shown, earlier);
+}
+
+#[tokio::test]
+async fn a_cosignature_costs_no_stamp() {
+    let house = one().await;
+    stamped(&house).await;
+    let (before, ..) = served(&house).await;
+    assert_eq!((before.shown.witnesses, before.shown.stamped), (0, true));
+    for (witnesses, of) in [(1, "north"), (2, "south")] {
+        cosigned(&house, of).await;
+        let (after, found, _) = served(&house).await;
+        assert_eq!((after.shown.witnesses, after.shown.stamped), (witnesses, true));
+        assert_eq!((&found["timestamp"], &found["witnesses"]["found"]), (&json!(true), &json!(witnesses)));
+    }
+}
+
+/// The keys of a charter that was succeeded are asked for no longer than it takes to build a package once.
+#[tokio::test]
+async fn a_package_whose_keys_are_gone_is_served_on_without_the_stamp() {
+    let house = one().await;
+    let (before, ..) = served(&house).await;
+    stamped(&house).await;
+    let keys = vec![Arc::new(key("log")) as Arc<dyn Signer>];
+    let again = Exchange::new(house.memory.clone(), house.memory.clone(), house.machine.clone(), keys, Arc::default());
+    let life = again.folds.life(&*house.memory, house.world.id).await.unwrap();
+    assert_eq!(again.built(house.world.id, &life).await, Ok(before));
+    house.memory.packages.lock().unwrap().clear();
+    let refused = again.built(house.world.id, &life).await;
+    assert!(matches!(refused, Err(Refusal::KeyMissing { .. })), "there is none to serve: {refused:?}");
+    assert!(served(&house).await.0.shown.stamped);
 }

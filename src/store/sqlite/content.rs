@@ -18,8 +18,8 @@ use crate::{
         time::Time,
     },
     exchange::ports::{
-        Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, STAMP_LIMIT, Seal, Shown,
-        Stage,
+        Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, STAMP_LIMIT, Seal,
+        Shown, Stage,
     },
 };
 
@@ -167,13 +167,15 @@ impl Content for SqliteContent {
     }
 
     async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed> {
-        let sql = "SELECT b.digest, b.size, p.witnesses, p.stamped, p.head FROM packages p JOIN blobs b ON b.id = p.blob
+        let sql =
+            "SELECT b.digest, b.size, p.witnesses, p.stamped, p.head FROM packages p JOIN blobs b ON b.id = p.blob
                    WHERE p.communique = ?1";
         self.readers.read("a package", move |db| package(db, sql, communique)).await
     }
 
     async fn original(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed> {
-        let sql = "SELECT b.digest, b.size, 0, 0, '' FROM originals p JOIN blobs b ON b.id = p.blob WHERE p.communique = ?1";
+        let sql =
+            "SELECT b.digest, b.size, 0, 0, '' FROM originals p JOIN blobs b ON b.id = p.blob WHERE p.communique = ?1";
         let found = self.readers.read("a package that lies in another", move |db| package(db, sql, communique)).await?;
         Ok(found.map(|package| (package.digest, package.size)))
     }
@@ -819,6 +821,26 @@ mod tests {
     fn chunks(path: &Path) -> i64 {
         let db = Connection::open(path).unwrap();
         db.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0)).unwrap()
+    }
+
+    /// Of an earlier program's file, packages stay, and show what they showed.
+    #[tokio::test]
+    async fn packages_of_a_program_without_stamps_are_carried_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("content");
+        let schema = migrations::Schema { steps: &migrations::CONTENT.steps[..3], ..migrations::CONTENT };
+        let (db, lock) = connection::writer(&path, &schema).unwrap();
+        let (id, bytes) = (owner(1, 1).communique, b"package".to_vec());
+        db.execute("INSERT INTO blobs (id, digest, size) VALUES (1, ?1, 7)", [Digest::of(&bytes).as_bytes()]).unwrap();
+        db.execute("INSERT INTO chunks (blob, n, bytes) VALUES (1, 0, ?1)", [&bytes]).unwrap();
+        db.execute("INSERT INTO packages VALUES (?1, 1, 2)", [id.to_string()]).unwrap();
+        drop((db, lock));
+        let content = SqliteContent::open(&path, Options::default()).unwrap();
+        let shown = Shown { witnesses: 2, stamped: false, head: String::new() };
+        let digest = Digest::of(&bytes);
+        assert_eq!(content.package(id).await, Ok(Some(Package { digest, size: 7, shown })));
+        assert_eq!(content.read(digest, 0, 9).await, Ok(Some(bytes)));
+        assert_eq!(content.unstamped(vec![id]).await, Ok(vec![id]));
     }
 
     #[tokio::test]

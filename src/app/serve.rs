@@ -161,7 +161,7 @@ pub async fn serve(
         tokio::spawn(follow_witness(exchange.clone(), asked, metrics.clone(), watching.clone()));
     }
     if let Some(authority) = authority {
-        tokio::spawn(follow_publications(exchange.clone(), authority, watching.clone()));
+        tokio::spawn(follow_publications(exchange.clone(), authority, metrics.clone(), watching.clone()));
     }
     if let Some((listener, _)) = public {
         tokio::spawn(http::tiles::serve(listener, exchange.clone(), watching.clone().cancelled_owned()));

@@ -12,6 +12,7 @@ use crate::{
     domain::refusal::Refusal,
     exchange::{Exchange, ToStamp},
     http::post::{Bounds, Place},
+    observe::Metrics,
     package::{
         evidence::STAMP_LIMIT,
         stamp::{QUERY_TYPE, REPLY_TYPE},
@@ -83,7 +84,12 @@ impl Authority {
 }
 
 /// Asks for a stamp of all that is published, one after another, until it is told to stop.
-pub(super) async fn follow_publications(exchange: Arc<Exchange>, authority: Authority, stop: CancellationToken) {
+pub(super) async fn follow_publications(
+    exchange: Arc<Exchange>,
+    authority: Authority,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
     let mut ticks = interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pause = None::<Duration>;
@@ -95,6 +101,7 @@ pub(super) async fn follow_publications(exchange: Arc<Exchange>, authority: Auth
         let asked = async {
             let Some(next) = exchange.to_stamp().await? else { return Ok(None) };
             let stamped = authority.stamp(&exchange, &next).await;
+            metrics.asked_for_stamp(stamped.is_ok());
             if stamped.is_err() {
                 exchange.put_off_stamp(next.communique());
             }

@@ -137,7 +137,11 @@ impl Config {
                 }
             }
             Ok(_) if *ca != Timestamp::default().ca => {
-                problems.push(Problem::new(KEY, "is set, but timestamp.url is not of https", "write https, or leave it out"));
+                problems.push(Problem::new(
+                    KEY,
+                    "is set, but timestamp.url is not of https",
+                    "write https, or leave it out",
+                ));
             }
             Ok(_) => {}
         }
@@ -304,10 +308,7 @@ mod tests {
         let config = complete(directory.path());
         assert_eq!(config.check(), []);
         let url = "https://tsa.example/tsr".to_owned();
-        let asks = Config {
-            timestamp: Timestamp { url, ca: config.tls.certificate.clone() },
-            ..config.clone()
-        };
+        let asks = Config { timestamp: Timestamp { url, ca: config.tls.certificate.clone() }, ..config.clone() };
         assert_eq!(asks.check(), []);
         let url = "http://tsa.example".to_owned();
         assert_eq!(Config { timestamp: Timestamp { url, ..Timestamp::default() }, ..config.clone() }.check(), []);

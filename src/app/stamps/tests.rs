@@ -90,7 +90,10 @@ async fn of_an_authority_that_lies_nothing_is_kept() {
         ("a page", says(answer(200, REPLY_TYPE, b"<!doctype html><title>Sample</title>"))),
         ("nothing", says(answer(200, REPLY_TYPE, b""))),
         ("too much", parts(|parts| Parts { certificates: Some(vec![0; STAMP_LIMIT]), ..parts })),
-        ("a body without end", says(format!("HTTP/1.1 200 OK\r\ncontent-type: {REPLY_TYPE}\r\ncontent-length: 99999\r\n\r\na").into())),
+        (
+            "a body without end",
+            says(format!("HTTP/1.1 200 OK\r\ncontent-type: {REPLY_TYPE}\r\ncontent-length: 99999\r\n\r\na").into()),
+        ),
         (
             "another place",
             says(b"HTTP/1.1 307 There\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec()),
@@ -129,8 +132,8 @@ async fn it_is_asked_again_after_trouble_and_never_for_what_is_stamped() {
         right(request)
     })
     .await;
-    let stop = CancellationToken::new();
-    let following = tokio::spawn(follow_publications(exchange.clone(), authority, stop.clone()));
+    let (metrics, stop) = (Arc::new(Metrics::default()), CancellationToken::new());
+    let following = tokio::spawn(follow_publications(exchange.clone(), authority, metrics.clone(), stop.clone()));
     let stamped = async {
         while exchange.to_stamp().await.unwrap().is_some() {
             sleep(Duration::from_millis(20)).await;
@@ -139,6 +142,12 @@ async fn it_is_asked_again_after_trouble_and_never_for_what_is_stamped() {
     timeout(Duration::from_secs(30), stamped).await.expect("it is asked again");
     sleep(LOOK_INTERVAL * 2).await;
     assert_eq!(times.load(Ordering::Relaxed), 3);
+    let shown = metrics.render().unwrap();
+    for line in
+        ["communique_time_stamps_total{result=\"failed\"} 2\n", "communique_time_stamps_total{result=\"kept\"} 1\n"]
+    {
+        assert!(shown.contains(line), "{shown}");
+    }
     stop.cancel();
     following.await.unwrap();
 }

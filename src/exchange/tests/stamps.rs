@@ -105,6 +105,7 @@ async fn what_was_published_before_anybody_asked_is_stamped_and_what_is_not_publ
     let asked = again.to_stamp().await.unwrap().unwrap();
     again.keep_stamp(&asked, answer(&asked)).await.unwrap();
     assert_eq!(house.exchange.to_stamp().await.unwrap().unwrap().communique(), house.world.id);
+    assert!(!served(&house).await.0.shown.stamped, "it is another's");
 }
 
 /// The newest head, cosigned by this party's witness.

@@ -36,6 +36,9 @@ pub struct Config {
     /// Who may read the public log, and which witnesses are asked to cosign its heads.
     #[serde(default)]
     pub log: Log,
+    /// Who stamps what is published with the time.
+    #[serde(default)]
+    pub timestamp: Timestamp,
     /// Where the log and the texts are kept.
     pub data: Data,
     /// The server's own certificate.
@@ -110,6 +113,17 @@ impl Witness {
     pub fn authorities(&self) -> &Path {
         self.ca.as_deref().unwrap_or(Path::new(SYSTEM_AUTHORITIES))
     }
+}
+
+/// An authority that stamps what is published (RFC 3161). Nothing waits for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timestamp {
+    /// Its address: `https://…` or `http://…`. Default: empty, and nobody is asked.
+    pub url: String,
+    /// PEM: the authorities that its server's certificate may be of, for `https`. Default: those of the system,
+    /// [`SYSTEM_AUTHORITIES`]. They say nothing of whom verifiers of stamps trust.
+    pub ca: PathBuf,
 }
 
 /// Where the log and the texts are kept.
@@ -268,6 +282,12 @@ impl Default for Listen {
 impl Default for Http {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 9443)) }
+    }
+}
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self { url: String::new(), ca: SYSTEM_AUTHORITIES.into() }
     }
 }
 

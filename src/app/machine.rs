@@ -1,6 +1,6 @@
 //! The machine's clock and source of randomness.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{domain::time::Time, exchange::ports::Machine};
 
@@ -30,6 +30,12 @@ impl ThisMachine {
             panic!("the system's source of randomness failed");
         }
         bytes
+    }
+    /// Between half of a pause and all of it: whoever failed together does not come back together.
+    #[must_use]
+    pub fn jittered(self, pause: Duration) -> Duration {
+        let [byte] = self.bytes::<1>();
+        pause / 2 + pause * u32::from(byte) / 512
     }
 }
 

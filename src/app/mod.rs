@@ -6,5 +6,6 @@ mod head;
 pub mod init;
 pub mod machine;
 pub mod serve;
+mod stamps;
 pub mod telemetry;
 mod witnesses;

@@ -19,6 +19,7 @@ use super::{
     config::{Config, Limits},
     head,
     machine::ThisMachine,
+    stamps::{Authority, follow_publications},
     witnesses::{Asked, follow_witness},
 };
 use crate::{
@@ -124,6 +125,7 @@ pub async fn serve(
     let identity = Identity::read(&config)?;
     let gate = Gate::new(identity.snapshot(0, exchange.anchors().await?)?, metrics.clone());
 
+    let authority = Authority::new(&config.timestamp)?;
     let witnesses = config.log.witness.iter().map(Asked::new).collect::<Result<Vec<_>, _>>()?;
 
     let listener = bind(config.listen.address).await?;
@@ -157,6 +159,9 @@ pub async fn serve(
     tokio::spawn(http::serve(pages, operators, drained.cancelled_owned()));
     for asked in witnesses {
         tokio::spawn(follow_witness(exchange.clone(), asked, metrics.clone(), watching.clone()));
+    }
+    if let Some(authority) = authority {
+        tokio::spawn(follow_publications(exchange.clone(), authority, metrics.clone(), watching.clone()));
     }
     if let Some((listener, _)) = public {
         tokio::spawn(http::tiles::serve(listener, exchange.clone(), watching.clone().cancelled_owned()));

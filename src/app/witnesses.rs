@@ -149,15 +149,9 @@ pub(super) async fn follow_witness(
         pause = Some(rest);
         tokio::select! {
             () = stop.cancelled() => return,
-            () = sleep(jittered(rest)) => {}
+            () = sleep(ThisMachine.jittered(rest)) => {}
         }
     }
-}
-
-/// Between half of a pause and all of it.
-fn jittered(pause: Duration) -> Duration {
-    let [byte] = ThisMachine.bytes::<1>();
-    pause / 2 + pause * u32::from(byte) / 512
 }
 
 /// The size in the body of a conflict ("add-checkpoint"): decimal, and a newline.

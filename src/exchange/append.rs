@@ -11,7 +11,7 @@ use crate::domain::{
     entry::{Entry, FileDigest, Position, Recorded, Step, StreamId},
     id::{CommuniqueId, Digest, Salt},
     json::Form,
-    life::Life,
+    life::{Life, State},
     refusal::Refusal,
     time::Time,
     view::Receipt,
@@ -169,10 +169,13 @@ impl Exchange {
         self.undoubted()?;
         let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
         let (now, deadline, count) = (plan.now, plan.deadline, plan.append.entries.len() as u64);
+        let published = plan.append.listing.as_ref().filter(|row| row.state == State::Published);
+        let published = published.map(|row| row.communique);
         match self.store.append(plan.into_append()).await {
             Ok(Appended { index, growth }) => {
                 self.metrics.entries_appended(count);
                 self.due.runs(deadline);
+                published.into_iter().for_each(|id| self.stamps.wants(id));
                 self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
                 self.receipt_under(index, entry, &growth).await.map(Some)

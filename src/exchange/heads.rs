@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::{
     Exchange,
     access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, ListDigests, Permit, SubmitCosignature},
-    ports::Cosignature,
+    ports::{Cosignature, Shown},
 };
 use crate::{
     domain::{
@@ -26,7 +26,7 @@ use crate::{
     },
     log::{
         Fault,
-        checkpoint::{Checkpoint, Head, Origin},
+        checkpoint::{Checkpoint, Head, Log, Origin, Unverified},
         cosignature::Cosigner,
         note::SignatureLine,
         proof::Proof,
@@ -260,14 +260,23 @@ impl Exchange {
         Ok(sizes.any(|kept| kept.len() as u64 > witnesses && kept.first().is_some_and(|kept| kept.size > index)))
     }
     /// What proves these entries in a package under this charter: the head that most witnesses have cosigned, else the first that
-    /// covers them all. Answers how many witnesses it shows.
+    /// covers them all. Cosignatures are kept for few heads, so the one that the package showed before stays, unless another has more.
     pub(super) async fn evidence(
         &self,
         standing: &Standing,
         entries: &BTreeSet<u64>,
-    ) -> Result<(Evidence, u64), Refusal> {
+        before: Option<&Shown>,
+        stamp: Option<Vec<u8>>,
+    ) -> Result<(Evidence, Shown), Refusal> {
         let least = entries.last().map_or(1, |last| last + 1);
-        let mut best = self.head_at(least, standing).await?;
+        let again = match before {
+            Some(before) => self.head_again(&before.head, standing).await?,
+            None => None,
+        };
+        let mut best = match again.filter(|head| head.checkpoint().size() >= least) {
+            Some(head) => head,
+            None => self.head_at(least, standing).await?,
+        };
         let kept = self.store.cosignatures().await?;
         for kept in kept.chunk_by(|a, b| a.size == b.size).filter(|kept| kept.iter().all(|kept| kept.size >= least)) {
             let head = self.cosigned_by(standing, kept).await?;
@@ -285,7 +294,17 @@ impl Exchange {
             proofs.insert(*index, plan.build(|_| hashes.next().ok_or(Refusal::StoreFailed))?);
         }
         let witnesses = best.note().lines().len() as u64 - 1;
-        Ok((Evidence::new(best, proofs, None)?, witnesses))
+        let shown = Shown { witnesses, stamped: stamp.is_some(), head: best.to_string() };
+        Ok((Evidence::new(best, proofs, stamp)?, shown))
+    }
+    /// A head that was archived under this charter before, if the log still is what it says.
+    async fn head_again(&self, note: &str, standing: &Standing) -> Result<Option<Head>, Refusal> {
+        let Ok(log) = Log::of_charter(&standing.charter().log) else { return Ok(None) };
+        let Ok(head) = Unverified::parse(note.as_bytes()).and_then(|head| head.verify(&log)) else {
+            return Ok(None);
+        };
+        let now = self.head_at(head.checkpoint().size(), standing).await?;
+        Ok(if now.checkpoint() == head.checkpoint() { Some(archived(&head, standing)?) } else { None })
     }
 
     /// The head of what this commit made, or of more.

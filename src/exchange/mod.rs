@@ -17,6 +17,7 @@ pub mod ports;
 mod publications;
 mod remarks;
 mod sight;
+mod stamps;
 mod tiles;
 
 use std::sync::{
@@ -32,6 +33,7 @@ pub use founding::found;
 pub use heads::{Continued, Newest};
 use load::Folds;
 use ports::{Content, Machine, Store};
+pub use stamps::ToStamp;
 use tokio::sync::watch;
 
 use crate::{
@@ -59,6 +61,7 @@ pub struct Exchange {
     building: tokio::sync::Mutex<()>,
     trust_changed: watch::Sender<u64>,
     due: due::Due,
+    stamps: stamps::Stamps,
     /// Where the log goes on, as far as this process has appended: what wakes watchers. The log is what they read.
     grown: watch::Sender<u64>,
     recent: events::Recent,
@@ -93,6 +96,7 @@ impl Exchange {
             building: tokio::sync::Mutex::default(),
             trust_changed,
             due: due::Due::default(),
+            stamps: stamps::Stamps::default(),
             grown: watch::channel(0).0,
             recent: events::Recent::default(),
             refused: AtomicI64::new(0),

@@ -10,7 +10,7 @@ use super::{
     CHUNK_LIMIT, Exchange,
     content::Staged,
     load,
-    ports::{Package, ReadFailed, Seal, Stored},
+    ports::{Package, ReadFailed, Seal, Shown, Stored},
 };
 use crate::{
     domain::{
@@ -22,6 +22,7 @@ use crate::{
         manifest::{Manifest, Part},
         refusal::Refusal,
         statement::Statement,
+        succession::Standing,
     },
     package::{
         bag::{PartDigests, PartHasher},
@@ -38,18 +39,19 @@ type Lying = (Digest, u64, BTreeSet<u64>);
 
 impl Exchange {
     /// The package; made when it is first asked for, and again when more witnesses have cosigned than its evidence shows, until there
-    /// are as many as the charter wants.
+    /// are as many as the charter wants, and when a time stamp has come. It never shows less than the one before.
     pub(super) async fn built(&self, id: CommuniqueId, life: &Life) -> Result<Package, Refusal> {
         let published = life.published().ok_or_else(|| Refusal::not_found("publication", id))?;
         let standing = load::in_force(&*self.folds.charters(&*self.store).await?, published.time)?;
-        let enough = async |package: Package| {
+        let enough = async |Shown { witnesses, stamped, .. }: &Shown| {
+            if !stamped && self.content.unstamped(vec![id]).await?.is_empty() {
+                return Ok::<_, Refusal>(false);
+            }
             let wanted = standing.charter().witnesses;
-            Ok::<_, Refusal>(
-                package.witnesses >= wanted || !self.may_show_more(package.witnesses, published.index).await?,
-            )
+            Ok(*witnesses >= wanted || !self.may_show_more(*witnesses, published.index).await?)
         };
         if let Some(package) = self.content.package(id).await?
-            && enough(package).await?
+            && enough(&package.shown).await?
         {
             return Ok(package);
         }
@@ -57,18 +59,40 @@ impl Exchange {
         // One at a time: a package costs a pass over all its files, and whoever waited for the same one finds it built.
         let _building = self.building.lock().await;
         let kept = self.content.package(id).await?;
-        if let Some(package) = kept
-            && enough(package).await?
+        if let Some(package) = &kept
+            && enough(&package.shown).await?
         {
-            return Ok(package);
+            return Ok(package.clone());
         }
-        let (evidence, witnesses) = self.evidence(&standing, &contents.proven(published.index)).await?;
-        if let Some(package) = kept.filter(|package| package.witnesses >= witnesses) {
-            return Ok(package);
+        match (self.made(id, &contents, &standing, published, kept.as_ref()).await, kept) {
+            // Keys of a charter that was succeeded may be gone: what they have signed is served on.
+            (Err(Refusal::KeyMissing { .. }), Some(kept)) => Ok(kept),
+            (made, _) => made,
         }
-        let (digest, size) =
-            self.written(id, &contents, published, Some(evidence), Seal::Package(id, witnesses)).await?;
-        Ok(Package { digest, size, witnesses })
+    }
+
+    /// Made, in the place of this one if it shows more than that.
+    async fn made(
+        &self,
+        id: CommuniqueId,
+        contents: &Contents,
+        standing: &Standing,
+        published: Place,
+        kept: Option<&Package>,
+    ) -> Result<Package, Refusal> {
+        let stamp = self.content.stamp(id).await?;
+        let before = kept.map(|package| &package.shown);
+        let (evidence, shown) = self.evidence(standing, &contents.proven(published.index), before, stamp).await?;
+        let gains = |before: &Shown| {
+            let more = shown.witnesses > before.witnesses || shown.stamped && !before.stamped;
+            more && shown.witnesses >= before.witnesses
+        };
+        if let Some(package) = kept.filter(|package| !gains(&package.shown)) {
+            return Ok(package.clone());
+        }
+        let seal = Seal::Package(id, shown.clone());
+        let (digest, size) = self.written(id, contents, published, Some(evidence), seal).await?;
+        Ok(Package { digest, size, shown })
     }
 
     /// What a manifest corrects, as it lies in the package of the correction. Boxed, since that may correct another.

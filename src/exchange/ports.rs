@@ -15,6 +15,8 @@ use crate::{
     log::tree::{Edge, Growth, Hash, Node},
 };
 
+pub use crate::package::evidence::STAMP_LIMIT;
+
 /// A document or a statement's compact form, kept byte for byte, named by its digest.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Object {
@@ -207,21 +209,32 @@ pub struct Stage(pub u64);
 pub enum Seal {
     /// Content of a communiqué, for its uploader.
     Upload(Owner),
-    /// The package of a published communiqué, with evidence by so many witnesses. It takes the place of the one before.
-    Package(CommuniqueId, u64),
+    /// The package of a published communiqué, with this evidence. It takes the place of the one before.
+    Package(CommuniqueId, Shown),
     /// The package of a published communiqué as it lies in that of what corrects it, without proofs.
     Original(CommuniqueId),
 }
 
+/// What the evidence of a package shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// How many witnesses.
+    pub witnesses: u64,
+    /// Whether a time stamp.
+    pub stamped: bool,
+    /// The head, with its signature and cosignatures, as text. Empty in the row of a package that an earlier program made.
+    pub head: String,
+}
+
 /// A package that was made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Package {
     /// Of its bytes.
     pub digest: Digest,
     /// In bytes.
     pub size: u64,
-    /// How many witnesses its evidence shows.
-    pub witnesses: u64,
+    /// What its evidence shows.
+    pub shown: Shown,
 }
 
 /// An upload that is to begin, or to go on from the bytes that are kept of it.
@@ -313,6 +326,13 @@ pub trait Content: Send + Sync + 'static {
     async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed>;
     /// Digest and size of a communiqué's package as it lies in another, once sealed.
     async fn original(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed>;
+    /// Keeps the time stamp of a published communiqué, durably: the first one for ever. It has 1 to
+    /// [`STAMP_LIMIT`] bytes.
+    async fn keep_stamp(&self, communique: CommuniqueId, stamp: Vec<u8>) -> Result<(), ReadFailed>;
+    /// The time stamp that is kept of a communiqué.
+    async fn stamp(&self, communique: CommuniqueId) -> Result<Option<Vec<u8>>, ReadFailed>;
+    /// Those of these communiqués of which no time stamp is kept, in their order.
+    async fn unstamped(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed>;
     /// At most `most` bytes from this offset on; empty at the end, `None` if there is no such content.
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed>;
 }

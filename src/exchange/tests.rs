@@ -3,6 +3,7 @@
 mod heads;
 mod histories;
 pub(crate) mod leaves;
+pub(crate) mod stamps;
 
 use std::{
     collections::HashMap,
@@ -54,6 +55,7 @@ pub(super) struct Memory {
     uploads: Mutex<HashMap<(Owner, Digest), u64>>,
     packages: Mutex<HashMap<CommuniqueId, Package>>,
     originals: Mutex<HashMap<CommuniqueId, (Digest, u64)>>,
+    stamps: Mutex<HashMap<CommuniqueId, Vec<u8>>>,
     next: AtomicUsize,
     /// How often the log was read on.
     pub reads: AtomicUsize,
@@ -201,8 +203,8 @@ impl Content for Memory {
         self.blobs.lock().unwrap().insert(digest, bytes);
         match seal {
             Seal::Upload(owner) => drop(self.uploads.lock().unwrap().insert((owner, digest), size)),
-            Seal::Package(id, witnesses) => {
-                self.packages.lock().unwrap().insert(id, Package { digest, size, witnesses });
+            Seal::Package(id, shown) => {
+                self.packages.lock().unwrap().insert(id, Package { digest, size, shown });
             }
             Seal::Original(id) => {
                 self.originals.lock().unwrap().insert(id, (digest, size));
@@ -230,7 +232,18 @@ impl Content for Memory {
         Ok(self.originals.lock().unwrap().get(&communique).copied())
     }
     async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed> {
-        Ok(self.packages.lock().unwrap().get(&communique).copied())
+        Ok(self.packages.lock().unwrap().get(&communique).cloned())
+    }
+    async fn keep_stamp(&self, communique: CommuniqueId, stamp: Vec<u8>) -> Result<(), ReadFailed> {
+        self.stamps.lock().unwrap().entry(communique).or_insert(stamp);
+        Ok(())
+    }
+    async fn stamp(&self, communique: CommuniqueId) -> Result<Option<Vec<u8>>, ReadFailed> {
+        Ok(self.stamps.lock().unwrap().get(&communique).cloned())
+    }
+    async fn unstamped(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed> {
+        let stamps = self.stamps.lock().unwrap();
+        Ok(among.into_iter().filter(|id| !stamps.contains_key(id)).collect())
     }
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {
         let blobs = self.blobs.lock().unwrap();

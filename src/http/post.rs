@@ -30,7 +30,7 @@ pub struct Bounds {
     pub bytes: usize,
 }
 
-/// A prefix of addresses.
+/// An address, and a prefix of addresses.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     secure: bool,
@@ -38,7 +38,9 @@ pub struct Place {
     authority: String,
     host: String,
     port: u16,
-    /// Ends in a slash.
+    /// Itself.
+    exact: String,
+    /// As a prefix: ends in a slash.
     path: String,
 }
 
@@ -51,6 +53,13 @@ pub struct Answer {
     pub kind: Option<String>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// What is posted.
+struct Letter {
+    path: String,
+    kind: &'static str,
+    body: Vec<u8>,
 }
 
 impl Place {
@@ -88,15 +97,16 @@ impl Place {
         if host.is_empty() || port == 0 {
             return Err("names no host, or port 0");
         }
-        let path = format!("{}/", uri.path().trim_end_matches('/'));
-        Ok(Self { secure, authority: authority.as_str().to_owned(), host, port, path })
+        let exact = uri.path().to_owned();
+        let path = format!("{}/", exact.trim_end_matches('/'));
+        Ok(Self { secure, authority: authority.as_str().to_owned(), host, port, exact, path })
     }
     /// Whether it is spoken to over TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
     }
-    /// Posts a body to the resource of this name below the prefix; `tls` is needed for a secure place.
+    /// Posts text to the resource of this name below the prefix; `tls` is needed for a secure place.
     ///
     /// # Errors
     /// What kept it from an answer, in words for an operator.
@@ -107,22 +117,39 @@ impl Place {
         tls: Option<&Arc<ClientConfig>>,
         bounds: Bounds,
     ) -> io::Result<Answer> {
+        let path = format!("{}{name}", self.path);
+        self.ask(Letter { path, kind: "text/plain; charset=utf-8", body }, tls, bounds).await
+    }
+    /// Posts a body of this type to the address itself; `tls` is needed for a secure place.
+    ///
+    /// # Errors
+    /// As [`Place::post`].
+    pub async fn post_here(
+        &self,
+        kind: &'static str,
+        body: Vec<u8>,
+        tls: Option<&Arc<ClientConfig>>,
+        bounds: Bounds,
+    ) -> io::Result<Answer> {
+        self.ask(Letter { path: self.exact.clone(), kind, body }, tls, bounds).await
+    }
+    async fn ask(&self, letter: Letter, tls: Option<&Arc<ClientConfig>>, bounds: Bounds) -> io::Result<Answer> {
         let asked = async {
             let tcp = TcpStream::connect((&*self.host, self.port)).await?;
             tcp.set_nodelay(true)?;
             if !self.secure {
-                return self.over(tcp, name, body, bounds.bytes).await;
+                return self.over(tcp, letter, bounds.bytes).await;
             }
             let tls = tls.ok_or_else(|| io::Error::other("no authorities are known for its certificate"))?;
             let server = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
             let stream = TlsConnector::from(tls.clone()).connect(server, tcp).await?;
-            self.over(stream, name, body, bounds.bytes).await
+            self.over(stream, letter, bounds.bytes).await
         };
         timeout(bounds.time, asked).await.unwrap_or_else(|_| {
             Err(io::Error::new(io::ErrorKind::TimedOut, format!("no whole answer within {} s", bounds.time.as_secs())))
         })
     }
-    async fn over<S>(&self, stream: S, name: &str, body: Vec<u8>, limit: usize) -> io::Result<Answer>
+    async fn over<S>(&self, stream: S, letter: Letter, limit: usize) -> io::Result<Answer>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -131,11 +158,11 @@ impl Place {
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let request = Request::builder()
             .method(Method::POST)
-            .uri(format!("{}{name}", self.path))
+            .uri(letter.path)
             .header(header::HOST, &self.authority)
             .header(header::CONNECTION, "close")
-            .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
-            .body(Full::new(Bytes::from(body)))
+            .header(header::CONTENT_TYPE, letter.kind)
+            .body(Full::new(Bytes::from(letter.body)))
             .map_err(io::Error::other)?;
         let answer = async move {
             let (head, body) = sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
@@ -223,6 +250,13 @@ mod tests {
             heard.starts_with("post /deep/add-checkpoint http/1.1\r\n") && heard.contains("\r\ncontent-length: 4\r\n")
         );
         assert!(heard.contains(&format!("\r\nhost: {}\r\n", place.authority)), "{heard}");
+
+        // To the address itself, as it was written.
+        let (place, heard) = server(answer.to_vec()).await;
+        place.post_here("application/sample", b"body".to_vec(), None, within(3)).await.unwrap();
+        let heard = heard.await.unwrap();
+        assert!(heard.starts_with("post /deep http/1.1\r\n"), "{heard}");
+        assert!(heard.contains("\r\ncontent-type: application/sample\r\n"), "{heard}");
 
         // To the end of the connection, and in chunks.
         for (answer, body) in [

@@ -69,6 +69,11 @@ struct PartyLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StampLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HandshakeLabels {
     result: Handshake,
 }
@@ -85,6 +90,7 @@ pub struct Metrics {
     entries: Counter<u64, AtomicU64>,
     content: Counter<u64, AtomicU64>,
     cosigned: Family<PartyLabels, Gauge>,
+    stamps: Family<StampLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -101,6 +107,7 @@ impl Default for Metrics {
             entries: Counter::default(),
             content: Counter::default(),
             cosigned: Family::default(),
+            stamps: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Calls answered, by method and outcome", metrics.requests.clone());
@@ -115,6 +122,8 @@ impl Default for Metrics {
         registry.register_with_unit("content", help, Unit::Bytes, metrics.content.clone());
         let help = "Entries under the last head that the witness of a party cosigned when it was asked";
         registry.register("log_cosigned_entries", help, metrics.cosigned.clone());
+        let help = "Time stamps that the authority was asked for, by whether one came";
+        registry.register("time_stamps", help, metrics.stamps.clone());
         // A collector sees the first of a kind only where it saw none before.
         for result in Handshake::ALL {
             drop(metrics.handshakes.get_or_create(&HandshakeLabels { result }));
@@ -162,6 +171,11 @@ impl Metrics {
     pub fn cosigned(&self, party: &str, size: u64) {
         let labels = PartyLabels { party: party.to_owned() };
         self.cosigned.get_or_create(&labels).set(i64::try_from(size).unwrap_or(i64::MAX));
+    }
+
+    /// The authority was asked for a time stamp, and one was kept, or none.
+    pub fn asked_for_stamp(&self, kept: bool) {
+        self.stamps.get_or_create(&StampLabels { result: if kept { "kept" } else { "failed" } }).inc();
     }
 
     /// Everything, as a collector reads it ([`METRICS_CONTENT_TYPE`]).
@@ -226,6 +240,8 @@ mod tests {
         metrics.entries_appended(5);
         metrics.content_stored(1024);
         metrics.cosigned("north", 7);
+        metrics.asked_for_stamp(true);
+        [1, 2].iter().for_each(|_| metrics.asked_for_stamp(false));
 
         let text = metrics.render().unwrap();
         for line in [
@@ -242,6 +258,8 @@ mod tests {
             "communique_log_entries_total 5",
             "communique_content_bytes_total 1024",
             "communique_log_cosigned_entries{party=\"north\"} 7",
+            "communique_time_stamps_total{result=\"kept\"} 1",
+            "communique_time_stamps_total{result=\"failed\"} 2",
             "# EOF",
         ] {
             assert!(text.lines().any(|have| have == line), "{line}\n{text}");

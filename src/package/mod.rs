@@ -6,6 +6,7 @@ pub mod check;
 pub mod evidence;
 mod known;
 mod replay;
+pub mod stamp;
 pub mod verdict;
 pub mod verify;
 pub mod write;

@@ -21,7 +21,7 @@ use crate::{
     },
     exchange::ports::{
         Append, AppendError, Begin, COSIGNED_LIMIT, Content, Cosignature, Listing, ListingQuery, NewEntry, NotBegun,
-        Object, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, Seal, Stage, Store,
+        Object, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, STAMP_LIMIT, Seal, Shown, Stage, Store,
     },
     log::tree::{Edge, Hash, Node, Plan, verify_inclusion},
 };
@@ -50,7 +50,7 @@ macro_rules! content_contract {
     ($open:expr) => {
         $crate::store::contract::rules!($open; pieces_of_any_size_are_put_together one_digest_is_one_content
             a_purge_erases_what_one_communique_alone_holds
-            uploads_are_their_owners packages_are_found a_stage_is_not_content stages_end_with_the_process
+            uploads_are_their_owners packages_are_found the_first_stamp_is_kept a_stage_is_not_content stages_end_with_the_process
             a_parked_upload_goes_on_where_it_ended a_parked_upload_survives_a_restart only_its_own_upload_goes_on
             who_begins_anew_forgets_what_was_kept two_streams_never_mix the_quota_counts_what_is_announced_and_kept
             what_is_kept_is_bounded_in_number_and_age);
@@ -507,29 +507,54 @@ pub(super) async fn uploads_are_their_owners<C: Content>(open: impl Fn() -> C) {
     assert_eq!((held(1, 1).await, held(1, 2).await, held(2, 1).await), (8, 5, 0));
 }
 
+/// What a package with so many witnesses shows.
+pub(super) fn shown(witnesses: u64) -> Shown {
+    Shown { witnesses, stamped: witnesses > 1, head: format!("head with {witnesses}") }
+}
+
 pub(super) async fn packages_are_found<C: Content>(open: impl Fn() -> C) {
     let content = open();
     let id = communique(1);
     assert_eq!((content.package(id).await, content.original(id).await), (Ok(None), Ok(None)));
-    let first = put(&content, b"package", 3, Seal::Package(id, 0)).await;
-    put(&content, b"package", 7, Seal::Package(id, 0)).await;
-    assert_eq!(content.package(id).await, Ok(Some(Package { digest: first, size: 7, witnesses: 0 })));
+    let first = put(&content, b"package", 3, Seal::Package(id, shown(0))).await;
+    put(&content, b"package", 7, Seal::Package(id, shown(0))).await;
+    assert_eq!(content.package(id).await, Ok(Some(Package { digest: first, size: 7, shown: shown(0) })));
     let lying = put(&content, b"as it lies in another", 3, Seal::Original(id)).await;
-    let newest = put(&content, b"made again", 3, Seal::Package(id, 2)).await;
+    let newest = put(&content, b"made again", 3, Seal::Package(id, shown(2))).await;
     assert_eq!(content.read(first, 0, 9).await, Ok(None), "it took the place of the one before");
     drop(content);
     let content = open();
-    assert_eq!(content.package(id).await, Ok(Some(Package { digest: newest, size: 10, witnesses: 2 })));
+    assert_eq!(content.package(id).await, Ok(Some(Package { digest: newest, size: 10, shown: shown(2) })));
     assert_eq!(content.original(id).await, Ok(Some((lying, 21))));
     assert_eq!((content.package(communique(2)).await, content.original(communique(2)).await), (Ok(None), Ok(None)));
     assert_eq!(content.held(&owner(1, 1)).await, Ok(0), "a package is nobody's upload");
     // What somebody uploaded too, or lies in another, stays.
     for seal in [Seal::Upload(owner(1, 1)), Seal::Original(communique(3))] {
-        let shared = put(&content, b"shared", 3, Seal::Package(id, 0)).await;
+        let shared = put(&content, b"shared", 3, Seal::Package(id, shown(0))).await;
         put(&content, b"shared", 3, seal).await;
-        put(&content, b"made again", 3, Seal::Package(id, 2)).await;
+        put(&content, b"made again", 3, Seal::Package(id, shown(2))).await;
         assert_eq!(content.read(shared, 0, 9).await, Ok(Some(b"shared".to_vec())));
     }
+}
+
+pub(super) async fn the_first_stamp_is_kept<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let id = communique;
+    let stamps = async |content: &C| (content.stamp(id(1)).await.unwrap(), content.stamp(id(2)).await.unwrap());
+    assert_eq!(stamps(&content).await, (None, None));
+    assert_eq!(content.keep_stamp(id(1), vec![]).await, Err(ReadFailed));
+    assert_eq!(content.keep_stamp(id(1), vec![1; STAMP_LIMIT + 1]).await, Err(ReadFailed));
+    assert_eq!(stamps(&content).await, (None, None));
+    content.keep_stamp(id(1), b"first".to_vec()).await.unwrap();
+    content.keep_stamp(id(1), b"second".to_vec()).await.unwrap();
+    content.keep_stamp(id(2), vec![1; STAMP_LIMIT]).await.unwrap();
+    put(&content, b"package", 3, Seal::Package(id(1), shown(0))).await;
+    content.purge(id(1)).await.unwrap();
+    drop(content);
+    let content = open();
+    assert_eq!(stamps(&content).await, (Some(b"first".to_vec()), Some(vec![1; STAMP_LIMIT])));
+    let among = [4, 1, 3, 2].map(id).to_vec();
+    assert_eq!(content.unstamped(among).await, Ok(vec![id(4), id(3)]));
 }
 
 pub(super) async fn a_stage_is_not_content<C: Content>(open: impl Fn() -> C) {
@@ -573,7 +598,7 @@ pub(super) async fn a_purge_erases_what_one_communique_alone_holds<C: Content>(o
     let of_shared = put(&content, &shared, 65_536, Seal::Upload(owner(2, 1))).await;
     put(&content, &shared, 65_536, Seal::Upload(owner(2, 2))).await;
     let of_packed = put(&content, &packed, 1000, Seal::Upload(owner(2, 1))).await;
-    put(&content, &packed, 1000, Seal::Package(owner(1, 9).communique, 0)).await;
+    put(&content, &packed, 1000, Seal::Package(owner(1, 9).communique, shown(0))).await;
     let begun = sample(200_000);
     broken(&content, &begun, 150_000).await;
     let of_it = owner(1, 1).communique;

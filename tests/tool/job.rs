@@ -53,13 +53,16 @@ impl Drop for Served {
 
 /// An exchange of two parties with officials, authorities and an archivist, each with a profile.
 pub fn exchange() -> (Desk, Served) {
+    exchange_with("")
+}
+
+/// The same with more settings, in TOML.
+pub fn exchange_with(settings: &str) -> (Desk, Served) {
     let desk = Desk::new();
     desk.charter();
     let text = desk.read("host/communiqued.toml");
-    desk.write(
-        "host/communiqued.toml",
-        text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0"),
-    );
+    let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0");
+    desk.write("host/communiqued.toml", format!("{text}\n{settings}"));
     for party in PARTIES {
         desk.sign(&format!("charter adopt charter.json --key {party}.pem --out {party}-adoption.jws --yes")).ends(0);
         ministry(&desk, party, "charter.json");

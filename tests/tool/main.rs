@@ -12,12 +12,18 @@
 
 mod archives;
 mod auditing;
+#[allow(dead_code, reason = "what other tests ask openssl")]
+#[path = "../foreign/authority.rs"]
+mod authority;
 mod daily;
 mod desk;
 mod doctor;
 mod drafters;
 mod hostile;
 mod job;
+#[allow(dead_code, reason = "whether openssl is there, and no other judge")]
+#[path = "../foreign/judges.rs"]
+mod judges;
 mod keys;
 #[path = "../foreign/missing.rs"]
 mod missing;
@@ -25,6 +31,7 @@ mod offline;
 #[allow(dead_code, reason = "the sample packages of all tests")]
 #[path = "../package/played.rs"]
 mod played;
+mod stamps;
 mod stories;
 mod succession;
 mod walkthrough;

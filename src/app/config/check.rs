@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, Problem, WITNESSES_LIMIT, Witness};
+use super::{Config, Problem, Timestamp, WITNESSES_LIMIT, Witness};
 use crate::http::post::Place;
 
 /// Largest certificate or key file that is read, in bytes.
@@ -24,6 +24,7 @@ impl Config {
         self.check_addresses(&mut problems);
         self.check_files(&mut problems);
         self.check_witnesses(&mut problems);
+        self.check_timestamp(&mut problems);
         self.check_data(&mut problems);
         self.check_limits(&mut problems);
         if let Err(error) = EnvFilter::try_new(&self.telemetry.filter) {
@@ -111,6 +112,38 @@ impl Config {
                 }
                 Ok(_) => {}
             }
+        }
+    }
+
+    fn check_timestamp(&self, problems: &mut Vec<Problem>) {
+        const KEY: &str = "timestamp.ca";
+        let Timestamp { url, ca } = &self.timestamp;
+        if url.is_empty() {
+            return;
+        }
+        match Place::parse(url) {
+            Err(what) => problems.push(Problem::new(
+                "timestamp.url",
+                format!("{url:?} {what}"),
+                "write its address, as in \"https://tsa.example/tsr\"",
+            )),
+            Ok(place) if place.is_secure() => {
+                let before = problems.len();
+                check_readable(KEY, ca, problems);
+                if problems.len() == before
+                    && let Err(what) = read_certificates(ca)
+                {
+                    problems.push(Problem::new(KEY, what, "give the authority of its certificate, in PEM"));
+                }
+            }
+            Ok(_) if *ca != Timestamp::default().ca => {
+                problems.push(Problem::new(
+                    KEY,
+                    "is set, but timestamp.url is not of https",
+                    "write https, or leave it out",
+                ));
+            }
+            Ok(_) => {}
         }
     }
 
@@ -274,6 +307,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let config = complete(directory.path());
         assert_eq!(config.check(), []);
+        let url = "https://tsa.example/tsr".to_owned();
+        let asks = Config { timestamp: Timestamp { url, ca: config.tls.certificate.clone() }, ..config.clone() };
+        assert_eq!(asks.check(), []);
+        let url = "http://tsa.example".to_owned();
+        assert_eq!(Config { timestamp: Timestamp { url, ..Timestamp::default() }, ..config.clone() }.check(), []);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4, "the check leaves nothing behind");
     }
 
@@ -315,6 +353,20 @@ mod tests {
                 let named =
                     |n| Witness { party: format!("p{n}").parse().unwrap(), ..witness("http://w.example", None) };
                 config.log.witness = (0..=WITNESSES_LIMIT).map(named).collect();
+            }),
+            (&["timestamp.url"], |config, _| config.timestamp.url = "tsa.example/tsr".to_owned()),
+            (&["timestamp.url"], |config, _| config.timestamp.url = "http://tsa.example/?sha256".to_owned()),
+            (&["timestamp.ca"], |config, _| {
+                let ca = config.tls.certificate.clone();
+                config.timestamp = Timestamp { url: "http://tsa.example/tsr".to_owned(), ca };
+            }),
+            (&["timestamp.ca"], |config, directory| {
+                let ca = directory.join("none");
+                config.timestamp = Timestamp { url: "https://tsa.example/tsr".to_owned(), ca };
+            }),
+            (&["timestamp.ca"], |config, _| {
+                let ca = config.tls.key.clone();
+                config.timestamp = Timestamp { url: "https://tsa.example/tsr".to_owned(), ca };
             }),
             (&["telemetry.filter"], |config, _| config.telemetry.filter = "communique=loud".to_owned()),
             (&["limits.page_default"], |config, _| config.limits.page_default = config.limits.page_max + 1),

@@ -10,7 +10,7 @@ use config::{ConfigError, FileFormat, Source, Value, ValueKind};
 use rustls::pki_types::DnsName;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
-use super::{Config, Data, Exchange, Http, Keys, Limits, Listen, Log, Problem, Telemetry, Tls};
+use super::{Config, Data, Exchange, Http, Keys, Limits, Listen, Log, Problem, Telemetry, Timestamp, Tls};
 
 /// What the names of environment variables begin with. `COMMUNIQUE__LIMITS__CONNECTIONS` is `limits.connections`.
 pub const ENVIRONMENT_PREFIX: &str = "COMMUNIQUE__";
@@ -87,6 +87,7 @@ impl Config {
 
     fn resolved(mut self, directory: &Path) -> Self {
         let paths = [
+            &mut self.timestamp.ca,
             &mut self.data.directory,
             &mut self.tls.certificate,
             &mut self.tls.key,
@@ -108,6 +109,7 @@ impl Config {
             listen: Listen::default(),
             http: Http::default(),
             log: Log::default(),
+            timestamp: Timestamp::default(),
             data: Data { directory: path.clone() },
             tls: Tls { certificate: path.clone(), key: path.clone() },
             keys: Keys { log: path.clone(), depositary: path, next: Vec::new() },
@@ -364,6 +366,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_authority_is_asked_for_time_stamps_if_it_is_named() {
+        assert_eq!(load(MINIMAL, &[]).unwrap().timestamp, Timestamp::default());
+        assert_eq!(Timestamp::default().url, "");
+        let directory = tempfile::tempdir().unwrap();
+        let text = format!("{MINIMAL}\n[timestamp]\nurl = \"https://tsa.example/tsr\"\nca = \"tsa.pem\"");
+        let stamps = load_in(directory.path(), &text, &[]).unwrap().timestamp;
+        assert_eq!((&*stamps.url, stamps.ca), ("https://tsa.example/tsr", directory.path().join("tsa.pem")));
+        let off = load_in(directory.path(), &text, &[("COMMUNIQUE__TIMESTAMP__URL", "")]).unwrap().timestamp;
+        assert_eq!(off.url, "");
+        let problems = load(&format!("{MINIMAL}\n[timestamp]\nurl = 1\npolicy = \"1.2\""), &[]).unwrap_err();
+        assert_eq!(keys(&problems), ["timestamp.policy"], "{problems:?}");
+    }
+
+    #[test]
     fn everything_that_is_wrong_is_said_at_once() {
         let text = "
             stray = 1
@@ -459,6 +475,7 @@ pub(super) mod tests {
         assert_eq!(opened_config.telemetry, config.telemetry);
         assert_eq!(opened_config.http, config.http);
         assert_eq!((&opened_config.log, &config.log), (&Log::default(), &Log::default()));
+        assert_eq!((opened_config.timestamp, config.timestamp), (Timestamp::default(), Timestamp::default()));
         for key in known_keys() {
             let name = key.split('.').next_back().unwrap();
             assert!(opened.lines().any(|line| line.starts_with(&format!("{name} = "))), "{key} is not shown");

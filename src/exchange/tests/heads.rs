@@ -227,7 +227,7 @@ async fn a_package_is_served_at_once_and_again_with_the_witnesses_that_there_are
     let exchange = &house.exchange;
     exchange.publish(House::permit::<PublishCommunique>("north"), house.world.id).await.unwrap();
     let (first, found) = served(&house).await;
-    assert_eq!((first.witnesses, &found["found"], &found["wanted"]), (0, &json!(0), &json!(2)));
+    assert_eq!((first.shown.witnesses, &found["found"], &found["wanted"]), (0, &json!(0), &json!(2)));
     let size = newest(&house).await.checkpoint().size();
     let standing = exchange.charter_in_force().await.unwrap();
     let cosigns = async |of: &str, size: u64| {
@@ -242,11 +242,11 @@ async fn a_package_is_served_at_once_and_again_with_the_witnesses_that_there_are
     assert_eq!(served(&house).await.0, first, "a head that does not cover `published` shows nothing");
     cosigns("south", size).await;
     let (second, found) = served(&house).await;
-    assert_eq!((second.witnesses, &found["parties"][0]["party"]), (1, &json!("south")));
+    assert_eq!((second.shown.witnesses, &found["parties"][0]["party"]), (1, &json!("south")));
     assert_eq!(served(&house).await.0, second);
     cosigns("north", size).await;
     let (third, found) = served(&house).await;
-    assert_eq!((third.witnesses, &found["parties"][0]["party"]), (2, &json!("north")), "by party");
+    assert_eq!((third.shown.witnesses, &found["parties"][0]["party"]), (2, &json!("north")), "by party");
     // A key that has witnessed and is none in the charter any more leaves a line that counts for nothing.
     house.memory.cosigned.lock().unwrap().iter_mut().for_each(|kept| kept.line = kept.line.replace("south", "other"));
     assert_eq!(served(&house).await.0, third);

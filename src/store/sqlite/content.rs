@@ -18,7 +18,8 @@ use crate::{
         time::Time,
     },
     exchange::ports::{
-        Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, Seal, Stage,
+        Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, STAMP_LIMIT, Seal,
+        Shown, Stage,
     },
 };
 
@@ -166,15 +167,43 @@ impl Content for SqliteContent {
     }
 
     async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed> {
-        let sql = "SELECT b.digest, b.size, p.witnesses FROM packages p JOIN blobs b ON b.id = p.blob
+        let sql =
+            "SELECT b.digest, b.size, p.witnesses, p.stamped, p.head FROM packages p JOIN blobs b ON b.id = p.blob
                    WHERE p.communique = ?1";
         self.readers.read("a package", move |db| package(db, sql, communique)).await
     }
 
     async fn original(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed> {
-        let sql = "SELECT b.digest, b.size, 0 FROM originals p JOIN blobs b ON b.id = p.blob WHERE p.communique = ?1";
+        let sql =
+            "SELECT b.digest, b.size, 0, 0, '' FROM originals p JOIN blobs b ON b.id = p.blob WHERE p.communique = ?1";
         let found = self.readers.read("a package that lies in another", move |db| package(db, sql, communique)).await?;
         Ok(found.map(|package| (package.digest, package.size)))
+    }
+
+    async fn keep_stamp(&self, communique: CommuniqueId, stamp: Vec<u8>) -> Result<(), ReadFailed> {
+        self.ask(What::Stamp(communique, stamp)).await.map(drop)
+    }
+
+    async fn stamp(&self, communique: CommuniqueId) -> Result<Option<Vec<u8>>, ReadFailed> {
+        let read = move |db: &Connection| {
+            let mut found = db.prepare_cached("SELECT response FROM stamps WHERE communique = ?1")?;
+            Ok(found.query_row([communique.to_string()], |row| row.get(0)).optional()?)
+        };
+        self.readers.read("a time stamp", read).await
+    }
+
+    async fn unstamped(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed> {
+        let read = move |db: &Connection| {
+            let mut found = db.prepare_cached("SELECT 1 FROM stamps WHERE communique = ?1")?;
+            let mut without = Vec::new();
+            for communique in among {
+                if !found.exists([communique.to_string()])? {
+                    without.push(communique);
+                }
+            }
+            Ok(without)
+        };
+        self.readers.read("time stamps", read).await
     }
 
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {
@@ -186,11 +215,13 @@ fn package(db: &Connection, sql: &str, communique: CommuniqueId) -> Result<Optio
     let found = db
         .prepare_cached(sql)?
         .query_row([communique.to_string()], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            let shown = (row.get::<_, i64>(2)?, row.get(3)?, row.get(4)?);
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, shown))
         })
         .optional()?;
-    let made = |(name, size, witnesses): (Vec<u8>, _, _)| {
-        Ok(Package { digest: digest(&name)?, size: count(size)?, witnesses: count(witnesses)? })
+    let made = |(name, size, (witnesses, stamped, head)): (Vec<u8>, _, _)| {
+        let shown = Shown { witnesses: count(witnesses)?, stamped, head };
+        Ok(Package { digest: digest(&name)?, size: count(size)?, shown })
     };
     found.map(made).transpose()
 }
@@ -254,6 +285,7 @@ enum What {
     Seal(u64, Digest, u64, Seal),
     Discard(u64),
     Purge(CommuniqueId),
+    Stamp(CommuniqueId, Vec<u8>),
 }
 
 /// A stage in memory: what is not yet written, and how much is.
@@ -373,6 +405,7 @@ impl Shelves {
             What::Push(stage, bytes) => self.push(stage, &bytes).map(Ok),
             What::Seal(stage, digest, size, seal) => self.seal(stage, digest, size, &seal).map(Ok),
             What::Purge(communique) => self.purge(communique).map(Ok),
+            What::Stamp(communique, stamp) => self.keep_stamp(communique, &stamp).map(Ok),
             What::Discard(stage) => {
                 self.forget(stage)?;
                 if !self.dropped.is_empty() {
@@ -670,13 +703,13 @@ impl Shelves {
                      ON CONFLICT (communique) DO UPDATE SET blob = excluded.blob",
                 )?
                 .execute(params![communique.to_string(), blob])?,
-            Seal::Package(communique, witnesses) => self.seal_package(*communique, blob, *witnesses)?,
+            Seal::Package(communique, shown) => self.seal_package(*communique, blob, shown)?,
         };
         Ok(0)
     }
 
     /// Puts a package in the place of the one before, whose bytes are dropped.
-    fn seal_package(&mut self, communique: CommuniqueId, blob: i64, witnesses: u64) -> Result<usize, Fault> {
+    fn seal_package(&mut self, communique: CommuniqueId, blob: i64, shown: &Shown) -> Result<usize, Fault> {
         let id = communique.to_string();
         let former: Option<i64> = self
             .db
@@ -685,13 +718,25 @@ impl Shelves {
             .optional()?;
         self.db
             .prepare_cached(
-                "INSERT INTO packages (communique, blob, witnesses) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (communique) DO UPDATE SET blob = excluded.blob, witnesses = excluded.witnesses",
+                "INSERT INTO packages (communique, blob, witnesses, stamped, head) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (communique) DO UPDATE SET blob = excluded.blob, witnesses = excluded.witnesses,
+                    stamped = excluded.stamped, head = excluded.head",
             )?
-            .execute(params![id, blob, integer(witnesses)])?;
+            .execute(params![id, blob, integer(shown.witnesses), shown.stamped, shown.head])?;
         if let Some(former) = former {
             self.drop_unused(former)?;
         }
+        Ok(0)
+    }
+
+    /// What the table does not take is refused, and fails no other request.
+    fn keep_stamp(&mut self, communique: CommuniqueId, stamp: &[u8]) -> Result<u64, Fault> {
+        if stamp.is_empty() || stamp.len() > STAMP_LIMIT {
+            return Err(Fault::Refused("a time stamp has too many bytes, or none"));
+        }
+        self.begin()?;
+        let sql = "INSERT INTO stamps (communique, response) VALUES (?1, ?2) ON CONFLICT (communique) DO NOTHING";
+        self.db.prepare_cached(sql)?.execute(params![communique.to_string(), stamp])?;
         Ok(0)
     }
 
@@ -769,13 +814,33 @@ impl Shelves {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::owner;
+    use crate::store::contract::{owner, shown};
 
     crate::store::contract::content_contract!(|path: &Path| SqliteContent::open(path, Options::default()).unwrap());
 
     fn chunks(path: &Path) -> i64 {
         let db = Connection::open(path).unwrap();
         db.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0)).unwrap()
+    }
+
+    /// Of an earlier program's file, packages stay, and show what they showed.
+    #[tokio::test]
+    async fn packages_of_a_program_without_stamps_are_carried_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("content");
+        let schema = migrations::Schema { steps: &migrations::CONTENT.steps[..3], ..migrations::CONTENT };
+        let (db, lock) = connection::writer(&path, &schema).unwrap();
+        let (id, bytes) = (owner(1, 1).communique, b"package".to_vec());
+        db.execute("INSERT INTO blobs (id, digest, size) VALUES (1, ?1, 7)", [Digest::of(&bytes).as_bytes()]).unwrap();
+        db.execute("INSERT INTO chunks (blob, n, bytes) VALUES (1, 0, ?1)", [&bytes]).unwrap();
+        db.execute("INSERT INTO packages VALUES (?1, 1, 2)", [id.to_string()]).unwrap();
+        drop((db, lock));
+        let content = SqliteContent::open(&path, Options::default()).unwrap();
+        let shown = Shown { witnesses: 2, stamped: false, head: String::new() };
+        let digest = Digest::of(&bytes);
+        assert_eq!(content.package(id).await, Ok(Some(Package { digest, size: 7, shown })));
+        assert_eq!(content.read(digest, 0, 9).await, Ok(Some(bytes)));
+        assert_eq!(content.unstamped(vec![id]).await, Ok(vec![id]));
     }
 
     #[tokio::test]
@@ -863,7 +928,7 @@ mod tests {
         assert_eq!(content.begin(begin(UPLOADS_LIMIT)).await, Err(NotBegun::Full));
         let package = content.stage().await.unwrap();
         content.push(package, b"package".to_vec()).await.unwrap();
-        let seal = Seal::Package(owner(1, 1).communique, 0);
+        let seal = Seal::Package(owner(1, 1).communique, shown(0));
         content.seal(package, Digest::of(b"package"), 7, seal).await.unwrap();
     }
 

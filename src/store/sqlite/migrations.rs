@@ -123,6 +123,15 @@ pub(super) const CONTENT: Schema = Schema {
             witnesses INTEGER NOT NULL
         );
     ",
+        // What packages show of the log beside witnesses; stamps are the TimeStampResp of authorities.
+        "
+        ALTER TABLE packages ADD COLUMN stamped INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE packages ADD COLUMN head TEXT NOT NULL DEFAULT '';
+        CREATE TABLE stamps (
+            communique TEXT NOT NULL UNIQUE,
+            response BLOB NOT NULL CHECK (length(response) BETWEEN 1 AND 65536)
+        );
+    ",
     ],
 };
 

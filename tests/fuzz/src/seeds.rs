@@ -208,6 +208,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
             let pem = [PEM.as_bytes(), b"\n"].concat();
             vec![with(0, ca), with(0, leaf), with(1, &pem), chain.concat()]
         }
+        "stamp" => vec![STAMP.to_vec()],
         other => panic!("no seeds for {other}"),
     }
 }
@@ -230,5 +231,7 @@ fn unhex(hex: &str) -> Vec<u8> {
 pub const CA: &[u8] = include_bytes!("../samples/authority.der");
 /// The caller's.
 pub const LEAF: &[u8] = include_bytes!("../samples/caller.der");
+/// What openssl answers as an authority, in DER: a time stamp of `an entry (sample)`. Its key is kept nowhere.
+pub const STAMP: &[u8] = include_bytes!("../samples/stamp.tsr");
 const PEM: &str = include_str!("../samples/caller.pem");
 include!("../samples/samples.rs");

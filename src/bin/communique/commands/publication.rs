@@ -21,6 +21,8 @@ use crate::{
 
 /// How much of a file is read at a time, in bytes.
 const PIECE: usize = 256 << 10;
+/// How often a package is fetched from the start again, since another came than was announced.
+const AGAIN_LIMIT: u32 = 3;
 
 pub fn publish(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
     let profile = ctx.profile()?;
@@ -43,28 +45,38 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
     profile::must_be_new(to)?;
     let profile = ctx.profile()?;
     let session = ctx.session(&profile)?;
-    let publication = ctx.wait(session.publication(id))?;
-    let (digest, size) = publication.package;
+    let mut publication = ctx.wait(session.publication(id))?;
+    let (_, size) = publication.package;
 
     let failed = |e| Failure::file(to, &e);
-    let (part, held) = partial(to, size)?;
+    let (part, mut held) = partial(to, size)?;
     let mut sink = tokio::fs::File::from_std(part.file.try_clone().map_err(failed)?);
     let bar = ctx.progress("package", size);
     let got = ctx.wait(async {
-        let announced = (digest, size);
-        let mut got = session.remote().rest_of_package(id, announced, held.clone(), &mut sink, &|n| bar.at(n)).await;
-        // What lay there was of something else: once more, from the start.
-        if matches!(got, Err(RemoteError::Local(_))) && held.size() > 0 {
+        let mut again = 0;
+        let got = loop {
+            let (before, package) = (held.size(), publication.package);
+            let got = session.remote().rest_of_package(id, package, held, &mut sink, &|n| bar.at(n)).await;
+            if !matches!(got, Err(RemoteError::Local(_))) || again == AGAIN_LIMIT {
+                break got;
+            }
+            // What lay there was of something else, or the package was made again meanwhile, with more cosignatures or a time stamp:
+            // once more, from the start.
+            publication = session.publication(id).await?;
+            if before == 0 && publication.package == package {
+                break got;
+            }
             tokio::io::AsyncWriteExt::flush(&mut sink).await?;
             sink.set_len(0).await?;
             tokio::io::AsyncSeekExt::rewind(&mut sink).await?;
-            got = session.remote().rest_of_package(id, announced, Held::default(), &mut sink, &|n| bar.at(n)).await;
-        }
+            (held, again) = (Held::default(), again + 1);
+        };
         tokio::io::AsyncWriteExt::flush(&mut sink).await?;
         sink.sync_all().await?;
         got
     });
     bar.end();
+    let (digest, size) = publication.package;
     match got {
         Ok(()) => {}
         Err(RemoteError::Local(refusal)) => {

@@ -143,9 +143,10 @@ impl Path {
 const HASHES: &str = "hashes of an inclusion proof";
 
 fn read_extra(base64: &str) -> Result<Vec<u8>, Fault> {
-    if base64.len() > EXTRA_LIMIT.div_ceil(3) * 4 {
+    let extra = STANDARD.decode(base64).ok().filter(|extra| !extra.is_empty());
+    let extra = extra.ok_or_else(|| Fault::malformed("a proof", "its extra data is empty or not base64"))?;
+    if extra.len() > EXTRA_LIMIT {
         return Err(Fault::TooLarge { what: "extra data of a proof, in bytes,", limit: EXTRA_LIMIT as u64 });
     }
-    let extra = STANDARD.decode(base64).ok().filter(|extra| !extra.is_empty());
-    extra.ok_or_else(|| Fault::malformed("a proof", "its extra data is empty or not base64"))
+    Ok(extra)
 }

@@ -1,11 +1,13 @@
 use std::convert::Infallible;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use super::{
     Fault,
     checkpoint::{Checkpoint, Head, Log, Origin, Unverified},
     cosignature::{Cosigner, TIMESTAMP_LIMIT, cosign},
     note::{KeyName, SignatureLine, Verifier},
-    proof::Proof,
+    proof::{Path, Proof},
     tree::{Edge, Hash, Node, Plan},
     witness::{AddCheckpoint, No},
 };
@@ -123,7 +125,7 @@ fn malformed_checkpoints_are_refused() {
         format!("o\u{1}\n1\n{root}\n"),
         format!("{}\n1\n{root}\n", "o".repeat(256)),
         format!("o\n1\n{root}\n{}", "x\n".repeat(17)),
-        format!("o\n1\n{root}\n{}\n", "x".repeat(8 << 10)),
+        format!("o\n1\n{root}\n{}\n", "x".repeat((8 << 10) - 49)),
     ] {
         assert!(bad.parse::<Checkpoint>().is_err(), "{bad:?}");
     }
@@ -131,6 +133,7 @@ fn malformed_checkpoints_are_refused() {
         format!("an origin + spaces\n0\n{root}\n"),
         format!("{}\n9223372036854775807\n{root}\n", "o".repeat(255)),
         format!("o\n1\n{root}\n{}", "x\n".repeat(16)),
+        format!("o\n1\n{root}\n{}\n", "x".repeat((8 << 10) - 50)),
     ] {
         assert_eq!(good.parse::<Checkpoint>().map(|parsed| parsed.to_string()), Ok(good));
     }
@@ -269,6 +272,12 @@ fn malformed_proofs_are_refused() {
     let parsed = Proof::parse(extra.as_bytes()).unwrap();
     assert_eq!((parsed.extra(), parsed.to_string()), (Some(b"age".as_slice()), extra.clone()));
     assert!(parsed.verify(leaf(3), &log()).is_ok());
+    assert_eq!((parsed.index(), parsed.hashes()), (3, &*grown.build(Plan::inclusion(3, 5))));
+    let with = |bytes| {
+        Proof::parse(good.replace("@v1\n", &format!("@v1\nextra {}\n", STANDARD.encode(vec![7; bytes]))).as_bytes())
+    };
+    assert!(with(64 << 10).is_ok_and(|proof| proof.extra() == Some(&[7; 64 << 10])));
+    assert!(matches!(with((64 << 10) + 1), Err(Fault::TooLarge { limit: 0x1_0000, .. })));
     for (what, bad) in [
         ("another version", good.replace("@v1", "@v2")),
         ("no header", good.replace("c2sp.org/tlog-proof@v1\n", "")),
@@ -280,7 +289,6 @@ fn malformed_proofs_are_refused() {
         ("extra without padding", good.replace("@v1\n", "@v1\nextra YQ\n")),
         ("extra twice", extra.replace("@v1\n", "@v1\nextra YWdl\n")),
         ("extra behind the index", good.replace("index 3\n", "index 3\nextra YWdl\n")),
-        ("too much extra", good.replace("@v1\n", &format!("@v1\nextra {}\n", "AAAA".repeat(1 << 15)))),
         ("no empty line", good.replacen("\n\n", "\n", 1)),
         ("two empty lines", good.replacen("\n\n", "\n\n\n", 1)),
         ("CRLF", good.replace('\n', "\r\n")),
@@ -292,6 +300,11 @@ fn malformed_proofs_are_refused() {
     ] {
         assert!(Proof::parse(bad.as_bytes()).is_err(), "{what}");
     }
+    let full = |bytes: usize| good.replacen("\n\n", &format!("\n\n{}", "x".repeat(bytes - good.len())), 1);
+    let over = |bytes: usize| Path::parse(full(bytes).as_bytes()).err();
+    let limit = 640 << 10;
+    assert_eq!(over(limit), None);
+    assert_eq!(over(limit + 1), Some(Fault::TooLarge { what: "a proof, in bytes,", limit: limit as u64 }));
     let limit = good.replace("index 3\n", &format!("index 3\n{}", format!("{}\n", leaf(0)).repeat(60)));
     assert!(Proof::parse(limit.as_bytes()).and_then(|proof| proof.verify(leaf(3), &log())).is_err());
 }

@@ -135,6 +135,33 @@ fn a_name_shows_as_what_it_is() {
         assert!(KeyName::parse(bad).is_err(), "{bad:?}");
     }
     assert_eq!(KeyName::parse("é.example/w").unwrap().as_str(), "é.example/w");
+    assert!(KeyName::parse(&"n".repeat(NAME_LIMIT)).is_ok());
+}
+
+#[test]
+fn a_text_is_signed_up_to_half_of_what_a_note_holds() {
+    let (key, name) = (SecretKey::from_seed(&[1; 32]), KeyName::parse("n").unwrap());
+    let text = |bytes: usize| "x".repeat(bytes - 1) + "\n";
+    assert!(Note::sign(text(256 << 10), &name, &key).is_ok());
+    let refused = Note::sign(text((256 << 10) + 1), &name, &key);
+    assert_eq!(refused, Err(Fault::TooLarge { what: "the text of a note, in bytes,", limit: 256 << 10 }));
+}
+
+#[test]
+fn a_note_of_as_many_bytes_as_may_be_is_read_and_made() {
+    let note = |bytes: usize| {
+        let line = signed_with(GO_LINE);
+        line.replacen("text", &"x".repeat(bytes - line.len() + 4), 1)
+    };
+    let most = note(NOTE_LIMIT);
+    assert_eq!(most.len(), NOTE_LIMIT);
+    let read = Note::parse(most.as_bytes()).unwrap();
+    assert!(Note::parse(note(NOTE_LIMIT + 1).as_bytes()).is_err());
+    let bare = |bytes: usize| Note { text: "x".repeat(bytes) + "\n", lines: vec![] };
+    let line = read.lines[0].clone();
+    let around = 2 + line.to_string().len();
+    assert_eq!(bare(NOTE_LIMIT - around).push(line.clone()), Ok(()));
+    assert!(bare(NOTE_LIMIT - around + 1).push(line).is_err());
 }
 
 #[test]

@@ -3,10 +3,15 @@
 //! ```text
 //! cargo bench --bench log
 //! ENTRIES=100000 cargo bench --bench log      fewer
+//! WITH=PROGRAM WITHOUT=PROGRAM cargo bench --bench log
 //! ```
 //!
+//! The last also measures what proofs add to an act with 64 in flight. No exchange can leave them away, so the two programs are the tests of
+//! the service (`cargo test --profile ci --test service --no-run` names its own) of this commit, and of the last one without proofs,
+//! 398551b. They take turns.
+//!
 //! Goals, of a log of 1,000,000 entries: a proof of one entry within 1 ms, less than 70 bytes of tree for an entry, 100,000 entries
-//! audited a second or better once they are fetched.
+//! audited a second or better once they are fetched, at most 15 % more time for an act.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +24,9 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     path::Path,
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -55,6 +62,8 @@ const APPEND: u64 = 1024;
 const STREAMS: u64 = 500;
 /// Proofs that are timed.
 const PROOFS: u64 = 2_000;
+/// How often each of the two programs measures acts.
+const TURNS: usize = 5;
 
 /// What the party of the audit may see, entry after entry.
 struct Course {
@@ -114,6 +123,39 @@ fn main() {
     runtime.block_on(stored(&path, entries));
     println!("tree_bytes_per_entry: {:.1}", tree_bytes(&path) as f64 / entries as f64);
     println!("audited_per_second: {:.0}", audited(entries));
+    match (std::env::var_os("WITH"), std::env::var_os("WITHOUT")) {
+        (Some(with), Some(without)) => act_costs(&with, &without),
+        _ => println!(
+            "SKIPPED: what proofs add to an act; name two programs in WITH and WITHOUT (see the top of benches/log.rs)"
+        ),
+    }
+}
+
+/// Time of an act with proofs over that without, from the rates that the two programs print, the median of several turns.
+fn act_costs(with: &OsStr, without: &OsStr) {
+    let mut ratios = BTreeMap::<String, Vec<f64>>::new();
+    for _ in 0..TURNS {
+        let [with, without] = [with, without].map(rates);
+        for (what, rate) in without {
+            ratios.entry(what.clone()).or_default().push(rate / with[&what]);
+        }
+    }
+    for (what, mut ratios) in ratios {
+        ratios.sort_by(f64::total_cmp);
+        println!("time_with_proofs_over_without: {:.2} ({what})", ratios[TURNS / 2]);
+    }
+}
+
+/// What the test `load` of the service prints: things done a second, by what they are.
+fn rates(program: &OsStr) -> BTreeMap<String, f64> {
+    let ran = Command::new(program).args(["load", "--ignored", "--nocapture"]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    let rates = said.lines().filter_map(|line| {
+        let (what, rate) = line.split_once(": ")?;
+        Some((what.to_owned(), rate.split_once(" a second")?.0.parse().ok()?))
+    });
+    rates.collect()
 }
 
 /// Fills a log, and proves entries of it at random.

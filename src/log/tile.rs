@@ -3,12 +3,9 @@
 //! A tile holds 256 hashes of one height of the tree, or fewer at its right edge. A bundle holds the data of as many leaves; here the
 //! digests of entries, and so nothing that says what the log holds.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use super::{
-    Fault, lines,
-    tree::{Hash, Node, Plan},
-};
+use super::{Fault, lines, tree::Node};
 use crate::domain::id::Digest;
 
 /// Hashes of a full tile, and leaves of a full bundle ("Merkle Tree").
@@ -19,9 +16,6 @@ const HEIGHT: u32 = 8;
 pub const LEVEL_LIMIT: u32 = 7;
 /// Longest path, in bytes.
 const PATH_LIMIT: usize = 64;
-/// Bytes of one leaf in a bundle: its length in two bytes, and a digest.
-const LEAF_BYTES: usize = 34;
-
 /// A tile: full, or partial with its first hashes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Tile {
@@ -31,26 +25,6 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// The tile at this level and place as a tree of so many leaves has it; none if it would be empty.
-    #[must_use]
-    pub fn of_tree(level: u32, index: u64, size: u64) -> Option<Self> {
-        Some(Self { level, index, width: width(level, index, size)? })
-    }
-    /// Its level: 0 … [`LEVEL_LIMIT`].
-    #[must_use]
-    pub fn level(self) -> u32 {
-        self.level
-    }
-    /// Its place within the level.
-    #[must_use]
-    pub fn index(self) -> u64 {
-        self.index
-    }
-    /// How many hashes it has: 1 … [`WIDTH`].
-    #[must_use]
-    pub fn width(self) -> u64 {
-        self.width
-    }
     /// Whether a tree of so many leaves has it, in this width or a larger one.
     #[must_use]
     pub fn is_in(self, size: u64) -> bool {
@@ -60,44 +34,6 @@ impl Tile {
     pub fn nodes(self) -> impl Iterator<Item = Node> {
         let start = self.index * WIDTH;
         (start..start + self.width).filter_map(move |index| Node::new(self.level * HEIGHT, index))
-    }
-    /// The hashes in its bytes.
-    ///
-    /// # Errors
-    /// [`Fault::Malformed`] if these are not as many as its width says.
-    pub fn parse(self, bytes: &[u8]) -> Result<Vec<Hash>, Fault> {
-        match bytes.as_chunks::<32>() {
-            (hashes, []) if hashes.len() as u64 == self.width => {
-                Ok(hashes.iter().copied().map(Hash::from_bytes).collect())
-            }
-            _ => Err(Fault::malformed("a tile", "it has not as many bytes as its path says")),
-        }
-    }
-    /// The tile of a tree of so many leaves from which a node's hash can be had.
-    #[must_use]
-    pub fn holding(node: Node, size: u64) -> Option<Self> {
-        let tile = Self::of_tree(node.level() / HEIGHT, (node.index() << (node.level() % HEIGHT)) / WIDTH, size)?;
-        (node.leaves().end <= size).then_some(tile)
-    }
-    /// The hash of a node, from the hashes of its tile; none if it is of another tile. It is as true as the tile: a proof that is built
-    /// from tiles is verified like any other.
-    #[must_use]
-    pub fn hash_of(self, node: Node, hashes: &[Hash]) -> Option<Hash> {
-        let (tile, up) = (node.level() / HEIGHT, node.level() % HEIGHT);
-        let start = (node.index() << up)
-            .checked_sub(self.index * WIDTH)
-            .filter(|start| *start < WIDTH && tile == self.level)?;
-        let mut row = hashes.get(start as usize..start as usize + (1 << up))?.to_vec();
-        while row.len() > 1 {
-            row = row.as_chunks().0.iter().map(|[left, right]| Hash::of_children(left, right)).collect();
-        }
-        row.first().copied()
-    }
-    /// The tiles of a tree of so many leaves that must be fetched to build what is planned. The plan must be of a tree that is not
-    /// larger.
-    #[must_use]
-    pub fn needed(plan: &Plan, size: u64) -> BTreeSet<Self> {
-        plan.nodes().filter_map(|node| Self::holding(node, size)).collect()
     }
 }
 
@@ -109,11 +45,6 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The bundle at this place as a tree of so many leaves has it; none if it would be empty.
-    #[must_use]
-    pub fn of_tree(index: u64, size: u64) -> Option<Self> {
-        Some(Self { index, width: width(0, index, size)? })
-    }
     /// The indices of the entries whose digests it holds.
     #[must_use]
     pub fn entries(self) -> std::ops::Range<u64> {
@@ -127,20 +58,6 @@ impl Bundle {
     /// Its bytes ("Log entries"), from the digests of its entries: each leaf's length, big-endian in two bytes, and its data.
     pub fn format(digests: impl IntoIterator<Item = Digest>) -> Vec<u8> {
         digests.into_iter().flat_map(|digest| [0, 32].into_iter().chain(*digest.as_bytes())).collect()
-    }
-    /// The digests in its bytes.
-    ///
-    /// # Errors
-    /// [`Fault::Malformed`] if these are not as many as its width says, or a leaf is not of 32 bytes.
-    pub fn parse(self, bytes: &[u8]) -> Result<Vec<Digest>, Fault> {
-        let refuse = || Fault::malformed("a bundle of entries", "it does not hold as many digests as its path says");
-        let (leaves, []) = bytes.as_chunks::<LEAF_BYTES>() else { return Err(refuse()) };
-        let digests = leaves.iter().map(|leaf| match leaf.split_first_chunk() {
-            Some(([0, 32], digest)) => digest.try_into().map(Digest::from_bytes).map_err(|_| refuse()),
-            _ => Err(refuse()),
-        });
-        let digests: Vec<_> = digests.collect::<Result<_, _>>()?;
-        if digests.len() as u64 == self.width { Ok(digests) } else { Err(refuse()) }
     }
 }
 
@@ -220,11 +137,13 @@ fn width(level: u32, index: u64, size: u64) -> Option<u64> {
 }
 
 #[cfg(test)]
+mod reading;
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
-    use crate::log::tree::{Edge, verify_consistency, verify_inclusion};
+    use super::{reading::LEAF_BYTES, *};
+    use crate::log::tree::{Edge, Hash, Plan, verify_consistency, verify_inclusion};
 
     fn digest(index: u64) -> Digest {
         Digest::of(&index.to_be_bytes())
@@ -299,7 +218,7 @@ mod tests {
     #[test]
     fn the_example_of_the_specification() {
         // "Partial Tiles": a tree of 70,000.
-        let width = |level, index, size| Tile::of_tree(level, index, size).map(Tile::width);
+        let width = |level, index, size| Tile::of_tree(level, index, size).map(|tile| tile.width);
         let tree = |level, index| width(level, index, 70_000);
         assert_eq!([tree(0, 272), tree(0, 273), tree(0, 274)], [Some(256), Some(112), None]);
         assert_eq!([tree(1, 0), tree(1, 1), tree(1, 2)], [Some(256), Some(17), None]);

@@ -9,6 +9,7 @@
 mod tests;
 
 use std::{
+    collections::VecDeque,
     fmt,
     fs::{self, File},
     io::{self, Write as _},
@@ -41,6 +42,8 @@ use crate::{
     },
 };
 
+/// How many joined heads a session knows without asking again.
+const JOINED_LIMIT: usize = 256;
 /// Largest kept receipt, in bytes.
 pub const RECEIPT_LIMIT: usize = Entry::LIMIT + 1 + PROOF_LIMIT;
 /// How often it is tried again to keep a head while other runs keep higher ones.
@@ -76,6 +79,8 @@ pub struct Receipts {
     folder: Option<PathBuf>,
     /// The highest head, where nothing is kept beyond this run.
     seen: Mutex<Option<checkpoint::Unverified>>,
+    /// Heads that were joined last, by size and root; held while one is joined.
+    joined: tokio::sync::Mutex<VecDeque<(u64, Hash)>>,
 }
 
 /// The highest charter that was seen.
@@ -101,7 +106,7 @@ impl Receipts {
     /// Keeps nothing beyond this run.
     #[must_use]
     pub fn unkept() -> Self {
-        Self { folder: None, seen: Mutex::default() }
+        Self { folder: None, seen: Mutex::default(), joined: tokio::sync::Mutex::default() }
     }
     /// Keeps in this folder, which is made: readable by its owner alone.
     ///
@@ -113,7 +118,7 @@ impl Receipts {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut directory, 0o700);
         directory.create(folder.join(ENTRIES)).map_err(|e| at(&folder, &e))?;
-        let receipts = Self { folder: Some(folder), seen: Mutex::default() };
+        let receipts = Self { folder: Some(folder), seen: Mutex::default(), joined: tokio::sync::Mutex::default() };
         // Before anything is sent, not after: that receipts can be kept.
         receipts.locked(|| Ok(()))?;
         Ok(receipts)
@@ -243,8 +248,20 @@ impl Receipts {
         }
         Ok(kept)
     }
-    /// Demands that a head goes together with the highest one kept, and keeps it if it is higher.
+    /// Demands that a head goes together with the highest one kept, and keeps it if it is higher. Of many receipts under one head the
+    /// first asks for a proof, and the others wait for it.
     pub(super) async fn join(&self, case: &Case<'_>, head: &Head, proofs: &impl Proofs) -> Result<()> {
+        let mut joined = self.joined.lock().await;
+        let this = place(head.checkpoint());
+        if joined.contains(&this) {
+            return Ok(());
+        }
+        self.join_to_kept(case, head, proofs).await?;
+        joined.truncate(JOINED_LIMIT - 1);
+        joined.push_front(this);
+        Ok(())
+    }
+    async fn join_to_kept(&self, case: &Case<'_>, head: &Head, proofs: &impl Proofs) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let kept = self.known(case)?;
             if let Some(kept) = &kept {

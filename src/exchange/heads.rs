@@ -5,7 +5,7 @@
 //! however many processes sign, and a store that shows another past is refused.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::OnceLock,
 };
 
@@ -41,16 +41,44 @@ const AHEAD_SECONDS: i64 = 300;
 /// Most digests that are listed at once.
 pub const DIGESTS_LIMIT: usize = 32_768;
 
+/// How many of the last heads are remembered, for those who come late to what their commit made.
+const REMEMBERED: usize = 64;
+
 /// What this process has signed of the log.
 #[derive(Default)]
 pub(super) struct Heads {
-    /// The last head. Whoever signs holds it, so that heads are signed one after another.
-    last: Mutex<Option<Head>>,
+    /// The last heads. Whoever signs holds them, so that heads are signed one after another.
+    signed: Mutex<Signed>,
     /// Why nothing more is signed, and thus nothing more appended. There is no way back but a new start.
     doubt: OnceLock<String>,
     /// How many were signed.
     #[cfg(test)]
-    pub(super) signed: std::sync::atomic::AtomicU64,
+    pub(super) count: std::sync::atomic::AtomicU64,
+}
+
+/// The last heads that this process signed, the newest in front, each with the key that signed it.
+#[derive(Default)]
+struct Signed(VecDeque<(LogKey, Head)>);
+
+impl Signed {
+    fn last(&self) -> Option<&Head> {
+        self.0.front().map(|(_, head)| head)
+    }
+    /// The head that this commit made, if it was signed.
+    fn of(&self, edge: &Edge) -> Option<&Head> {
+        let mut heads = self.0.iter().map(|(_, head)| head);
+        let at = (edge.size(), edge.root());
+        heads.find(|head| place(head.checkpoint()) == at)
+    }
+    /// The head of this size, if this key signed one.
+    fn of_size(&self, size: u64, by: &LogKey) -> Option<&Head> {
+        let mut heads = self.0.iter().filter(|(key, _)| key == by).map(|(_, head)| head);
+        heads.find(|head| head.checkpoint().size() == size)
+    }
+    fn remember(&mut self, by: LogKey, head: Head) {
+        self.0.truncate(REMEMBERED - 1);
+        self.0.push_front((by, head));
+    }
 }
 
 /// A head, and the hashes that show that it continues another one.
@@ -77,17 +105,18 @@ impl Exchange {
     /// # Errors
     /// [`Refusal::LogInDoubt`] if the log does not continue it; [`Refusal::StoreFailed`].
     pub async fn take_up(&self, known: &Checkpoint) -> Result<(), Refusal> {
-        let mut last = self.heads.last.lock().await;
+        let mut signed = self.heads.signed.lock().await;
         let edge = self.store.tree().await?;
         let known = place(known);
         let proof = self.consistency_of(known.0, edge.size()).await?;
         verify_consistency(known, (edge.size(), edge.root()), &proof).map_err(|fault| self.doubt(&fault))?;
-        *last = Some(self.sign((edge.size(), edge.root()), &*self.charter_in_force().await?)?);
+        let standing = self.charter_in_force().await?;
+        signed.remember(standing.charter().log.clone(), self.sign((edge.size(), edge.root()), &standing)?);
         Ok(())
     }
     /// The newest head that this process signed.
     pub async fn last_head(&self) -> Option<Head> {
-        self.heads.last.lock().await.clone()
+        self.heads.signed.lock().await.last().cloned()
     }
     /// Why nothing is appended any more, if so.
     pub(super) fn undoubted(&self) -> Result<(), Refusal> {
@@ -309,18 +338,18 @@ impl Exchange {
 
     /// The head of what this commit made, or of more.
     async fn head_of(&self, growth: &Growth) -> Result<Head, Refusal> {
-        let mut last = self.heads.last.lock().await;
+        let mut signed = self.heads.signed.lock().await;
         let (before, after) = (growth.before(), growth.after());
         // Whoever shared the commit and asked first had it signed.
-        if let Some(head) = last.as_ref().filter(|head| place(head.checkpoint()) == (after.size(), after.root())) {
+        if let Some(head) = signed.of(after) {
             return Ok(head.clone());
         }
-        let at = last.as_ref().map_or((before.size(), before.root()), |head| place(head.checkpoint()));
+        let at = signed.last().map_or(before.size(), |head| head.checkpoint().size());
         match growth.consistency() {
-            Some(proof) if at.0 == before.size() => self.sign_next(&mut last, after, &proof).await,
+            Some(proof) if at == before.size() => self.sign_next(&mut signed, after, &proof).await,
             // Another commit was quicker to ask.
             _ => {
-                let head = self.head_now(&mut last).await?;
+                let head = self.head_now(&mut signed).await?;
                 let (of, at) = ((after.size(), after.root()), place(head.checkpoint()));
                 let proof = self.consistency_of(of.0, at.0).await?;
                 verify_consistency(of, at, &proof).map_err(|fault| self.doubt(&fault))?;
@@ -330,16 +359,19 @@ impl Exchange {
     }
     /// The newest head.
     pub(super) async fn head(&self) -> Result<Head, Refusal> {
-        self.head_now(&mut *self.heads.last.lock().await).await
+        self.head_now(&mut *self.heads.signed.lock().await).await
     }
     /// The head of what the store holds now: signed, if this process has signed less.
-    async fn head_now(&self, last: &mut Option<Head>) -> Result<Head, Refusal> {
+    async fn head_now(&self, signed: &mut Signed) -> Result<Head, Refusal> {
         let edge = self.store.tree().await?;
-        let proof = self.consistency_of(last.as_ref().map_or(0, |head| head.checkpoint().size()), edge.size()).await?;
-        self.sign_next(last, &edge, &proof).await
+        let proof = self.consistency_of(signed.last().map_or(0, |head| head.checkpoint().size()), edge.size()).await?;
+        self.sign_next(signed, &edge, &proof).await
     }
     /// The head of a size that the log had, signed as under this charter, once it was found to be a part of the newest.
     async fn head_at(&self, size: u64, standing: &Standing) -> Result<Head, Refusal> {
+        if let Some(head) = self.heads.signed.lock().await.of_size(size, &standing.charter().log) {
+            return Ok(head.clone());
+        }
         let at = place(self.head().await?.checkpoint());
         if size == 0 || size > at.0 {
             return Err(Refusal::malformed("size", format!("the log has heads of 1 to {} leaves", at.0)));
@@ -350,18 +382,19 @@ impl Exchange {
         self.sign((size, root), standing)
     }
     /// Signs what continues the last head, and remembers it.
-    async fn sign_next(&self, last: &mut Option<Head>, next: &Edge, proof: &[Hash]) -> Result<Head, Refusal> {
+    async fn sign_next(&self, signed: &mut Signed, next: &Edge, proof: &[Hash]) -> Result<Head, Refusal> {
         self.undoubted()?;
         let next = (next.size(), next.root());
-        if let Some(head) = last {
+        if let Some(head) = signed.last() {
             let at = place(head.checkpoint());
             verify_consistency(at, next, proof).map_err(|fault| self.doubt(&fault))?;
             if at == next {
                 return Ok(head.clone());
             }
         }
-        let head = self.sign(next, &*self.charter_in_force().await?)?;
-        *last = Some(head.clone());
+        let standing = self.charter_in_force().await?;
+        let head = self.sign(next, &standing)?;
+        signed.remember(standing.charter().log.clone(), head.clone());
         Ok(head)
     }
     /// Signs with the log's key that this charter names.
@@ -369,7 +402,7 @@ impl Exchange {
         let LogKey { origin, key } = &standing.charter().log;
         let checkpoint = Checkpoint::new(Origin::parse(origin.as_str())?, size, root)?;
         #[cfg(test)]
-        self.heads.signed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.heads.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Ok(Head::sign(checkpoint, &**self.key("log", key)?)?)
     }
     async fn proof_of(&self, index: u64) -> Result<Proof, Refusal> {

@@ -163,12 +163,12 @@ async fn a_head_is_signed_once_for_all_that_shared_a_commit() {
     let append = Append { expect: vec![], entries: entries.collect(), listing: None };
     let growth = house.memory.append(append).await.unwrap().growth;
     let first = growth.before().size();
-    let signed = house.exchange.heads.signed.load(Ordering::Relaxed);
+    let signed = house.exchange.heads.count.load(Ordering::Relaxed);
     let reads = house.memory.tree_reads.load(Ordering::Relaxed);
     for index in first..first + 3 {
         house.exchange.receipt_under(index, vec![], &growth).await.unwrap();
     }
-    assert_eq!(house.exchange.heads.signed.load(Ordering::Relaxed), signed + 1);
+    assert_eq!(house.exchange.heads.count.load(Ordering::Relaxed), signed + 1);
     assert_eq!(house.memory.tree_reads.load(Ordering::Relaxed), reads, "nor is the store asked");
 }
 

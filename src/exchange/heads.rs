@@ -6,10 +6,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::OnceLock,
+    sync::{Arc, OnceLock, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::Mutex;
+use tokio::{
+    sync::{Mutex, Notify, OnceCell},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     Exchange,
@@ -41,20 +45,29 @@ const AHEAD_SECONDS: i64 = 300;
 /// Most digests that are listed at once.
 pub const DIGESTS_LIMIT: usize = 32_768;
 
-/// How many of the last heads are remembered, for those who come late to what their commit made.
+/// How many of the last heads are remembered, and how many of the last commits.
 const REMEMBERED: usize = 64;
+/// How long the head of a commit waits for those of earlier ones. Whoever made them may have gone without asking.
+const EARLIER_WAIT: Duration = Duration::from_millis(50);
 
 /// What this process has signed of the log.
 #[derive(Default)]
 pub(super) struct Heads {
     /// The last heads. Whoever signs holds them, so that heads are signed one after another.
     signed: Mutex<Signed>,
+    /// Tells that a head was signed.
+    grown: Notify,
+    /// The last commits with their heads: one is signed for all that shared a commit.
+    commits: std::sync::Mutex<VecDeque<Made>>,
     /// Why nothing more is signed, and thus nothing more appended. There is no way back but a new start.
     doubt: OnceLock<String>,
     /// How many were signed.
     #[cfg(test)]
     pub(super) count: std::sync::atomic::AtomicU64,
 }
+
+/// What one commit made, and its head.
+type Made = (Arc<Growth>, Arc<OnceCell<Head>>);
 
 /// The last heads that this process signed, the newest in front, each with the key that signed it.
 #[derive(Default)]
@@ -63,12 +76,6 @@ struct Signed(VecDeque<(LogKey, Head)>);
 impl Signed {
     fn last(&self) -> Option<&Head> {
         self.0.front().map(|(_, head)| head)
-    }
-    /// The head that this commit made, if it was signed.
-    fn of(&self, edge: &Edge) -> Option<&Head> {
-        let mut heads = self.0.iter().map(|(_, head)| head);
-        let at = (edge.size(), edge.root());
-        heads.find(|head| place(head.checkpoint()) == at)
     }
     /// The head of this size, if this key signed one.
     fn of_size(&self, size: u64, by: &LogKey) -> Option<&Head> {
@@ -126,7 +133,12 @@ impl Exchange {
         }
     }
     /// The receipt of an entry that was appended, with its proof against a head that covers it.
-    pub(super) async fn receipt_under(&self, index: u64, entry: Vec<u8>, growth: &Growth) -> Result<Receipt, Refusal> {
+    pub(super) async fn receipt_under(
+        &self,
+        index: u64,
+        entry: Vec<u8>,
+        growth: &Arc<Growth>,
+    ) -> Result<Receipt, Refusal> {
         let head = self.head_of(growth).await?;
         let hashes = match growth.inclusion(index) {
             Some(hashes) if head.checkpoint().size() == growth.after().size() => hashes,
@@ -337,23 +349,40 @@ impl Exchange {
     }
 
     /// The head of what this commit made, or of more.
-    async fn head_of(&self, growth: &Growth) -> Result<Head, Refusal> {
-        let mut signed = self.heads.signed.lock().await;
+    async fn head_of(&self, growth: &Arc<Growth>) -> Result<Head, Refusal> {
+        let cell = {
+            let mut commits = self.heads.commits.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = commits.iter().find(|(known, _)| Arc::ptr_eq(known, growth)).map(|(_, cell)| cell.clone());
+            known.unwrap_or_else(|| {
+                commits.truncate(REMEMBERED - 1);
+                commits.push_front((growth.clone(), Arc::default()));
+                commits.front().map(|(_, cell)| cell.clone()).unwrap_or_default()
+            })
+        };
+        cell.get_or_try_init(|| self.sign_growth(growth)).await.cloned()
+    }
+    async fn sign_growth(&self, growth: &Growth) -> Result<Head, Refusal> {
         let (before, after) = (growth.before(), growth.after());
-        // Whoever shared the commit and asked first had it signed.
-        if let Some(head) = signed.of(after) {
-            return Ok(head.clone());
-        }
-        let at = signed.last().map_or(before.size(), |head| head.checkpoint().size());
-        match growth.consistency() {
-            Some(proof) if at == before.size() => self.sign_next(&mut signed, after, &proof).await,
-            // Another commit was quicker to ask.
-            _ => {
-                let head = self.head_now(&mut signed).await?;
-                let (of, at) = ((after.size(), after.root()), place(head.checkpoint()));
-                let proof = self.consistency_of(of.0, at.0).await?;
-                verify_consistency(of, at, &proof).map_err(|fault| self.doubt(&fault))?;
-                Ok(head)
+        let until = Instant::now() + EARLIER_WAIT;
+        loop {
+            let mut signed = self.heads.signed.lock().await;
+            let at = signed.last().map_or(before.size(), |head| head.checkpoint().size());
+            match growth.consistency() {
+                Some(proof) if at == before.size() => return self.sign_next(&mut signed, after, &proof).await,
+                // The commits between are about to ask, or nobody asks for them any more.
+                _ if at < before.size() && Instant::now() < until => {
+                    let grown = self.heads.grown.notified();
+                    drop(signed);
+                    let _ = timeout_at(until, grown).await;
+                }
+                // Others were quicker to ask.
+                _ => {
+                    let head = self.head_now(&mut signed).await?;
+                    let (of, at) = ((after.size(), after.root()), place(head.checkpoint()));
+                    let proof = self.consistency_of(of.0, at.0).await?;
+                    verify_consistency(of, at, &proof).map_err(|fault| self.doubt(&fault))?;
+                    return Ok(head);
+                }
             }
         }
     }
@@ -395,6 +424,7 @@ impl Exchange {
         let standing = self.charter_in_force().await?;
         let head = self.sign(next, &standing)?;
         signed.remember(standing.charter().log.clone(), head.clone());
+        self.heads.grown.notify_waiters();
         Ok(head)
     }
     /// Signs with the log's key that this charter names.

@@ -169,6 +169,7 @@ impl Exchange {
         self.undoubted()?;
         let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
         let (now, deadline, count) = (plan.now, plan.deadline, plan.append.entries.len() as u64);
+        let succession = plan.append.entries.iter().any(|new| new.entry.stream == StreamId::Exchange);
         let published = plan.append.listing.as_ref().filter(|row| row.state == State::Published);
         let published = published.map(|row| row.communique);
         match self.store.append(plan.into_append()).await {
@@ -178,6 +179,9 @@ impl Exchange {
                 published.into_iter().for_each(|id| self.stamps.wants(id));
                 self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
+                if succession {
+                    self.folds.charters(&*self.store).await?;
+                }
                 self.receipt_under(index, entry, &growth).await.map(Some)
             }
             Err(AppendError::Conflict) => Ok(None),

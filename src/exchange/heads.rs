@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     Exchange,
     access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, ListDigests, Permit, SubmitCosignature},
+    load,
     ports::{Cosignature, Shown},
 };
 use crate::{
@@ -421,7 +422,11 @@ impl Exchange {
                 return Ok(head.clone());
             }
         }
-        let standing = self.charter_in_force().await?;
+        // Whoever decides reads the charters just before; a head under the key of the one before would count as well.
+        let standing = match self.folds.charters_read() {
+            Some(charters) => load::in_force(&charters, self.machine.now())?,
+            None => self.charter_in_force().await?,
+        };
         let head = self.sign(next, &standing)?;
         signed.remember(standing.charter().log.clone(), head.clone());
         self.heads.grown.notify_waiters();

@@ -140,6 +140,11 @@ impl Folds {
     pub async fn charters(&self, store: &dyn Store) -> Result<Arc<Charters>, Refusal> {
         self.charters.load(store, (), StreamId::Exchange).await
     }
+    /// The stream `exchange` as far as it was read last; nothing if it never was.
+    pub fn charters_read(&self) -> Option<Arc<Charters>> {
+        let shelf = self.charters.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.folds.get(&()).map(|(fold, _)| fold.clone())
+    }
     /// A party's stream.
     pub async fn party(&self, store: &dyn Store, id: &PartyId) -> Result<Arc<PartyRecord>, Refusal> {
         self.parties.load(store, id.clone(), StreamId::Party(id.clone())).await

@@ -7,7 +7,7 @@ use std::{
 };
 
 use communique::{
-    client::keyfile::{self, KeyFileError},
+    client::keys::keyfile::{self, KeyFileError},
     domain::{
         id::PartyId,
         json,

@@ -8,7 +8,7 @@ use std::{
 
 use communique::{
     client::{
-        drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError,
+        drafting::DraftError, importing::ImportFault, keys::keyfile::KeyFileError, remote::RemoteError,
         witnessing::WitnessError,
     },
     domain::refusal::Refusal,

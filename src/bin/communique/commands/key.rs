@@ -1,7 +1,7 @@
 //! `key`: signing keys.
 
 use communique::{
-    client::keyfile,
+    client::keys::keyfile,
     domain::key::{PublicKey, SecretKey, Signer as _},
 };
 use serde_json::json;

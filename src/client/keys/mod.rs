@@ -1,0 +1,3 @@
+//! Signing keys, wherever they lie.
+
+pub mod keyfile;

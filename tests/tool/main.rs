@@ -10,6 +10,7 @@
     reason = "a test says what it expects by failing, and runs programs in an environment of its own"
 )]
 
+mod agents;
 mod archives;
 mod auditing;
 mod daily;
@@ -25,6 +26,8 @@ mod offline;
 #[allow(dead_code, reason = "the sample packages of all tests")]
 #[path = "../package/played.rs"]
 mod played;
+mod secrets;
 mod stories;
 mod succession;
+mod tokens;
 mod walkthrough;

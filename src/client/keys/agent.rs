@@ -42,7 +42,9 @@ const ED25519: &[u8] = b"ssh-ed25519";
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum AgentFault {
-    #[error("there is no ssh-agent: SSH_AUTH_SOCK is not set; start one (eval $(ssh-agent)) and load the key (ssh-add FILE)")]
+    #[error(
+        "there is no ssh-agent: SSH_AUTH_SOCK is not set; start one (eval $(ssh-agent)) and load the key (ssh-add FILE)"
+    )]
     None,
     #[error("the ssh-agent at {socket} cannot be reached ({error}); start one, and load the key (ssh-add FILE)")]
     Gone { socket: String, error: io::Error },
@@ -52,7 +54,9 @@ pub enum AgentFault {
     NoKey { asked: String, there: Vec<String> },
     #[error("{count} keys in the ssh-agent fit {asked}; name one by its fingerprint: {}", list(.there))]
     Keys { asked: String, count: usize, there: Vec<String> },
-    #[error("{asked} is a key of the kind {kind}; only a plain ssh-ed25519 key makes signatures that all can verify (ssh-keygen -t ed25519)")]
+    #[error(
+        "{asked} is a key of the kind {kind}; only a plain ssh-ed25519 key makes signatures that all can verify (ssh-keygen -t ed25519)"
+    )]
     Kind { asked: String, kind: String },
     #[error("{path}: no public key of ssh ({problem})")]
     File { path: String, problem: String },
@@ -176,7 +180,10 @@ impl Agent {
     fn ask(&self, request: &[u8]) -> Result<Vec<u8>, AgentFault> {
         let gone = |error| AgentFault::Gone { socket: escape_line(&self.socket.display().to_string()), error };
         let mut stream = UnixStream::connect(&self.socket).map_err(gone)?;
-        stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE))).map_err(gone)?;
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
+            .map_err(gone)?;
         let length = u32::try_from(request.len()).map_err(|_| AgentFault::Odd("what is to be signed is too long"))?;
         stream.write_all(&[&length.to_be_bytes(), request].concat()).map_err(gone)?;
         let mut head = [0; 4];
@@ -196,9 +203,7 @@ impl Agent {
 }
 
 fn plain(identity: &Identity) -> Result<PublicKey, AgentFault> {
-    identity
-        .public
-        .ok_or_else(|| AgentFault::Kind { asked: identity.name().to_string(), kind: identity.kind.clone() })
+    identity.public.ok_or_else(|| AgentFault::Kind { asked: identity.name().to_string(), kind: identity.kind.clone() })
 }
 
 fn choose<'a>(which: &AgentKey, wanted: Option<&Identity>, all: &'a [Identity]) -> Result<&'a Identity, AgentFault> {

@@ -105,7 +105,11 @@ mod tests {
         for seed in [[0; 32], [7; 32], [0xff; 32]] {
             let key = SecretKey::from_seed(&seed);
             let page = page(&key);
-            assert!(page.is_ascii() && page.lines().all(|line| line.len() <= 80 && line.trim_end() == line), "{}", *page);
+            assert!(
+                page.is_ascii() && page.lines().all(|line| line.len() <= 80 && line.trim_end() == line),
+                "{}",
+                *page
+            );
             let words = typed(&page);
             assert_eq!(words.split(' ').count(), WORDS);
             for text in [words.clone(), words.to_uppercase(), words.replace(' ', "\n\t ")] {

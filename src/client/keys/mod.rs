@@ -53,8 +53,13 @@ mod tests {
         let by = |key: &'static [u8; 32]| move |m: &[u8]| Ok(SecretKey::from_seed(key).sign(m)?.to_vec());
         let honest = Checked::new(key.public(), by(&[1; 32]));
         assert_eq!(honest.sign(b"text").unwrap(), key.sign(b"text").unwrap());
-        for lie in [other.sign(b"text").unwrap().to_vec(), key.sign(b"texT").unwrap().to_vec(), vec![0; 64], vec![], vec![1; 65]]
-        {
+        for lie in [
+            other.sign(b"text").unwrap().to_vec(),
+            key.sign(b"texT").unwrap().to_vec(),
+            vec![0; 64],
+            vec![],
+            vec![1; 65],
+        ] {
             let signer = Checked::new(key.public(), move |_: &[u8]| Ok(lie.clone()));
             assert!(signer.sign(b"text").unwrap_err().contains("no signature by the key"));
         }

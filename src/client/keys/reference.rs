@@ -43,7 +43,9 @@ impl KeyRef {
     /// [`ReferenceFault`]; a path is never refused.
     pub fn read(text: &OsStr) -> Result<Self, ReferenceFault> {
         match text.to_str() {
-            Some(text) if text.len() > REFERENCE_LIMIT && [TOKEN, AGENT].iter().any(|scheme| text.starts_with(scheme)) => {
+            Some(text)
+                if text.len() > REFERENCE_LIMIT && [TOKEN, AGENT].iter().any(|scheme| text.starts_with(scheme)) =>
+            {
                 Err(ReferenceFault(format!("it is longer than {REFERENCE_LIMIT} bytes")))
             }
             Some(text) if text.starts_with(TOKEN) => TokenUri::read(text).map(|uri| Self::Token(Box::new(uri))),
@@ -292,8 +294,8 @@ impl<T> Once<T> for Option<T> {
 }
 
 fn words(name: &str, value: &str, limit: usize) -> Result<String, ReferenceFault> {
-    let words = String::from_utf8(bytes(name, value, limit)?)
-        .map_err(|_| ReferenceFault(format!("{name} is not UTF-8")))?;
+    let words =
+        String::from_utf8(bytes(name, value, limit)?).map_err(|_| ReferenceFault(format!("{name} is not UTF-8")))?;
     if words.chars().any(char::is_control) {
         return Err(ReferenceFault(format!("{name} has a control character")));
     }

@@ -8,7 +8,8 @@ const LOOKED_AT: usize = 64;
 /// What to think of a passphrase; `None` where there is nothing to say. Holds no part of it.
 #[must_use]
 pub fn hint(passphrase: &str) -> Option<String> {
-    let begin = passphrase.char_indices().nth(LOOKED_AT).map_or(passphrase, |(end, _)| passphrase.get(..end).unwrap_or(""));
+    let begin =
+        passphrase.char_indices().nth(LOOKED_AT).map_or(passphrase, |(end, _)| passphrase.get(..end).unwrap_or(""));
     let found = zxcvbn(begin, &["communique", "passphrase"]);
     let verdict = match found.score() {
         Score::Zero | Score::One => "a program would guess this passphrase within hours, once the file is in its hands",
@@ -16,8 +17,12 @@ pub fn hint(passphrase: &str) -> Option<String> {
         Score::Three => "this passphrase resists for a while; one or two words more would make it strong",
         _ => return None,
     };
-    let why = found.feedback().and_then(|feedback| feedback.warning()).map(|why| format!(": {why}")).unwrap_or_default();
-    Some(format!("{verdict}{why} Several words that have nothing to do with one another are stronger.").replace(": T", ": t"))
+    let why =
+        found.feedback().and_then(|feedback| feedback.warning()).map(|why| format!(": {why}")).unwrap_or_default();
+    Some(
+        format!("{verdict}{why} Several words that have nothing to do with one another are stronger.")
+            .replace(": T", ": t"),
+    )
 }
 
 #[cfg(test)]

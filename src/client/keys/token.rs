@@ -44,7 +44,9 @@ pub enum TokenFault {
         "no library is named that talks to the token: add ?module-path=/…/library.so to the key's name, or set COMMUNIQUE_PKCS11_MODULE"
     )]
     NoModule,
-    #[error("{0}: cannot be loaded as a PKCS#11 library ({1}); check module-path, and whether the token's software is installed")]
+    #[error(
+        "{0}: cannot be loaded as a PKCS#11 library ({1}); check module-path, and whether the token's software is installed"
+    )]
     Module(PathBuf, String),
     #[error("no token fits {uri}; there {}", if .there.is_empty() { "is none: is it plugged in?".into() } else { format!("are: {}", .there.join(", ")) })]
     NoToken { uri: String, there: Vec<String> },
@@ -157,11 +159,8 @@ impl Token {
             [(slot, info)] => {
                 let label = shown(info.label());
                 let failed = |e| failed(&label, &e);
-                let session = if write {
-                    tokens.module.open_rw_session(*slot)
-                } else {
-                    tokens.module.open_ro_session(*slot)
-                };
+                let session =
+                    if write { tokens.module.open_rw_session(*slot) } else { tokens.module.open_ro_session(*slot) };
                 let session = Mutex::new(session.map_err(failed)?);
                 Ok(Self { uri: uri.clone(), label, slot: *slot, session, module: tokens.module })
             }

@@ -234,7 +234,12 @@ fn signing_key(profile: &Profile, found: &mut Findings) -> Option<Announced> {
                 Ok(Some(PinState::Usual)) => found.good("signing key", format!("{thumbprint} (its PIN was not asked)")),
                 Ok(Some(state)) => {
                     let level = if state.open("").is_ok() { Level::Warning } else { Level::Fault };
-                    found.bad(level, "signing key", format!("{thumbprint}: {state}"), "have the PIN at hand before you sign");
+                    found.bad(
+                        level,
+                        "signing key",
+                        format!("{thumbprint}: {state}"),
+                        "have the PIN at hand before you sign",
+                    );
                 }
                 Err(failure) => found.bad(Level::Fault, "signing key", failure.sentence(), "plug the token in again"),
             }

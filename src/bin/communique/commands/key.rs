@@ -119,8 +119,11 @@ fn new_on_token(
     announced::log_in(&token, passphrase)?;
     let public = Arc::clone(&token).make()?;
     let name = KeyRef::Token(Box::new(uri)).to_string();
-    profile::write_new(&jwk, &confirm::jwk(&public), false)
-        .map_err(|e| e.of(format!("the key is on the token, but its public half could not be written (communique key show '{name}')")))?;
+    profile::write_new(&jwk, &confirm::jwk(&public), false).map_err(|e| {
+        e.of(format!(
+            "the key is on the token, but its public half could not be written (communique key show '{name}')"
+        ))
+    })?;
     show(ctx, &public);
     ctx.say(&format!(
         "The key is on token {}, and cannot be taken out; {} is its public half, to give away.",
@@ -184,7 +187,9 @@ fn list(ctx: &mut Context, which: Option<&KeyRef>) -> Result<(), Failure> {
         let all = announced::agent()?.identities()?;
         let fits = |name: &AgentKey| *which == AgentKey::Only || which == name;
         let keys = all.iter().filter_map(|key| Some((key.name(), key.public()?, key.comment().to_owned())));
-        found.extend(keys.filter(|(name, ..)| fits(name)).map(|(name, public, comment)| (name.to_string(), public, comment)));
+        found.extend(
+            keys.filter(|(name, ..)| fits(name)).map(|(name, public, comment)| (name.to_string(), public, comment)),
+        );
     }
     if ctx.json {
         let keys = found.iter().map(|(name, public, comment)| {
@@ -216,9 +221,7 @@ fn back_up(ctx: &mut Context, key: &KeyRef, out: Option<&Path>, passphrase: &Pas
             ));
         }
         KeyRef::Agent(_) => {
-            return Err(Failure::refused(
-                "an ssh-agent gives no key away; back up the file that it was loaded from",
-            ));
+            return Err(Failure::refused("an ssh-agent gives no key away; back up the file that it was loaded from"));
         }
     };
     match out {
@@ -239,13 +242,17 @@ fn back_up(ctx: &mut Context, key: &KeyRef, out: Option<&Path>, passphrase: &Pas
     };
     profile::write_new(out, page.as_bytes(), true)?;
     show(ctx, &key.public());
-    ctx.say(&format!("File {} holds the whole key: print it, lock the paper away, delete the file.", render::path(out)));
+    ctx.say(&format!(
+        "File {} holds the whole key: print it, lock the paper away, delete the file.",
+        render::path(out)
+    ));
     Ok(())
 }
 
 /// The words from a descriptor.
 fn handed_over(fd: u32) -> Result<Zeroizing<String>, Failure> {
-    let failed = |e: std::io::Error| Failure::refused(format!("the words could not be read from file descriptor {fd}: {e}"));
+    let failed =
+        |e: std::io::Error| Failure::refused(format!("the words could not be read from file descriptor {fd}: {e}"));
     // Of its full size from the start: nothing is moved and left behind in memory.
     let mut text = Zeroizing::new(String::with_capacity(backup::TEXT_LIMIT + 1));
     let file = File::open(format!("/dev/fd/{fd}")).map_err(failed)?;

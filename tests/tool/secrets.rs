@@ -47,7 +47,7 @@ impl Canary {
             seed[4..28].to_vec(),
             hex[8..56].to_owned().into_bytes(),
             hex[8..56].to_uppercase().into_bytes(),
-            communique::domain::json::base64(&seed)[..40].as_bytes().to_vec(),
+            communique::domain::json::base64(&seed).as_bytes()[..40].to_vec(),
             format!("{:?}", &seed[4..28]).trim_matches(['[', ']']).to_owned().into_bytes(),
             first.into_bytes(),
         ];

@@ -137,10 +137,7 @@ pub fn ask(passphrase: &Passphrase, prompt: &str) -> io::Result<Zeroizing<String
         return rpassword::prompt_password(communique::domain::text::escape_line(prompt)).map(Zeroizing::new).map_err(
             |e| match e.kind() {
                 io::ErrorKind::Interrupted => e,
-                kind => io::Error::new(
-                    kind,
-                    format!("no terminal to ask for a passphrase at ({e}); give --passphrase-fd N"),
-                ),
+                kind => io::Error::new(kind, format!("no terminal to ask at ({e}); give --passphrase-fd N")),
             },
         );
     };

@@ -9,7 +9,7 @@ mod reference;
 pub mod strength;
 pub mod token;
 
-pub use self::reference::{AgentKey, KeyRef, ReferenceFault, TokenUri};
+pub use self::reference::{AgentKey, KeyRef, REFERENCE_LIMIT, ReferenceFault, TokenUri};
 use crate::domain::key::{PublicKey, Signer};
 
 /// What a token or an agent answered is another program's word: it is verified under the public half that was announced before

@@ -149,6 +149,7 @@ fn public(key: &KeyRef, passphrase: &Passphrase) -> Result<PublicKey, Failure> {
             if let Some(public) = token.public()? {
                 return Ok(public);
             }
+            confirm::say(&format!("Token {} shows no key that fits without its PIN.", token.label()));
             announced::log_in(&token, passphrase)?;
             let none = || TokenFault::NoKey { token: token.label().into(), uri: uri.to_string() };
             Ok(token.public()?.ok_or_else(none)?)

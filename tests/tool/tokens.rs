@@ -184,6 +184,13 @@ fn tokens_are_named_exactly_and_what_is_wrong_is_said() {
         let refused = desk.run_with(&["key", "show", &name], "").ends(64).tells("--passphrase-fd");
         assert!(!refused.err.contains("canary"), "{}", refused.err);
     }
+    let toml = |key: &str| {
+        let rest = "charter = 'a'\ncertificate = 'a'\nkey = 'a'\naddress = 'a:1'\n";
+        desk.write("p.toml", format!("pin = '{}'\n{rest}signing_key = 'pkcs11:{key}'\n", "0".repeat(64)));
+        desk.run("inbox --profile p.toml")
+    };
+    let refused = toml("object=a?pin-value=canary").ends(64).tells("secret in the open");
+    assert!(!refused.err.contains("canary"), "{}", refused.err);
     // No key is taken out.
     desk.run_with(&["key", "backup", &shelf.name("token=one;object=a"), "--out", "page"], "")
         .ends(1)

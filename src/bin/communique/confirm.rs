@@ -4,7 +4,7 @@ pub mod announced;
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _},
+    io::{self, BufRead as _, IsTerminal as _, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Longest line that is read from a person or a descriptor, in bytes.
-const ANSWER_LIMIT: u64 = 1024;
+const ANSWER_LIMIT: usize = 1024;
 /// Largest public key file, in bytes.
 const JWK_LIMIT: usize = 1024;
 
@@ -92,7 +92,7 @@ fn answer() -> Result<String, Failure> {
     let mut answer = String::new();
     io::stdin()
         .lock()
-        .take(ANSWER_LIMIT)
+        .take(ANSWER_LIMIT as u64)
         .read_line(&mut answer)
         .map_err(|e| Failure::refused(format!("the answer could not be read: {e}")))?;
     Ok(answer)
@@ -141,10 +141,16 @@ pub fn ask(passphrase: &Passphrase, prompt: &str) -> io::Result<Zeroizing<String
             },
         );
     };
-    let mut line = Zeroizing::new(String::new());
-    let file = File::open(format!("/dev/fd/{fd}"))
+    let mut file = File::open(format!("/dev/fd/{fd}"))
         .map_err(|e| io::Error::new(e.kind(), format!("file descriptor {fd} cannot be read: {e}")))?;
-    BufReader::new(file.take(ANSWER_LIMIT)).read_line(&mut line)?;
-    let words = line.strip_suffix('\n').unwrap_or(&line);
-    Ok(Zeroizing::new(words.strip_suffix('\r').unwrap_or(words).to_owned()))
+    // Of its full size from the start, and without a reader's buffer: nothing is moved and left behind in memory, and of a pipe no more
+    // than the line is taken.
+    let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_LIMIT));
+    let mut byte = Zeroizing::new([0]);
+    while line.len() < ANSWER_LIMIT && file.read(&mut *byte)? == 1 && *byte != *b"\n" {
+        line.extend_from_slice(&*byte);
+    }
+    let words = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(&line))
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;
+    Ok(Zeroizing::new(words.to_owned()))
 }

@@ -40,7 +40,9 @@ pub fn page(key: &SecretKey) -> Zeroizing<String> {
     );
     page.push_str(&public.thumbprint());
     page.push_str("\n\n");
-    for (n, word) in words(key).iter().enumerate() {
+    // 32 bytes are one of the lengths that BIP-39 has.
+    let words = Mnemonic::from_entropy_in(Language::English, &*key.seed()).ok();
+    for (n, word) in words.iter().flat_map(Mnemonic::words).enumerate() {
         page.push_str(&Zeroizing::new(format!("  {:>2}. {word:<10}", n + 1)));
         if n % 4 == 3 {
             let end = page.trim_end().len();
@@ -57,11 +59,6 @@ pub fn page(key: &SecretKey) -> Zeroizing<String> {
          English list. They are not those of a wallet: never type them into one.\n",
     );
     page
-}
-
-fn words(key: &SecretKey) -> Vec<&'static str> {
-    // 32 bytes are one of the lengths that BIP-39 has.
-    Mnemonic::from_entropy_in(Language::English, &*key.seed()).map(|m| m.words().collect()).unwrap_or_default()
 }
 
 /// Whether a word is on the list, whatever its case.

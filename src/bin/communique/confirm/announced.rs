@@ -28,7 +28,7 @@ pub struct Announced {
 enum Lies {
     File(PathBuf),
     Token(Arc<Token>),
-    Agent(Agent, Identity),
+    Agent(Agent, Box<Identity>),
 }
 
 impl Announced {
@@ -46,7 +46,7 @@ impl Announced {
                 let identity = agent.find(which)?;
                 // Only plain Ed25519 keys are found.
                 let public = identity.public().ok_or_else(|| Failure::refused(format!("{key}: not an Ed25519 key")))?;
-                Ok(Self { public, lies: Lies::Agent(agent, identity) })
+                Ok(Self { public, lies: Lies::Agent(agent, Box::new(identity)) })
             }
         }
     }
@@ -119,7 +119,7 @@ impl Announced {
                 log_in(token, passphrase)?;
                 Ok(Arc::clone(token).signer(self.public)?)
             }
-            Lies::Agent(agent, identity) => Ok(agent.signer(identity.clone())?),
+            Lies::Agent(agent, identity) => Ok(agent.signer((**identity).clone())?),
         }
     }
 }

@@ -147,8 +147,12 @@ pub fn ask(passphrase: &Passphrase, prompt: &str) -> io::Result<Zeroizing<String
     // than the line is taken.
     let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_LIMIT));
     let mut byte = Zeroizing::new([0]);
-    while line.len() < ANSWER_LIMIT && file.read(&mut *byte)? == 1 && *byte != *b"\n" {
-        line.extend_from_slice(&*byte);
+    while line.len() < ANSWER_LIMIT {
+        match file.read_exact(&mut *byte) {
+            Ok(()) if *byte != *b"\n" => line.extend_from_slice(&*byte),
+            Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(e),
+            _ => break,
+        }
     }
     let words = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(&line))
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;

@@ -10,7 +10,7 @@ use super::machine::ThisMachine;
 use crate::{
     client::{
         chartering::Host,
-        keyfile::{self, KeyFileError},
+        keys::keyfile::{self, KeyFileError},
     },
     domain::{
         charter::{Der, LogKey},

@@ -23,7 +23,7 @@ use super::{
     witnesses::{Asked, follow_witness},
 };
 use crate::{
-    client::keyfile::{self, KeyFileError},
+    client::keys::keyfile::{self, KeyFileError},
     domain::{charter::Charter, document::Document, id::Digest, key::Signer, refusal::Refusal, statement::Unverified},
     exchange::{self, Exchange},
     grpc::{

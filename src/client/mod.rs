@@ -9,7 +9,7 @@ pub mod comparing;
 pub mod drafting;
 pub mod granted;
 pub mod importing;
-pub mod keyfile;
+pub mod keys;
 mod line;
 pub mod numbers;
 pub mod proving;

@@ -95,6 +95,9 @@ refusals! {
     /// The statement is not by the key that it must be by.
     SignatureInvalid { statement: String } = Invalid "SIGNATURE_INVALID"
         "the signature of this {statement} does not verify under the key that must have made it; sign with that key";
+    /// The key did not sign: a token, an agent or a file failed.
+    NotSigned { statement: String, problem: String } = Internal "NOT_SIGNED"
+        "this {statement} is not signed: {problem}";
     /// The public key is not one that every implementation treats alike.
     KeyRefused { problem: String } = Invalid "KEY_REFUSED"
         "the key cannot be enrolled: {problem}; make a new one with `communique key new`";

@@ -32,11 +32,13 @@ impl<B: Body> Statement<B> {
     /// Signs a body.
     ///
     /// # Errors
-    /// The body's own bounds, or [`Refusal::SignatureInvalid`] if the signer fails or signs with another key.
+    /// The body's own bounds; [`Refusal::NotSigned`] if the signer fails, [`Refusal::SignatureInvalid`] if it signs with another key.
     pub fn sign(body: B, signer: &dyn Signer) -> Result<Self, Refusal> {
         let key = signer.public();
         let signed = format!("{}.{}", header::<B>(&key), base64(&json::encode(&body)));
-        let signature = signer.sign(signed.as_bytes()).map_err(|_| invalid::<B>())?;
+        let signature = signer
+            .sign(signed.as_bytes())
+            .map_err(|problem| Refusal::NotSigned { statement: B::NAME.into(), problem })?;
         Unverified::parse(&format!("{signed}.{}", base64(&signature)))?.verify(&key)
     }
     /// What it says.

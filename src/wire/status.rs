@@ -340,6 +340,7 @@ mod tests {
             Refusal::WrongSize { what: s(), expected: 1, actual: 2 },
             Refusal::WrongOffset { offset: 1, held: 2 },
             Refusal::SignatureInvalid { statement: s() },
+            Refusal::NotSigned { statement: s(), problem: s() },
             Refusal::KeyRefused { problem: s() },
             Refusal::SuiteUnknown { suite: s() },
             Refusal::Disagrees { member: s(), expected: s(), actual: s() },

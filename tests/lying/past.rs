@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use communique::{
-    client::keyfile,
+    client::keys::keyfile,
     domain::{
         certified::CertifiedCopy,
         entry::{Entry, Kind, StreamId},

@@ -15,7 +15,7 @@ use std::{
 };
 
 use communique::{
-    client::keyfile,
+    client::keys::keyfile,
     domain::{
         act::ActKind,
         document::Document,

@@ -10,7 +10,7 @@ use std::{
 
 use communique::{
     client::{
-        keyfile,
+        keys::keyfile,
         reading::Pinned,
         witnessing::{Kept, Witness},
     },

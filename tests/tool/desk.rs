@@ -30,6 +30,13 @@ impl Desk {
         for name in ["XDG_STATE_HOME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
             command.env_remove(name);
         }
+        // Keys outside files are those of this desk alone.
+        command.env_remove("COMMUNIQUE_PKCS11_MODULE").env("SOFTHSM2_CONF", self.path("softhsm2.conf"));
+        if self.path("agent.sock").exists() {
+            command.env("SSH_AUTH_SOCK", self.path("agent.sock"));
+        } else {
+            command.env_remove("SSH_AUTH_SOCK");
+        }
         command.env("HOME", self.0.path()).env("XDG_CONFIG_HOME", self.0.path().join("config"));
         command
     }

@@ -157,6 +157,16 @@ fn the_tool_refuses_what_is_no_officials_key() {
 }
 
 #[test]
+fn a_key_with_another_ones_public_half_beside_it_signs_nothing() {
+    let desk = Desk::new();
+    desk.charter();
+    desk.write("north.pem.jwk", desk.read("south.pem.jwk"));
+    let adopt = "charter adopt charter.json --key north.pem --out adoption.jws --yes";
+    desk.sign(adopt).ends(1).tells("not the key whose public half lies beside it");
+    assert!(!desk.path("adoption.jws").exists());
+}
+
+#[test]
 fn what_is_signed_with_a_key_of_openssl_openssl_verifies() {
     let Some(bench) = Bench::new() else { return };
     bench.write_words();

@@ -10,6 +10,7 @@
     reason = "a test says what it expects by failing, and runs programs in an environment of its own"
 )]
 
+mod agents;
 mod archives;
 mod auditing;
 #[allow(dead_code, reason = "what other tests ask openssl")]
@@ -31,7 +32,9 @@ mod offline;
 #[allow(dead_code, reason = "the sample packages of all tests")]
 #[path = "../package/played.rs"]
 mod played;
+mod secrets;
 mod stamps;
 mod stories;
 mod succession;
+mod tokens;
 mod walkthrough;

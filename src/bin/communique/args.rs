@@ -2,22 +2,27 @@
 
 mod acts;
 mod charter;
+mod key;
 mod powers;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
-use communique::domain::{
-    id::{CommuniqueId, Digest, Lang, PartyId, Role, TrustDomain},
-    life::State,
-    text::Direction,
-    time::Time,
-    words::{Line, Sought},
+use communique::{
+    client::keys::KeyRef,
+    domain::{
+        id::{CommuniqueId, Digest, Lang, PartyId, Role, TrustDomain},
+        life::State,
+        text::Direction,
+        time::Time,
+        words::{Line, Sought},
+    },
 };
 
 pub use self::{
     acts::{Act, Confirm, Declare, Reasoned, Sign, Which, Withdraw},
     charter::{Charter, Next},
+    key::{Key, KeyName, Passphrase},
     powers::{ByAuthority, Grant, Powers, Revoke},
 };
 
@@ -53,7 +58,7 @@ pub enum Command {
     /// Make certificates, for trials and for ministries without an authority of their own.
     #[command(subcommand)]
     Certs(Certs),
-    /// Make and show signing keys.
+    /// Make, show, list, back up and restore signing keys: files, tokens (PKCS#11), ssh-agents.
     #[command(subcommand)]
     Key(Key),
     /// Draft, adopt and read the charter, and those that succeed it.
@@ -182,35 +187,6 @@ pub enum Certs {
     },
 }
 
-#[derive(Subcommand)]
-pub enum Key {
-    /// Make a key: FILE, encrypted under a passphrase, and its public half FILE.jwk.
-    New {
-        /// The key file; must not exist.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        #[command(flatten)]
-        passphrase: Passphrase,
-    },
-    /// Show the public half of a key, and its thumbprint.
-    Show {
-        /// A key file, or the .jwk beside one, for which no passphrase is asked.
-        file: PathBuf,
-        /// Write the public half here too.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        #[command(flatten)]
-        passphrase: Passphrase,
-    },
-}
-
-#[derive(Group, Clone)]
-pub struct Passphrase {
-    /// Read the passphrase from this file descriptor, up to the end of the line, instead of asking.
-    #[arg(long = "passphrase-fd", value_name = "N")]
-    pub fd: Option<u32>,
-}
-
 /// How an act is consented to.
 #[derive(Group, Clone)]
 pub struct Consent {
@@ -228,9 +204,9 @@ pub enum Trust {
         /// The charter.
         #[arg(long, value_name = "FILE")]
         charter: PathBuf,
-        /// The authority key.
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        /// The authority key: a file, pkcs11:… or ssh-agent:….
+        #[arg(long, value_name = "KEY", value_parser = KeyName)]
+        key: KeyRef,
         /// Above the one before; 1 for the first.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         serial: u64,
@@ -370,9 +346,9 @@ pub struct Watch {
 
 #[derive(Group)]
 pub struct Witness {
-    /// The witness key, whose public half the charter gives your party.
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
+    /// The witness key, whose public half the charter gives your party: a file, pkcs11:… or ssh-agent:….
+    #[arg(long, value_name = "KEY", value_parser = KeyName)]
+    pub key: KeyRef,
     /// How long to wait between two looks at the exchange, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub interval: u64,

@@ -1,81 +1,35 @@
 //! Consent: what a person types before anything is signed. Nothing short of the party's id and the passphrase signs.
 
+pub mod announced;
+
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _},
+    io::{self, BufRead as _, IsTerminal as _, Read as _},
     path::{Path, PathBuf},
 };
 
 use communique::{
-    client::keyfile::{self, KeyFileError},
-    domain::{
-        id::PartyId,
-        json,
-        key::{PublicKey, SecretKey, Signer},
+    client::keys::{
+        keyfile::{self, KeyFileError},
+        strength,
     },
+    domain::{id::PartyId, json, key::PublicKey},
 };
 use zeroize::Zeroizing;
 
+pub use self::announced::Announced;
 use crate::{
     args::{Consent, Passphrase},
     commands::Context,
     errors::Failure,
     profile,
+    render::Out,
 };
 
 /// Longest line that is read from a person or a descriptor, in bytes.
-const ANSWER_LIMIT: u64 = 1024;
+const ANSWER_LIMIT: usize = 1024;
 /// Largest public key file, in bytes.
 const JWK_LIMIT: usize = 1024;
-
-/// A key by its public half, before its passphrase is asked for.
-pub struct Announced {
-    public: PublicKey,
-    file: PathBuf,
-}
-
-impl Announced {
-    /// Reads FILE.jwk beside the key file.
-    ///
-    /// # Errors
-    /// If it is not there, or no public key.
-    pub fn beside(file: &Path) -> Result<Self, Failure> {
-        let jwk = jwk_path(file);
-        if !jwk.exists() {
-            let (file, jwk) = (file.display(), jwk.display());
-            return Err(Failure::refused(format!(
-                "{jwk}: the key's public half is not there; make it: communique key show {file} --out {jwk}"
-            )));
-        }
-        Ok(Self { public: public(&jwk)?, file: file.into() })
-    }
-    /// Asks for the passphrase and opens the key.
-    ///
-    /// # Errors
-    /// A wrong passphrase; a key that is not the one announced.
-    pub fn unlock(&self, passphrase: &Passphrase) -> Result<SecretKey, Failure> {
-        let key = keyfile::read_encrypted(&self.file, || {
-            ask(passphrase, &format!("Passphrase of {}: ", self.file.display()))
-        })?;
-        if key.public() != self.public {
-            return Err(Failure::refused(format!(
-                "{}: not the key whose public half lies beside it; nothing was signed",
-                self.file.display()
-            )));
-        }
-        Ok(key)
-    }
-}
-
-/// The public half alone: enough to find its full powers, and unable to sign.
-impl Signer for Announced {
-    fn public(&self) -> PublicKey {
-        self.public
-    }
-    fn sign(&self, _: &[u8]) -> Result<[u8; 64], String> {
-        Err("the key is locked".into())
-    }
-}
 
 /// FILE.jwk of FILE.
 pub fn jwk_path(file: &Path) -> PathBuf {
@@ -125,12 +79,7 @@ pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -
     let err = &mut ctx.err;
     err.raw(format!("To {act}, type {party}: ").as_bytes());
     err.flush();
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .take(ANSWER_LIMIT)
-        .read_line(&mut answer)
-        .map_err(|e| Failure::refused(format!("the answer could not be read: {e}")))?;
+    let answer = answer()?;
     if answer.trim() == party.as_str() {
         Ok(())
     } else {
@@ -138,7 +87,26 @@ pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -
     }
 }
 
-/// A new passphrase: typed twice, or read once from a descriptor.
+/// A line of what a person typed.
+fn answer() -> Result<String, Failure> {
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .take(ANSWER_LIMIT as u64)
+        .read_line(&mut answer)
+        .map_err(|e| Failure::refused(format!("the answer could not be read: {e}")))?;
+    Ok(answer)
+}
+
+/// A line on standard error, for whoever holds the key.
+pub fn say(line: &str) {
+    let mut err = Out::stderr(false);
+    err.line(line);
+    // Whether anybody reads it changes nothing.
+    let _ = err.end();
+}
+
+/// A new passphrase: typed twice, or read once from a descriptor. What a guessing program would think of it is said.
 ///
 /// # Errors
 /// Two that differ; a descriptor or terminal that cannot be read.
@@ -150,6 +118,9 @@ pub fn new_passphrase(passphrase: &Passphrase) -> Result<Zeroizing<String>, Fail
     let first = ask(passphrase, "New passphrase: ").map_err(failed)?;
     if first.chars().count() < keyfile::PASSPHRASE_LEAST {
         return Err(KeyFileError::Weak.into());
+    }
+    if let Some(hint) = strength::hint(&first) {
+        say(&format!("A hint: {hint}"));
     }
     if passphrase.fd.is_none() && *ask(passphrase, "The same again: ").map_err(failed)? != *first {
         return Err(Failure::refused("the two differ; no key was made, try again"));
@@ -166,17 +137,24 @@ pub fn ask(passphrase: &Passphrase, prompt: &str) -> io::Result<Zeroizing<String
         return rpassword::prompt_password(communique::domain::text::escape_line(prompt)).map(Zeroizing::new).map_err(
             |e| match e.kind() {
                 io::ErrorKind::Interrupted => e,
-                kind => io::Error::new(
-                    kind,
-                    format!("no terminal to ask for a passphrase at ({e}); give --passphrase-fd N"),
-                ),
+                kind => io::Error::new(kind, format!("no terminal to ask at ({e}); give --passphrase-fd N")),
             },
         );
     };
-    let mut line = Zeroizing::new(String::new());
-    let file = File::open(format!("/dev/fd/{fd}"))
+    let mut file = File::open(format!("/dev/fd/{fd}"))
         .map_err(|e| io::Error::new(e.kind(), format!("file descriptor {fd} cannot be read: {e}")))?;
-    BufReader::new(file.take(ANSWER_LIMIT)).read_line(&mut line)?;
-    let words = line.strip_suffix('\n').unwrap_or(&line);
-    Ok(Zeroizing::new(words.strip_suffix('\r').unwrap_or(words).to_owned()))
+    // Of its full size from the start, and without a reader's buffer: nothing is moved and left behind in memory, and of a pipe no more
+    // than the line is taken.
+    let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_LIMIT));
+    let mut byte = Zeroizing::new([0]);
+    while line.len() < ANSWER_LIMIT {
+        match file.read_exact(&mut *byte) {
+            Ok(()) if *byte != *b"\n" => line.extend_from_slice(&*byte),
+            Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(e),
+            _ => break,
+        }
+    }
+    let words = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(&line))
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;
+    Ok(Zeroizing::new(words.to_owned()))
 }

@@ -8,7 +8,10 @@ use std::{
 
 use communique::{
     client::{
-        drafting::DraftError, importing::ImportFault, keyfile::KeyFileError, remote::RemoteError,
+        drafting::DraftError,
+        importing::ImportFault,
+        keys::{agent::AgentFault, backup::WordsFault, keyfile::KeyFileError, token::TokenFault},
+        remote::RemoteError,
         witnessing::WitnessError,
     },
     domain::refusal::Refusal,
@@ -182,6 +185,24 @@ impl From<KeyFileError> for Failure {
             KeyFileError::Io(path, e) => Self::file(path, e),
             _ => Self::new(REFUSED, "KEY_FILE", error.to_string()),
         }
+    }
+}
+impl From<TokenFault> for Failure {
+    fn from(error: TokenFault) -> Self {
+        match error {
+            TokenFault::NoModule => Self::usage(error.to_string()),
+            other => Self::new(REFUSED, "TOKEN", other.to_string()),
+        }
+    }
+}
+impl From<AgentFault> for Failure {
+    fn from(error: AgentFault) -> Self {
+        Self::new(REFUSED, "AGENT", error.to_string())
+    }
+}
+impl From<WordsFault> for Failure {
+    fn from(error: WordsFault) -> Self {
+        Self::new(REFUSED, "WORDS", error.to_string())
     }
 }
 impl From<DraftError> for Failure {

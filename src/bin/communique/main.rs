@@ -20,6 +20,10 @@ use self::{args::Args, errors::Failure};
 const GRACE: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
+    if let Err(e) = keep_memory_private() {
+        Failure::refused(format!("this system leaves no way to keep keys out of core dumps: {e}")).tell(false);
+        return ExitCode::FAILURE;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(answer) => return errors::answer(&answer),
@@ -40,6 +44,24 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// No core dump of this process, and no other of the same user looks into its memory: keys, passphrases and PINs lie there. A size
+/// of 0 alone would not do, since a dump that goes to a program through a pipe does not ask for it.
+#[cfg(unix)]
+fn keep_memory_private() -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // What is run for `watch --exec` may raise its own again.
+    let maximum = getrlimit(Resource::Core).maximum;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum })?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn keep_memory_private() -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Runs the command on a thread of its own, since it waits for people as well as for the network.

@@ -8,6 +8,7 @@ use std::{
 
 use communique::{
     client::{
+        keys::KeyRef,
         reading::{CHARTERS_FILE_LIMIT, Pinned},
         road::{Proxies, Road},
     },
@@ -39,8 +40,12 @@ pub struct Profile {
     certificate: PathBuf,
     /// Its key, in PEM.
     key: PathBuf,
-    /// The key that acts are signed with; its public half lies beside it as FILE.jwk. Nobody who only reads needs one.
-    signing_key: Option<PathBuf>,
+    /// The key that acts are signed with: FILE, whose public half lies beside it as FILE.jwk; `pkcs11:…`; `ssh-agent:…`. Nobody who only
+    /// reads needs one.
+    signing_key: Option<String>,
+    /// What that names. Read by hand: the parser of TOML would quote the line, and somebody may have written a PIN into it.
+    #[serde(skip)]
+    signer: Option<KeyRef>,
     /// The party, where one key acts for several or none can be told from its full powers.
     pub party: Option<PartyId>,
 }
@@ -76,11 +81,12 @@ impl Profile {
         let toml = String::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
         let mut profile: Self = toml::from_str(&toml).map_err(|e| bad(e.to_string()))?;
         let base = path.parent().unwrap_or(Path::new(""));
-        for path in [&mut profile.charter, &mut profile.certificate, &mut profile.key]
-            .into_iter()
-            .chain(&mut profile.signing_key)
-        {
+        for path in [&mut profile.charter, &mut profile.certificate, &mut profile.key] {
             *path = base.join(&*path);
+        }
+        if let Some(key) = profile.signing_key.take() {
+            let key = KeyRef::read(key.as_ref()).map_err(|e| bad(format!("signing_key: {e}")))?;
+            profile.signer = Some(key.within(base));
         }
         Ok(profile)
     }
@@ -123,10 +129,10 @@ impl Profile {
     ///
     /// # Errors
     /// If the profile names none.
-    pub fn signing_key(&self) -> Result<&Path, Failure> {
-        self.signing_key.as_deref().ok_or_else(|| {
+    pub fn signing_key(&self) -> Result<&KeyRef, Failure> {
+        self.signer.as_ref().ok_or_else(|| {
             Failure::usage(
-                "this profile has no signing_key, so nothing can be signed with it; add the path of your key",
+                "this profile has no signing_key, so nothing can be signed with it; add the path of your key, or its name on a token or in an ssh-agent",
             )
         })
     }
@@ -134,7 +140,7 @@ impl Profile {
 
 /// A variable of the environment; what is not UTF-8 is no address.
 #[expect(clippy::disallowed_methods, reason = "a binary reads the environment")]
-fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
@@ -174,6 +180,19 @@ pub fn receipts(name: &str, founding: Digest) -> Result<PathBuf, Failure> {
         state.join("communique").join(format!("{name}.receipts"))
     };
     Ok(folder.join(founding.to_string()))
+}
+
+/// Where what a key has done is remembered, if it lies in no file that it could lie beside: in the state directory, by the key's
+/// thumbprint.
+///
+/// # Errors
+/// A directory that cannot be found or made.
+pub fn of_key(thumbprint: &str) -> Result<PathBuf, Failure> {
+    let base = etcetera::choose_base_strategy()
+        .map_err(|_| Failure::usage("there is no home directory to remember in what this key has done; set HOME"))?;
+    let directory = base.state_dir().unwrap_or_else(|| base.data_dir()).join("communique/keys");
+    std::fs::create_dir_all(&directory).map_err(|e| Failure::file(&directory, &e))?;
+    Ok(directory.join(thumbprint))
 }
 
 /// A file, whole, up to a limit in bytes.

@@ -20,6 +20,9 @@ const COMPARED: &[&str] = &[
     "a b c\n\nd e f\n\0d e f\n\na b x\n",
 ];
 const NAMES: &[&str] = &[
+    "pkcs11:token=The%20Software;serial=1a;object=my-cl%C3%A9;id=%69%95?module-path=/usr/lib/x.so&jwk=a.jwk",
+    "ssh-agent:SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "ssh-agent:keys/a.pub",
     "2026-11-23T09:00:00Z",
     "2026-11-23",
     "0197776a-3800-7707-8707-070707070707",

@@ -4,7 +4,9 @@
 use std::{cell::Cell, io, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use communique::client::keyfile::{KeyFileError, PBKDF2_LIMIT, SCRYPT_MEMORY_LIMIT, SCRYPT_WORK_LIMIT, decrypt, plain};
+use communique::client::keys::keyfile::{
+    KeyFileError, PBKDF2_LIMIT, SCRYPT_MEMORY_LIMIT, SCRYPT_WORK_LIMIT, decrypt, plain,
+};
 use communique::domain::key::{PublicKey, SecretKey, Signer as _};
 use communique_fuzz::seeds;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument, der::Decode as _, pkcs5::pbes2::Kdf};

@@ -4,7 +4,10 @@
 use std::{fmt::Display, str::FromStr};
 
 use communique::{
-    client::road::{Proxies, Road},
+    client::{
+        keys::{KeyRef, REFERENCE_LIMIT},
+        road::{Proxies, Road},
+    },
     domain::{
         act::ActKind,
         entry::StreamId,
@@ -45,6 +48,18 @@ fn check(data: &[u8]) {
     spelt(s.parse::<Audience>().ok().map(Audience::as_str));
     drop((MediaType::of_extension(s), Date::parse(s).map(|date| assert_eq!(date.to_string(), s))));
     drop((Line::new(s).map(|line| assert_eq!(line.as_str(), s)), Prose::new(s), Sought::new(s), server_name(s)));
+
+    match KeyRef::read(s.as_ref()) {
+        Ok(key) => {
+            let shown = key.to_string();
+            assert!(!shown.chars().any(char::is_control), "{shown}");
+            // Written out, what was just short enough is longer.
+            if matches!(key, KeyRef::Token(_)) && shown.len() <= REFERENCE_LIMIT {
+                assert_eq!(KeyRef::read(shown.as_ref()), Ok(key));
+            }
+        }
+        Err(fault) => assert!(!fault.to_string().chars().any(char::is_control), "{fault}"),
+    }
 
     let written = |again: Option<String>| assert!(again.is_none_or(|again| again == s));
     written(names::parse_communique("f", s).ok().map(names::communique));

@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args as Group, Subcommand, ValueEnum};
-use communique::domain::{
-    charter,
-    id::{Digest, Lang, PartyId, TrustDomain},
-    time::Time,
-    words::Line,
+use communique::{
+    client::keys::KeyRef,
+    domain::{
+        charter,
+        id::{Digest, Lang, PartyId, TrustDomain},
+        time::Time,
+        words::Line,
+    },
 };
 
-use super::{Consent, moment, words};
+use super::{Consent, KeyName, moment, words};
 
 #[derive(Subcommand)]
 pub enum Charter {
@@ -65,9 +68,9 @@ pub enum Charter {
     Adopt {
         /// The charter, or a file of charters.
         file: PathBuf,
-        /// The authority key.
-        #[arg(long, value_name = "FILE", alias = "authority")]
-        key: PathBuf,
+        /// The authority key: a file, pkcs11:… or ssh-agent:….
+        #[arg(long, value_name = "KEY", alias = "authority", value_parser = KeyName)]
+        key: KeyRef,
         /// Where to write the adoption; must not exist.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,

@@ -6,14 +6,17 @@ use clap::{
     Args as Group, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
-use communique::domain::{
-    act::ActKind,
-    id::{CommuniqueId, Digest, HolderId, Lang, PartyId},
-    time::Time,
-    words::Line,
+use communique::{
+    client::keys::KeyRef,
+    domain::{
+        act::ActKind,
+        id::{CommuniqueId, Digest, HolderId, Lang, PartyId},
+        time::Time,
+        words::Line,
+    },
 };
 
-use super::{Consent, moment, words};
+use super::{Consent, KeyName, moment, words};
 
 #[derive(Subcommand)]
 pub enum Powers {
@@ -45,9 +48,9 @@ pub struct ByAuthority {
     /// The charter in force, or the file of charters up to it.
     #[arg(long, value_name = "FILE")]
     pub charter: PathBuf,
-    /// The authority key.
-    #[arg(long, value_name = "FILE", alias = "authority")]
-    pub key: PathBuf,
+    /// The authority key: a file, pkcs11:… or ssh-agent:….
+    #[arg(long, value_name = "KEY", alias = "authority", value_parser = KeyName)]
+    pub key: KeyRef,
     /// Where to write what is signed; must not exist.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

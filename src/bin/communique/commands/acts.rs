@@ -118,7 +118,7 @@ pub fn reason(words: Option<&str>, file: Option<&Path>) -> Result<Option<Prose>,
 pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), Failure> {
     let kind = intent.kind;
     let profile = ctx.profile()?;
-    let announced = Announced::beside(profile.signing_key()?)?;
+    let announced = Announced::of(profile.signing_key()?)?;
     let session = ctx.session(&profile)?;
     let reading = ctx.wait(session.read(args.id))?;
     let manifest = &reading.newest.manifest;
@@ -204,7 +204,7 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     out.heading(&format!("{who}, {what} (revision {} of {}).", manifest.revision, manifest.communique));
     confirm::typed(ctx, &args.consent, wording::infinitive(kind), &party)?;
     let key = announced.unlock(&args.consent.passphrase)?;
-    let act = acting::sign(acting::act(session.pinned(), &reading, kind, grant, circumstances())?, grant, &key)?;
+    let act = acting::sign(acting::act(session.pinned(), &reading, kind, grant, circumstances())?, grant, &*key)?;
     let receipt = unanswered.send(ctx, &session, &act, None)?;
     done(ctx, &session, args.id, act.body(), &receipt)
 }

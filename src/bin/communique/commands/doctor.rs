@@ -3,6 +3,7 @@
 use communique::{
     client::{
         granted::{Force, Granted},
+        keys::{KeyRef, token::PinState},
         reading::Pinned,
         remote::{Connection, Remote},
         session::Session,
@@ -213,18 +214,35 @@ fn own_certificate(profile: &Profile, pinned: Option<&Pinned>, now: Time, found:
 }
 
 fn signing_key(profile: &Profile, found: &mut Findings) -> Option<Announced> {
-    let Ok(file) = profile.signing_key() else {
+    let Ok(named) = profile.signing_key() else {
         found.good("signing key", "the profile names none; it only reads");
         return None;
     };
-    match Announced::beside(file) {
-        Ok(_) if !file.exists() => {
-            let words = format!("{} is not there, only its public half", file.display());
-            found.bad(Level::Fault, "signing key", words, "put the key where the profile says");
-            None
-        }
+    if let KeyRef::File(file) = named
+        && !file.exists()
+        && Announced::of(named).is_ok()
+    {
+        let words = format!("{} is not there, only its public half", file.display());
+        found.bad(Level::Fault, "signing key", words, "put the key where the profile says");
+        return None;
+    }
+    match Announced::of(named) {
         Ok(key) => {
-            found.good("signing key", format!("{} (its passphrase was not asked)", key.public().thumbprint()));
+            let thumbprint = key.public().thumbprint();
+            match key.pin_state() {
+                Ok(None) => found.good("signing key", format!("{thumbprint} (its passphrase was not asked)")),
+                Ok(Some(PinState::Usual)) => found.good("signing key", format!("{thumbprint} (its PIN was not asked)")),
+                Ok(Some(state)) => {
+                    let level = if state.open("").is_ok() { Level::Warning } else { Level::Fault };
+                    found.bad(
+                        level,
+                        "signing key",
+                        format!("{thumbprint}: {state}"),
+                        "have the PIN at hand before you sign",
+                    );
+                }
+                Err(failure) => found.bad(Level::Fault, "signing key", failure.sentence(), "plug the token in again"),
+            }
             Some(key)
         }
         Err(failure) => {

@@ -63,7 +63,7 @@ fn propose(
 ) -> Result<(), Failure> {
     // What is wrong with the draft is said before the exchange is asked for anything.
     let description = drafting::read(draft)?;
-    let announced = Announced::beside(profile.signing_key()?)?;
+    let announced = Announced::of(profile.signing_key()?)?;
     let session = ctx.session(profile)?;
     let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
     let (reading, original) = match stage {
@@ -139,7 +139,7 @@ fn propose(
 
     upload(ctx, &session, id, &uploads)?;
     let circumstances = Circumstances { time: now(), place: None, reason: None, declaration: None, confirms: None };
-    let act = acting::sign(acting::proposal(&manifest, grant, circumstances), grant, &key)?;
+    let act = acting::sign(acting::proposal(&manifest, grant, circumstances), grant, &*key)?;
     let receipt = unanswered
         .send(ctx, &session, &act, Some(&manifest))
         .map_err(|e| Failure::from(e).of(format!("communiqué {id}")))?;

@@ -92,7 +92,7 @@ fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
     let reason = super::acts::reason(args.reason.as_deref(), args.reason_file.as_deref())?
         .ok_or_else(|| Failure::usage("a revocation has reasons: give --reason or --reason-file"))?;
     let pinned = charter::pinned(&args.by.charter)?;
-    let announced = Announced::beside(&args.by.key)?;
+    let announced = Announced::of(&args.by.key)?;
     let party = chartering::authority_of(pinned.charter(), &announced)?.id.clone();
     let file = Path::new(&args.grant);
     let (grant, known) = match Digest::parse(&args.grant) {
@@ -126,7 +126,7 @@ fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
     );
     confirm::typed(ctx, &args.by.consent, "end them", &party)?;
     let key = announced.unlock(&args.by.consent.passphrase)?;
-    let revocation = chartering::revoke(&pinned, &key, grant, reason, now())?;
+    let revocation = chartering::revoke(&pinned, &*key, grant, reason, now())?;
     let out = args.by.out.display();
     let then = format!("Signed; it ends nothing until it is handed in: communique powers submit {out}");
     signed(ctx, &args.by, revocation.compact(), ("revocation", end(&revocation)), &then)
@@ -156,7 +156,7 @@ fn signed(
 fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
     profile::must_be_new(&args.by.out)?;
     let pinned = charter::pinned(&args.by.charter)?;
-    let announced = Announced::beside(&args.by.key)?;
+    let announced = Announced::of(&args.by.key)?;
     let party = chartering::authority_of(pinned.charter(), &announced)?.id.clone();
     let terms = Terms {
         holder: Holder {
@@ -180,7 +180,7 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
     scene.heading(&format!("{party} grants full powers, in the exchange {}", pinned.exchange()));
     show(scene, &offered);
     confirm::typed(ctx, &args.by.consent, "grant them", &party)?;
-    let grant = Statement::sign(offered, &announced.unlock(&args.by.consent.passphrase)?)?;
+    let grant = Statement::sign(offered, &*announced.unlock(&args.by.consent.passphrase)?)?;
     let out = args.by.out.display();
     let then = format!("Signed; hand it in: communique powers submit {out}");
     signed(ctx, &args.by, grant.compact(), ("powers", value(&grant)), &then)

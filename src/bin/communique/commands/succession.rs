@@ -9,6 +9,7 @@ use std::{
 use communique::{
     client::{
         chartering::{self, Host},
+        keys::KeyRef,
         reading,
         succeeding::{self, Change, Changes, Progress, Version},
     },
@@ -72,10 +73,10 @@ pub fn next(ctx: &mut Context, args: Next) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn adopt(ctx: &mut Context, file: &Path, key: &Path, to: &Path, consent: &Consent) -> Result<(), Failure> {
+pub fn adopt(ctx: &mut Context, file: &Path, key: &KeyRef, to: &Path, consent: &Consent) -> Result<(), Failure> {
     profile::must_be_new(to)?;
     let charters = chain(file)?;
-    let announced = Announced::beside(key)?;
+    let announced = Announced::of(key)?;
     let (next, before) = match charters.as_slice() {
         [.., before, next] => (next, Some(before)),
         [first] => (first, None),
@@ -93,7 +94,7 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &Path, to: &Path, consent: &Co
             (capacity.party, words)
         }
     };
-    let record = Record::beside(key)?;
+    let record = Record::beside(&announced.place()?)?;
     record.admits(next, now())?;
 
     let scene = ctx.scene();
@@ -117,9 +118,9 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &Path, to: &Path, consent: &Co
     confirm::typed(ctx, consent, "adopt it", &party)?;
     let key = announced.unlock(&consent.passphrase)?;
     let adoption = if before.is_none() {
-        chartering::adopt(next, &key, now())?
+        chartering::adopt(next, &*key, now())?
     } else {
-        let adoption = succeeding::adopt(&charters, &key, now())?;
+        let adoption = succeeding::adopt(&charters, &*key, now())?;
         // Kept before the adoption leaves this program: a second one must never be without the first being known.
         record.keep(next)?;
         adoption

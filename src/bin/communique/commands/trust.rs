@@ -30,7 +30,7 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
         args::Trust::Sign { charter, key, serial, ca, revoke, out, consent } => {
             profile::must_be_new(&out)?;
             let pinned = charter::pinned(&charter)?;
-            let announced = Announced::beside(&key)?;
+            let announced = Announced::of(&key)?;
             let party = chartering::authority_of(pinned.charter(), &announced)?.id.clone();
             let authorities = authorities(&ca)?;
             let revoked = leaves(&revoke)?;
@@ -54,7 +54,7 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
             let key = announced.unlock(&consent.passphrase)?;
             let certificates = authorities.into_iter().map(|(_, der, _)| der);
             let trust =
-                chartering::trust(&pinned, &key, serial, certificates, revoked.into_iter().map(|(_, d)| d), now())?;
+                chartering::trust(&pinned, &*key, serial, certificates, revoked.into_iter().map(|(_, d)| d), now())?;
             profile::write_new(&out, trust.compact().as_bytes(), false)?;
             if ctx.json {
                 ctx.out.json(&json!({ "file": out, "trust": value(&trust) }));

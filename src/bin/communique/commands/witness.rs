@@ -30,9 +30,10 @@ pub fn run(ctx: &mut Context, args: &args::Witness) -> Result<(), Failure> {
     let founding = profile.pinned()?.founding();
     // What may not run is told before anybody is asked for a passphrase.
     let mut auditor = Auditor::wanted(args, &profile)?;
-    let kept = Kept::open(&args.key, founding)?;
-    let signer = Announced::beside(&args.key)?.unlock(&args.passphrase)?;
-    let witness = Arc::new(Witness::new(kept, Arc::new(signer)));
+    let announced = Announced::of(&args.key)?;
+    let kept = Kept::open(&announced.place()?, founding)?;
+    let signer = announced.unlock(&args.passphrase)?;
+    let witness = Arc::new(Witness::new(kept, Arc::from(signer)));
     // A profile that cannot be used, and a key that is no witness's, are told at once; what breaks later comes back by itself.
     let mut session = Some(open(ctx, &profile)?);
     if let Some(session) = &session {

@@ -10,7 +10,7 @@ use communique::{
     app::machine::ThisMachine,
     client::{
         chartering::{self, Terms},
-        keyfile,
+        keys::keyfile,
         reading::Pinned,
         session::Session,
     },

@@ -226,7 +226,8 @@ fn read(path: &Path, exposed: u32) -> Result<Zeroizing<String>, KeyFileError> {
             return Err(KeyFileError::Exposed(path.into()));
         }
     }
-    let mut pem = Zeroizing::new(String::new());
+    // Of its full size from the start: nothing is moved and left behind in memory.
+    let mut pem = Zeroizing::new(String::with_capacity(FILE_LIMIT as usize + 1));
     file.take(FILE_LIMIT).read_to_string(&mut pem).map_err(io)?;
     Ok(pem)
 }

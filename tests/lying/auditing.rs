@@ -378,8 +378,7 @@ pub const LIES: &[Lie] = &[
                 audited(scene, &folder).await.expect("the truth is believed");
                 let past = scene.past();
                 let without = past.clone().without(past.find(|row| row.records(&act)));
-                let stream = without.rows.last().unwrap().entry.stream.clone();
-                let same_size = without.and(&stream, |row| {
+                let same_size = without.and(&StreamId::Communique(scene.draft.communique), |row| {
                     records(row, Kind::Act, &scene.declaration("east.b"));
                 });
                 let lies = same_size.told().with(same_size.watched());

@@ -157,7 +157,7 @@ pub const LIES: &[Lie] = &[
     lie("complete without a quorum", "against_rules", "nothing made completed due", |scene| {
         let grant = scene.world.granted("north.b").digest();
         let past = scene.past();
-        let at = act_of(&past, &scene.published, ActKind::Sign, grant);
+        let at = act_of(&past, &scene.embargoed, ActKind::Sign, grant);
         let statement = past.row(at).entry.statements[0];
         let past = past.without(at);
         let completed = past.find(|row| row.entry.kind == Kind::Completed && row.entry.statements.contains(&statement));
@@ -378,8 +378,7 @@ pub const LIES: &[Lie] = &[
                 audited(scene, &folder).await.expect("the truth is believed");
                 let past = scene.past();
                 let without = past.clone().without(past.find(|row| row.records(&act)));
-                let stream = without.rows.last().unwrap().entry.stream.clone();
-                let same_size = without.and(&stream, |row| {
+                let same_size = without.and(&StreamId::Communique(scene.draft.communique), |row| {
                     records(row, Kind::Act, &scene.declaration("east.b"));
                 });
                 let lies = same_size.told().with(same_size.watched());

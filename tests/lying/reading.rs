@@ -173,7 +173,10 @@ pub const LIES: &[Lie] = &[
     read("another grant of the party", "DISAGREES", "powers is", |scene| {
         let other = scene.world.granted("north.c").compact().to_owned();
         let lies = Lies::default().changed("GetPowers", move |_, answer: &mut v1::GetPowersResponse| {
-            answer.powers.as_mut().unwrap().statement = other.clone();
+            let powers = answer.powers.as_mut().unwrap();
+            if claims::<communique::domain::powers::Powers>(&powers.statement).party == party("north") {
+                powers.statement = other.clone();
+            }
         });
         Box::pin(
             async move { scene.caught(lies, async || scene.south().await.read(scene.open.communique).await).await },

@@ -40,6 +40,7 @@ macro_rules! name {
         impl From<$name> for String { fn from(n: $name) -> String { n.0 } }
         impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(&self.0) } }
         impl fmt::Debug for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
+        $crate::tell_as_words!($name);
     };
 }
 
@@ -382,6 +383,8 @@ impl fmt::Display for SpiffeId {
         write!(f, "spiffe://{}/{}/{}", self.trust_domain, self.role, self.name)
     }
 }
+
+crate::tell_as_words!(Digest, CommuniqueId, Role, SpiffeId);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,10 @@
 //! Every reason we say no, in one closed table: the sentence for people, the name for programs, the class for carriers.
 
+use std::fmt;
+
 use super::{
     id::{CommuniqueId, Digest, PartyId},
+    message::{Fact, Message, Tell, names},
     time::Time,
 };
 
@@ -34,10 +37,11 @@ pub enum Class {
 macro_rules! refusals {
     ($($(#[doc = $doc:literal])* $variant:ident $({ $($field:ident : $ty:ty),+ $(,)? })? = $class:ident $name:literal $sentence:literal;)+) => {
         /// A refusal: why, and what to do next.
-        #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+        #[derive(Clone, PartialEq, Eq, Debug)]
         pub enum Refusal {
-            $($(#[doc = $doc])* #[error($sentence)] $variant $({ $(#[allow(missing_docs)] $field: $ty),+ })?,)+
+            $($(#[doc = $doc])* $variant $({ $(#[allow(missing_docs)] $field: $ty),+ })?,)+
         }
+        $(const _: () = names($sentence, &[$($(stringify!($field)),+)?], true);)+
 
         impl Refusal {
             /// The refusal's name for programs: stable, `UPPER_SNAKE`.
@@ -52,8 +56,12 @@ macro_rules! refusals {
             }
             /// The facts of this refusal by name, as the sentence uses them.
             #[must_use]
-            pub fn facts(&self) -> Vec<(&'static str, String)> {
-                match self { $(Self::$variant $({ $($field),+ })? => vec![$($((stringify!($field), $field.to_string())),+)?],)+ }
+            pub fn facts(&self) -> Vec<(&'static str, Fact)> {
+                match self { $(Self::$variant $({ $($field),+ })? => vec![$($((stringify!($field), $field.tell())),+)?],)+ }
+            }
+            /// The English sentence, with the names of the facts.
+            fn sentence(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $sentence,)+ }
             }
             /// Every name with its class, in the table's order.
             pub const TABLE: &'static [(&'static str, Class)] = &[$(($name, Class::$class)),+];
@@ -103,7 +111,7 @@ refusals! {
         "the key cannot be enrolled: {problem}; make a new one with `communique key new`";
     /// The suite is not one that this program can judge.
     SuiteUnknown { suite: String } = Invalid "SUITE_UNKNOWN"
-        "the charter asks for the signature suite {suite:?}, which this program cannot judge; use a newer one";
+        "the charter asks for the signature suite “{suite}”, which this program cannot judge; use a newer one";
     /// Members of an act disagree with what they speak of.
     Disagrees { member: String, expected: String, actual: String } = Invalid "DISAGREES"
         "{member} is {actual}, but must be {expected} here; make the act again from what the exchange shows now";
@@ -198,6 +206,18 @@ refusals! {
     LogInDoubt { why: String } = Internal "LOG_IN_DOUBT"
         "the exchange writes nothing more, since its log is in doubt ({why}); keep what you sent and every receipt, and ask its operator";
 }
+
+impl Tell for Refusal {
+    fn tell(&self) -> Fact {
+        Message::new(self.sentence(), self.facts()).into()
+    }
+}
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell().fmt(f)
+    }
+}
+impl std::error::Error for Refusal {}
 
 impl Refusal {
     /// Bytes or a member that do not parse: where, and what is wrong.

@@ -45,6 +45,7 @@ macro_rules! words {
         impl From<$name> for String { fn from(w: $name) -> String { w.0 } }
         impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
         impl fmt::Debug for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Debug::fmt(&self.0, f) } }
+        $crate::tell_as_words!($name);
     };
 }
 

@@ -65,7 +65,7 @@ pub fn retry_after(refusal: &Refusal) -> Option<Duration> {
 #[must_use]
 pub fn status(refusal: &Refusal, request_id: &str) -> tonic::Status {
     let sentence = cut(&refusal.to_string(), SENTENCE_LIMIT);
-    let facts = refusal.facts().into_iter().map(|(name, value)| (name, cut(&value, FACT_LIMIT)));
+    let facts = refusal.facts().into_iter().map(|(name, value)| (name, cut(&value.to_string(), FACT_LIMIT)));
     let metadata = facts
         .chain([(REQUEST_ID, cut(request_id, REQUEST_ID_LIMIT))])
         .map(|(name, value)| (name.to_owned(), value))
@@ -130,7 +130,7 @@ fn resource(refusal: &Refusal) -> (String, String) {
         Refusal::NotFound { what, name } => (what.clone(), name.clone()),
         Refusal::UnknownParty { party } => ("party".into(), party.to_string()),
         Refusal::SeatTaken { holder } => ("seat".into(), holder.clone()),
-        other => (String::new(), other.facts().into_iter().next().map(|(_, value)| value).unwrap_or_default()),
+        other => (String::new(), other.facts().first().map(|(_, value)| value.to_string()).unwrap_or_default()),
     }
 }
 
@@ -400,7 +400,8 @@ mod tests {
             assert_eq!(answer.sentence, refusal.to_string());
             assert_eq!(answer.request_id.as_deref(), Some("0123abc"));
             assert!(!answer.unreachable());
-            let facts: BTreeMap<_, _> = refusal.facts().into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+            let facts: BTreeMap<_, _> =
+                refusal.facts().into_iter().map(|(n, v)| (n.to_owned(), v.to_string())).collect();
             assert_eq!(answer.facts, facts, "{refusal:?}");
             assert!(!facts.contains_key(REQUEST_ID));
             assert_eq!(answer.retry_after, retry_after(&refusal));

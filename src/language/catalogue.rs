@@ -1,0 +1,32 @@
+//! A catalogue of translations: a file of gettext, read once.
+
+use std::collections::HashMap;
+
+/// The translations of one language, by the English sentence.
+#[derive(Debug, Default)]
+pub struct Catalogue(HashMap<String, Vec<String>>);
+
+impl Catalogue {
+    /// Reads a catalogue of the program's own. What does not parse holds nothing, which no test lets pass.
+    #[must_use]
+    pub fn read(po: &str) -> Self {
+        let Ok(catalogue) = polib::po_file::parse_from_reader(po.as_bytes()) else { return Self::default() };
+        let translated = catalogue.messages().filter(|m| m.is_translated() && !m.is_fuzzy()).map(|m| {
+            let forms = match m.msgstr_plural() {
+                Ok(forms) => forms.clone(),
+                Err(_) => m.msgstr().map(|form| vec![form.to_owned()]).unwrap_or_default(),
+            };
+            (m.msgid().to_owned(), forms)
+        });
+        Self(translated.collect())
+    }
+    /// A message in the form with this number, or in its only one.
+    #[must_use]
+    pub fn form(&self, english: &str, plural: Option<usize>) -> Option<&str> {
+        self.0.get(english)?.get(plural.unwrap_or_default()).map(String::as_str)
+    }
+    /// Every message with its forms.
+    pub fn messages(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(english, forms)| (english.as_str(), forms.as_slice()))
+    }
+}

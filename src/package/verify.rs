@@ -18,25 +18,29 @@ use super::{
     write::{Contents, RECORDS_LIMIT},
     zip::{self, Archive, Limits, ZipFault},
 };
-use crate::domain::{
-    certified::CertifiedCopy,
-    charter::Charter,
-    document::Document,
-    entry::{Entry, Kind, StreamId},
-    id::{CommuniqueId, Digest, Lang},
-    json::{self, Form},
-    key::SUITE,
-    life::Life,
-    manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
-    powers::Revocation,
-    refusal::Refusal,
-    statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
-    succession::{Charters, Standing},
-    text::{self, RULES, TEXT_LIMIT},
-    time::Time,
+use crate::{
+    domain::{
+        certified::CertifiedCopy,
+        charter::Charter,
+        document::Document,
+        entry::{Entry, Kind, StreamId},
+        id::{CommuniqueId, Digest, Lang},
+        json::{self, Form},
+        key::SUITE,
+        life::Life,
+        manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
+        message::{Message, Tell as _},
+        powers::Revocation,
+        refusal::Refusal,
+        statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
+        succession::{Charters, Standing},
+        text::{self, RULES, TEXT_LIMIT},
+        time::Time,
+    },
+    msg,
 };
 
-/// Most characters of a detail, before those that hide are written out.
+/// Most characters of a detail that are told, before those that hide are written out.
 pub const DETAIL_LIMIT: usize = 1000;
 
 /// Verifies one package, as [`Verifier::verify`].
@@ -62,41 +66,35 @@ impl Verifier {
         match run(&mut reader, self.pin, &self.known, 0).map(|whole| Box::new(whole.findings)) {
             Ok(findings) if self.pin.is_some() => Verdict::Proven(findings),
             Ok(findings) => Verdict::Unpinned(findings),
-            Err(Stop::Read(detail)) => Verdict::CannotRead { detail: told(&detail) },
-            Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: told(&detail) },
-            Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: told(&detail) },
+            Err(Stop::Read(detail)) => Verdict::CannotRead { detail },
+            Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail },
+            Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail },
         }
     }
-}
-
-/// Details may quote the file: nothing of it reaches a terminal raw, and not all of it.
-fn told(detail: &str) -> String {
-    let cut = detail.char_indices().nth(DETAIL_LIMIT).map_or(detail, |(at, _)| detail.get(..at).unwrap_or_default());
-    let more = if cut.len() < detail.len() { " …" } else { "" };
-    text::escape_line(cut) + more
 }
 
 /// A text of a package that [`verify`] has just judged good, checked again against what it found.
 ///
 /// # Errors
 /// In words, if there is no such text or the file was changed since.
-pub fn text<R: Read + Seek>(reader: R, findings: &Findings, lang: &Lang) -> Result<String, String> {
+pub fn text<R: Read + Seek>(reader: R, findings: &Findings, lang: &Lang) -> Result<String, Message> {
     let part = |t: &Text| format!("data/texts/{}.txt", t.lang);
-    let text = findings.texts.iter().find(|t| t.lang == *lang).ok_or_else(|| format!("there is no text {lang}"))?;
-    let mut bag = Bag::open(reader).map_err(|_| "the file was changed since it was verified".to_owned())?;
+    let text = findings.texts.iter().find(|t| t.lang == *lang).ok_or_else(|| msg!("there is no text {lang}", lang))?;
+    let changed = || msg!("the file was changed since it was verified");
+    let mut bag = Bag::open(reader).map_err(|_| changed())?;
     bag.read(&part(text), TEXT_LIMIT, Check::TextDigest)
         .ok()
         .filter(|bytes| Digest::of(bytes) == text.sha256)
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| "the file was changed since it was verified".to_owned())
+        .ok_or_else(changed)
 }
 
 /// Why a verification ends early.
 enum Stop {
     /// The bytes cannot be read.
-    Read(String),
+    Read(Message),
     /// They are of a suite, format or rules that this program does not know.
-    Judge(String),
+    Judge(Message),
     /// They are wrong.
     Fail(Failure),
 }
@@ -108,7 +106,7 @@ impl From<Failure> for Stop {
 impl From<ZipFault> for Stop {
     fn from(fault: ZipFault) -> Self {
         match fault {
-            ZipFault::Io(e) => Self::Read(e.to_string()),
+            ZipFault::Io(e) => Self::Read(e.message()),
             fault => Check::Zip.fails(fault.to_string()).into(),
         }
     }
@@ -284,7 +282,7 @@ impl<R: Read + Seek> Bag<R> {
         let bytes = self.read(bag::MANIFEST_PATH, Manifest::LIMIT, Check::Manifest)?;
         let manifest: Document<Manifest> = document(bytes, |glance, e| {
             match glance.get("rules").and_then(Value::as_str).filter(|rules| *rules != RULES) {
-                Some(rules) => Stop::Judge(format!("the text rules {rules} are not known here")),
+                Some(rules) => Stop::Judge(msg!("the text rules {rules} are not known here", rules)),
                 None => Check::Manifest.fails(e.to_string()).into(),
             }
         })?;
@@ -352,7 +350,7 @@ impl<R: Read + Seek> Bag<R> {
         let digests = hasher.finish();
         let whole = run(&mut self.archive.window(index)?, None, known, depth + 1).map_err(|stop| match stop {
             Stop::Fail(Failure { check, detail }) => {
-                Check::Rectifies.fails(format!("the original fails at {check}: {detail}")).into()
+                Check::Rectifies.fails(msg!("the original fails at {check}: {detail}", check, detail)).into()
             }
             stop => stop,
         })?;
@@ -372,7 +370,7 @@ impl<R: Read + Seek> Bag<R> {
                 document(bytes, |glance, e| {
                     let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten();
                     match suites.filter_map(Value::as_str).find(|suite| *suite != SUITE) {
-                        Some(suite) => Stop::Judge(format!("the suite {suite} is not known here")),
+                        Some(suite) => Stop::Judge(msg!("the suite {suite} is not known here", suite)),
                         None => Check::Charter.fails(format!("{}: {e}", path())).into(),
                     }
                 })
@@ -618,9 +616,9 @@ fn document<F: Form>(bytes: Vec<u8>, otherwise: impl FnOnce(&Value, Refusal) -> 
     Document::parse(bytes.clone()).map_err(|e| {
         let glance = json::any(&bytes).unwrap_or_default();
         match glance.get("type").and_then(Value::as_str) {
-            Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => {
-                Stop::Judge(format!("the {} is of the format {foreign}, not known here", F::NAME))
-            }
+            Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => Stop::Judge(
+                msg!("{document}: of the format {format}, not known here", document = F::NAME, format = foreign),
+            ),
             _ => otherwise(&glance, e),
         }
     })

@@ -1,6 +1,8 @@
 //! Catalogues are whole: what the sources say is translated, with the same facts, and nothing else is. `MESSAGES=write cargo test --lib
 //! language` brings the catalogues' English up to date; what is new in them stands without translation, for somebody to write.
 
+mod begins;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,

@@ -264,7 +264,7 @@ fn count(out: &mut Out, folder: &Path, codes: &[u8]) {
         Some(match code {
             _ if n == 0 => return None,
             0 => msg!("{n} proven" | "{n} proven", n),
-            3 => msg!("{n} consistent, but not proven" | "{n} consistent, but not proven", n),
+            3 => msg!("{n} consistent but unpinned" | "{n} consistent but unpinned", n),
             1 => msg!("{n} failed" | "{n} failed", n),
             _ => msg!("{n} not read or not judged" | "{n} not read or not judged", n),
         })

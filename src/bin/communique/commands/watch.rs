@@ -71,9 +71,9 @@ pub fn run(ctx: &mut Context, args: &args::Watch) -> Result<(), Failure> {
             let again = match next {
                 Some(index) => {
                     let index = index.to_string();
-                    msg!("{why}; watching again from index {index}, in {seconds} s", why, index, seconds)
+                    msg!("watching again from index {index}, in {seconds} s: {why}", index, seconds, why)
                 }
-                None => msg!("{why}; watching again from now, in {seconds} s", why, seconds),
+                None => msg!("watching again from now, in {seconds} s: {why}", seconds, why),
             };
             ctx.err.line(&again);
             ctx.wait(tokio::time::sleep(jittered(pause)));

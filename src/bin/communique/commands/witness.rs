@@ -60,7 +60,7 @@ pub fn run(ctx: &mut Context, args: &args::Witness) -> Result<(), Failure> {
                 session = None;
                 let seconds = args.interval;
                 let why = Failure::from(error).sentence();
-                ctx.err.line(&msg!("{why}; looking again in {seconds} s", why, seconds));
+                ctx.err.line(&msg!("looking again in {seconds} s: {why}", seconds, why));
             }
             Err(error) => return Err(ends(ctx, &witness, auditor.as_mut(), error)),
         }

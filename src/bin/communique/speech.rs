@@ -8,7 +8,7 @@ use communique::{
     language::Language,
 };
 
-use crate::profile;
+use crate::{args::spoken, profile};
 
 /// Set once, when the process begins: everything that it says is for the one person who started it.
 static SPOKEN: OnceLock<Language> = OnceLock::new();
@@ -49,7 +49,7 @@ pub fn choose() {
         .collect();
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let profile = value(&arguments, "--profile").or_else(|| variable("COMMUNIQUE_PROFILE"));
-    let chosen = value(&arguments, "--lang")
+    let chosen = value(spoken::place(&arguments), "--lang")
         .and_then(|tag| Language::of_tag(&tag))
         .or_else(|| profile::language(profile.as_deref().unwrap_or("default")))
         .or_else(|| LOCALE.iter().find_map(|name| variable(name)).and_then(|locale| Language::of_tag(&locale)));

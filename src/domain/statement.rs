@@ -227,7 +227,7 @@ mod tests {
         ] {
             assert_eq!(
                 verify(&with_header(&header)),
-                Err(Refusal::SignatureInvalid { statement: msg!("note") }),
+                Err(Refusal::SignatureInvalid { statement: Note::called() }),
                 "{what}"
             );
         }

@@ -6,7 +6,7 @@ use communique::domain::time::Time;
 use serde_json::Value;
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, told},
     job::{audited, audited_anew, draft, exchange, grant, ministry, official, profiles, reader},
 };
 

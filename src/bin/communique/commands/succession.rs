@@ -484,11 +484,11 @@ impl Record {
         match self.adopted.iter().find(stands) {
             None => Ok(()),
             Some(first) => Err(Failure::from(Refusal::Succession {
-                problem: format!(
-                    "this key has adopted another charter {}, {}, in place of the same one, and it stands until {}; adopt this one after",
-                    first.version,
-                    first.charter,
-                    first.adopt_by.map(|by| by.to_string()).unwrap_or_default()
+                problem: msg!(
+                    "this key has adopted another charter {version}, {charter}, in place of the same one, and it stands until {adopt_by}; adopt this one after",
+                    version = first.version,
+                    charter = first.charter,
+                    adopt_by = first.adopt_by.map_or_else(|| "".tell(), |by| by.tell())
                 ),
             })
             .of(&self.file)),

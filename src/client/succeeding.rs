@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::chartering::Host;
+use crate::domain::message::{Fact, Tell};
 use crate::domain::{
     charter::{Adoption, Charter, Party},
     document::Document,
@@ -15,6 +16,7 @@ use crate::domain::{
     succession::{ADOPTION_PERIOD, Charters},
     time::Time,
 };
+use crate::msg;
 
 /// What the next charter changes.
 #[derive(Clone, Debug)]
@@ -222,6 +224,18 @@ impl Progress {
             Progress::Pending => "pending",
             Progress::Failed => "failed",
         }
+    }
+}
+
+impl Tell for Progress {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Progress::InForce => msg!("in force"),
+            Progress::Succeeded => msg!("succeeded by another"),
+            Progress::Pending => msg!("can still be adopted"),
+            Progress::Failed => msg!("not adopted in time"),
+        };
+        message.into()
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     id::Digest,
     json::{base64, unbase64},
     memo::Memo,
+    message::Message,
     refusal::Refusal,
 };
 
@@ -124,7 +125,7 @@ pub trait Signer: Send + Sync {
     ///
     /// # Errors
     /// What went wrong, in words for the person who holds the key.
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], String>;
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message>;
 }
 
 /// A private key in memory, wiped when dropped. The pair is one object: no caller can join a foreign public half to it.
@@ -146,7 +147,7 @@ impl Signer for SecretKey {
     fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
     }
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], String> {
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message> {
         Ok(self.0.sign(message).to_bytes())
     }
 }

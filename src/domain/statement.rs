@@ -38,7 +38,7 @@ impl<B: Body> Statement<B> {
         let signed = format!("{}.{}", header::<B>(&key), base64(&json::encode(&body)));
         let signature = signer
             .sign(signed.as_bytes())
-            .map_err(|problem| Refusal::NotSigned { statement: B::NAME.into(), problem })?;
+            .map_err(|problem| Refusal::NotSigned { statement: B::NAME.into(), problem: problem.to_string() })?;
         Unverified::parse(&format!("{signed}.{}", base64(&signature)))?.verify(&key)
     }
     /// What it says.

@@ -477,7 +477,7 @@ impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::NotInTree { .. } | Fault::Shrunk { .. } => Self::malformed("index", fault.to_string()),
-            Fault::TooLarge { what, limit } => Self::TooLarge { what: what.into(), limit },
+            Fault::TooLarge { what, limit } => Self::TooLarge { what: what.to_string(), limit },
             fault => Self::Inconsistent { what: fault.to_string() },
         }
     }

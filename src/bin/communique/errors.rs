@@ -245,8 +245,8 @@ mod tests {
             RemoteError::Refused { reason: "NOT_NOW".into(), sentence: "no".into(), request_id: Some("r".into()) };
         for (error, code, reason) in [
             (refused, 1, "NOT_NOW"),
-            (RemoteError::Unreachable("no route".into()), 69, "UNREACHABLE"),
-            (RemoteError::OutcomeUnknown("cut".into()), 75, "OUTCOME_UNKNOWN"),
+            (RemoteError::Unreachable(Message::words("no route")), 69, "UNREACHABLE"),
+            (RemoteError::OutcomeUnknown(Message::words("cut")), 75, "OUTCOME_UNKNOWN"),
             (RemoteError::Local(Refusal::Draining), 1, "DRAINING"),
             (RemoteError::Io(io::ErrorKind::NotFound.into()), 1, "FILE"),
             (RemoteError::NotKept(io::ErrorKind::StorageFull.into()), 75, "NOT_KEPT"),

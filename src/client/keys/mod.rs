@@ -10,7 +10,13 @@ pub mod strength;
 pub mod token;
 
 pub use self::reference::{AgentKey, KeyRef, REFERENCE_LIMIT, ReferenceFault, TokenUri};
-use crate::domain::key::{PublicKey, Signer};
+use crate::{
+    domain::{
+        key::{PublicKey, Signer},
+        message::Message,
+    },
+    msg,
+};
 
 /// What a token or an agent answered is another program's word: it is verified under the public half that was announced before
 /// it is used.
@@ -19,24 +25,24 @@ pub struct Checked<S> {
     inner: S,
 }
 
-impl<S: Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync> Checked<S> {
+impl<S: Fn(&[u8]) -> Result<Vec<u8>, Message> + Send + Sync> Checked<S> {
     /// The key of this public half, by what signs for it.
     pub const fn new(public: PublicKey, inner: S) -> Self {
         Self { public, inner }
     }
 }
 
-impl<S: Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync> Signer for Checked<S> {
+impl<S: Fn(&[u8]) -> Result<Vec<u8>, Message> + Send + Sync> Signer for Checked<S> {
     fn public(&self) -> PublicKey {
         self.public
     }
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], String> {
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message> {
         let signature = (self.inner)(message)?;
         match <[u8; 64]>::try_from(signature) {
             Ok(signature) if self.public.verifies(message, &signature) => Ok(signature),
-            _ => Err(format!(
-                "what came back is no signature by the key {}; nothing was signed with it",
-                self.public.thumbprint()
+            _ => Err(msg!(
+                "what came back is no signature by the key {thumbprint}; nothing was signed with it",
+                thumbprint = self.public.thumbprint()
             )),
         }
     }
@@ -61,9 +67,9 @@ mod tests {
             vec![1; 65],
         ] {
             let signer = Checked::new(key.public(), move |_: &[u8]| Ok(lie.clone()));
-            assert!(signer.sign(b"text").unwrap_err().contains("no signature by the key"));
+            assert!(signer.sign(b"text").unwrap_err().to_string().contains("no signature by the key"));
         }
-        let failing = Checked::new(key.public(), |_: &[u8]| Err("gone".into()));
-        assert_eq!(failing.sign(b"text").unwrap_err(), "gone");
+        let failing = Checked::new(key.public(), |_: &[u8]| Err(Message::words("gone")));
+        assert_eq!(failing.sign(b"text").unwrap_err().to_string(), "gone");
     }
 }

@@ -32,7 +32,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
             comparison.texts.iter().map(|(lang, text)| (lang.to_string(), value_of(lang, text))).collect();
         ctx.out.json(&json!({
             "communique": args.id, "from": number, "to": to.manifest.revision,
-            "summary": comparison.summary(), "members": comparison.members, "texts": texts,
+            "summary": comparison.summary().iter().map(ToString::to_string).collect::<Vec<_>>(), "members": comparison.members, "texts": texts,
         }));
         return Ok(());
     }
@@ -43,7 +43,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
         to.propose.body().party
     ));
     for line in comparison.summary() {
-        out.line(&format!("  {line}"));
+        out.paragraph("  ", &line);
     }
     if comparison.is_empty() {
         out.line("  Nothing that is read changed.");

@@ -13,11 +13,15 @@ use communique::{
         keyfile,
         token::{PinState, Token, TokenFault},
     },
-    domain::key::{PublicKey, Signer},
+    domain::{
+        key::{PublicKey, Signer},
+        message::Message,
+    },
+    msg,
 };
 
 use super::{answer, ask, jwk_path, public, say};
-use crate::{args::Passphrase, errors::Failure, profile};
+use crate::{args::Passphrase, errors::Failure, profile, speech};
 
 /// A key by its public half: enough to find its full powers, and unable to sign.
 pub struct Announced {
@@ -128,8 +132,8 @@ impl Signer for Announced {
     fn public(&self) -> PublicKey {
         self.public
     }
-    fn sign(&self, _: &[u8]) -> Result<[u8; 64], String> {
-        Err("the key is locked".into())
+    fn sign(&self, _: &[u8]) -> Result<[u8; 64], Message> {
+        Err(msg!("the key is locked"))
     }
 }
 
@@ -162,9 +166,9 @@ pub fn log_in(token: &Token, passphrase: &Passphrase) -> Result<(), Failure> {
     let state = token.pin_state()?.open(token.label())?;
     let label = token.label();
     match state {
-        PinState::Low => say(&format!("Token {label}: {state}")),
+        PinState::Low => say(&speech::say(&msg!("Token {label}: {state}", label, state))),
         PinState::Final => {
-            say(&format!("Token {label}: {state}"));
+            say(&speech::say(&msg!("Token {label}: {state}", label, state)));
             if !passphrase.final_try {
                 wanted(passphrase)?;
             }

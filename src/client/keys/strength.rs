@@ -15,10 +15,10 @@ pub fn hint(passphrase: &str) -> Option<Message> {
     let found = zxcvbn(begin, &["communique", "passphrase"]);
     let verdict = match found.score() {
         Score::Zero | Score::One => {
-            msg!("A program would guess this passphrase within hours, once the file is in its hands.")
+            msg!("a program would guess this passphrase within hours, once the file is in its hands.")
         }
-        Score::Two => msg!("A program would guess this passphrase within days, once the file is in its hands."),
-        Score::Three => msg!("This passphrase resists for a while; one or two words more would make it strong."),
+        Score::Two => msg!("a program would guess this passphrase within days, once the file is in its hands."),
+        Score::Three => msg!("this passphrase resists for a while; one or two words more would make it strong."),
         _ => return None,
     };
     Some(match found.feedback().and_then(|feedback| feedback.warning()).map(why) {

@@ -45,7 +45,7 @@ const TRIAL: &[u8] = b"communique key new: does this key sign?";
 #[allow(missing_docs)]
 pub enum TokenFault {
     NoModule,
-    Module(PathBuf, String),
+    Module(PathBuf, Message),
     NoToken { uri: String, there: Vec<Message> },
     Tokens { uri: String, count: usize, there: Vec<Message> },
     NoKey { token: String, uri: String },
@@ -515,10 +515,12 @@ fn failed(token: &str, error: &Error) -> TokenFault {
 }
 
 /// An error of the library in few words, in one line.
-fn plain(error: &Error) -> String {
+fn plain(error: &Error) -> Message {
     match error {
-        Error::Pkcs11(code, function) => format!("{code:?} in {function}"),
-        other => escape_line(&other.to_string()),
+        Error::Pkcs11(code, function) => {
+            msg!("{code} in {function}", code = format!("{code:?}"), function = function.to_string())
+        }
+        other => Message::words(escape_line(&other.to_string())),
     }
 }
 

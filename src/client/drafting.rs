@@ -10,21 +10,23 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::reading::Pinned;
-use crate::domain::{
-    document::Document,
-    id::{CommuniqueId, Digest, Lang, PartyId, Salt},
-    manifest::{
-        ANNEX_LIMIT, Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Rectifies, Status,
-        Text,
+use crate::{
+    domain::{
+        document::Document,
+        id::{CommuniqueId, Digest, Lang, PartyId, Salt},
+        manifest::{
+            ANNEX_LIMIT, Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Rectifies,
+            Status, Text,
+        },
+        message::{Fact, Message, Tell},
+        refusal::Refusal,
+        statement::Type,
+        text::{self, Direction, TEXT_LIMIT},
+        time::Time,
+        words::{Line, Names},
     },
-    message::{Fact, Message, Tell},
-    refusal::Refusal,
-    statement::Type,
-    text::{self, Direction, TEXT_LIMIT},
-    time::Time,
-    words::{Line, Names},
+    msg,
 };
-use crate::msg;
 
 /// Largest description, in bytes.
 const DESCRIPTION_LIMIT: u64 = 1 << 20;
@@ -149,12 +151,12 @@ impl Tell for DraftError {
             Self::Description(path, problem) => msg!("{path}: {problem}", path, problem),
             Self::Text(path, faults) => {
                 // One under another, each in its own words.
-                let lines = faults.iter().take(FAULTS_SHOWN).map(|fault| fault.to_string());
-                let lines = lines.fold(Message::words(""), |said, fault| msg!("{said}  {fault}\n", said, fault));
+                let faults = faults.iter().take(FAULTS_SHOWN);
+                let faults = faults.fold(Message::words(""), |said, fault| msg!("{said}  {fault}\n", said, fault));
                 msg!(
                     "{path}: the text breaks the rules of text.v1:\n{faults}`communique text clean` mends what can be mended without changing a word",
                     path,
-                    faults = lines
+                    faults
                 )
             }
             Self::MediaType(path) => msg!(
@@ -279,7 +281,7 @@ fn whole(path: &Path, limit: u64) -> Result<Vec<u8>, DraftError> {
     let mut bytes = Vec::new();
     std::fs::File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > limit {
-        return Err(Refusal::TooLarge { what: format!("{} in bytes", path.display()), limit }.into());
+        return Err(Refusal::TooLarge { what: msg!("{what} in bytes", what = path), limit }.into());
     }
     Ok(bytes)
 }
@@ -297,7 +299,7 @@ fn digest(path: &Path) -> Result<(u64, Digest), DraftError> {
         hash.update(&piece[..n]);
         size += n as u64;
         if size > ANNEX_LIMIT {
-            return Err(Refusal::TooLarge { what: format!("{} in bytes", path.display()), limit: ANNEX_LIMIT }.into());
+            return Err(Refusal::TooLarge { what: msg!("{what} in bytes", what = path), limit: ANNEX_LIMIT }.into());
         }
     }
 }

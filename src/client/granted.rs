@@ -87,23 +87,22 @@ impl Force {
     }
 }
 
-impl std::fmt::Display for Force {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.tell().fmt(f)
-    }
-}
-
 impl Tell for Force {
     fn tell(&self) -> Fact {
-        let message = match self {
-            Force::Stands => msg!("in force"),
+        match self {
+            Force::Stands => msg!("full powers" => "in force"),
             Force::NotYet(time) => msg!("in force from {time} on", time),
             Force::Expired(time) => msg!("expired {time}", time),
             Force::Revoked(time) => msg!("revoked {time}", time),
             Force::Outlived => msg!("ended with the authority key that gave them"),
             Force::Left => msg!("ended: the party has left"),
-        };
-        message.into()
+        }
+        .into()
+    }
+}
+impl std::fmt::Display for Force {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.tell().fmt(f)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use polib::{catalog::Catalog, message::MessageView as _, po_file};
+use polib::{catalog::Catalog, message::MessageView, po_file};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::*;
@@ -24,6 +24,7 @@ const TRANSLATED: [(Language, usize, &str); 3] = [
 /// What is said somewhere in the sources: its form for one thing, that for many if it counts, and the file.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Debug, Clone)]
 struct Said {
+    context: Option<String>,
     english: String,
     many: Option<String>,
     file: String,
@@ -45,8 +46,8 @@ fn said() -> Vec<Said> {
         let tokens: TokenStream = text.parse().unwrap_or_else(|e| panic!("{file}: {e}"));
         find(&tokens.into_iter().collect::<Vec<_>>(), &file, &mut said);
     }
-    let mut seen = BTreeMap::<String, Option<String>>::new();
-    said.retain(|s| match seen.insert(s.english.clone(), s.many.clone()) {
+    let mut seen = BTreeMap::<_, Option<String>>::new();
+    said.retain(|s| match seen.insert((s.context.clone(), s.english.clone()), s.many.clone()) {
         None => true,
         Some(before) => {
             assert_eq!(before, s.many, "{}: said with two forms for many: {:?}", s.file, s.english);
@@ -87,18 +88,23 @@ fn find(tokens: &[TokenTree], file: &str, said: &mut Vec<Said>) {
                 let inside: Vec<_> = group.stream().into_iter().collect();
                 if name == "msg" {
                     if let Some(english) = inside.first().and_then(words) {
-                        let many = match (inside.get(1), inside.get(2)) {
-                            (Some(TokenTree::Punct(bar)), Some(many)) if bar.as_char() == '|' => words(many),
-                            _ => None,
-                        };
-                        said.push(Said { english, many, file: file.to_owned() });
+                        let file = file.to_owned();
+                        said.push(match (inside.get(1), inside.get(2), inside.get(3)) {
+                            (Some(TokenTree::Punct(bar)), Some(many), _) if bar.as_char() == '|' => {
+                                Said { context: None, english, many: words(many), file }
+                            }
+                            (Some(TokenTree::Punct(arrow)), Some(_), Some(term)) if arrow.as_char() == '=' => {
+                                Said { context: Some(english), english: words(term).unwrap(), many: None, file }
+                            }
+                            _ => Said { context: None, english, many: None, file },
+                        });
                     }
                 } else {
                     for pair in inside.windows(2) {
                         if let (Some(english), TokenTree::Punct(end)) = (words(&pair[0]), &pair[1])
                             && end.as_char() == ';'
                         {
-                            said.push(Said { english, many: None, file: file.to_owned() });
+                            said.push(Said { context: None, english, many: None, file: file.to_owned() });
                         }
                     }
                 }
@@ -175,10 +181,11 @@ fn what_is_said_is_translated_with_its_facts_and_nothing_else_is() {
         let tag = language.tag();
         assert_eq!(old.metadata.plural_rules.expr, rule, "{tag}.po has another plural rule than Language::plural");
         assert_eq!(old.metadata.plural_rules.nplurals, forms);
-        let mut unused: BTreeSet<_> = old.messages().map(|m| m.msgid().to_owned()).collect();
-        for Said { english, many, file } in &said {
-            unused.remove(english);
-            let Some(found) = old.find_message(None, english, many.as_deref()) else {
+        let context = |m: &dyn MessageView| m.msgctxt().filter(|c| !c.is_empty()).map(str::to_owned);
+        let mut unused: BTreeSet<_> = old.messages().map(|m| (context(m), m.msgid().to_owned())).collect();
+        for Said { context, english, many, file } in &said {
+            unused.remove(&(context.clone(), english.clone()));
+            let Some(found) = old.find_message(context.as_deref(), english, many.as_deref()) else {
                 wrong.push(format!("{tag}: not there ({file}): {english}"));
                 continue;
             };
@@ -202,7 +209,7 @@ fn what_is_said_is_translated_with_its_facts_and_nothing_else_is() {
                 }
             }
         }
-        wrong.extend(unused.iter().map(|english| format!("{tag}: nobody says: {english}")));
+        wrong.extend(unused.iter().map(|(_, english)| format!("{tag}: nobody says: {english}")));
     }
     assert!(wrong.is_empty(), "{} faults in catalogues:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -218,8 +225,8 @@ fn update(old: &Catalog, said: &[Said], language: Language, forms: usize, rule: 
     metadata.plural_rules.nplurals = forms;
     metadata.plural_rules.expr = rule.into();
     let mut new = Catalog::new(metadata);
-    for Said { english, many, file } in said {
-        let found = old.find_message(None, english, many.as_deref());
+    for Said { context, english, many, file } in said {
+        let found = old.find_message(context.as_deref(), english, many.as_deref());
         let mut builder = match many {
             Some(many) => {
                 let mut builder = polib::message::Message::build_plural();
@@ -235,6 +242,9 @@ fn update(old: &Catalog, said: &[Said], language: Language, forms: usize, rule: 
             }
         };
         builder.with_msgid(english.clone()).with_source(file.clone());
+        if let Some(context) = context {
+            builder.with_msgctxt(context.clone());
+        }
         if let Some(found) = found {
             builder.with_translator_comments(found.translator_comments().to_owned());
         }

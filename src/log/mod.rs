@@ -5,6 +5,11 @@
 //! `tlog-tiles`, `tlog-witness`; the tree is that of RFC 6962, section 2.1, with SHA-256. Whatever is read here is written back as the
 //! same bytes: each text has one spelling, and any other is refused.
 
+use crate::{
+    domain::message::{Fact, Message, Tell},
+    msg,
+};
+
 pub mod checkpoint;
 pub mod cosignature;
 mod lines;
@@ -16,14 +21,8 @@ pub mod tile;
 pub mod tree;
 pub mod witness;
 
-use crate::{
-    domain::message::{Fact, Message, Tell},
-    msg,
-};
-
 /// Why something of a log is not believed. The sentences are for people; which check failed is the variant.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{}", self.tell())]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// Bytes that are not what they should be, or are spelled otherwise.
     Malformed {
@@ -105,15 +104,9 @@ pub enum Fault {
     },
 }
 
-impl Fault {
-    fn malformed(what: Message, problem: Message) -> Self {
-        Self::Malformed { what, problem }
-    }
-}
-
 impl Tell for Fault {
     fn tell(&self) -> Fact {
-        let message = match self {
+        match self {
             Self::Malformed { what, problem } => msg!("{what}: {problem}", what, problem),
             Self::TooLarge { what, limit } => msg!("{what} is over the limit of {limit}", what, limit),
             Self::KeyRefused { name, problem } => msg!("the key of {name} is refused: {problem}", name, problem),
@@ -140,7 +133,14 @@ impl Tell for Fault {
             Self::Inconsistent { old, new } => {
                 msg!("the proof does not show that the tree of {new} leaves continues the one of {old}", new, old)
             }
-        };
-        message.into()
+        }
+        .into()
+    }
+}
+crate::told!(Fault);
+
+impl Fault {
+    fn malformed(what: Message, problem: Message) -> Self {
+        Self::Malformed { what, problem }
     }
 }

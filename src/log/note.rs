@@ -17,7 +17,7 @@ use crate::{
         id::Digest,
         key::{PublicKey, Signer},
         memo::Memo,
-        message::{Message, Tell as _},
+        message::{Message, Tell},
     },
     msg,
 };

@@ -42,7 +42,7 @@ impl Proof {
             return Err(Fault::NotInTree { index, size });
         }
         if hashes.len() > INCLUSION_LIMIT {
-            return Err(Fault::TooLarge { what: hashes_of_a_proof(), limit: INCLUSION_LIMIT as u64 });
+            return Err(Fault::TooLarge { what: hashes_called(), limit: INCLUSION_LIMIT as u64 });
         }
         Ok(Self { extra: None, index, hashes, checkpoint: head.into_unverified() })
     }
@@ -136,13 +136,13 @@ impl Path {
         }
         let index =
             line.strip_prefix("index ").and_then(lines::decimal).ok_or_else(|| refuse(msg!("it names no index")))?;
-        let hashes = lines::hashes(lines, hashes_of_a_proof, INCLUSION_LIMIT)?;
+        let hashes = lines::hashes(lines, hashes_called, INCLUSION_LIMIT)?;
         Ok((Self { extra, index, hashes }, note))
     }
 }
 
 /// What the hashes are called when there are too many.
-fn hashes_of_a_proof() -> Message {
+fn hashes_called() -> Message {
     msg!("hashes of an inclusion proof")
 }
 

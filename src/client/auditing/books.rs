@@ -535,12 +535,12 @@ impl Books {
                 Some(due) => is(r.entry, &due)?,
                 // What lies in escrow may have made it due.
                 None if told.sealed => {}
-                None => return Err(refuse(format!("nothing made {} due", word(r.entry.kind)))),
+                None => return Err(refuse(msg!("nothing made {record} due", record = word(r.entry.kind)))),
             },
             Records::Lapsed | Records::Returned => {
                 let due = |standing: &Standing| {
                     let due = told.life.due(standing, r.entry.time);
-                    is(r.entry, &due.ok_or_else(|| refuse("neither time nor another charter made it due".into()))?)
+                    is(r.entry, &due.ok_or_else(|| refuse(msg!("neither time nor another charter made it due")))?)
                 };
                 each(&self.standings(r.entry.time), due)?;
             }
@@ -552,7 +552,7 @@ impl Books {
                 let manifest = Document::<Manifest>::parse(r.document(0)?.to_vec())?;
                 let of = manifest.rectifies.as_ref().map(|rectifies| StreamId::Communique(rectifies.communique));
                 if of.as_ref() != Some(&r.entry.stream) {
-                    return Err(refuse("the manifest that it names does not rectify this communiqué".into()));
+                    return Err(refuse(msg!("the manifest that it names does not rectify this communiqué")));
                 }
             }
             _ => {}
@@ -701,23 +701,23 @@ fn is(entry: &Entry, step: &Step) -> Result<(), Refusal> {
     if (entry.kind, &entry.documents, &entry.statements) == (step.kind, &step.documents, &step.statements) {
         Ok(())
     } else {
-        Err(refuse(format!("it is not the {} that the rules ask for here", word(step.kind))))
+        Err(refuse(msg!("it is not the {record} that the rules ask for here", record = word(step.kind))))
     }
 }
 
 fn missing(due: &Step) -> Refusal {
-    refuse(format!("{} should have followed the act before it", word(due.kind)))
+    refuse(msg!("{record} should have followed the act before it", record = word(due.kind)))
 }
 
 fn no_charter() -> Refusal {
-    refuse("no charter was in force".into())
+    refuse(msg!("no charter was in force"))
 }
 
 fn changed() -> Refusal {
-    refuse("what was kept of the audit before was changed".into())
+    refuse(msg!("what was kept of the audit before was changed"))
 }
 
-fn refuse(what: String) -> Refusal {
+fn refuse(what: Message) -> Refusal {
     Refusal::Inconsistent { what }
 }
 

@@ -185,6 +185,9 @@ pub struct Evidence {
 impl Form for Evidence {
     const NAME: &'static str = "evidence";
     const LIMIT: usize = EVIDENCE_LIMIT;
+    fn called() -> Message {
+        msg!("form" => "evidence")
+    }
     fn check(&self) -> Result<(), Refusal> {
         self.r#type.check::<Self>()
     }

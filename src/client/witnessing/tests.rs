@@ -10,6 +10,7 @@ use crate::{
         charter::Charter,
         document::Document,
         key::{PublicKey, SecretKey},
+        message::Message,
         samples::{self, key, noon},
     },
     log::tree::{Edge, Node, Plan},

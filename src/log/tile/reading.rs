@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::{
-    log::tree::{Hash, Plan},
-    msg,
-};
+use crate::log::tree::{Hash, Plan};
 
 /// Bytes of one leaf in a bundle: its length in two bytes, and a digest.
 pub(super) const LEAF_BYTES: usize = 34;

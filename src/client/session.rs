@@ -408,9 +408,9 @@ impl Session {
     /// A file that cannot be read; what the exchange refuses.
     pub async fn upload(&self, id: CommuniqueId, uploads: &[Upload], progress: Watch) -> Result<(), RemoteError> {
         for upload in uploads {
-            let file = tokio::fs::File::open(&upload.file)
-                .await
-                .map_err(|e| RemoteError::Io(io::Error::new(e.kind(), format!("{}: {e}", upload.file.display()))))?;
+            let file = tokio::fs::File::open(&upload.file).await.map_err(|e| {
+                RemoteError::Io(io::Error::new(e.kind(), msg!("{file}: {error}", file = upload.file, error = e)))
+            })?;
             let (progress, of) = (Arc::clone(&progress), upload.clone());
             self.remote.upload(id, upload.sha256, upload.size, file, move |sent| progress(&of, sent)).await?;
         }
@@ -622,7 +622,7 @@ struct Bounded<W> {
 impl<W: AsyncWrite + Unpin> AsyncWrite for Bounded<W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if bytes.len() as u64 > self.left {
-            return Poll::Ready(Err(io::Error::other("the exchange sends more than the manifest announces")));
+            return Poll::Ready(Err(io::Error::other(msg!("the exchange sends more than the manifest announces"))));
         }
         let written = std::task::ready!(Pin::new(&mut self.inner).poll_write(cx, bytes))?;
         self.left -= written as u64;

@@ -24,7 +24,7 @@ use communique::{
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
-use crate::{errors::Failure, speech::untold};
+use crate::errors::Failure;
 
 /// Largest profile, in bytes.
 const PROFILE_LIMIT: usize = 64 << 10;
@@ -112,7 +112,7 @@ impl Profile {
             *path = base.join(&*path);
         }
         if let Some(key) = profile.signing_key.take() {
-            let key = KeyRef::read(key.as_ref()).map_err(|e| bad(msg!("signing_key: {fault}", fault = untold(e))))?;
+            let key = KeyRef::read(key.as_ref()).map_err(|e| bad(msg!("signing_key: {fault}", fault = e)))?;
             profile.signer = Some(key.within(base));
         }
         Ok(profile)
@@ -140,12 +140,12 @@ impl Profile {
     pub fn road(&self) -> Result<Road, Failure> {
         let said = |names: [&str; 2]| names.into_iter().find_map(variable);
         let (proxy, except) = (said(["https_proxy", "HTTPS_PROXY"]), said(["no_proxy", "NO_PROXY"]));
-        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(|e| Failure::usage(untold(e)))?;
+        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(|e| Failure::usage(e))?;
         let addresses = match &self.address {
             Addresses::One(address) => std::slice::from_ref(address),
             Addresses::Several(addresses) => addresses,
         };
-        Road::new(addresses, proxies).map_err(|e| Failure::usage(untold(e)).of(msg!("the profile")))
+        Road::new(addresses, proxies).map_err(|e| Failure::usage(e).of(msg!("the profile")))
     }
     /// Certificate and key, in PEM.
     ///

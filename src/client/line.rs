@@ -359,7 +359,7 @@ mod tests {
     async fn trailers_that_would_panic_are_mended() {
         let trailers = [("grpc-status", "9"), ("grpc-status-details-bin", "-")]
             .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
-        let mut body = Readable(Body::new(Trailers(Some(trailers.into_iter().collect()))));
+        let mut body = Readable(Body::new(Trailers(Some(trailers.into_iter().collect()))), Language::French);
         let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.unwrap().unwrap();
         let trailers = frame.into_trailers().unwrap();
         assert_eq!(trailers.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["grpc-status"]);

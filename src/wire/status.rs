@@ -219,7 +219,8 @@ fn has_broken_details(headers: &http::HeaderMap) -> bool {
     headers.get(DETAILS).is_some_and(|details| LENIENT.decode(details).is_err())
 }
 
-/// Notes in the head or the trailers of an answer which language was asked for: whatever the other side says of it is dropped.
+/// Asks for sentences in this language in the head of a request. In the head or the trailers of its answer it notes what was asked:
+/// whatever the other side says there is dropped.
 pub fn note_asked(headers: &mut http::HeaderMap, language: Language) {
     headers.insert(LANGUAGE, http::HeaderValue::from_static(language.tag()));
 }
@@ -381,6 +382,10 @@ mod tests {
         time::Time,
     };
 
+    fn status(refusal: &Refusal, request_id: &str) -> tonic::Status {
+        super::status(refusal, request_id, Language::English)
+    }
+
     /// One of each, with this for every free string.
     fn samples(s: &str) -> Vec<Refusal> {
         let party = |p: &str| PartyId::parse(p).unwrap();
@@ -502,15 +507,81 @@ mod tests {
 
     #[test]
     fn the_largest_status_fits_headers() {
-        for filler in ["x", "é", "\u{1}", "\u{1f600}", "%", "\u{202e}", "\n"] {
-            for refusal in samples(&filler.repeat(100_000)) {
-                let size: usize = headers(&status(&refusal, &filler.repeat(1000)))
+        for filler in ["x", "é", "\u{1}", "\u{1f600}", "%", "\u{202e}", "\n", "ж", "ش", "\u{2068}"] {
+            for (refusal, language) in
+                samples(&filler.repeat(100_000)).iter().flat_map(|r| Language::ALL.map(|language| (r, language)))
+            {
+                let size: usize = headers(&super::status(refusal, &filler.repeat(1000), language))
                     .iter()
                     .map(|(n, v)| n.as_str().len() + v.len())
                     .sum();
                 assert!(size < STATUS_LIMIT, "{} takes {size} bytes with {filler:?}", refusal.reason());
             }
         }
+    }
+
+    /// No sentence of ours is cut in any language, but for what others wrote into it.
+    #[test]
+    fn whole_sentences_fit() {
+        for refusal in samples("a name of a usual length, or the words of a problem") {
+            assert!(refusal.to_string().len() < SENTENCE_LIMIT, "{refusal}");
+            for language in Language::ALL {
+                let said = language.say(&refusal.message());
+                assert!(said.len() < LOCALIZED_LIMIT, "{} bytes: {said}", said.len());
+                let mut status = super::status(&refusal, "a-request", language);
+                assert_eq!(status.get_error_details().localized_message().unwrap().message, said);
+                assert_eq!(status.message(), refusal.to_string());
+                // Believed in the language that was asked for, and in no other.
+                assert_eq!(Answer::from(&status).sentence, refusal.to_string());
+                status.metadata_mut().insert(LANGUAGE, language.tag().parse().unwrap());
+                assert_eq!(Answer::from(&status).sentence, said);
+                status.metadata_mut().insert(LANGUAGE, "de".parse().unwrap());
+                assert_eq!(Answer::from(&status).sentence, refusal.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn isolates_stand_one_at_a_time_and_end() {
+        let (open, close) = (ISOLATE, END_OF_ISOLATE);
+        for (said, heard) in [
+            (format!("a {open}b{close} c"), format!("a {open}b{close} c")),
+            (format!("a {open}b"), format!("a {open}b{close}")),
+            (format!("a {close}b"), "a \\u{2069}b".to_owned()),
+            (format!("{open}{open}a{close}{close}"), format!("{open}\\u{{2068}}a{close}\\u{{2069}}")),
+            ("\u{2067}a\u{202e}".to_owned(), "\\u{2067}a\\u{202e}".to_owned()),
+        ] {
+            assert_eq!(shown_with_isolates(&said, 100), heard);
+        }
+        for hostile in
+            [format!("{open}x{close}").repeat(10_000), "\u{1}".repeat(10_000), open.to_string().repeat(10_000)]
+        {
+            let heard = shown_with_isolates(&hostile, LOCALIZED_LIMIT);
+            assert!(heard.len() <= LOCALIZED_LIMIT, "{}", heard.len());
+            assert_eq!(heard.matches(open).count(), heard.matches(close).count());
+        }
+    }
+
+    #[test]
+    fn a_caller_is_answered_in_the_language_that_is_asked_for() {
+        let of = |header: &[u8]| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(LANGUAGE, http::HeaderValue::from_bytes(header).unwrap());
+            asked(&headers)
+        };
+        assert_eq!(asked(&http::HeaderMap::new()), Language::English);
+        for (header, language) in [
+            (&b"fr-CA, en;q=0.2"[..], Language::French),
+            (b"de, ru;q=0.5", Language::Russian),
+            (b"ar", Language::Arabic),
+            (b"xx", Language::English),
+            (b";;q=,", Language::English),
+            (b"\xff\xfe", Language::English),
+            (b"", Language::English),
+        ] {
+            assert_eq!(of(header), language, "{header:?}");
+        }
+        assert_eq!(of("de,".repeat(40_000).as_bytes()), Language::English);
     }
 
     #[test]
@@ -559,7 +630,7 @@ mod tests {
     #[test]
     fn what_the_carrier_refuses_is_a_refusal_of_ours() {
         let heard = |theirs: tonic::Status| {
-            let response = in_our_words::<()>(theirs.into_http(), "r-1");
+            let response = in_our_words::<()>(theirs.into_http(), "r-1", Language::French);
             let answer = Answer::from(&tonic::Status::from_header_map(response.headers()).unwrap());
             (answer.reason, answer.code, answer.outcome_unknown())
         };
@@ -569,7 +640,7 @@ mod tests {
         assert_eq!(theirs(Code::Unimplemented), (None, Code::Unimplemented, false));
         let ours = heard(status(&Refusal::Inconsistent { what: Message::words("sample") }, ""));
         assert_eq!(ours, (Some("INCONSISTENT"), Code::Internal, false));
-        let served = in_our_words(http::Response::new(7), "");
+        let served = in_our_words(http::Response::new(7), "", Language::English);
         assert_eq!((served.status(), *served.body(), served.headers().len()), (http::StatusCode::OK, 7, 0));
     }
 

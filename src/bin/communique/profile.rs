@@ -24,7 +24,7 @@ use communique::{
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
-use crate::errors::Failure;
+use crate::{errors::Failure, speech};
 
 /// Largest profile, in bytes.
 const PROFILE_LIMIT: usize = 64 << 10;
@@ -145,7 +145,8 @@ impl Profile {
             Addresses::One(address) => std::slice::from_ref(address),
             Addresses::Several(addresses) => addresses,
         };
-        Road::new(addresses, proxies).map_err(|e| Failure::usage(e).of(msg!("the profile")))
+        let road = Road::new(addresses, proxies).map_err(|e| Failure::usage(e).of(msg!("the profile")))?;
+        Ok(road.speaking(speech::asked()))
     }
     /// Certificate and key, in PEM.
     ///

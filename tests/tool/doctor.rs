@@ -91,7 +91,7 @@ fn several_addresses_and_proxies_are_tried_as_they_are_named() {
     let address = served.address.clone();
     profile(&desk, "two.toml", |p| p.replace(&format!("'{address}'"), &format!("['{dead}', '{address}']")));
     desk.run("list --profile two.toml").ends(0);
-    doctor(&desk, "two.toml").ends(0).prints(&format!("warning  address: {dead}")).prints("refused");
+    doctor(&desk, "two.toml").ends(0).prints(&format!("warning  address: {dead}")).prints("nobody answers there");
     for bad in ["[]", "'exchange.example'", "['a b:1']", "7"] {
         profile(&desk, "bad.toml", |p| p.replace(&format!("'{address}'"), bad));
         desk.run("list --profile bad.toml").ends(64).tells("address");

@@ -15,7 +15,7 @@ use communique::{
         witnessing::WitnessError,
     },
     domain::{
-        message::{Message, Tell},
+        message::{Fact, Message, Tell},
         refusal::Refusal,
         text,
     },
@@ -152,10 +152,14 @@ impl From<RemoteError> for Failure {
         match error {
             RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", error.to_string()),
             RemoteError::Refused { reason, sentence, request_id } => {
-                let id = request_id.map(|id| format!(" (request {id})")).unwrap_or_default();
                 // The exchange's words: one line, not the whole screen.
                 let sentence: String = sentence.chars().take(SENTENCE).collect();
-                Self::new(REFUSED, &reason, format!("{}{id}", sentence.replace('\n', " ")))
+                let sentence = Fact::Said(sentence.replace('\n', " "));
+                let said = match request_id {
+                    Some(request) => msg!("{sentence} (request {request})", sentence, request),
+                    None => msg!("{sentence}", sentence),
+                };
+                Self::new(REFUSED, &reason, said)
             }
             RemoteError::Unreachable(why) => Self::new(
                 UNREACHABLE,

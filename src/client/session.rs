@@ -379,7 +379,12 @@ impl Session {
     pub async fn succession(&self, now: Time) -> Result<Vec<Version>, RemoteError> {
         let (charters, newest) = reading::succession(&self.remote.charters().await?, now)?;
         if charters.founding() != Some(self.pinned.founding()) {
-            return Err(Refusal::disagrees("charter", "the pinned succession", "another").into());
+            return Err(Refusal::disagrees(
+                "charter",
+                msg!("the pinned succession"),
+                msg!("another value" => "another"),
+            )
+            .into());
         }
         Ok(succeeding::versions(&charters, newest))
     }
@@ -568,7 +573,7 @@ impl Session {
         let entry: Entry = json::parse(&publication.receipt.entry)?;
         let published = entry.kind == Kind::Published && entry.documents == [manifest.digest()];
         if !published || entry.stream != StreamId::Communique(id) {
-            return Err(Refusal::disagrees("published", manifest.digest(), "an entry of something else").into());
+            return Err(Refusal::disagrees("published", manifest.digest(), msg!("an entry of something else")).into());
         }
         let entry = Digest::of(&publication.receipt.entry);
         let rectifies = Rectifies { communique: id, manifest: manifest.digest(), entry };
@@ -608,7 +613,7 @@ fn shown(time: Option<Time>) -> String {
 fn acknowledges(receipt: &Receipt, kind: Kind, sent: Digest) -> Result<Entry, Refusal> {
     let entry: Entry = json::parse(&receipt.entry)?;
     if entry.kind != kind || !entry.documents.iter().chain(&entry.statements).any(|named| *named == sent) {
-        return Err(Refusal::disagrees("receipt", sent, "an entry of something else"));
+        return Err(Refusal::disagrees("receipt", sent, msg!("an entry of something else")));
     }
     Ok(entry)
 }

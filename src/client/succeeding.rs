@@ -236,10 +236,10 @@ impl Progress {
 impl Tell for Progress {
     fn tell(&self) -> Fact {
         let message = match self {
-            Progress::InForce => msg!("in force"),
-            Progress::Succeeded => msg!("succeeded by another"),
-            Progress::Pending => msg!("can still be adopted"),
-            Progress::Failed => msg!("not adopted in time"),
+            Progress::InForce => msg!("charter" => "in force"),
+            Progress::Succeeded => msg!("charter" => "succeeded by another"),
+            Progress::Pending => msg!("charter" => "can still be adopted"),
+            Progress::Failed => msg!("charter" => "not adopted in time"),
         };
         message.into()
     }

@@ -317,7 +317,7 @@ impl Evidence {
         let chain = charters.chain(newest);
         match chain.first() {
             Some(first) if first.digest() == self.founding && *first.exchange() == self.exchange => Ok(chain),
-            _ => Err(Refusal::disagrees("founding", self.founding, "other charters")),
+            _ => Err(Refusal::disagrees("founding", self.founding, msg!("other charters"))),
         }
     }
     fn signed_heads(&self, logs: &[Log], scale: &mut Scale) -> Vec<Head> {

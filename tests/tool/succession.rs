@@ -86,7 +86,7 @@ fn a_party_joins_a_key_changes_one_leaves_and_what_was_open_comes_back() {
     authority(&desk, "charter propose other.jsonl --adoption north-2.jws").ends(1).tells("adopts another charter");
     authority(&desk, "charter submit-adoption east-2.jws").ends(1).tells("no proposed charter");
     let put = authority(&desk, "charter propose two.jsonl --adoption north-2.jws").ends(0);
-    put.prints("put forward").prints("pending").prints("missing      east, south");
+    put.prints("put forward").prints("pending").prints("missing      east and south");
     let listed = reader(&desk, "south", "charter list --json").ends(0).json();
     assert_eq!(listed["charters"][1]["state"], "pending");
     assert_eq!(listed["charters"][1]["missing"], serde_json::json!(["east", "south"]));

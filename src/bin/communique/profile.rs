@@ -140,7 +140,7 @@ impl Profile {
     pub fn road(&self) -> Result<Road, Failure> {
         let said = |names: [&str; 2]| names.into_iter().find_map(variable);
         let (proxy, except) = (said(["https_proxy", "HTTPS_PROXY"]), said(["no_proxy", "NO_PROXY"]));
-        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(|e| Failure::usage(e))?;
+        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(Failure::usage)?;
         let addresses = match &self.address {
             Addresses::One(address) => std::slice::from_ref(address),
             Addresses::Several(addresses) => addresses,

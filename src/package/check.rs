@@ -151,12 +151,12 @@ impl fmt::Display for Check {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
     pub check: Check,
-    pub detail: String,
+    pub detail: Message,
 }
 
 impl Check {
     /// This check's failure.
-    pub(super) fn fails(self, detail: impl Into<String>) -> Failure {
-        Failure { check: self, detail: detail.into() }
+    pub(super) fn fails(self, detail: Message) -> Failure {
+        Failure { check: self, detail }
     }
 }

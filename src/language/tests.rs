@@ -83,7 +83,9 @@ fn find(tokens: &[TokenTree], file: &str, said: &mut Vec<Said>) {
                     at += 1;
                 }
             }
-            TokenTree::Ident(name) if is_call(tokens, at) && (name == "msg" || name == "refusals") => {
+            TokenTree::Ident(name)
+                if is_call(tokens, at) && (name == "msg" || name == "refusals" || name == "checks") =>
+            {
                 let Some(TokenTree::Group(group)) = tokens.get(at + 2) else { unreachable!() };
                 let inside: Vec<_> = group.stream().into_iter().collect();
                 if name == "msg" {

@@ -9,10 +9,14 @@ use std::{
 };
 
 use communique::{
-    domain::{id::Digest, manifest::Status, text},
+    domain::{
+        id::Digest,
+        manifest::Status,
+        message::{Message, Tell as _},
+    },
     package::{
         evidence::LogFound,
-        verdict::{Capacity, DeclarationFound, Deed, Findings, NOT_PROVEN, PartyFound, Verdict},
+        verdict::{Capacity, DeclarationFound, Deed, Detail, Findings, NOT_PROVEN, PartyFound, Verdict},
         verify::{self, Verifier},
     },
 };
@@ -67,7 +71,7 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
             }
             Some(found) => {
                 let why = found.err().map_or_else(|| "a folder without packages (*.zip)".into(), |e| e.to_string());
-                Verdict::CannotRead { detail: text::escape_line(&why) }
+                Verdict::CannotRead { detail: Detail::new(Message::words(why)) }
             }
         };
         codes.push(verdict.exit_code());
@@ -184,7 +188,7 @@ fn judge(verifier: &Verifier, path: &Path) -> Verdict {
         file.by_ref().take(AT_ONCE).read_to_end(&mut bytes)?;
         Ok(verifier.verify(Cursor::new(bytes)))
     };
-    read().unwrap_or_else(|e| Verdict::CannotRead { detail: text::escape_line(&e.to_string()) })
+    read().unwrap_or_else(|e| Verdict::CannotRead { detail: Detail::new(e.message()) })
 }
 
 fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, String)>, Failure> {
@@ -219,7 +223,8 @@ fn in_words(verdict: &Verdict) -> String {
 
 /// One of a folder, safe to show: a line, and why where it is not good.
 fn briefly(path: &Path, verdict: &Verdict) -> Vec<String> {
-    let mut lines = vec![text::escape_line(&format!("{}: {}", in_words(verdict), render::path(path)))];
+    let mut lines =
+        vec![communique::domain::text::escape_line(&format!("{}: {}", in_words(verdict), render::path(path)))];
     if let Verdict::Failed { detail, .. } | Verdict::CannotRead { detail } | Verdict::CannotJudge { detail } = verdict {
         lines.push(format!("{:<12} {detail}", "  why"));
     }

@@ -37,18 +37,22 @@ pub enum Status {
     /// It is a convenience.
     Translation,
 }
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authentic => "authentic",
+            Self::Translation => "translation",
+        })
+    }
+}
+
 impl Tell for Status {
     fn tell(&self) -> Fact {
         match self {
-            Self::Authentic => msg!("status of a text" => "authentic"),
-            Self::Translation => msg!("status of a text" => "translation"),
+            Self::Authentic => msg!("text" => "authentic"),
+            Self::Translation => msg!("text" => "translation"),
         }
         .into()
-    }
-}
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tell().fmt(f)
     }
 }
 
@@ -144,6 +148,16 @@ impl Date {
             .map(Self)
             .ok_or_else(|| Refusal::malformed("date", msg!("not a date such as 2026-11-23")))
     }
+    /// Year, month and day.
+    #[must_use]
+    pub fn civil(self) -> (i16, i8, i8) {
+        (self.0.year(), self.0.month(), self.0.day())
+    }
+}
+impl Tell for Date {
+    fn tell(&self) -> Fact {
+        Fact::Day(*self)
+    }
 }
 impl TryFrom<String> for Date {
     type Error = Refusal;
@@ -161,8 +175,6 @@ impl fmt::Display for Date {
         fmt::Display::fmt(&self.0, f)
     }
 }
-
-crate::tell_as_words!(Date);
 
 /// The meeting that the communiqué is of.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -185,6 +197,15 @@ pub enum LegalEffect {
     /// Legally binding.
     Binding,
 }
+impl fmt::Display for LegalEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Political => "political",
+            Self::Binding => "binding",
+        })
+    }
+}
+
 impl Tell for LegalEffect {
     fn tell(&self) -> Fact {
         match self {
@@ -192,11 +213,6 @@ impl Tell for LegalEffect {
             Self::Binding => msg!("legal effect" => "binding"),
         }
         .into()
-    }
-}
-impl fmt::Display for LegalEffect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tell().fmt(f)
     }
 }
 

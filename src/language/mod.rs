@@ -116,6 +116,10 @@ impl Language {
             Fact::Said(said) => between_isolates(said, words),
             Fact::Number(n) => self.number(*n),
             Fact::Time(time) => self.moment(*time),
+            Fact::Day(day) => {
+                let (year, month, day) = day.civil();
+                self.date(year, month, day)
+            }
             Fact::Message(message) => self.say_with(message, words),
             Fact::All(facts) => self.list(&facts.iter().map(|fact| self.fact(fact, words)).collect::<Vec<_>>()),
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::message::{Message, Tell};
+use crate::{domain::message::Message, msg};
 
 macro_rules! checks {
     ($($(#[doc = $doc:literal])+ $variant:ident = $id:literal $line:literal;)+) => {
@@ -19,10 +19,15 @@ macro_rules! checks {
             pub fn id(self) -> &'static str {
                 match self { $(Self::$variant => $id,)+ }
             }
+            /// What must hold, as a sentence that is translated.
+            #[must_use]
+            pub fn rule(self) -> Message {
+                match self { $(Self::$variant => msg!($line),)+ }
+            }
             /// What must hold, in one line.
             #[must_use]
-            pub fn line(self) -> Message {
-                match self { $(Self::$variant => $crate::msg!($line),)+ }
+            pub fn line(self) -> &'static str {
+                match self { $(Self::$variant => $line,)+ }
             }
         }
     };
@@ -149,11 +154,9 @@ pub(super) struct Failure {
     pub detail: Message,
 }
 
-crate::tell_as_words!(Check);
-
 impl Check {
     /// This check's failure.
-    pub(super) fn fails(self, detail: impl Tell) -> Failure {
-        Failure { check: self, detail: detail.message() }
+    pub(super) fn fails(self, detail: Message) -> Failure {
+        Failure { check: self, detail }
     }
 }

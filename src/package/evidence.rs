@@ -8,7 +8,7 @@ use crate::{
     domain::{
         id::{Digest, PartyId},
         json::INTEGER_LIMIT,
-        message::{Message, Tell as _},
+        message::{Message, Tell},
         succession::Standing,
         time::Time,
     },
@@ -167,7 +167,7 @@ impl Shown {
             let unknown = || {
                 refused(msg!(
                     "{name} is no witness of a party, or stands out of order",
-                    name = line.hint().name().to_string()
+                    name = line.hint().name().as_str()
                 ))
             };
             let (party, cosigner) = cosigners.find(|(_, c)| c.hint() == line.hint()).ok_or_else(unknown)?;
@@ -194,7 +194,7 @@ pub(super) fn judge(
     shown: &mut Option<Shown>,
     newest: &Standing,
 ) -> Result<(), Failure> {
-    let refused = |e: Message| Check::LogProof.fails(msg!("entry {index}: {why}", index, why = e));
+    let refused = |e: Message| Check::LogProof.fails(msg!("entry {index}: {e}", index, e));
     let (path, note) = Path::parse(bytes).map_err(|e| refused(e.message()))?;
     if path.extra.is_some() {
         return Err(refused(msg!("the proof has extra data")));

@@ -1,6 +1,6 @@
 //! What a verification found: for programs as JSON, for people as data that a tool renders.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,6 @@ use super::{
     check::Check,
     evidence::LogFound,
     replay::Replay,
-    verify::DETAIL_LIMIT,
     write::{self, Contents},
 };
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
         id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId},
         life::LoggedAct,
         manifest::{Annex, LegalEffect, Manifest, Meeting, Procedure, Status, Text},
-        message::Message,
+        message::{Fact, Message, Tell},
         seats::Grants as _,
         succession::Standing,
         text,
@@ -52,19 +51,49 @@ pub enum Verdict {
     Failed {
         /// The first that failed.
         check: Check,
-        /// How. It may quote the file.
-        detail: Message,
+        /// How, safe to show.
+        detail: Detail,
     },
     /// The bytes could not be read.
     CannotRead {
-        /// Why. It may quote the file.
-        detail: Message,
+        /// Why, safe to show.
+        detail: Detail,
     },
     /// Of a suite, format or rules that this program does not know.
     CannotJudge {
-        /// Which. It may quote the file.
-        detail: Message,
+        /// Which, safe to show.
+        detail: Detail,
     },
+}
+
+/// Most characters of a detail, before those that hide are written out.
+pub const DETAIL_LIMIT: usize = 1000;
+
+/// What failed or could not be read or judged. It may quote the file: in its English words, which the verdict in JSON has, nothing of
+/// it reaches a terminal raw, and not all of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Detail(Message);
+
+impl Detail {
+    /// Says it with this.
+    #[must_use]
+    pub fn new(message: Message) -> Self {
+        Self(message)
+    }
+}
+impl Tell for Detail {
+    fn tell(&self) -> Fact {
+        self.0.tell()
+    }
+}
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let detail = self.0.to_string();
+        let cut =
+            detail.char_indices().nth(DETAIL_LIMIT).map_or(&*detail, |(at, _)| detail.get(..at).unwrap_or_default());
+        let more = if cut.len() < detail.len() { " …" } else { "" };
+        write!(f, "{}{more}", text::escape_line(cut))
+    }
 }
 
 impl Verdict {
@@ -101,8 +130,8 @@ impl Verdict {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let (check, detail) = match self {
-            Self::Failed { check, detail } => (Some(check.id()), Some(detail)),
-            Self::CannotRead { detail } | Self::CannotJudge { detail } => (None, Some(detail)),
+            Self::Failed { check, detail } => (Some(check.id()), Some(detail.to_string())),
+            Self::CannotRead { detail } | Self::CannotJudge { detail } => (None, Some(detail.to_string())),
             Self::Proven(_) | Self::Unpinned(_) => (None, None),
         };
         json!({
@@ -110,19 +139,11 @@ impl Verdict {
             "proven": matches!(self, Self::Proven(_)),
             "exit_code": self.exit_code(),
             "check": check,
-            "detail": detail.map(told),
+            "detail": detail,
             "findings": self.findings().map(Findings::to_json),
             "not_proven": not_proven().map(|line| line.to_string()),
         })
     }
-}
-
-/// A detail in English, safe to show. It may quote the file: nothing of it reaches a terminal raw, and not all of it.
-fn told(detail: &Message) -> String {
-    let detail = detail.to_string();
-    let cut = detail.char_indices().nth(DETAIL_LIMIT).map_or(&*detail, |(at, _)| detail.get(..at).unwrap_or_default());
-    let more = if cut.len() < detail.len() { " …" } else { "" };
-    text::escape_line(cut) + more
 }
 
 /// What a whole package says. Believed as far as its charter is: see [`Findings::pinned`].

@@ -14,7 +14,7 @@ use super::{
     evidence::{self, LogFound, PROOF_LIMIT, STAMP_LIMIT},
     known::Known,
     replay::{self, Indexed},
-    verdict::{CharterFound, Findings, Verdict},
+    verdict::{CharterFound, Detail, Findings, Verdict},
     write::{Contents, RECORDS_LIMIT},
     zip::{self, Archive, Limits, ZipFault},
 };
@@ -29,7 +29,7 @@ use crate::{
         key::SUITE,
         life::Life,
         manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
-        message::{Message, Tell as _},
+        message::{Message, Tell},
         powers::Revocation,
         refusal::Refusal,
         statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
@@ -39,9 +39,6 @@ use crate::{
     },
     msg,
 };
-
-/// Most characters of a detail that are told, before those that hide are written out.
-pub const DETAIL_LIMIT: usize = 1000;
 
 /// Verifies one package, as [`Verifier::verify`].
 pub fn verify<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Verdict {
@@ -66,9 +63,9 @@ impl Verifier {
         match run(&mut reader, self.pin, &self.known, 0).map(|whole| Box::new(whole.findings)) {
             Ok(findings) if self.pin.is_some() => Verdict::Proven(findings),
             Ok(findings) => Verdict::Unpinned(findings),
-            Err(Stop::Read(detail)) => Verdict::CannotRead { detail },
-            Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail },
-            Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail },
+            Err(Stop::Read(detail)) => Verdict::CannotRead { detail: Detail::new(detail) },
+            Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: Detail::new(detail) },
+            Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: Detail::new(detail) },
         }
     }
 }
@@ -107,7 +104,7 @@ impl From<ZipFault> for Stop {
     fn from(fault: ZipFault) -> Self {
         match fault {
             ZipFault::Io(e) => Self::Read(e.message()),
-            fault => Check::Zip.fails(fault).into(),
+            fault => Check::Zip.fails(fault.message()).into(),
         }
     }
 }
@@ -253,10 +250,10 @@ impl<R: Read + Seek> Bag<R> {
         for file in archive.entries() {
             let inside = file.name.split_once('/').filter(|(folder, _)| Some(*folder) == first);
             let astray =
-                || Check::BagLayout.fails(msg!("{file} is not in the one folder communique-<id>", file = file.name));
+                || Check::BagLayout.fails(msg!("{name} is not in the one folder communique-<id>", name = file.name));
             let place = Some(place(inside.ok_or_else(astray)?.1));
             if place <= before {
-                return Err(Check::BagLayout.fails(msg!("{file} is out of order", file = file.name)).into());
+                return Err(Check::BagLayout.fails(msg!("{name} is out of order", name = file.name)).into());
             }
             before = place;
         }
@@ -271,7 +268,7 @@ impl<R: Read + Seek> Bag<R> {
     fn read_at(&mut self, index: usize, limit: usize, check: Check) -> Result<Vec<u8>, Stop> {
         match self.archive.read_small(index, limit) {
             Err(ZipFault::TooLarge { name, .. }) => {
-                Err(check.fails(msg!("{file} has more than {limit} bytes", file = name, limit)).into())
+                Err(check.fails(msg!("{name} has more than {limit} bytes", name, limit)).into())
             }
             other => Ok(other?),
         }
@@ -330,7 +327,8 @@ impl<R: Read + Seek> Bag<R> {
             bytes += file.size;
         }
         if bytes > RECORDS_LIMIT as u64 {
-            return Err(Check::FileExtra.fails(msg!("the records have more than {limit} bytes", limit = RECORDS_LIMIT)));
+            return Err(Check::FileExtra
+                .fails(msg!("the records have more than {records_limit} bytes", records_limit = RECORDS_LIMIT)));
         }
         Ok(sorted)
     }
@@ -343,7 +341,8 @@ impl<R: Read + Seek> Bag<R> {
         depth: usize,
     ) -> Result<(Part, PartDigests, Whole), Stop> {
         if depth >= RECTIFICATIONS_LIMIT {
-            let why = msg!("more than {limit} documents are corrected one below another", limit = RECTIFICATIONS_LIMIT);
+            let limit = RECTIFICATIONS_LIMIT;
+            let why = msg!("more than {limit} documents are corrected one below another", limit);
             return Err(Check::Rectifies.fails(why).into());
         }
         let path = bag::original_path(rectifies.communique);
@@ -352,9 +351,9 @@ impl<R: Read + Seek> Bag<R> {
         self.archive.read(index, &mut |piece| hasher.update(piece))?;
         let digests = hasher.finish();
         let whole = run(&mut self.archive.window(index)?, None, known, depth + 1).map_err(|stop| match stop {
-            Stop::Fail(Failure { check, detail }) => {
-                Check::Rectifies.fails(msg!("the original fails at {check}: {detail}", check, detail)).into()
-            }
+            Stop::Fail(Failure { check, detail }) => Check::Rectifies
+                .fails(msg!("the original fails at {check}: {detail}", check = check.id(), detail))
+                .into(),
             stop => stop,
         })?;
         let Findings { communique, manifest, published_entry: entry, .. } = whole.findings;
@@ -376,7 +375,7 @@ impl<R: Read + Seek> Bag<R> {
                     let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten();
                     match suites.filter_map(Value::as_str).find(|suite| *suite != SUITE) {
                         Some(suite) => Stop::Judge(msg!("the suite {suite} is not known here", suite)),
-                        None => Check::Charter.fails(msg!("{path}: {fault}", path = path(), fault = e)).into(),
+                        None => Check::Charter.fails(msg!("{path}: {e}", path = path(), e)).into(),
                     }
                 })
             })?;
@@ -395,11 +394,8 @@ impl<R: Read + Seek> Bag<R> {
         }
         for (before, next) in charters.iter().zip(charters.iter().skip(1)) {
             if (next.version, next.previous) != (before.version + 1, Some(before.digest())) {
-                let why = msg!(
-                    "version {next} does not follow version {before}",
-                    next = next.version,
-                    before = before.version
-                );
+                let (version, before) = (next.version, before.version);
+                let why = msg!("version {version} does not follow version {before}", version, before);
                 return Err(Check::CharterChain.fails(why).into());
             }
         }
@@ -410,7 +406,7 @@ impl<R: Read + Seek> Bag<R> {
         let mut statements = BTreeMap::new();
         for (digest, at) in &files.statements {
             let bytes = self.read_at(*at, STATEMENT_LIMIT, Check::Statement)?;
-            let fails = |fault: fn(String) -> Message| Check::Statement.fails(fault(bag::statement_path(*digest)));
+            let fails = |what: fn(String) -> Message| Check::Statement.fails(what(bag::statement_path(*digest)));
             if Digest::of(&bytes) != *digest {
                 return Err(fails(|path| msg!("{path} has another digest", path)).into());
             }
@@ -427,16 +423,15 @@ impl<R: Read + Seek> Bag<R> {
             let path = || bag::entry_path(index);
             let bytes = self.read_at(*at, Entry::LIMIT, Check::Entry)?;
             let digest = Digest::of(&bytes);
-            let entry = known
-                .entry(digest, &bytes)
-                .map_err(|e| Check::Entry.fails(msg!("{path}: {fault}", path = path(), fault = e)))?;
+            let entry =
+                known.entry(digest, &bytes).map_err(|e| Check::Entry.fails(msg!("{path}: {e}", path = path(), e)))?;
             if matches!(entry.stream, StreamId::Communique(id) if id != self.communique) {
                 return Err(Check::Entry.fails(msg!("{path} is of another communiqué", path = path())).into());
             }
             let documents = entry.documents.iter().filter(|digest| contents.document(**digest).is_none());
             let statements = entry.statements.iter().filter(|digest| contents.statement(**digest).is_none());
             if let Some(missing) = documents.chain(statements).next() {
-                let why = msg!("{path} names {digest}, which is not here", path = path(), digest = missing);
+                let why = msg!("{path} names {missing}, which is not here", path = path(), missing);
                 return Err(Check::FileMissing.fails(why).into());
             }
             entries.push(Indexed { index, digest, entry });
@@ -446,7 +441,7 @@ impl<R: Read + Seek> Bag<R> {
     }
 
     fn certified(&mut self, contents: &Contents, newest: &Standing, published: &Indexed) -> Result<String, Stop> {
-        let fails = |fault: Message| Check::CertifiedCopy.fails(fault);
+        let fails = |e: Message| Check::CertifiedCopy.fails(e);
         let bytes = self.read(bag::CERTIFIED_PATH, STATEMENT_LIMIT, Check::CertifiedCopy)?;
         let compact = String::from_utf8(bytes).map_err(|_| fails(msg!("it is not UTF-8")))?;
         let expected = CertifiedCopy {
@@ -476,11 +471,13 @@ impl<R: Read + Seek> Bag<R> {
         evidence: &mut BTreeMap<String, PartDigests>,
     ) -> Result<Option<LogFound>, Stop> {
         if let Some(missing) = shown.keys().find(|index| !files.proofs.contains_key(index)) {
-            return Err(Check::FileMissing.fails(msg!("there is no {path}", path = bag::proof_path(*missing))).into());
+            return Err(Check::FileMissing
+                .fails(msg!("there is no {proof_path}", proof_path = bag::proof_path(*missing)))
+                .into());
         }
         if let Some(extra) = files.proofs.keys().find(|index| !shown.contains_key(index)) {
             return Err(Check::FileExtra
-                .fails(msg!("{path} is of no entry here", path = bag::proof_path(*extra)))
+                .fails(msg!("{proof_path} is of no entry here", proof_path = bag::proof_path(*extra)))
                 .into());
         }
         let mut head = None;
@@ -633,7 +630,7 @@ fn document<F: Form>(bytes: Vec<u8>, otherwise: impl FnOnce(&Value, Refusal) -> 
         let glance = json::any(&bytes).unwrap_or_default();
         match glance.get("type").and_then(Value::as_str) {
             Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => Stop::Judge(
-                msg!("the {document} is of the format {format}, not known here", document = F::NAME, format = foreign),
+                msg!("the {document} is of the format {foreign}, not known here", document = F::called(), foreign),
             ),
             _ => otherwise(&glance, e),
         }

@@ -19,6 +19,11 @@
 //! Every archive that [`Writer`] makes is read by the usual programs, and by [`Archive`]; the reverse does not
 //! hold for the archives of the usual programs, on purpose.
 
+use crate::{
+    domain::message::{Fact, Tell},
+    msg,
+};
+
 mod layout;
 mod names;
 mod reader;
@@ -28,16 +33,11 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, io};
+use std::io;
 
 pub use reader::Archive;
 pub use window::Window;
 pub use writer::{WriteFault, Writer};
-
-use crate::{
-    domain::message::{Fact, Message, Tell},
-    msg,
-};
 
 /// Greatest length of an archive, bytes. One less than 2^32 − 1, which zip64 reserves as its marker.
 pub const ARCHIVE_MAX: u64 = 0xFFFF_FFFE;
@@ -144,10 +144,11 @@ fn days(year: u16, month: u8) -> u8 {
 /// about them; each other variant says that they are not a package.
 ///
 /// Names in messages are escaped and cut, so they can go to a terminal.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 pub enum ZipFault {
     /// The bytes could not be read.
-    Io(io::Error),
+    Io(#[from] io::Error),
     /// Shorter than an end record, or the last 22 bytes are none.
     NotZip,
     /// Longer than [`ARCHIVE_MAX`].
@@ -178,7 +179,7 @@ pub enum ZipFault {
         /// The name, escaped.
         name: String,
         /// The rule.
-        why: Message,
+        why: &'static str,
     },
     /// Two names that some file system cannot hold together.
     Clash {
@@ -267,7 +268,7 @@ impl Tell for ZipFault {
         match self {
             Self::Io(error) => msg!("the archive could not be read: {error}", error),
             Self::NotZip => msg!("not a zip archive, or something follows its end"),
-            Self::TooLong { length } => msg!("the archive has {length} bytes, more than the {limit} of a zip without zip64", length, limit = ARCHIVE_MAX),
+            Self::TooLong { length } => msg!("the archive has {length} bytes, more than the {archive_max} of a zip without zip64", length, archive_max = ARCHIVE_MAX),
             Self::Zip64 => msg!("the archive uses zip64"),
             Self::End { field } => msg!("the end record's {field} is wrong", field),
             Self::Directory => msg!("the central directory does not hold exactly the entries announced"),
@@ -277,7 +278,7 @@ impl Tell for ZipFault {
             Self::Clash { name, other } => msg!("the names \"{name}\" and \"{other}\" collide (the same, the same but for case, or one inside the other)", name, other),
             Self::Encrypted { name } => msg!("\"{name}\" is encrypted", name),
             Self::Descriptor { name } => msg!("\"{name}\" has a data descriptor", name),
-            Self::Constant { name, field, found, wanted } => msg!("the {field} of \"{name}\" is {found} and must be {wanted}", name, field, found = format!("{found:#x}"), wanted = format!("{wanted:#x}")),
+            Self::Constant { name, field, found, wanted } => msg!("the {field} of \"{name}\" is {found} and must be {wanted}", field, name, found = format!("{found:#x}"), wanted = format!("{wanted:#x}")),
             Self::Time { name } => msg!("the time of \"{name}\" is none, or not that of the first entry", name),
             Self::Place { name, found, wanted } => msg!("\"{name}\" begins at byte {found}, but the entries before it end at byte {wanted}", name, found, wanted),
             Self::DirectoryPlace { found, wanted } => msg!("the central directory begins at byte {found}, but the entries end at byte {wanted}", found, wanted),
@@ -288,18 +289,6 @@ impl Tell for ZipFault {
             Self::NoEntry { index } => msg!("there is no entry number {index}", index),
         }
         .into()
-    }
-}
-
-impl fmt::Display for ZipFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tell().fmt(f)
-    }
-}
-impl std::error::Error for ZipFault {}
-impl From<io::Error> for ZipFault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
     }
 }
 

@@ -59,11 +59,11 @@ pub enum IssueFault {
     /// The encoder refused.
     Encoding(#[from] rcgen::Error),
 }
+
 impl Tell for IssueFault {
     fn tell(&self) -> Fact {
         match self {
             Self::Random(error) => msg!("the system's random source failed: {error}", error = error.to_string()),
-            Self::Refused(refusal) => return refusal.tell(),
             Self::OtherKey => msg!("the key is not the one of the authority's certificate"),
             Self::NameForm => msg!(
                 "the authority's name is of a form that this program cannot repeat; issue with the tool that made it"
@@ -83,6 +83,7 @@ impl Tell for IssueFault {
                 limit = MAX_COMMON_NAME
             ),
             Self::Encoding(error) => msg!("the certificate could not be made: {error}", error = error.to_string()),
+            Self::Refused(error) => return error.tell(),
         }
         .into()
     }

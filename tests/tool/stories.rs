@@ -250,7 +250,10 @@ fn a_signatory_is_replaced_in_the_middle_without_a_new_revision() {
     let listed = reader(&desk, "south", "powers list --party north --json").ends(0).json();
     assert_eq!(listed["powers"][0]["state"], "revoked");
     let digest = listed["powers"][0]["digest"].as_str().unwrap().to_owned();
-    reader(&desk, "south", &format!("powers show {digest}")).ends(0).prints("state        revoked ").prints("Fin de mission.");
+    reader(&desk, "south", &format!("powers show {digest}"))
+        .ends(0)
+        .prints("state        revoked ")
+        .prints("Fin de mission.");
     let again = ["powers", "revoke", &digest, "--out", "again.jws"];
     let reason = ["--reason", "Deux fois."];
     let again = desk.run_with(&[&again[..], &revoke, &reason, &["--yes"]].concat(), WORDS).ends(0);

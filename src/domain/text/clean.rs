@@ -5,14 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{
-    domain::message::{Fact, Tell},
-    msg,
-};
-
 use super::tables::{JOINER, KIND, MARK, NORMALISED, RIGHT_TO_LEFT, SPACE, TAG};
 use super::{
     Context, Direction, Fault, FaultKind, Lookup, TEXT_LIMIT, ZWNJ, check_text, decoded, is_space, named, value,
+};
+
+use crate::{
+    domain::message::{Fact, Tell},
+    msg,
 };
 
 /// The most bytes that [`clean`] takes: line ends and accents may shrink a text that is too long into one that is not.
@@ -72,9 +72,9 @@ pub enum ChangeKind {
     FinalLineFeed,
 }
 
-impl Tell for Change {
+impl Tell for ChangeKind {
     fn tell(&self) -> Fact {
-        let what = match self.what {
+        match self {
             ChangeKind::LineBreak => msg!("line break written as line feed"),
             ChangeKind::ParagraphBreak => msg!("paragraph separator written as empty line"),
             ChangeKind::Space => msg!("written as an ordinary space"),
@@ -83,18 +83,22 @@ impl Tell for Change {
             ChangeKind::OuterSpace => msg!("space at the edge of a line removed"),
             ChangeKind::EmptyLine => msg!("empty line removed"),
             ChangeKind::FinalLineFeed => msg!("line feed added at the end"),
-        };
-        let Self { line, column, character, .. } = self;
-        match character.map(named) {
-            None => msg!("line {line}, column {column}: {what}", line, column, what),
-            Some(character) => {
-                msg!("line {line}, column {column}: {what} ({character})", line, column, what, character)
-            }
         }
         .into()
     }
 }
-
+impl Tell for Change {
+    fn tell(&self) -> Fact {
+        let Self { line, column, what, character, .. } = self;
+        match character.map(named) {
+            Some(character) => {
+                msg!("line {line}, column {column}: {what} ({character})", line, column, what, character)
+            }
+            None => msg!("line {line}, column {column}: {what}", line, column, what),
+        }
+        .into()
+    }
+}
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tell().fmt(f)

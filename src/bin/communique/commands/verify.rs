@@ -17,7 +17,10 @@ use communique::{
     msg,
     package::{
         evidence::LogFound,
-        verdict::{Capacity, DeclarationFound, Deed, Findings, PartyFound, Uncounted, Verdict, not_proven},
+        verdict::{
+            Capacity, DETAIL_LIMIT, DeclarationFound, Deed, Detail, Findings, PartyFound, Uncounted, Verdict,
+            not_proven,
+        },
         verify::{self, Verifier},
     },
 };
@@ -75,7 +78,7 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
             }
             Some(found) => {
                 let none = || msg!("a folder without packages (`*.zip`)");
-                Verdict::CannotRead { detail: found.err().map_or_else(none, |e| e.message()) }
+                Verdict::CannotRead { detail: Detail::new(found.err().map_or_else(none, |e| e.message())) }
             }
         };
         codes.push(verdict.exit_code());
@@ -183,7 +186,7 @@ fn judge(verifier: &Verifier, path: &Path) -> Verdict {
         let found = fs::metadata(path)?;
         // A pipe would be waited for.
         if !found.is_file() {
-            return Ok(Verdict::CannotRead { detail: msg!("it is no file") });
+            return Ok(Verdict::CannotRead { detail: Detail::new(msg!("it is no file")) });
         }
         let (mut file, length) = (File::open(path)?, found.len());
         if length > AT_ONCE {
@@ -194,7 +197,7 @@ fn judge(verifier: &Verifier, path: &Path) -> Verdict {
         file.by_ref().take(AT_ONCE).read_to_end(&mut bytes)?;
         Ok(verifier.verify(Cursor::new(bytes)))
     };
-    read().unwrap_or_else(|e| Verdict::CannotRead { detail: e.message() })
+    read().unwrap_or_else(|e| Verdict::CannotRead { detail: Detail::new(e.message()) })
 }
 
 fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, String)>, Failure> {
@@ -222,7 +225,7 @@ fn in_words(verdict: &Verdict, path: &Path) -> Message {
     match verdict {
         Verdict::Proven(_) => msg!("PROVEN against the charter that you trust: {path}", path),
         Verdict::Unpinned(_) => msg!("CONSISTENT, but nothing is proven: {path}", path),
-        Verdict::Failed { check, .. } => msg!("FAILED at {check}: {path}", check, path),
+        Verdict::Failed { check, .. } => msg!("FAILED at {check}: {path}", check = check.id(), path),
         Verdict::CannotRead { .. } => msg!("CANNOT BE READ: {path}", path),
         Verdict::CannotJudge { .. } => msg!("CANNOT BE JUDGED by this version: {path}", path),
     }
@@ -232,7 +235,7 @@ fn in_words(verdict: &Verdict, path: &Path) -> Message {
 fn briefly(path: &Path, verdict: &Verdict) -> Vec<Message> {
     let mut lines = vec![in_words(verdict, path)];
     if let Verdict::Failed { detail, .. } | Verdict::CannotRead { detail } | Verdict::CannotJudge { detail } = verdict {
-        lines.push(detail.clone());
+        lines.push(detail.message());
     }
     lines
 }
@@ -240,7 +243,7 @@ fn briefly(path: &Path, verdict: &Verdict) -> Vec<Message> {
 /// What failed, in words: not more of it than is of use, since it may quote the file.
 fn detail(out: &mut Out, name: &str, detail: &Message) {
     let mut said = speech::shown(detail);
-    if let Some((cut, _)) = said.char_indices().nth(verify::DETAIL_LIMIT) {
+    if let Some((cut, _)) = said.char_indices().nth(DETAIL_LIMIT) {
         said.truncate(cut);
         said.push_str(" …");
     }
@@ -290,8 +293,8 @@ pub fn say(out: &mut Out, path: &Path, verdict: &Verdict, pin: Option<Digest>) {
             found(out, findings, false);
         }
         Verdict::Failed { check, detail: why } => {
-            out.field(&msg!("must hold"), &check.line());
-            detail(out, &speech::say(&msg!("but")), why);
+            out.field(&msg!("must hold"), &check.rule());
+            detail(out, &speech::say(&msg!("but")), &why.message());
             let next = if check.id() == "PIN" && pin.is_some() {
                 msg!(
                     "compare the fingerprint with the one that the parties give; if it is right, this package is not theirs"
@@ -302,11 +305,11 @@ pub fn say(out: &mut Out, path: &Path, verdict: &Verdict, pin: Option<Digest>) {
             out.field(&msg!("next"), &next);
         }
         Verdict::CannotRead { detail: why } => {
-            detail(out, &speech::say(&msg!("why")), why);
+            detail(out, &speech::say(&msg!("why")), &why.message());
             out.field(&msg!("next"), &msg!("check the path and the medium, then verify again"));
         }
         Verdict::CannotJudge { detail: why } => {
-            detail(out, &speech::say(&msg!("why")), why);
+            detail(out, &speech::say(&msg!("why")), &why.message());
             out.field(&msg!("next"), &msg!("use a newer version of this tool"));
         }
     }

@@ -1,6 +1,8 @@
 //! Catalogues are whole: what the sources say is translated, with the same facts, and nothing else is. `MESSAGES=write cargo test --lib
 //! language` brings the catalogues' English up to date; what is new in them stands without translation, for somebody to write.
 
+mod begins;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -72,7 +74,7 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What `msg!` says in these tokens, and the table of refusals.
+/// What `msg!` says in these tokens, and the tables of refusals and of a verifier's checks.
 fn find(tokens: &[TokenTree], file: &str, said: &mut Vec<Said>) {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {

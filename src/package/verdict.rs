@@ -10,27 +10,35 @@ use super::{
     replay::Replay,
     write::{self, Contents},
 };
-use crate::domain::{
-    act::{ActKind, Declaration},
-    charter::Party,
-    id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId},
-    life::LoggedAct,
-    manifest::{Annex, LegalEffect, Manifest, Meeting, Procedure, Status, Text},
-    message::{Fact, Message, Tell},
-    seats::Grants as _,
-    succession::Standing,
-    text,
-    time::Time,
-    words::{Names, Prose},
+use crate::{
+    domain::{
+        act::{ActKind, Declaration},
+        charter::Party,
+        id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId},
+        life::LoggedAct,
+        manifest::{Annex, LegalEffect, Manifest, Meeting, Procedure, Status, Text},
+        message::{Fact, Message, Tell},
+        seats::Grants as _,
+        succession::Standing,
+        text,
+        time::Time,
+        words::{Names, Prose},
+    },
+    msg,
 };
 
 /// What no package proves, whatever the verdict.
-pub const NOT_PROVEN: [&str; 4] = [
-    "later charters, revocations and rectifications are unknown to a package",
-    "that these entries are in the log is proven; that nothing else was logged, such as other acts, adoptions and revocations, is the exchange's word",
-    "without witnesses of parties that one trusts, the log may be one that the exchange shows to nobody else",
-    "escrow and embargo are promises of the depositary",
-];
+#[must_use]
+pub fn not_proven() -> [Message; 4] {
+    [
+        msg!("later charters, revocations and rectifications are unknown to a package"),
+        msg!(
+            "that these entries are in the log is proven; that nothing else was logged, such as other acts, adoptions and revocations, is the exchange's word"
+        ),
+        msg!("without witnesses of parties that one trusts, the log may be one that the exchange shows to nobody else"),
+        msg!("escrow and embargo are promises of the depositary"),
+    ]
+}
 
 /// The outcome.
 #[derive(Clone, PartialEq, Debug)]
@@ -133,7 +141,7 @@ impl Verdict {
             "check": check,
             "detail": detail,
             "findings": self.findings().map(Findings::to_json),
-            "not_proven": NOT_PROVEN,
+            "not_proven": not_proven().map(|line| line.to_string()),
         })
     }
 }

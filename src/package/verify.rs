@@ -74,15 +74,16 @@ impl Verifier {
 ///
 /// # Errors
 /// In words, if there is no such text or the file was changed since.
-pub fn text<R: Read + Seek>(reader: R, findings: &Findings, lang: &Lang) -> Result<String, String> {
+pub fn text<R: Read + Seek>(reader: R, findings: &Findings, lang: &Lang) -> Result<String, Message> {
     let part = |t: &Text| format!("data/texts/{}.txt", t.lang);
-    let text = findings.texts.iter().find(|t| t.lang == *lang).ok_or_else(|| format!("there is no text {lang}"))?;
-    let mut bag = Bag::open(reader).map_err(|_| "the file was changed since it was verified".to_owned())?;
+    let text = findings.texts.iter().find(|t| t.lang == *lang).ok_or_else(|| msg!("there is no text {lang}", lang))?;
+    let changed = || msg!("the file was changed since it was verified");
+    let mut bag = Bag::open(reader).map_err(|_| changed())?;
     bag.read(&part(text), TEXT_LIMIT, Check::TextDigest)
         .ok()
         .filter(|bytes| Digest::of(bytes) == text.sha256)
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| "the file was changed since it was verified".to_owned())
+        .ok_or_else(changed)
 }
 
 /// Why a verification ends early.

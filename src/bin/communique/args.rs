@@ -8,6 +8,7 @@ mod powers;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
+use clap_complete::Shell;
 use communique::{
     client::keys::KeyRef,
     domain::{
@@ -152,6 +153,17 @@ pub enum Command {
     Verify(Verify),
     /// Play a sample negotiation from the first draft to a verified package, on this machine.
     Demo(DemoArgs),
+    /// Write the manual: a man page for each command.
+    Man {
+        /// The directory, such as ~/.local/share/man/man1. Pages of an earlier version are overwritten.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Print what a shell is to run so that it completes commands and options.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 #[derive(Subcommand)]

@@ -27,17 +27,17 @@ use serde_json::json;
 use crate::{render::Out, speech};
 
 /// Refused, or failed.
-const REFUSED: u8 = 1;
+pub const REFUSED: u8 = 1;
 /// Wrong arguments or profile (sysexits.h, EX_USAGE).
-const USAGE: u8 = 64;
+pub const USAGE: u8 = 64;
 /// The exchange cannot be reached (sysexits.h, EX_UNAVAILABLE).
-const UNREACHABLE: u8 = 69;
+pub const UNREACHABLE: u8 = 69;
 /// Whether it happened is not known (sysexits.h, EX_TEMPFAIL).
-const UNKNOWN: u8 = 75;
+pub const UNKNOWN: u8 = 75;
 /// The exchange contradicts itself, or cannot prove what it says (sysexits.h, EX_PROTOCOL).
-const CONTRADICTED: u8 = 76;
+pub const CONTRADICTED: u8 = 76;
 /// Ended by SIGINT, as shells count it.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Why a command ends with another code than 0.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod commands;
 mod confirm;
 mod demo;
 mod errors;
+mod manual;
 mod profile;
 mod progress;
 mod render;

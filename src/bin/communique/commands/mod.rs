@@ -9,6 +9,7 @@ mod doctor;
 mod drafts;
 mod history;
 mod key;
+mod manual;
 mod powers;
 mod publication;
 mod remark;
@@ -94,6 +95,11 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::Doctor => doctor::run(&mut ctx),
         Command::Audit(args) => audit::run(&mut ctx, &args),
         Command::Verify(args) => verify::run(&mut ctx, &args),
+        Command::Man { out } => manual::man(&mut ctx, &out),
+        Command::Completions { shell } => {
+            manual::completions(&mut ctx, shell);
+            Ok(())
+        }
         Command::Demo(args) => {
             let network = ctx.network.clone();
             network.block_on(demo::run(args, &mut ctx.out)).map_err(|e| Failure::refused(e.to_string()))

@@ -1,10 +1,12 @@
 //! `communique`: the parties' tool. Arguments in, one command run, an exit code out.
 
 mod args;
+mod bidi;
 mod commands;
 mod confirm;
 mod demo;
 mod errors;
+mod help;
 mod manual;
 mod profile;
 mod progress;

@@ -12,7 +12,10 @@ use communique::domain::{manifest::Manifest, message::Tell, powers::Holder, text
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::speech;
+use crate::{
+    bidi::{self, Way},
+    speech,
+};
 
 /// The languages in which a name is shown where there is room for one, if it has none in the reader's.
 const PREFERRED: [&str; 2] = ["en", "fr"];
@@ -51,6 +54,18 @@ impl Look {
     }
 }
 
+/// How a line is set.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    way: Way,
+    /// Before its first row.
+    margin: &'a str,
+    /// Before what goes on.
+    more: &'a str,
+    /// It is a text of others: spaces at the ends of its rows stay, and from right to left it has a margin on both sides.
+    framed: bool,
+}
+
 /// Standard output or standard error.
 pub struct Out {
     sink: Box<dyn Write + Send>,
@@ -61,6 +76,10 @@ pub struct Out {
     terminal: bool,
     colour: bool,
     width: Option<u16>,
+    /// Rows are put in the order of the eye here, and not by the terminal.
+    ours: bool,
+    /// A terminal that could do so too is told not to.
+    explicit: bool,
 }
 
 impl Out {
@@ -85,7 +104,9 @@ impl Out {
         // A terminal of no columns does not say how many it has.
         let width = width.filter(|width| *width > 0);
         let colour = colour && terminal && !plain("NO_COLOR") && !dumb;
-        Self { sink, gone: false, failed: None, terminal, colour, width }
+        let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let ours = terminal && bidi::is_ours(said);
+        Self { sink, gone: false, failed: None, terminal, colour, width, ours, explicit: ours && !dumb }
     }
 
     /// A line; whatever could hide in it is made visible. It begins with words of ours.
@@ -108,7 +129,10 @@ impl Out {
     pub fn field(&mut self, name: &(impl Tell + ?Sized), value: &(impl Tell + ?Sized)) {
         let name = speech::shown(&name.message());
         let room = " ".repeat(FIELD.saturating_sub(name.width()));
-        self.shown(&format!("{name}{room} {}", speech::shown(&value.message())));
+        let value = speech::shown(&value.message());
+        // A value has its own direction, whatever its name's is.
+        let value = if self.ours && self.way_of_ours() == Way::RightToLeft { format!("\u{2068}{value}\u{2069}") } else { value };
+        self.shown(&format!("{name}{room} {value}"));
     }
     /// A line that was made safe to show already.
     pub fn shown(&mut self, escaped: &str) {
@@ -116,11 +140,93 @@ impl Out {
     }
     /// A line in as many as it needs; what goes on stands behind a margin that no line of ours begins with.
     fn laid(&mut self, escaped: &str, look: Look) {
-        let (begin, end) = if self.colour && look != Look::Plain { (look.begin(), "\x1b[0m") } else { ("", "") };
-        for (n, piece) in in_pieces(escaped, self.room(0), self.room(MARGIN), true).into_iter().enumerate() {
-            let (margin, piece) = if n == 0 { ("", piece) } else { (GOES_ON, piece) };
-            self.raw(format!("{begin}{margin}{}{end}\n", piece.trim_end()).as_bytes());
+        let way = self.way_of_ours();
+        let line = self.apart(escaped);
+        let pieces = in_pieces(&line, self.room(0), self.room(MARGIN), true);
+        let setting = Setting { way, margin: "", more: GOES_ON, framed: false };
+        self.rows(&line, &pieces, setting, 0, &[(line.len(), look)]);
+    }
+    /// The way that lines of ours run.
+    fn way_of_ours(&self) -> Way {
+        if speech::language().is_right_to_left() { Way::RightToLeft } else { Way::LeftToRight }
+    }
+    /// A line of ours with the words of others in it held apart, where it is laid out here.
+    fn apart(&self, escaped: &str) -> String {
+        if self.ours { bidi::with_quoted_apart(escaped) } else { escaped.to_owned() }
+    }
+    /// Prints the pieces of a line as they are set; what runs from right to left, where it is laid out here, from the right. The line
+    /// begins at `from` in what the looks are of.
+    fn rows(&mut self, line: &str, pieces: &[&str], setting: Setting<'_>, from: usize, looks: &[(usize, Look)]) {
+        let Setting { way, margin, more, framed } = setting;
+        let ours = self.ours && (way == Way::RightToLeft || bidi::has_right_to_left(line));
+        if !ours {
+            let mut at = 0;
+            for (n, piece) in pieces.iter().enumerate() {
+                // What a line of ours ends with is nothing; of a text, it is the text's.
+                let shown = if framed { piece } else { piece.trim_end() };
+                let mut row = String::from(if n == 0 { margin } else { more });
+                self.dress(&mut row, line, at..at + shown.len(), from, looks);
+                row.push('\n');
+                self.raw(row.as_bytes());
+                at += piece.len();
+            }
+            return;
         }
+        for (n, cells) in bidi::rows(line, pieces, way).into_iter().enumerate() {
+            let margin = if n == 0 { margin } else { more };
+            let mut row = String::new();
+            if self.explicit {
+                row.push_str(bidi::EXPLICIT);
+            }
+            let words = bidi::shown(&cells);
+            if way == Way::RightToLeft {
+                let frame = if framed { margin } else { "" };
+                let taken = words.trim_start().width() + frame.width() + margin.width();
+                row.push_str(frame);
+                row.push_str(&" ".repeat(self.width.map_or(0, |width| usize::from(width.max(NARROWEST)).saturating_sub(taken))));
+                let blank = cells.iter().take_while(|cell| cell.shown == " ").count();
+                self.dress_cells(&mut row, cells.get(blank..).unwrap_or_default(), from, looks);
+                row.extend(margin.chars().rev());
+            } else {
+                row.push_str(margin);
+                self.dress_cells(&mut row, &cells, from, looks);
+            }
+            let mut row = row.trim_end_matches(' ').to_owned();
+            row.push('\n');
+            if self.explicit {
+                row.push_str(bidi::IMPLICIT);
+            }
+            self.raw(row.as_bytes());
+        }
+    }
+    /// Adds cells in the order of the eye, each in the look that its place in the line has.
+    fn dress_cells(&self, row: &mut String, cells: &[bidi::Cell], from: usize, looks: &[(usize, Look)]) {
+        let mut now = Look::Plain;
+        for cell in cells {
+            let look = looks.get(looks.partition_point(|(end, _)| *end <= from + cell.at)).map_or(Look::Plain, |(_, look)| *look);
+            let look = if self.colour { look } else { Look::Plain };
+            if look != now {
+                if now != Look::Plain {
+                    row.push_str("\x1b[0m");
+                }
+                row.push_str(look.begin());
+                now = look;
+            }
+            row.push_str(&cell.shown);
+        }
+        if now != Look::Plain {
+            row.push_str("\x1b[0m");
+        }
+    }
+    /// A line of help, which was broken already: what runs from right to left is set to the right.
+    pub fn help(&mut self, line: &str) {
+        let escaped = text::escape_line(&line.replace(['\u{2068}', '\u{2069}'], ""));
+        // What was isolated there is ours.
+        let line = speech::language().set_off(&escaped);
+        let way = if bidi::has_right_to_left(&line) { Way::RightToLeft } else { Way::LeftToRight };
+        let indent = line.len() - line.trim_start().len();
+        let (blank, words) = line.split_at(indent);
+        self.rows(words, &[words], Setting { way, margin: blank, more: blank, framed: false }, 0, &[]);
     }
     /// How many columns there are behind a margin.
     fn room(&self, margin: usize) -> usize {
@@ -134,18 +240,21 @@ impl Out {
     }
     /// The same, of lines that were made safe to show already.
     pub fn set_off(&mut self, escaped: &str) {
-        let room = self.room(MARGIN);
+        let way = Way::of(escaped);
+        let room = self.room_within(way);
         for line in escaped.split('\n') {
-            for (n, piece) in wrapped(line, room).into_iter().enumerate() {
-                let margin = if n == 0 { VERBATIM } else { GOES_ON };
-                self.raw(format!("{margin}{piece}\n").as_bytes());
-            }
+            let setting = Setting { way, margin: VERBATIM, more: GOES_ON, framed: true };
+            self.rows(line, &wrapped(line, room), setting, 0, &[]);
         }
+    }
+    /// How many columns there are for a text that runs this way: from right to left it stands between two margins.
+    fn room_within(&self, way: Way) -> usize {
+        let margins = if self.ours && way == Way::RightToLeft { 2 } else { 1 };
+        self.room(margins * MARGIN)
     }
     /// Pieces of a text that look different, set off as [`Out::verbatim`] does, by a sign of four columns instead of the
     /// plain margin. What goes on over several lines stands behind a margin that no line of the text can feign.
     pub fn marked(&mut self, sign: &str, pieces: &[(Look, &str)]) {
-        let room = self.room(MARGIN);
         let mut words = String::new();
         // Where each piece ends in the words as they are shown, and how it looks.
         let mut ends = Vec::new();
@@ -154,24 +263,28 @@ impl Out {
             words.push_str(&lines.join("\n"));
             ends.push((words.len(), *look));
         }
+        let way = Way::of(&words);
+        let room = self.room_within(way);
         let mut at = 0;
         for line in words.split('\n') {
-            for piece in wrapped(line, room) {
-                let mut shown = String::from(if at == 0 { sign } else { GOES_ON });
-                self.dress(&mut shown, &words, at..at + piece.len(), &ends);
-                shown.push('\n');
-                self.raw(shown.as_bytes());
-                at += piece.len();
-            }
-            at += 1;
+            let margin = if at == 0 { sign } else { GOES_ON };
+            self.rows(line, &wrapped(line, room), Setting { way, margin, more: GOES_ON, framed: true }, at, &ends);
+            at += line.len() + 1;
         }
     }
     /// Adds a part of the words, each piece of it in its look.
-    fn dress(&self, shown: &mut String, words: &str, part: std::ops::Range<usize>, ends: &[(usize, Look)]) {
+    fn dress(
+        &self,
+        shown: &mut String,
+        words: &str,
+        part: std::ops::Range<usize>,
+        offset: usize,
+        ends: &[(usize, Look)],
+    ) {
         let mut from = part.start;
-        let first = ends.partition_point(|(end, _)| *end <= part.start);
+        let first = ends.partition_point(|(end, _)| *end <= offset + part.start);
         for (end, look) in ends.iter().skip(first) {
-            let until = (*end).min(part.end);
+            let until = (*end - offset).min(part.end);
             let piece = words.get(from..until).unwrap_or_default();
             if self.colour && *look != Look::Plain && !piece.is_empty() {
                 shown.push_str(&format!("{}{piece}\x1b[0m", look.begin()));
@@ -183,17 +296,16 @@ impl Out {
                 break;
             }
         }
+        shown.push_str(words.get(from..part.end).unwrap_or_default());
     }
     /// Words of our own alone in as many lines as they need, each behind the margin.
     pub fn paragraph(&mut self, margin: &str, words: &(impl Tell + ?Sized)) {
-        let room = self.room(margin.width());
-        for (n, piece) in wrapped(&speech::shown(&words.message()), room).into_iter().enumerate() {
-            // What goes on is set in a little further where there is room.
-            let more = if n > 0 { "  " } else { "" };
-            let piece =
-                if n > 0 && piece.width() + more.len() > room { piece.to_owned() } else { format!("{more}{piece}") };
-            self.raw(format!("{margin}{}\n", piece.trim_end()).as_bytes());
-        }
+        // What goes on is set in a little further.
+        let more = format!("{margin}  ");
+        let line = self.apart(&speech::shown(&words.message()));
+        let pieces = in_pieces(&line, self.room(margin.width()), self.room(more.width()), false);
+        let setting = Setting { way: self.way_of_ours(), margin, more: &more, framed: false };
+        self.rows(&line, &pieces, setting, 0, &[]);
     }
     /// A table: with lines for a terminal, bare for a program that reads on. Where the terminal is narrow each row stands by
     /// itself, so that no id is broken to pieces.
@@ -210,7 +322,14 @@ impl Out {
             return;
         }
         let table = table(self.terminal, self.width, header, rows);
-        self.raw(table.as_bytes());
+        if !self.ours || !bidi::has_right_to_left(&table) {
+            self.raw(table.as_bytes());
+            return;
+        }
+        let (begin, end) = if self.explicit { (bidi::EXPLICIT, bidi::IMPLICIT) } else { ("", "") };
+        for row in table.lines() {
+            self.raw(format!("{begin}{}\n{end}", bidi::visual_columns(row)).as_bytes());
+        }
     }
     /// A JSON value, on lines of its own.
     pub fn json(&mut self, value: &Value) {
@@ -299,10 +418,11 @@ fn columns_of(c: char) -> usize {
     }
 }
 
-/// How long the digest is that this line begins with, in letters.
+/// How long the digest is that this line begins with, in letters, with what holds it apart.
 fn digest_at_start(line: &str) -> usize {
-    let letters = line.bytes().take_while(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).count();
-    if letters == DIGEST { letters } else { 0 }
+    let isolates = line.chars().take_while(|c| matches!(c, '\u{2066}'..='\u{2069}')).count();
+    let letters = line.chars().skip(isolates).take_while(|c| matches!(c, '0'..='9' | 'a'..='f')).count();
+    if letters == DIGEST { isolates + letters } else { 0 }
 }
 
 /// The words of others within a line of ours, so that it is seen where they begin and end: a quotation mark of their own that

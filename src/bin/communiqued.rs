@@ -203,7 +203,7 @@ fn run(command: Command) -> Result<String, Failure> {
             Ok(String::new())
         }
         Command::Man { out } => {
-            let pages = manual::pages(Args::command(), "8", &beside)?;
+            let pages = manual::pages(Args::command(), "8", &beside, &str::to_owned)?;
             fs::create_dir_all(&out)?;
             pages.iter().try_for_each(|(name, page)| fs::write(out.join(name), page))?;
             Ok(format!("{} man pages are in {}\n", pages.len(), text::escape_line(&out.display().to_string())))

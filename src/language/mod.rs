@@ -7,6 +7,8 @@
 mod catalogue;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upkeep;
 
 use std::sync::LazyLock;
 

@@ -19,6 +19,12 @@ use communique::{
         words::{Line, Sought},
     },
     language::Language,
+    msg,
+};
+
+use crate::{
+    bidi::{self, Bidi},
+    speech,
 };
 
 pub use self::{
@@ -56,6 +62,12 @@ pub struct Global {
     /// Print without colours, as with NO_COLOR in the environment.
     #[arg(long, global = true)]
     pub no_color: bool,
+    /// Print what is longer than the screen at once, and not by a pager.
+    #[arg(long, global = true)]
+    pub no_pager: bool,
+    /// Who lays out words that run from right to left: the terminal, the tool, or nobody (off). Otherwise whoever can.
+    #[arg(long, global = true, value_enum, value_name = "WHO", env = bidi::VARIABLE, default_value = "auto")]
+    pub bidi: Bidi,
 }
 
 #[derive(Subcommand)]
@@ -155,7 +167,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Write the manual: a man page for each command.
     Man {
-        /// The directory, such as ~/.local/share/man/man1. Pages of an earlier version are overwritten.
+        /// The directory, such as ~/.local/share/man/man1; in another language than English, such as ~/.local/share/man, and the pages go below it,
+        /// as in fr/man1. Pages of an earlier version are overwritten.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
@@ -487,26 +500,29 @@ pub struct Verify {
     pub unproven: bool,
 }
 
-fn words(s: &str) -> Result<(Lang, Line), String> {
-    let (lang, words) = s.split_once('=').ok_or("write it as in fr=Ministère d’essai")?;
-    Ok((lang.parse::<Lang>().map_err(|e| e.to_string())?, Line::new(words).map_err(|e| e.to_string())?))
+/// What is wrong with an argument, in the language of this run.
+type Fault = String;
+
+fn words(s: &str) -> Result<(Lang, Line), Fault> {
+    let (lang, words) = s.split_once('=').ok_or_else(|| speech::say(&msg!("write it as in `fr=Ministère d’essai`")))?;
+    Ok((lang.parse::<Lang>().map_err(|e| speech::say(&e))?, Line::new(words).map_err(|e| speech::say(&e))?))
 }
 
-fn moment(s: &str) -> Result<Time, String> {
+fn moment(s: &str) -> Result<Time, Fault> {
     Time::parse(s)
         .or_else(|_| Time::parse(&format!("{s}T00:00:00Z")))
-        .map_err(|_| "write it as in 2027-07-01 or 2027-06-30T23:59:59Z (UTC)".into())
+        .map_err(|_| speech::say(&msg!("write it as in `2027-07-01` or `2027-06-30T23:59:59Z` (UTC)")))
 }
 
-fn spoken(s: &str) -> Result<Language, String> {
-    Language::of_tag(s).ok_or_else(|| "write ar, en, fr or ru".into())
+fn spoken(s: &str) -> Result<Language, Fault> {
+    Language::of_tag(s).ok_or_else(|| speech::say(&msg!("write `ar`, `en`, `fr` or `ru`")))
 }
 
-fn direction(s: &str) -> Result<Direction, String> {
+fn direction(s: &str) -> Result<Direction, Fault> {
     match s {
         "ltr" => Ok(Direction::Ltr),
         "rtl" => Ok(Direction::Rtl),
-        _ => Err("write ltr or rtl".into()),
+        _ => Err(speech::say(&msg!("write `ltr` or `rtl`"))),
     }
 }
 

@@ -14,16 +14,19 @@ use unicode_width::UnicodeWidthChar as _;
 /// Who lays out what runs from right to left.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Bidi {
-    /// Whoever can, as far as the environment tells.
+    // Whoever can, as far as the environment tells.
     #[default]
     Auto,
-    /// The terminal.
+    // The terminal.
     Terminal,
-    /// The tool.
+    // The tool.
     Tool,
-    /// Nobody: as it is stored.
+    // Nobody: as it is stored.
     Off,
 }
+
+/// The variable of the environment that says so.
+pub const VARIABLE: &str = "COMMUNIQUE_BIDI";
 
 /// What was asked for, once.
 static ASKED: OnceLock<Bidi> = OnceLock::new();
@@ -64,7 +67,9 @@ pub fn ask(asked: Bidi) {
 /// Whether rows for a terminal are laid out here. `said` is what the environment says of a name.
 pub fn is_ours(said: impl Fn(&str) -> Option<String>) -> bool {
     let term = said("TERM").unwrap_or_default();
-    match ASKED.get().copied().unwrap_or_default() {
+    // Help and wrong arguments are told before anything is read in earnest.
+    let asked = || said(VARIABLE).and_then(|asked| Bidi::from_str(&asked, true).ok());
+    match ASKED.get().copied().or_else(asked).unwrap_or_default() {
         Bidi::Tool => true,
         Bidi::Terminal | Bidi::Off => false,
         Bidi::Auto if term.is_empty() || term == "dumb" => false,

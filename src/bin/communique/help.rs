@@ -1,9 +1,12 @@
 //! Help in the language of this run. Its English stands in the arguments, as comments; catalogues of its own have it in other languages, a
 //! paragraph at a time, and what clap and the manual say around it.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::LazyLock;
 
-use clap::{Arg, ArgAction, Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _};
 use communique::language::{Catalogue, Language};
 
 use crate::{args::Args, speech};
@@ -122,44 +125,4 @@ fn catalogue(language: Language) -> Option<&'static Catalogue> {
 /// What is said of a value.
 fn with(language: Language, english: &str, value: &str) -> String {
     words(language, english).replace("{value}", value)
-}
-
-/// What a flag of clap's own is, so that its English is known here.
-#[must_use]
-pub fn is_of_clap(arg: &Arg) -> bool {
-    matches!(
-        arg.get_action(),
-        ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manual;
-
-    /// Every paragraph of help and of the manual, each once, in the order in which it stands.
-    fn said() -> Vec<String> {
-        let mut command = Args::command();
-        command.build();
-        let mut said: Vec<String> = AROUND.iter().chain(&manual::said()).map(|s| (*s).to_owned()).collect();
-        of(&command, &mut said);
-        let whole: std::collections::BTreeSet<_> = said.iter().cloned().collect();
-        let mut seen = std::collections::BTreeSet::new();
-        said.retain(|one| !whole.contains(&format!("{one}.")) && seen.insert(one.clone()));
-        said
-    }
-    fn of(command: &Command, said: &mut Vec<String>) {
-        let mut texts = vec![command.get_about(), command.get_long_about()];
-        texts.extend(command.get_arguments().flat_map(|arg| [arg.get_help(), arg.get_long_help()]));
-        for text in texts.into_iter().flatten() {
-            said.extend(text.to_string().split(PARAGRAPH).filter(|one| !one.is_empty()).map(str::to_owned));
-        }
-        command.get_subcommands().for_each(|below| of(below, said));
-    }
-
-    #[test]
-    fn print() {
-        for one in said() { println!("{one}"); }
-    }
 }

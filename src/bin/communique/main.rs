@@ -8,15 +8,17 @@ mod demo;
 mod errors;
 mod help;
 mod manual;
+mod pager;
 mod profile;
 mod progress;
 mod render;
 mod speech;
 mod unanswered;
+mod usage;
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use self::{args::Args, errors::Failure};
 
@@ -29,10 +31,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     speech::choose();
-    let args = match Args::try_parse() {
+    let args = match help::command().try_get_matches().and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
-        Err(answer) => return errors::answer(&answer),
+        Err(answer) => return usage::answer(&answer),
     };
+    bidi::ask(args.global.bidi);
     let as_json = args.global.json;
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
@@ -73,12 +76,20 @@ fn keep_memory_private() -> std::io::Result<()> {
 async fn until_interrupted(args: Args) -> Result<(), Failure> {
     let network = tokio::runtime::Handle::current();
     let mut work = tokio::task::spawn_blocking(move || commands::run(args, network));
-    let ended = tokio::select! {
-        ended = &mut work => ended,
-        Ok(()) = tokio::signal::ctrl_c() => match tokio::time::timeout(GRACE, work).await {
-            Ok(ended) => ended,
-            Err(_) => return Err(Failure::interrupted()),
-        },
+    let ended = loop {
+        tokio::select! {
+            ended = &mut work => break ended,
+            Ok(()) = tokio::signal::ctrl_c() => {
+                // It was meant for the pager.
+                if pager::is_open() {
+                    continue;
+                }
+                match tokio::time::timeout(GRACE, work).await {
+                    Ok(ended) => break ended,
+                    Err(_) => return Err(Failure::interrupted()),
+                }
+            }
+        }
     };
     ended.unwrap_or_else(|_| Err(Failure::refused("the tool has a fault and stopped; please report the lines above")))
 }

@@ -8,12 +8,20 @@
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use communique::domain::{manifest::Manifest, message::Tell, powers::Holder, text, view::Receipt, words::Names};
+use communique::domain::{
+    manifest::Manifest,
+    message::{Message, Tell},
+    powers::Holder,
+    text,
+    view::Receipt,
+    words::Names,
+};
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::{
     bidi::{self, Way},
+    pager::{Pager, Seen},
     speech,
 };
 
@@ -80,6 +88,8 @@ pub struct Out {
     ours: bool,
     /// A terminal that could do so too is told not to.
     explicit: bool,
+    /// What is held back until it is known whether it is more than a screen, and the pager for it.
+    page: Option<(Vec<u8>, Pager)>,
 }
 
 impl Out {
@@ -106,7 +116,7 @@ impl Out {
         let colour = colour && terminal && !plain("NO_COLOR") && !dumb;
         let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let ours = terminal && bidi::is_ours(said);
-        Self { sink, gone: false, failed: None, terminal, colour, width, ours, explicit: ours && !dumb }
+        Self { sink, gone: false, failed: None, terminal, colour, width, ours, explicit: ours && !dumb, page: None }
     }
 
     /// A line; whatever could hide in it is made visible. It begins with words of ours.
@@ -131,7 +141,11 @@ impl Out {
         let room = " ".repeat(FIELD.saturating_sub(name.width()));
         let value = speech::shown(&value.message());
         // A value has its own direction, whatever its name's is.
-        let value = if self.ours && self.way_of_ours() == Way::RightToLeft { format!("\u{2068}{value}\u{2069}") } else { value };
+        let value = if self.ours && self.way_of_ours() == Way::RightToLeft {
+            format!("\u{2068}{value}\u{2069}")
+        } else {
+            value
+        };
         self.shown(&format!("{name}{room} {value}"));
     }
     /// A line that was made safe to show already.
@@ -183,7 +197,9 @@ impl Out {
                 let frame = if framed { margin } else { "" };
                 let taken = words.trim_start().width() + frame.width() + margin.width();
                 row.push_str(frame);
-                row.push_str(&" ".repeat(self.width.map_or(0, |width| usize::from(width.max(NARROWEST)).saturating_sub(taken))));
+                row.push_str(
+                    &" ".repeat(self.width.map_or(0, |width| usize::from(width.max(NARROWEST)).saturating_sub(taken))),
+                );
                 let blank = cells.iter().take_while(|cell| cell.shown == " ").count();
                 self.dress_cells(&mut row, cells.get(blank..).unwrap_or_default(), from, looks);
                 row.extend(margin.chars().rev());
@@ -203,7 +219,9 @@ impl Out {
     fn dress_cells(&self, row: &mut String, cells: &[bidi::Cell], from: usize, looks: &[(usize, Look)]) {
         let mut now = Look::Plain;
         for cell in cells {
-            let look = looks.get(looks.partition_point(|(end, _)| *end <= from + cell.at)).map_or(Look::Plain, |(_, look)| *look);
+            let look = looks
+                .get(looks.partition_point(|(end, _)| *end <= from + cell.at))
+                .map_or(Look::Plain, |(_, look)| *look);
             let look = if self.colour { look } else { Look::Plain };
             if look != now {
                 if now != Look::Plain {
@@ -338,10 +356,54 @@ impl Out {
     }
     /// Bytes as they are: for another program.
     pub fn raw(&mut self, bytes: &[u8]) {
+        if let Some((page, _)) = &mut self.page {
+            page.extend_from_slice(bytes);
+            return;
+        }
         if !self.gone
             && let Err(e) = self.sink.write_all(bytes)
         {
             self.lost(e);
+        }
+    }
+    /// Holds back what is written from here on, until [`Out::turn`] shows it: by this pager if it is more than a screen.
+    pub fn page(&mut self, pager: Option<Pager>) {
+        if self.terminal && self.page.is_none() {
+            self.page = pager.map(|pager| (Vec::new(), pager));
+        }
+    }
+    /// Shows what was held back; with `end` below it, if it goes to a pager. What was shown can be shown again.
+    pub fn turn(&mut self, end: Option<&Message>) -> (Seen, Vec<u8>) {
+        let Some((page, pager)) = self.page.take() else {
+            self.flush();
+            return (Seen::AtOnce, Vec::new());
+        };
+        let page = self.show(page, &pager, end);
+        self.flush();
+        page
+    }
+    fn show(&mut self, page: Vec<u8>, pager: &Pager, end: Option<&Message>) -> (Seen, Vec<u8>) {
+        if !pager.is_wanted(&page) {
+            self.raw(&page);
+            return (Seen::AtOnce, page);
+        }
+        self.page = Some((page, pager.clone()));
+        if let Some(end) = end {
+            self.line(end);
+        }
+        let page = self.page.take().map(|(page, _)| page).unwrap_or_default();
+        self.flush();
+        if pager.show(&page) {
+            return (Seen::Paged, page);
+        }
+        self.raw(&page);
+        (Seen::AtOnce, page)
+    }
+    /// Shows by the pager once more what it has shown.
+    pub fn again(&mut self, page: &[u8]) {
+        if !Pager::of_terminal().is_some_and(|pager| pager.show(page)) {
+            self.raw(page);
+            self.flush();
         }
     }
     /// Whether something that was written has not arrived.
@@ -358,7 +420,8 @@ impl Out {
     }
     /// Lets the reader see what was written so far.
     pub fn flush(&mut self) {
-        if !self.gone
+        if self.page.is_none()
+            && !self.gone
             && let Err(e) = self.sink.flush()
         {
             self.lost(e);
@@ -369,7 +432,7 @@ impl Out {
     /// # Errors
     /// What could not be written, unless it is that the reader has gone.
     pub fn end(mut self) -> io::Result<()> {
-        self.flush();
+        self.turn(None);
         self.failed.map_or(Ok(()), Err)
     }
     fn lost(&mut self, error: io::Error) {

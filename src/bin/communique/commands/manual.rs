@@ -1,17 +1,19 @@
 //! `man` and `completions`: what a system shows of this tool.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
+use communique::language::Language;
 use serde_json::json;
 
 use super::Context;
 use crate::{
     args::Args,
     errors::{CONTRADICTED, Failure, INTERRUPTED, REFUSED, UNKNOWN, UNREACHABLE, USAGE},
+    help,
     manual::{self, Section},
-    render,
+    render, speech,
 };
 
 /// What ends a command, by its code.
@@ -47,8 +49,18 @@ const OF_EVIDENCE: [(u8, &str); 4] = [
     (3, "A lie is proven without a pin, or the exchange must answer for it."),
 ];
 
-const ENVIRONMENT: [(&str, &str); 10] = [
+const ENVIRONMENT: [(&str, &str); 14] = [
     ("COMMUNIQUE_PROFILE", "The profile, where --profile does not name one."),
+    ("COMMUNIQUE_BIDI", "Who lays out words that run from right to left, where --bidi does not say."),
+    (
+        "COMMUNIQUE_PAGER, PAGER",
+        "The pager for what is longer than the screen, run by a shell; less, if neither is set. If it is empty or cat, there is none.",
+    ),
+    ("LC_ALL, LC_MESSAGES, LANG", "The language, where neither --lang nor the profile says it."),
+    (
+        "TERM, VTE_VERSION, KONSOLE_VERSION",
+        "What the terminal can do. On a dumb one, nothing is coloured, paged or laid out.",
+    ),
     ("COMMUNIQUE_PKCS11_MODULE", "The library that talks to tokens, where a key's name does not give one."),
     ("SSH_AUTH_SOCK", "The ssh-agent whose keys ssh-agent:… names."),
     ("HTTPS_PROXY, https_proxy", "An HTTP proxy through which every address is reached."),
@@ -87,14 +99,37 @@ fn beside(page: &str) -> Vec<Section> {
     }
 }
 
-/// Writes the pages into a directory, over those of an earlier version.
+/// What the pages say beside the arguments, in English.
+#[cfg(test)]
+pub fn said() -> Vec<&'static str> {
+    let mut said = manual::HEADINGS.to_vec();
+    for page in ["communique", "communique-verify", "communique-audit", "communique-audit-verify"] {
+        for (heading, rows) in beside(page) {
+            said.push(heading);
+            said.extend(rows.into_iter().map(|(_, words)| words));
+        }
+    }
+    said
+}
+
+/// The pages in a language.
+fn pages(language: Language) -> io::Result<Vec<(String, Vec<u8>)>> {
+    // The exit codes have a section of their own.
+    let command = help::translated(Args::command().long_about(None::<&str>), language);
+    manual::pages(command, "1", &beside, &|words| help::words(language, words))
+}
+
+/// Writes the pages into a directory, over those of an earlier version; in another language than English below it, as `man` looks for them.
 ///
 /// # Errors
 /// A directory or file that cannot be written.
 pub fn man(ctx: &mut Context, out: &Path) -> Result<(), Failure> {
-    // The exit codes have a section of their own.
-    let command = Args::command().long_about(None::<&str>);
-    let pages = manual::pages(command, "1", &beside).map_err(|e| Failure::file(out, &e))?;
+    let language = speech::language();
+    let pages = pages(language).map_err(|e| Failure::file(out, &e))?;
+    let out = &match language {
+        Language::English => out.to_owned(),
+        other => out.join(other.tag()).join("man1"),
+    };
     fs::create_dir_all(out).map_err(|e| Failure::file(out, &e))?;
     for (name, page) in &pages {
         let path = out.join(name);
@@ -111,7 +146,7 @@ pub fn man(ctx: &mut Context, out: &Path) -> Result<(), Failure> {
 
 /// Prints what a shell is to run.
 pub fn completions(ctx: &mut Context, shell: Shell) {
-    ctx.out.raw(&manual::completion(Args::command(), shell));
+    ctx.out.raw(&manual::completion(help::command(), shell));
 }
 
 #[cfg(test)]
@@ -136,7 +171,7 @@ mod tests {
         fn count(command: &clap::Command) -> usize {
             1 + command.get_subcommands().map(count).sum::<usize>()
         }
-        let pages = manual::pages(Args::command(), "1", &beside).unwrap();
+        let pages = pages(Language::English).unwrap();
         assert_eq!(pages.len(), count(&Args::command()));
         for (name, page) in &pages {
             let page = String::from_utf8(page.clone()).unwrap();

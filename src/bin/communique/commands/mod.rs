@@ -9,7 +9,7 @@ mod doctor;
 mod drafts;
 mod history;
 mod key;
-mod manual;
+pub mod manual;
 mod powers;
 mod publication;
 mod remark;
@@ -30,9 +30,10 @@ use communique::{
 
 use self::acts::Intent;
 use crate::{
-    args::{Args, Command},
+    args::{Args, Charter, Command},
     demo,
     errors::Failure,
+    pager::Pager,
     profile::{self, Profile},
     progress::Progress,
     render::Out,
@@ -48,6 +49,8 @@ pub struct Context {
     pub json: bool,
     profile: String,
     network: tokio::runtime::Handle,
+    /// Shows what is longer than the screen, if somebody looks.
+    pager: Option<Pager>,
 }
 
 /// Runs one command.
@@ -62,7 +65,12 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         json: args.global.json,
         profile: args.global.profile,
         network,
+        pager: if args.global.json || args.global.no_pager { None } else { Pager::of_terminal() },
     };
+    if is_long(&args.command) {
+        let pager = ctx.pager.clone();
+        ctx.out.page(pager);
+    }
     let done = match args.command {
         Command::Certs(command) => certs::run(&mut ctx, command),
         Command::Key(command) => key::run(&mut ctx, command),
@@ -109,6 +117,16 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
     done.and(written)
 }
 
+/// Whether a command prints what may be longer than a screen, and nothing that somebody waits for meanwhile.
+fn is_long(command: &Command) -> bool {
+    match command {
+        Command::Show(_) | Command::Diff(_) | Command::History { .. } => true,
+        Command::Verify(args) => args.texts,
+        Command::Charter(Charter::Show { .. }) => true,
+        _ => false,
+    }
+}
+
 impl Context {
     /// The profile that was asked for.
     ///
@@ -149,6 +167,14 @@ impl Context {
     /// Where a person sees what is about to be signed; results for programs stay apart from it.
     pub fn scene(&mut self) -> &mut Out {
         if self.json { &mut self.err } else { &mut self.out }
+    }
+    /// Begins what a person is to see before anything is signed; the question that [`confirm::typed`](crate::confirm::typed) asks ends it.
+    /// Where it is more than a screen, a pager shows it.
+    pub fn begin_scene(&mut self) {
+        if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+            let pager = self.pager.clone();
+            self.scene().page(pager);
+        }
     }
     /// A line for people alone.
     pub fn say(&mut self, line: &str) {

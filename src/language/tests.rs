@@ -1,6 +1,8 @@
 //! Catalogues are whole: what the sources say is translated, with the same facts, and nothing else is. `MESSAGES=write cargo test --lib
 //! language` brings the catalogues' English up to date; what is new in them stands without translation, for somebody to write.
 
+mod begins;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -59,7 +61,7 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What `msg!` says in these tokens, and the table of refusals.
+/// What `msg!` says in these tokens, and the tables of refusals and of a verifier's checks.
 fn find(tokens: &[TokenTree], file: &str, said: &mut Vec<Said>) {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
@@ -70,7 +72,9 @@ fn find(tokens: &[TokenTree], file: &str, said: &mut Vec<Said>) {
                     at += 1;
                 }
             }
-            TokenTree::Ident(name) if is_call(tokens, at) && (name == "msg" || name == "refusals") => {
+            TokenTree::Ident(name)
+                if is_call(tokens, at) && (name == "msg" || name == "refusals" || name == "checks") =>
+            {
                 let Some(TokenTree::Group(group)) = tokens.get(at + 2) else { unreachable!() };
                 let inside: Vec<_> = group.stream().into_iter().collect();
                 if name == "msg" {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::message::{Message, Tell};
+
 macro_rules! checks {
     ($($(#[doc = $doc:literal])+ $variant:ident = $id:literal $line:literal;)+) => {
         /// One check of a package. The first that fails ends the verification.
@@ -19,8 +21,8 @@ macro_rules! checks {
             }
             /// What must hold, in one line.
             #[must_use]
-            pub fn line(self) -> &'static str {
-                match self { $(Self::$variant => $line,)+ }
+            pub fn line(self) -> Message {
+                match self { $(Self::$variant => $crate::msg!($line),)+ }
             }
         }
     };
@@ -144,12 +146,14 @@ impl fmt::Display for Check {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
     pub check: Check,
-    pub detail: String,
+    pub detail: Message,
 }
+
+crate::tell_as_words!(Check);
 
 impl Check {
     /// This check's failure.
-    pub(super) fn fails(self, detail: impl Into<String>) -> Failure {
-        Failure { check: self, detail: detail.into() }
+    pub(super) fn fails(self, detail: impl Tell) -> Failure {
+        Failure { check: self, detail: detail.message() }
     }
 }

@@ -8,27 +8,38 @@ use super::{
     check::Check,
     evidence::LogFound,
     replay::Replay,
+    verify::DETAIL_LIMIT,
     write::{self, Contents},
 };
-use crate::domain::{
-    act::{ActKind, Declaration},
-    charter::Party,
-    id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId},
-    life::LoggedAct,
-    manifest::{Annex, LegalEffect, Manifest, Meeting, Procedure, Status, Text},
-    seats::Grants as _,
-    succession::Standing,
-    time::Time,
-    words::{Names, Prose},
+use crate::{
+    domain::{
+        act::{ActKind, Declaration},
+        charter::Party,
+        id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId},
+        life::LoggedAct,
+        manifest::{Annex, LegalEffect, Manifest, Meeting, Procedure, Status, Text},
+        message::Message,
+        seats::Grants as _,
+        succession::Standing,
+        text,
+        time::Time,
+        words::{Names, Prose},
+    },
+    msg,
 };
 
 /// What no package proves, whatever the verdict.
-pub const NOT_PROVEN: [&str; 4] = [
-    "later charters, revocations and rectifications are unknown to a package",
-    "that these entries are in the log is proven; that nothing else was logged, such as other acts, adoptions and revocations, is the exchange's word",
-    "without witnesses of parties that one trusts, the log may be one that the exchange shows to nobody else",
-    "escrow and embargo are promises of the depositary",
-];
+#[must_use]
+pub fn not_proven() -> [Message; 4] {
+    [
+        msg!("later charters, revocations and rectifications are unknown to a package"),
+        msg!(
+            "that these entries are in the log is proven; that nothing else was logged, such as other acts, adoptions and revocations, is the exchange's word"
+        ),
+        msg!("without witnesses of parties that one trusts, the log may be one that the exchange shows to nobody else"),
+        msg!("escrow and embargo are promises of the depositary"),
+    ]
+}
 
 /// The outcome.
 #[derive(Clone, PartialEq, Debug)]
@@ -41,18 +52,18 @@ pub enum Verdict {
     Failed {
         /// The first that failed.
         check: Check,
-        /// How, safe to show.
-        detail: String,
+        /// How. It may quote the file.
+        detail: Message,
     },
     /// The bytes could not be read.
     CannotRead {
-        /// Why, safe to show.
-        detail: String,
+        /// Why. It may quote the file.
+        detail: Message,
     },
     /// Of a suite, format or rules that this program does not know.
     CannotJudge {
-        /// Which, safe to show.
-        detail: String,
+        /// Which. It may quote the file.
+        detail: Message,
     },
 }
 
@@ -99,11 +110,19 @@ impl Verdict {
             "proven": matches!(self, Self::Proven(_)),
             "exit_code": self.exit_code(),
             "check": check,
-            "detail": detail,
+            "detail": detail.map(told),
             "findings": self.findings().map(Findings::to_json),
-            "not_proven": NOT_PROVEN,
+            "not_proven": not_proven().map(|line| line.to_string()),
         })
     }
+}
+
+/// A detail in English, safe to show. It may quote the file: nothing of it reaches a terminal raw, and not all of it.
+fn told(detail: &Message) -> String {
+    let detail = detail.to_string();
+    let cut = detail.char_indices().nth(DETAIL_LIMIT).map_or(&*detail, |(at, _)| detail.get(..at).unwrap_or_default());
+    let more = if cut.len() < detail.len() { " …" } else { "" };
+    text::escape_line(cut) + more
 }
 
 /// What a whole package says. Believed as far as its charter is: see [`Findings::pinned`].

@@ -23,7 +23,10 @@ use communique::{
 };
 use serde_json::json;
 
-use crate::{render::Out, speech};
+use crate::{
+    render::Out,
+    speech::{self, untold},
+};
 
 /// Refused, or failed.
 pub const REFUSED: u8 = 1;
@@ -66,7 +69,7 @@ impl Failure {
     /// SIGINT.
     pub fn interrupted() -> Self {
         let sentence =
-            "interrupted; what was being sent may have arrived: look with `communique show` before you repeat it";
+            msg!("interrupted; what was being sent may have arrived: look with `communique show` before you repeat it");
         Self::new(INTERRUPTED, "INTERRUPTED", sentence)
     }
     /// Everything was said already; only the code is left to give.
@@ -77,10 +80,10 @@ impl Failure {
     pub fn file(path: &Path, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AlreadyExists => {
-                Self::refused(format!("{}: exists already and is not overwritten; choose another name", path.display()))
+                Self::refused(msg!("{path}: exists already and is not overwritten; choose another name", path))
             }
             io::ErrorKind::Interrupted => Self::interrupted(),
-            _ => Self::new(REFUSED, "FILE", format!("{}: {error}", path.display())),
+            _ => Self::new(REFUSED, "FILE", msg!("{path}: {error}", path, error)),
         }
     }
     /// The same, with where it happened before it.
@@ -101,7 +104,7 @@ impl Failure {
         let mut stderr = io::stderr().lock();
         // Nobody is left to hear it if this fails; the code still says it.
         let _ = if as_json {
-            let error = json!({ "exit_code": self.code, "reason": self.reason, "sentence": speech::say(sentence) });
+            let error = json!({ "exit_code": self.code, "reason": self.reason, "sentence": sentence.to_string() });
             writeln!(stderr, "{}", super::render::json_line(&json!({ "error": error })))
         } else {
             drop(stderr);
@@ -110,6 +113,7 @@ impl Failure {
             let sentence = speech::language().say_with(sentence, words);
             let (first, rest) = sentence.split_once('\n').unwrap_or((&sentence, ""));
             let mut out = Out::stderr(false);
+            // Which program says it, as it is called in every language.
             out.shown(&format!("communique: {first}"));
             if !rest.is_empty() {
                 out.set_off(rest);
@@ -130,30 +134,33 @@ impl From<Refusal> for Failure {
 impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Self {
         match error {
-            RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", error.to_string()),
+            RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", untold(&error)),
             RemoteError::Refused { reason, sentence, request_id } => {
-                let id = request_id.map(|id| format!(" (request {id})")).unwrap_or_default();
                 // The exchange's words: one line, not the whole screen.
-                let sentence: String = sentence.chars().take(SENTENCE).collect();
-                Self::new(REFUSED, &reason, format!("{}{id}", sentence.replace('\n', " ")))
+                let sentence = sentence.chars().take(SENTENCE).collect::<String>().replace('\n', " ");
+                let sentence = match request_id {
+                    Some(request) => msg!("{sentence} (request {request})", sentence, request),
+                    None => Message::words(sentence),
+                };
+                Self::new(REFUSED, &reason, sentence)
             }
             RemoteError::Unreachable(why) => Self::new(
                 UNREACHABLE,
                 "UNREACHABLE",
-                format!(
-                    "the exchange cannot be reached: {why}; check the profile's address and your network, then repeat"
+                msg!(
+                    "the exchange cannot be reached: {why}; check the profile's address and your network, then repeat",
+                    why
                 ),
             ),
-            RemoteError::OutcomeUnknown(why) => Self::unknown(format!(
-                "it is not known whether this was stored: {why}; repeat the command: an act is sent again as it was, which is safe"
+            RemoteError::OutcomeUnknown(why) => Self::unknown(msg!(
+                "it is not known whether this was stored: {why}; repeat the command: an act is sent again as it was, which is safe",
+                why
             )),
             RemoteError::Local(refusal) => {
-                Self::from(refusal).of("what the exchange sent, or what was to be sent, does not hold")
+                Self::from(refusal).of(msg!("what the exchange sent, or what was to be sent, does not hold"))
             }
-            RemoteError::Io(error) => Self::new(REFUSED, "FILE", error.to_string()),
-            RemoteError::Contradicted(contradiction) => {
-                Self::new(CONTRADICTED, "CONTRADICTED", contradiction.to_string())
-            }
+            RemoteError::Io(error) => Self::new(REFUSED, "FILE", error),
+            RemoteError::Contradicted(contradiction) => Self::new(CONTRADICTED, "CONTRADICTED", untold(contradiction)),
         }
     }
 }
@@ -162,8 +169,8 @@ impl From<WitnessError> for Failure {
         match error {
             WitnessError::Remote(error) => error.into(),
             WitnessError::Io(path, error) => Self::file(&path, &error),
-            WitnessError::Doubt(doubt) => Self::new(REFUSED, "LOG_LIES", doubt.to_string()),
-            other => Self::new(REFUSED, "WITNESS", other.to_string()),
+            WitnessError::Doubt(doubt) => Self::new(REFUSED, "LOG_LIES", untold(doubt)),
+            other => Self::new(REFUSED, "WITNESS", untold(other)),
         }
     }
 }
@@ -171,46 +178,46 @@ impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
         match &error {
             KeyFileError::Io(path, e) => Self::file(path, e),
-            _ => Self::new(REFUSED, "KEY_FILE", error.to_string()),
+            _ => Self::new(REFUSED, "KEY_FILE", untold(error)),
         }
     }
 }
 impl From<TokenFault> for Failure {
     fn from(error: TokenFault) -> Self {
         match error {
-            TokenFault::NoModule => Self::usage(error.to_string()),
-            other => Self::new(REFUSED, "TOKEN", other.to_string()),
+            TokenFault::NoModule => Self::usage(untold(error)),
+            other => Self::new(REFUSED, "TOKEN", untold(other)),
         }
     }
 }
 impl From<AgentFault> for Failure {
     fn from(error: AgentFault) -> Self {
-        Self::new(REFUSED, "AGENT", error.to_string())
+        Self::new(REFUSED, "AGENT", untold(error))
     }
 }
 impl From<WordsFault> for Failure {
     fn from(error: WordsFault) -> Self {
-        Self::new(REFUSED, "WORDS", error.to_string())
+        Self::new(REFUSED, "WORDS", untold(error))
     }
 }
 impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         match error {
             DraftError::Refused(refusal) => refusal.into(),
-            other => Self::new(REFUSED, "DRAFT", other.to_string()),
+            other => Self::new(REFUSED, "DRAFT", untold(other)),
         }
     }
 }
 impl From<ImportFault> for Failure {
     fn from(error: ImportFault) -> Self {
-        Self::new(REFUSED, "DOCUMENT", error.to_string())
+        Self::new(REFUSED, "DOCUMENT", untold(error))
     }
 }
 impl From<IssueFault> for Failure {
     fn from(error: IssueFault) -> Self {
         match error {
             IssueFault::Refused(refusal) => refusal.into(),
-            other => Self::new(REFUSED, "CERTIFICATE", other.to_string()),
+            other => Self::new(REFUSED, "CERTIFICATE", untold(other)),
         }
     }
 }

@@ -8,13 +8,16 @@
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use communique::domain::{
-    manifest::Manifest,
-    message::{Message, Tell},
-    powers::Holder,
-    text,
-    view::Receipt,
-    words::Names,
+use communique::{
+    domain::{
+        manifest::Manifest,
+        message::{Message, Tell},
+        powers::Holder,
+        text,
+        view::Receipt,
+        words::Names,
+    },
+    msg,
 };
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -131,21 +134,41 @@ impl Out {
     pub fn gap(&mut self) {
         self.raw(b"\n");
     }
+    /// A line that is set in by so many steps, below another.
+    pub fn item(&mut self, steps: usize, words: &(impl Tell + ?Sized)) {
+        self.shown(&format!("{}{}", "  ".repeat(steps), speech::shown(&words.message())));
+    }
+    /// A command to try, behind what it is for; on a line of its own where they run in different directions.
+    pub fn next(&mut self, what: &(impl Tell + ?Sized), command: &str) {
+        if speech::language().is_right_to_left() {
+            self.line(what);
+            self.command(&format!("  {command}"));
+        } else {
+            self.command(&format!("{} {command}", speech::say(what)));
+        }
+    }
     /// The head of a passage, in as many lines as it needs.
     pub fn heading(&mut self, words: &(impl Tell + ?Sized)) {
         self.laid(&speech::shown(&words.message()), Look::Bold);
     }
     /// A named value.
     pub fn field(&mut self, name: &(impl Tell + ?Sized), value: &(impl Tell + ?Sized)) {
-        let name = speech::shown(&name.message());
+        self.field_shown(&speech::shown(&name.message()), &speech::shown(&value.message()));
+    }
+    /// One more value of the field before.
+    pub fn more(&mut self, value: &(impl Tell + ?Sized)) {
+        self.field_shown("", &speech::shown(&value.message()));
+    }
+    /// A named value below another line.
+    pub fn field_within(&mut self, name: &(impl Tell + ?Sized), value: &(impl Tell + ?Sized)) {
+        self.field_shown(&format!("  {}", speech::shown(&name.message())), &speech::shown(&value.message()));
+    }
+    /// The same, of a value that was made safe to show already.
+    pub fn field_shown(&mut self, name: &str, escaped: &str) {
         let room = " ".repeat(FIELD.saturating_sub(name.width()));
-        let value = speech::shown(&value.message());
         // A value has its own direction, whatever its name's is.
-        let value = if self.ours && self.way_of_ours() == Way::RightToLeft {
-            format!("\u{2068}{value}\u{2069}")
-        } else {
-            value
-        };
+        let apart = self.ours && self.way_of_ours() == Way::RightToLeft;
+        let value = if apart { format!("\u{2068}{escaped}\u{2069}") } else { escaped.to_owned() };
         self.shown(&format!("{name}{room} {value}"));
     }
     /// A line that was made safe to show already.
@@ -327,19 +350,22 @@ impl Out {
     }
     /// A table: with lines for a terminal, bare for a program that reads on. Where the terminal is narrow each row stands by
     /// itself, so that no id is broken to pieces.
-    pub fn table(&mut self, header: &[&str], rows: Vec<Vec<String>>) {
+    pub fn table<N: Tell, V: Tell>(&mut self, header: &[N], rows: Vec<Vec<V>>) {
+        let header: Vec<_> = header.iter().map(|name| speech::shown(&name.message())).collect();
+        let row = |row: Vec<V>| row.iter().map(|value| speech::shown(&value.message())).collect();
+        let rows: Vec<Vec<String>> = rows.into_iter().map(row).collect();
         if self.width.is_some_and(|width| width < TABLE_LEAST) {
             for (n, row) in rows.iter().enumerate() {
                 if n > 0 {
                     self.gap();
                 }
                 for (name, value) in header.iter().zip(row).filter(|(_, value)| !value.is_empty()) {
-                    self.field(name, value);
+                    self.field_shown(name, value);
                 }
             }
             return;
         }
-        let table = table(self.terminal, self.width, header, rows);
+        let table = table(self.terminal, self.width, &header, rows);
         if !self.ours || !bidi::has_right_to_left(&table) {
             self.raw(table.as_bytes());
             return;
@@ -503,7 +529,7 @@ pub fn quoted(words: &str) -> String {
     quoted
 }
 
-fn table(lines: bool, width: Option<u16>, header: &[&str], rows: Vec<Vec<String>>) -> String {
+fn table(lines: bool, width: Option<u16>, header: &[String], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.force_no_tty().load_style(if lines { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
     if lines {
@@ -512,9 +538,9 @@ fn table(lines: bool, width: Option<u16>, header: &[&str], rows: Vec<Vec<String>
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(NARROWEST));
     }
-    table.set_header(header.iter().map(|name| (*name).to_owned()));
+    table.set_header(header);
     for row in rows {
-        table.add_row(row.iter().map(|cell| text::escape_line(cell)));
+        table.add_row(row);
     }
     table.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n")
 }
@@ -554,13 +580,13 @@ pub fn names(names: &Names) -> String {
 }
 
 /// A holder of full powers by name and title, each in one language.
-pub fn person(holder: &Holder) -> String {
+pub fn person(holder: &Holder) -> Message {
     let one = |names: &Names| {
         let words = name(names);
         let lang = names.iter().find(|(_, line)| line.as_str() == words).map(|(lang, _)| format!(" ({lang})"));
         format!("{}{}", quoted(words), lang.unwrap_or_default())
     };
-    format!("{}, {}", one(&holder.names), one(&holder.titles))
+    msg!("{name}, {title}", name = one(&holder.names), title = one(&holder.titles))
 }
 
 /// A path that somebody gave, or found.
@@ -574,11 +600,11 @@ pub fn receipt(receipt: &Receipt) -> Value {
 }
 
 /// A size that a person takes in.
-pub fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> Message {
     match bytes {
-        0..10_000 => format!("{bytes} bytes"),
-        10_000..10_000_000 => format!("{} kB", bytes / 1000),
-        _ => format!("{} MB", bytes / 1_000_000),
+        0..10_000 => msg!("{n} byte" | "{n} bytes", n = bytes),
+        10_000..10_000_000 => msg!("{size} kB", size = bytes / 1000),
+        _ => msg!("{size} MB", size = bytes / 1_000_000),
     }
 }
 
@@ -666,7 +692,7 @@ mod tests {
             out.field(NASTY, NASTY);
             out.heading(NASTY);
             out.verbatim(NASTY);
-            out.table(&["name"], vec![vec![NASTY.into()]]);
+            out.table(&["name"], vec![vec![NASTY]]);
             out.json(&json!({ NASTY: NASTY }));
         });
         for hidden in ['\x1b', '\u{9b}', '\r', '\u{202e}', '\u{200b}', '\u{7f}'] {
@@ -679,12 +705,13 @@ mod tests {
     #[test]
     fn tables_fit_and_lines_are_for_terminals() {
         let row = vec!["0199".repeat(9), "Communiqué commun de la rencontre ministérielle".to_owned()];
-        let narrow = table(true, Some(40), &["id", "title"], vec![row.clone()]);
+        let header = ["id", "title"].map(String::from);
+        let narrow = table(true, Some(40), &header, vec![row.clone()]);
         assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
-        let plain = table(false, None, &["id", "title"], vec![row.clone()]);
+        let plain = table(false, None, &header, vec![row.clone()]);
         assert_eq!(plain.lines().count(), 2, "{plain}");
         assert!(plain.contains(&row[0]) && !plain.contains('─'));
-        assert!(!table(true, Some(0), &["id", "title"], vec![row]).is_empty());
+        assert!(!table(true, Some(0), &header, vec![row]).is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::{DosTime, Entry, Limits, ZipFault};
+use crate::msg;
 
 /// The entries admitted so far, as far as later ones must be compared with them.
 pub(super) struct Census {
@@ -59,20 +60,20 @@ pub(super) fn check_count(count: usize, limits: &Limits) -> Result<(), ZipFault>
 pub(super) fn check_name(name: &[u8], limits: &Limits) -> Result<(), ZipFault> {
     let refuse = |why| Err(ZipFault::Name { name: shown(name), why });
     if name.is_empty() {
-        return refuse("is empty");
+        return refuse(msg!("is empty"));
     }
     if name.len() > limits.name {
-        return refuse("is too long");
+        return refuse(msg!("is too long"));
     }
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-/".contains(byte);
     if !name.iter().all(allowed) {
-        return refuse("has a character other than A-Z, a-z, 0-9, '.', '_', '-' and '/'");
+        return refuse(msg!("has a character other than A-Z, a-z, 0-9, '.', '_', '-' and '/'"));
     }
     for segment in name.split(|&byte| byte == b'/') {
         match segment.last() {
-            None => return refuse("has an empty segment"),
+            None => return refuse(msg!("has an empty segment")),
             // '.' and '..', and what some systems take for the name without the dot
-            Some(b'.') => return refuse("has a segment that ends in '.'"),
+            Some(b'.') => return refuse(msg!("has a segment that ends in '.'")),
             Some(_) => {}
         }
     }

@@ -9,16 +9,23 @@ use communique::{
         act::{Act, Declaration},
         entry::Kind,
         id::{CommuniqueId, Digest},
+        message::{Message, Tell as _},
         statement::Statement,
     },
+    msg,
 };
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{Context, show, wording};
 use crate::{
     errors::Failure,
     render::{self, Out},
+    speech::{self, untold},
 };
+
+/// How wide a moment is, in columns.
+const WHEN: usize = 31;
 
 pub fn run(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
     let profile = ctx.profile()?;
@@ -33,38 +40,43 @@ pub fn run(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
         line(&mut ctx.out, &session, happened);
     }
     ctx.out.gap();
-    ctx.out.line("Acts and manifests were verified on this machine; the times are those of the exchange's log.");
+    ctx.out.line(&msg!("Acts and manifests were verified on this machine; the times are those of the exchange's log."));
     Ok(())
 }
 
 fn line(out: &mut Out, session: &Session, happened: &Happened) {
-    let when = happened.time.map_or_else(|| "sealed".into(), |time| time.to_string());
-    let head = |what: &str| format!("{:>6}  {when:<20}  {what}", happened.index);
+    let when = speech::say(&happened.time.map_or_else(|| msg!("sealed").into(), |time| time.tell()));
+    let room = " ".repeat(WHEN.saturating_sub(when.width()));
+    // Where it stands in the log, and when it was logged, in columns: so in every language.
+    let head = |out: &mut Out, what: &Message| {
+        out.shown(&format!("{:>6}  {when}{room}  {}", happened.index, speech::shown(what)));
+    };
     match &happened.what {
         What::Revision(revision) => {
             let number = revision.manifest.revision;
-            out.line(&head(&format!("{} proposed revision {number}", who(session, &revision.propose))));
+            head(out, &untold(format!("{} proposed revision {number}", who(session, &revision.propose))));
         }
         What::Act(act) => {
             let body = act.body();
             let place = body.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
             let told = wording::told(body.act, body.revision, body.opening.is_some());
-            let what = format!("{} {told}{place}", who(session, act));
-            out.line(&head(&what));
+            head(out, &untold(format!("{} {told}{place}", who(session, act))));
             if let Some(reason) = &body.reason {
                 out.verbatim(reason.as_str());
             }
             match &body.declaration {
                 Some(Declaration::Texts(texts)) => show::declaration(out, texts),
-                Some(Declaration::Made(digest)) => out.paragraph("        ", &format!("with the declaration {digest}")),
+                Some(Declaration::Made(digest)) => {
+                    out.paragraph("        ", &msg!("with the declaration {digest}", digest));
+                }
                 None => {}
             }
         }
         What::Escrowed { party, act, revision } => {
             let told = wording::told(*act, *revision, true);
-            out.line(&head(&format!("{party} {told}, in escrow: the exchange's word")));
+            head(out, &untold(format!("{party} {told}, in escrow: the exchange's word")));
         }
-        What::Noted(kind) => out.line(&head(&format!("the exchange noted: {}", noted(*kind)))),
+        What::Noted(kind) => head(out, &noted(*kind)),
     }
 }
 
@@ -79,16 +91,18 @@ fn who(session: &Session, act: &Statement<Act>) -> String {
     )
 }
 
-fn noted(kind: Kind) -> &'static str {
+fn noted(kind: Kind) -> Message {
     match kind {
-        Kind::Opened => "open for signature",
-        Kind::Completed => "complete: every party has signed",
-        Kind::Published => "published",
-        Kind::Lapsed => "lapsed: its deadline passed before every party had signed",
-        Kind::Returned => "back to drafting: another charter came into force while it was open",
-        Kind::Rectified => "rectified: a communiqué that corrects it was published",
-        Kind::Purged => "its texts and annexes were erased, as every party asked",
-        _ => "another entry",
+        Kind::Opened => msg!("the exchange noted: open for signature"),
+        Kind::Completed => msg!("the exchange noted: complete: every party has signed"),
+        Kind::Published => msg!("the exchange noted: published"),
+        Kind::Lapsed => msg!("the exchange noted: lapsed: its deadline passed before every party had signed"),
+        Kind::Returned => {
+            msg!("the exchange noted: back to drafting: another charter came into force while it was open")
+        }
+        Kind::Rectified => msg!("the exchange noted: rectified: a communiqué that corrects it was published"),
+        Kind::Purged => msg!("the exchange noted: its texts and annexes were erased, as every party asked"),
+        _ => msg!("the exchange noted: another entry"),
     }
 }
 

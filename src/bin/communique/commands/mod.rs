@@ -25,7 +25,8 @@ mod wording;
 use communique::{
     app::machine::ThisMachine,
     client::{reading::Pinned, receipts::Receipts, remote::RemoteError, session::Session},
-    domain::{act::ActKind, time::Time},
+    domain::{act::ActKind, message::Tell, time::Time},
+    msg,
 };
 
 use self::acts::Intent;
@@ -110,10 +111,11 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         }
         Command::Demo(args) => {
             let network = ctx.network.clone();
-            network.block_on(demo::run(args, &mut ctx.out)).map_err(|e| Failure::refused(e.to_string()))
+            network.block_on(demo::run(args, &mut ctx.out))
         }
     };
-    let written = ctx.out.end().map_err(|e| Failure::refused(format!("the output could not be written: {e}")));
+    let written =
+        ctx.out.end().map_err(|error| Failure::refused(msg!("the output could not be written: {error}", error)));
     done.and(written)
 }
 
@@ -177,17 +179,17 @@ impl Context {
         }
     }
     /// A line for people alone.
-    pub fn say(&mut self, line: &str) {
+    pub fn say(&mut self, line: &(impl Tell + ?Sized)) {
         if !self.json {
             self.out.line(line);
         }
     }
     /// A bar for a transfer.
-    pub fn progress(&self, what: &str, bytes: u64) -> Progress {
+    pub fn progress(&self, what: &(impl Tell + ?Sized), bytes: u64) -> Progress {
         Progress::new(what, bytes, !self.json && self.err.is_terminal())
     }
     /// A bar for entries of the log.
-    pub fn progress_of_entries(&self, what: &str) -> Progress {
+    pub fn progress_of_entries(&self, what: &(impl Tell + ?Sized)) -> Progress {
         Progress::entries(what, !self.json && self.err.is_terminal())
     }
 }

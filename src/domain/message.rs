@@ -28,7 +28,12 @@ pub enum Fact {
 
 /// A sentence, or a name for something, with its facts. Its [`Display`](fmt::Display) is the English one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Message {
+pub struct Message(Box<Said>);
+
+/// What a message holds; boxed, so that an error with several of them stays small.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Said {
+    context: Option<&'static str>,
     english: &'static str,
     many: Option<&'static str>,
     facts: Vec<(&'static str, Fact)>,
@@ -43,12 +48,17 @@ impl Message {
     /// A sentence with its facts by name; [`msg!`](crate::msg) checks that it names just these.
     #[must_use]
     pub fn new(english: &'static str, facts: Vec<(&'static str, Fact)>) -> Self {
-        Self { english, many: None, facts }
+        Self(Box::new(Said { context: None, english, many: None, facts }))
     }
     /// A sentence about the number [`COUNT`] of things: as it is for one, and as it is for any other number.
     #[must_use]
     pub fn counted(one: &'static str, many: &'static str, facts: Vec<(&'static str, Fact)>) -> Self {
-        Self { english: one, many: Some(many), facts }
+        Self(Box::new(Said { context: None, english: one, many: Some(many), facts }))
+    }
+    /// A word of a closed list, which other languages may say otherwise than the same word elsewhere.
+    #[must_use]
+    pub fn term(context: &'static str, english: &'static str) -> Self {
+        Self(Box::new(Said { context: Some(context), english, many: None, facts: vec![] }))
     }
     /// Words that are the same in every language.
     pub fn words(words: impl Into<String>) -> Self {
@@ -57,13 +67,18 @@ impl Message {
     /// The English sentence, by which catalogues have it; of a counted one as it is for one thing. `None` for mere words.
     #[must_use]
     pub fn key(&self) -> Option<&'static str> {
-        (self.english != WORDS).then_some(self.english)
+        (self.0.english != WORDS).then_some(self.0.english)
+    }
+    /// Among which words it is one, if the same English word has several meanings.
+    #[must_use]
+    pub fn context(&self) -> Option<&'static str> {
+        self.0.context
     }
     /// The number that decides between the forms of a counted message.
     #[must_use]
     pub fn count(&self) -> Option<u64> {
-        self.many?;
-        self.facts.iter().find_map(|(name, fact)| match fact {
+        self.0.many?;
+        self.0.facts.iter().find_map(|(name, fact)| match fact {
             Fact::Number(n) if *name == COUNT => Some(*n),
             _ => None,
         })
@@ -71,14 +86,14 @@ impl Message {
     /// The facts, by name.
     #[must_use]
     pub fn facts(&self) -> &[(&'static str, Fact)] {
-        &self.facts
+        &self.0.facts
     }
     /// The English form, with its facts still by their names.
     #[must_use]
     pub fn english(&self) -> &'static str {
-        match (self.many, self.count()) {
+        match (self.0.many, self.count()) {
             (Some(many), n) if n != Some(1) => many,
-            _ => self.english,
+            _ => self.0.english,
         }
     }
     /// Puts facts in the places of their names in a form of this message.
@@ -92,7 +107,7 @@ impl Message {
                 rest = after;
                 break;
             };
-            if let Some((_, fact)) = self.facts.iter().find(|(of, _)| *of == name) {
+            if let Some((_, fact)) = self.0.facts.iter().find(|(of, _)| *of == name) {
                 filled.push_str(&say(fact));
             }
             rest = then;
@@ -142,8 +157,15 @@ pub trait Tell {
 }
 
 impl From<Message> for Fact {
-    fn from(message: Message) -> Self {
-        Self::Message(message)
+    fn from(mut message: Message) -> Self {
+        match (message.key(), message.0.facts.pop()) {
+            // Mere words lie within another message as what they are.
+            (None, Some((_, words))) => words,
+            (_, fact) => {
+                message.0.facts.extend(fact);
+                Self::Message(message)
+            }
+        }
     }
 }
 impl<T: Tell + ?Sized> Tell for &T {
@@ -218,6 +240,18 @@ macro_rules! tell_as_words {
         })+
     };
 }
+/// Implements `Display` and `Error` for errors that tell themselves: what they say in English.
+#[macro_export]
+macro_rules! told {
+    ($($type:ty),+ $(,)?) => {
+        $(impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::domain::message::Tell::tell(self).fmt(f)
+            }
+        }
+        impl std::error::Error for $type {})+
+    };
+}
 tell_as_words!(str, String, char, std::path::Display<'_>, std::borrow::Cow<'_, str>);
 
 macro_rules! tell_as_numbers {
@@ -235,10 +269,12 @@ tell_as_numbers!(u8, u16, u32, u64, usize);
 /// A [`Message`]: the English sentence, then its facts by the names that stand in it in braces.
 ///
 /// `msg!("{path}: not a key", path)`, `msg!("revision {revision} is not the newest", revision = manifest.revision)`. A message about
-/// a number of things has two forms, and the fact `n` decides: `msg!("{n} entry" | "{n} entries", n = entries.len())`.
+/// a number of things has two forms, and the fact `n` decides: `msg!("{n} entry" | "{n} entries", n = entries.len())`. A word whose
+/// meaning another language must know says first among which words it is one: `msg!("act" => "open")`.
 /// A sentence that names another fact than it is given, or is given one that it does not name, does not compile.
 #[macro_export]
 macro_rules! msg {
+    ($context:literal => $english:literal) => { $crate::domain::message::Message::term($context, $english) };
     ($one:literal | $many:literal $(, $name:ident $(= $value:expr)?)* $(,)?) => {{
         const _: () = {
             $crate::domain::message::names($one, &[$(stringify!($name)),*], true);
@@ -303,7 +339,6 @@ const fn is(bytes: &[u8], from: usize, until: usize, name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::msg;
 
     #[test]
     fn facts_stand_where_they_are_named() {

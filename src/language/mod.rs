@@ -130,7 +130,9 @@ impl Language {
             Self::French => &FRENCH,
             Self::Russian => &RUSSIAN,
         };
-        let form = message.key().and_then(|key| catalogue.form(key, message.count().map(|n| self.plural(n))));
+        let form = message
+            .key()
+            .and_then(|key| catalogue.form(message.context(), key, message.count().map(|n| self.plural(n))));
         self.fill(message, &self.set_off(form.unwrap_or(message.english())), words)
     }
     fn fill(self, message: &Message, form: &str, words: fn(&str) -> String) -> String {

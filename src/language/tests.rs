@@ -33,8 +33,8 @@ fn said() -> Vec<Said> {
         let tokens: TokenStream = text.parse().unwrap_or_else(|e| panic!("{file}: {e}"));
         find(&tokens.into_iter().collect::<Vec<_>>(), &file, &mut said);
     }
-    let mut seen = BTreeMap::<String, Option<String>>::new();
-    said.retain(|s| match seen.insert(s.english.clone(), s.many.clone()) {
+    let mut seen = BTreeMap::<_, Option<String>>::new();
+    said.retain(|s| match seen.insert((s.context.clone(), s.english.clone()), s.many.clone()) {
         None => true,
         Some(before) => {
             assert_eq!(before, s.many, "{}: said with two forms for many: {:?}", s.file, s.english);
@@ -79,18 +79,23 @@ fn find(tokens: &[TokenTree], file: &str, said: &mut Vec<Said>) {
                 let inside: Vec<_> = group.stream().into_iter().collect();
                 if name == "msg" {
                     if let Some(english) = inside.first().and_then(words) {
-                        let many = match (inside.get(1), inside.get(2)) {
-                            (Some(TokenTree::Punct(bar)), Some(many)) if bar.as_char() == '|' => words(many),
-                            _ => None,
-                        };
-                        said.push(Said { english, many, file: file.to_owned() });
+                        let file = file.to_owned();
+                        said.push(match (inside.get(1), inside.get(2), inside.get(3)) {
+                            (Some(TokenTree::Punct(bar)), Some(many), _) if bar.as_char() == '|' => {
+                                Said { context: None, english, many: words(many), file }
+                            }
+                            (Some(TokenTree::Punct(arrow)), Some(_), Some(term)) if arrow.as_char() == '=' => {
+                                Said { context: Some(english), english: words(term).unwrap(), many: None, file }
+                            }
+                            _ => Said { context: None, english, many: None, file },
+                        });
                     }
                 } else {
                     for pair in inside.windows(2) {
                         if let (Some(english), TokenTree::Punct(end)) = (words(&pair[0]), &pair[1])
                             && end.as_char() == ';'
                         {
-                            said.push(Said { english, many: None, file: file.to_owned() });
+                            said.push(Said { context: None, english, many: None, file: file.to_owned() });
                         }
                     }
                 }

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, env, fs, io::BufWriter, path::Path};
 
-use polib::{catalog::Catalog, metadata::CatalogMetadata, po_file};
+use polib::{catalog::Catalog, message::MessageView, metadata::CatalogMetadata, po_file};
 
 /// The number that decides between the forms of what is counted.
 const COUNT: &str = "n";
@@ -19,6 +19,7 @@ const TRANSLATED: [(&str, usize, &str); 3] = [
 /// What is said somewhere in the sources: its form for one thing, that for many if it counts, and the file.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Debug, Clone)]
 pub struct Said {
+    pub context: Option<String>,
     pub english: String,
     pub many: Option<String>,
     pub file: String,
@@ -46,10 +47,11 @@ pub fn keep(folder: &Path, said: &[Said], counts: bool) {
 }
 
 fn faults(catalogue: &Catalog, said: &[Said], tag: &str, forms: usize, wrong: &mut Vec<String>) {
-    let mut unused: BTreeSet<_> = catalogue.messages().map(|m| m.msgid().to_owned()).collect();
-    for Said { english, many, file } in said {
-        unused.remove(english);
-        let Some(found) = catalogue.find_message(None, english, many.as_deref()) else {
+    let context = |m: &dyn MessageView| m.msgctxt().filter(|c| !c.is_empty()).map(str::to_owned);
+    let mut unused: BTreeSet<_> = catalogue.messages().map(|m| (context(m), m.msgid().to_owned())).collect();
+    for Said { context, english, many, file } in said {
+        unused.remove(&(context.clone(), english.clone()));
+        let Some(found) = catalogue.find_message(context.as_deref(), english, many.as_deref()) else {
             wrong.push(format!("{tag}: not there ({file}): {english}"));
             continue;
         };
@@ -73,7 +75,7 @@ fn faults(catalogue: &Catalog, said: &[Said], tag: &str, forms: usize, wrong: &m
             }
         }
     }
-    wrong.extend(unused.iter().map(|english| format!("{tag}: nobody says: {english}")));
+    wrong.extend(unused.iter().map(|(_, english)| format!("{tag}: nobody says: {english}")));
 }
 
 /// The names of facts in a form.
@@ -92,8 +94,8 @@ fn update(old: &Catalog, said: &[Said], path: &Path, tag: &str, forms: usize, ru
     metadata.plural_rules.nplurals = forms;
     metadata.plural_rules.expr = rule.into();
     let mut new = Catalog::new(metadata);
-    for Said { english, many, file } in said {
-        let found = old.find_message(None, english, many.as_deref());
+    for Said { context, english, many, file } in said {
+        let found = old.find_message(context.as_deref(), english, many.as_deref());
         let mut builder = match many {
             Some(many) => {
                 let mut builder = polib::message::Message::build_plural();
@@ -109,6 +111,9 @@ fn update(old: &Catalog, said: &[Said], path: &Path, tag: &str, forms: usize, ru
             }
         };
         builder.with_msgid(english.clone()).with_source(file.clone());
+        if let Some(context) = context {
+            builder.with_msgctxt(context.clone());
+        }
         if let Some(found) = found {
             builder.with_translator_comments(found.translator_comments().to_owned());
         }

@@ -102,7 +102,7 @@ fn paragraphs(language: Language, text: &str) -> String {
 
 /// What the catalogue says for these words; themselves, if it lacks them.
 pub fn words(language: Language, english: &str) -> String {
-    let said = |english: &str| catalogue(language)?.form(english, None).map(|form| language.set_off(form));
+    let said = |english: &str| catalogue(language)?.form(None, english, None).map(|form| language.set_off(form));
     said(english)
         // What is brief ends without the full stop that it has in full.
         .or_else(|| Some(said(&format!("{english}."))?.trim_end_matches('.').to_owned()))
@@ -110,7 +110,7 @@ pub fn words(language: Language, english: &str) -> String {
 }
 
 fn heading(language: Language, english: &'static str) -> &'static str {
-    catalogue(language).and_then(|catalogue| catalogue.form(english, None)).unwrap_or(english)
+    catalogue(language).and_then(|catalogue| catalogue.form(None, english, None)).unwrap_or(english)
 }
 
 fn catalogue(language: Language) -> Option<&'static Catalogue> {

@@ -7,6 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use communique::{domain::message::Message, msg};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{bidi, profile::variable};
@@ -26,13 +27,56 @@ pub fn is_open() -> bool {
     OPEN.load(Ordering::Relaxed)
 }
 
-/// How what is shown came before somebody's eyes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What is typed to see it again.
+const AGAIN: &str = "again";
+/// What is typed, behind the party's id, by whoever has read it otherwise.
+const READ: &str = "read";
+
+/// How what is to be signed came before somebody's eyes.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Seen {
     /// On the screen, as it is.
     AtOnce,
-    /// By a pager, which does not tell how far somebody read.
-    Paged,
+    /// By a pager, which does not tell how far somebody read. So a number stands at the end, for whoever has come there.
+    Paged { number: String, page: Vec<u8> },
+}
+
+/// What somebody typed to the question whether it is to be signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Yes,
+    Again,
+    /// The party's id alone: it does not say that the end was reached.
+    Unread,
+    No,
+}
+
+impl Seen {
+    /// What must be typed is told before the question.
+    pub fn hint(&self, party: &str) -> Option<Message> {
+        match self {
+            Self::AtOnce => None,
+            Self::Paged { .. } => Some(msg!(
+                "Type {party} and the number at the end of what was shown, `{again}` to see it again, or `{party} {read}` if you have read it otherwise.",
+                party,
+                again = AGAIN,
+                read = READ,
+            )),
+        }
+    }
+    /// What an answer means.
+    pub fn judge(&self, answer: &str, party: &str) -> Answer {
+        let answer: Vec<_> = answer.split_whitespace().collect();
+        match (self, answer.as_slice()) {
+            (Self::AtOnce, [id]) if *id == party => Answer::Yes,
+            (Self::Paged { number, .. }, [id, said]) if *id == party && (said == number || *said == READ) => {
+                Answer::Yes
+            }
+            (Self::Paged { .. }, [said]) if *said == AGAIN => Answer::Again,
+            (Self::Paged { .. }, [id]) if *id == party => Answer::Unread,
+            _ => Answer::No,
+        }
+    }
 }
 
 /// A pager, and the screen that it is for.
@@ -136,6 +180,26 @@ mod tests {
             [("a\nb\nc\n", false), ("a\nb\nc\nd\n", true), ("a\nbbbbbbbbbbbb\nc\n", true), ("", false)]
         {
             assert_eq!(pager.is_wanted(page.as_bytes()), wanted, "{page:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_not_come_to_the_end_has_not_said_yes() {
+        let paged = Seen::Paged { number: "4821".into(), page: Vec::new() };
+        for (seen, typed, answer) in [
+            (&Seen::AtOnce, "north", Answer::Yes),
+            (&Seen::AtOnce, " north\n", Answer::Yes),
+            (&Seen::AtOnce, "north 4821", Answer::No),
+            (&Seen::AtOnce, "again", Answer::No),
+            (&paged, "north", Answer::Unread),
+            (&paged, "north 4821", Answer::Yes),
+            (&paged, "north 4822", Answer::No),
+            (&paged, "south 4821", Answer::No),
+            (&paged, "north read", Answer::Yes),
+            (&paged, "again", Answer::Again),
+            (&paged, "", Answer::No),
+        ] {
+            assert_eq!(seen.judge(typed, "north"), answer, "{typed}");
         }
     }
 

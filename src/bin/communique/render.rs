@@ -24,7 +24,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::{
     bidi::{self, Way},
-    pager::{Pager, Seen},
+    pager::Pager,
     speech,
 };
 
@@ -398,39 +398,42 @@ impl Out {
             self.page = pager.map(|pager| (Vec::new(), pager));
         }
     }
-    /// Shows what was held back; with `end` below it, if it goes to a pager. What was shown can be shown again.
-    pub fn turn(&mut self, end: Option<&Message>) -> (Seen, Vec<u8>) {
+    /// Shows what was held back; with `end` below it, if it goes to a pager. Says whether it did, and what it was, to be shown again.
+    pub fn turn(&mut self, end: Option<&Message>) -> (bool, Vec<u8>) {
         let Some((page, pager)) = self.page.take() else {
             self.flush();
-            return (Seen::AtOnce, Vec::new());
+            return (false, Vec::new());
         };
-        let page = self.show(page, &pager, end);
-        self.flush();
-        page
-    }
-    fn show(&mut self, page: Vec<u8>, pager: &Pager, end: Option<&Message>) -> (Seen, Vec<u8>) {
         if !pager.is_wanted(&page) {
             self.raw(&page);
-            return (Seen::AtOnce, page);
+            self.flush();
+            return (false, page);
         }
         self.page = Some((page, pager.clone()));
         if let Some(end) = end {
-            self.line(end);
+            self.gap();
+            self.heading(end);
         }
         let page = self.page.take().map(|(page, _)| page).unwrap_or_default();
-        self.flush();
-        if pager.show(&page) {
-            return (Seen::Paged, page);
-        }
-        self.raw(&page);
-        (Seen::AtOnce, page)
+        let paged = self.again(Some(&pager), &page);
+        (paged, page)
     }
-    /// Shows by the pager once more what it has shown.
-    pub fn again(&mut self, page: &[u8]) {
-        if !Pager::of_terminal().is_some_and(|pager| pager.show(page)) {
-            self.raw(page);
-            self.flush();
+    /// Shows by a pager what was held back, or prints it. Says whether there was a pager.
+    pub fn again(&mut self, pager: Option<&Pager>, page: &[u8]) -> bool {
+        self.flush();
+        if pager.is_some_and(|pager| pager.show(page)) {
+            return true;
         }
+        self.raw(page);
+        self.flush();
+        false
+    }
+    /// A question, for an answer on the same line.
+    pub fn ask(&mut self, question: &(impl Tell + ?Sized)) {
+        let line = self.apart(&speech::shown(&question.message()));
+        let shown = if self.ours { bidi::visual(&line, self.way_of_ours()) } else { line };
+        self.raw(format!("{shown} ").as_bytes());
+        self.flush();
     }
     /// Whether something that was written has not arrived.
     pub fn is_lost(&self) -> bool {

@@ -34,7 +34,7 @@ use crate::{
     args::{Args, Charter, Command},
     demo,
     errors::Failure,
-    pager::Pager,
+    pager::{Pager, Seen},
     profile::{self, Profile},
     progress::Progress,
     render::Out,
@@ -170,13 +170,24 @@ impl Context {
     pub fn scene(&mut self) -> &mut Out {
         if self.json { &mut self.err } else { &mut self.out }
     }
-    /// Begins what a person is to see before anything is signed; the question that [`confirm::typed`](crate::confirm::typed) asks ends it.
-    /// Where it is more than a screen, a pager shows it.
+    /// Begins what a person is to see before anything is signed. Where it is more than a screen, a pager shows it.
     pub fn begin_scene(&mut self) {
         if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
             let pager = self.pager.clone();
             self.scene().page(pager);
         }
+    }
+    /// Ends it: whoever has read it can answer now.
+    pub fn end_scene(&mut self) -> Seen {
+        let number = (u16::from_be_bytes(random()) % 9000 + 1000).to_string();
+        let end = msg!("This is the end of what is to be signed. Its number, to be typed below: {number}", number);
+        let (by_pager, page) = self.scene().turn(Some(&end));
+        if by_pager { Seen::Paged { number, page } } else { Seen::AtOnce }
+    }
+    /// Shows it once more.
+    pub fn repeat_scene(&mut self, page: &[u8]) {
+        let pager = self.pager.clone();
+        self.scene().again(pager.as_ref(), page);
     }
     /// A line for people alone.
     pub fn say(&mut self, line: &(impl Tell + ?Sized)) {

@@ -102,6 +102,7 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &KeyRef, to: &Path, consent: &
     let record = Record::beside(&announced.place()?)?;
     record.admits(next, now())?;
 
+    ctx.begin_scene();
     let scene = ctx.scene();
     show(scene, next);
     if let Some(before) = before {
@@ -484,12 +485,7 @@ impl Record {
         match self.adopted.iter().find(stands) {
             None => Ok(()),
             Some(first) => Err(Failure::from(Refusal::Succession {
-                problem: format!(
-                    "this key has adopted another charter {}, {}, in place of the same one, and it stands until {}; adopt this one after",
-                    first.version,
-                    first.charter,
-                    first.adopt_by.map(|by| by.to_string()).unwrap_or_default()
-                ),
+                problem: msg!("this key has adopted another charter {version}, {charter}, in place of the same one, and it stands until {adopt_by}; adopt this one after", version = first.version, charter = first.charter, adopt_by = first.adopt_by.map(|by| by.tell()).unwrap_or_else(|| "".tell())),
             })
             .of(&self.file)),
         }

@@ -31,8 +31,10 @@ fn of(command: &Command, said: &mut Vec<String>) {
 
 #[test]
 fn every_paragraph_is_translated_and_nothing_else_is() {
-    let said: Vec<_> =
-        said().into_iter().map(|english| Said { english, many: None, file: "communique --help".into() }).collect();
+    let said: Vec<_> = said()
+        .into_iter()
+        .map(|english| Said { context: None, english, many: None, file: "communique --help".into() })
+        .collect();
     keep(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/communique/help"), &said, false);
 }
 

@@ -81,6 +81,11 @@ impl Language {
         self == Self::Arabic
     }
 
+    /// Words that are the same in every language, held apart from those of this one around them.
+    #[must_use]
+    pub fn apart(self, words: &str) -> String {
+        if self.is_right_to_left() { format!("{ISOLATE}{words}{END_OF_ISOLATE}") } else { words.to_owned() }
+    }
     /// Words of ours with what is typed in them, in `backticks` or as an option, held together: within Arabic its signs would come to
     /// stand at its other end.
     #[must_use]

@@ -536,6 +536,38 @@ mod tests {
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
     }
+
+    /// The commands that do something, as they are typed.
+    fn leaves(command: &clap::Command, before: &str, leaves: &mut Vec<String>) {
+        for below in command.get_subcommands() {
+            let typed = format!("{before}{}", below.get_name());
+            // What is optional below a command leaves it one that does something.
+            if !below.has_subcommands() || !below.is_subcommand_required_set() {
+                leaves.push(typed.clone());
+            }
+            self::leaves(below, &format!("{typed} "), leaves);
+        }
+    }
+
+    #[test]
+    fn every_command_has_its_json_in_the_manual() {
+        let manual = include_str!("../../../docs/TOOL.md");
+        let (_, told) = manual.split_once("\n## `--json`\n").unwrap();
+        let (table, other) = told.split_once("Without `--json`").unwrap();
+        let first = |row: &str| row.strip_prefix("| `").and_then(|row| row.split(" | ").next()).map(str::to_owned);
+        let other = other.split("\n\n").next().unwrap().to_owned();
+        let told: Vec<_> = table
+            .lines()
+            .filter_map(first)
+            .chain([other])
+            .flat_map(|cell| cell.split('`').map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        let mut commands = Vec::new();
+        leaves(&Args::command(), "", &mut commands);
+        assert!(commands.len() > 50, "{commands:?}");
+        let missing: Vec<_> = commands.iter().filter(|command| !told.contains(command)).collect();
+        assert!(missing.is_empty(), "docs/TOOL.md does not say what they print with --json: {missing:?}");
+    }
 }
 
 /// How the demo is asked for.

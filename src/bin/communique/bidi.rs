@@ -1,9 +1,10 @@
 //! What runs from right to left, on terminals.
 //!
-//! Some terminals lay out Arabic themselves (VTE, Konsole, mlterm, Apple's), others put one letter after another from the left, as they come.
-//! For those the tool does it: each row, once it is known where lines break, is put in the order of the eye by the Unicode bidirectional
-//! algorithm (UAX #9, rules P2 to L4), and set to the right. Letters are joined by the terminal, if it can. Files and pipes get what is
-//! stored, in the order in which it is read; and what is signed is never laid out.
+//! Some terminals lay out Arabic themselves (Konsole, mlterm, mintty, Apple's), others put one letter after another from the left, as they
+//! come. For those the tool does it: each row, once it is known where lines break, is put in the order of the eye by the Unicode
+//! bidirectional algorithm (UAX #9, rules P2 to L4), and set to the right. Letters are joined by the terminal, if it can. VTE (GNOME's)
+//! could do it too, but always from the left and without isolates, and leaves it to us when told so. Files and pipes get what is stored,
+//! in the order in which it is read; and what is signed is never laid out.
 
 use std::{ops::Range, sync::OnceLock};
 
@@ -83,7 +84,7 @@ fn is_capable(term: &str, said: impl Fn(&str) -> Option<String>) -> bool {
     if term.starts_with("screen") || term.starts_with("tmux") {
         return false;
     }
-    let named = ["VTE_VERSION", "KONSOLE_VERSION", "MLTERM", "KITTY_WINDOW_ID", "MINTTY_SHORTCUT"];
+    let named = ["KONSOLE_VERSION", "MLTERM", "KITTY_WINDOW_ID", "MINTTY_SHORTCUT"];
     let programs = ["Apple_Terminal", "mintty"];
     named.iter().any(|name| said(name).is_some())
         || ["mlterm", "xterm-kitty"].iter().any(|name| term.starts_with(name))
@@ -113,10 +114,16 @@ impl Way {
     }
 }
 
-/// Whether any of this runs from right to left.
+/// How many columns a terminal gives to this, which puts a letter in each. (A whole string's width counts lam and alif as one, as they
+/// are joined.)
+pub fn columns(text: &str) -> usize {
+    text.chars().map(|c| c.width().unwrap_or(0)).sum()
+}
+
+/// Whether any of this runs from right to left, or is held apart from what does.
 pub fn has_right_to_left(text: &str) -> bool {
     !text.is_ascii() && text.chars().any(|c| matches!(c,
-        '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}'))
+        '\u{590}'..='\u{8FF}' | '\u{2066}'..='\u{2069}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}'))
 }
 
 /// A line of ours with what it quotes, between quotation marks of ours, held apart from what stands around.
@@ -272,7 +279,8 @@ mod tests {
         for (set, ours) in [
             (&[("TERM", "xterm-256color")][..], true),
             (&[("TERM", "linux")], true),
-            (&[("TERM", "xterm-256color"), ("VTE_VERSION", "7002")], false),
+            (&[("TERM", "xterm-256color"), ("VTE_VERSION", "7002")], true),
+            (&[("TERM", "xterm-256color"), ("KONSOLE_VERSION", "230401")], false),
             (&[("TERM", "tmux-256color"), ("VTE_VERSION", "7002")], true),
             (&[("TERM", "mlterm")], false),
             (&[("TERM", "dumb")], false),

@@ -82,9 +82,7 @@ pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -
         if let Some(hint) = seen.hint(party.as_str()) {
             ctx.err.line(&hint);
         }
-        let err = &mut ctx.err;
-        err.raw(format!("To {act}, type {party}: ").as_bytes());
-        err.flush();
+        ctx.err.ask(&msg!("To {act}, type {party}:", act, party));
         match seen.judge(&answer()?, party.as_str()) {
             Answer::Yes => return Ok(()),
             Answer::No => return Err(Failure::refused(format!("that is not {party}; nothing was signed"))),

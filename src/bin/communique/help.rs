@@ -14,7 +14,8 @@ use crate::{args::Args, speech};
 /// What parts the paragraphs of a text.
 const PARAGRAPH: &str = "\n\n";
 /// The form of clap's help, with the heading of its usage in words of ours.
-const TEMPLATE: (&str, &str) = ("{before-help}{about-with-newline}\n", " {usage}\n\n{all-args}{after-help}");
+const TEMPLATE: (&str, &str) = ("{before-help}{about-with-newline}\n", "\n\n{all-args}{after-help}");
+const OF_USAGE: &str = "{usage}";
 
 /// The heading of a command's usage.
 pub const USAGE: &str = "Usage:";
@@ -53,8 +54,9 @@ fn told(command: Command, language: Language) -> Command {
     let long = say(command.get_long_about().map(ToString::to_string));
     let usage = words(language, USAGE);
     let mut command = command
+        .subcommand_value_name("COMMAND")
         .subcommand_help_heading(heading(language, COMMANDS))
-        .help_template(format!("{}{usage}{}", TEMPLATE.0, TEMPLATE.1))
+        .help_template(format!("{}{usage} {}{}", TEMPLATE.0, language.apart(OF_USAGE), TEMPLATE.1))
         // Of two directions, each has its own lines.
         .next_line_help(language.is_right_to_left())
         .mut_args(|arg| argument(arg, language))

@@ -8,7 +8,6 @@ use std::{
 };
 
 use communique::{domain::message::Message, msg};
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::{bidi, profile::variable};
 
@@ -104,7 +103,7 @@ impl Pager {
     /// Whether so much is more than the screen holds, with a line for what comes after.
     pub fn is_wanted(&self, page: &[u8]) -> bool {
         let page = String::from_utf8_lossy(page);
-        let rows = |line: &str| line.width().div_ceil(self.columns).max(1);
+        let rows = |line: &str| bidi::columns(line).div_ceil(self.columns).max(1);
         page.lines().map(rows).sum::<usize>() >= self.rows
     }
     /// Shows it, and waits until the pager is closed. `false` if there was none to show it.

@@ -165,7 +165,7 @@ impl Out {
     }
     /// The same, of a value that was made safe to show already.
     pub fn field_shown(&mut self, name: &str, escaped: &str) {
-        let room = " ".repeat(FIELD.saturating_sub(name.width()));
+        let room = " ".repeat(FIELD.saturating_sub(bidi::columns(name)));
         // A value has its own direction, whatever its name's is.
         let apart = self.ours && self.way_of_ours() == Way::RightToLeft;
         let value = if apart { format!("\u{2068}{escaped}\u{2069}") } else { escaped.to_owned() };
@@ -189,7 +189,11 @@ impl Out {
     }
     /// A line of ours with the words of others in it held apart, where it is laid out here.
     fn apart(&self, escaped: &str) -> String {
-        if self.ours { bidi::with_quoted_apart(escaped) } else { escaped.to_owned() }
+        if self.ours && bidi::has_right_to_left(escaped) {
+            bidi::with_quoted_apart(escaped)
+        } else {
+            escaped.to_owned()
+        }
     }
     /// Prints the pieces of a line as they are set; what runs from right to left, where it is laid out here, from the right. The line
     /// begins at `from` in what the looks are of.
@@ -218,7 +222,7 @@ impl Out {
             let words = bidi::shown(&cells);
             if way == Way::RightToLeft {
                 let frame = if framed { margin } else { "" };
-                let taken = words.trim_start().width() + frame.width() + margin.width();
+                let taken = bidi::columns(words.trim_start()) + frame.width() + margin.width();
                 row.push_str(frame);
                 row.push_str(
                     &" ".repeat(self.width.map_or(0, |width| usize::from(width.max(NARROWEST)).saturating_sub(taken))),
@@ -261,9 +265,15 @@ impl Out {
     }
     /// A line of help, which was broken already: what runs from right to left is set to the right.
     pub fn help(&mut self, line: &str) {
-        let escaped = text::escape_line(&line.replace(['\u{2068}', '\u{2069}'], ""));
-        // What was isolated there is ours.
-        let line = speech::language().set_off(&escaped);
+        let mut words = [0; 4];
+        let line: String = line
+            .chars()
+            .map(|c| match c {
+                // All help is ours, but for the name by which the program was called.
+                '\u{2068}' | '\u{2069}' => c.to_string(),
+                c => text::escape_line(c.encode_utf8(&mut words)),
+            })
+            .collect();
         let way = if bidi::has_right_to_left(&line) { Way::RightToLeft } else { Way::LeftToRight };
         let indent = line.len() - line.trim_start().len();
         let (blank, words) = line.split_at(indent);
@@ -684,6 +694,75 @@ mod tests {
         print(&mut out);
         out.end().unwrap();
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// A page of so many columns that is laid out here.
+    fn laid_out(width: u16, print: impl FnOnce(&mut Out)) -> String {
+        page(|out| {
+            (out.width, out.ours) = (Some(width), true);
+            print(out);
+        })
+    }
+
+    #[test]
+    fn what_runs_from_right_to_left_stands_on_the_right_between_margins() {
+        assert_eq!(
+            laid_out(30, |out| out.verbatim("אבג 12 (דה)\nabc\n")),
+            "  │            (הד) 12 גבא │\n  │                    abc │\n"
+        );
+        // What goes on, goes on below.
+        assert_eq!(laid_out(20, |out| out.verbatim("אבגדה וזחטי כלמנס\n")), "  │  יטחזו הדגבא │\n  ┆        סנמלכ ┆\n");
+        assert_eq!(laid_out(30, |out| out.line("title “אב” 12, x")), "title “בא” 12, x\n");
+        let looks = [(Look::Plain, "אב "), (Look::Removed, "גד"), (Look::Plain, " 1")];
+        let coloured = laid_out(20, |out| {
+            out.colour = true;
+            out.marked("  - ", &looks);
+        });
+        assert_eq!(coloured, "  -      1 \x1b[31;9mדג\x1b[0m בא -\n");
+        // As it is stored, where nobody lays it out or where the terminal does.
+        assert_eq!(page(|out| out.verbatim("אבג 12 (דה)\n")), "  │ אבג 12 (דה)\n");
+    }
+
+    #[test]
+    fn crafted_words_reorder_none_of_ours() {
+        let crafted = [
+            "אב 12",
+            "12 אב",
+            "(אב",
+            "אב) 3 -",
+            "א”ב“",
+            "אב <a> 1/2",
+            "\u{61c}١٢ مثبت ١٢",
+            "«אב",
+            "\u{202e}\u{2067}אב",
+        ];
+        for words in crafted {
+            let line = format!("signed by {} 2026 for north, 4 of 5: {} 7", quoted(words), quoted(words));
+            let seen = bidi::visual(&bidi::with_quoted_apart(&text::escape_line(&line)), Way::LeftToRight);
+            let pieces: Vec<_> = seen.split(['“', '”']).collect();
+            let [before, one, between, other, after] = pieces.as_slice() else { panic!("{seen}") };
+            assert_eq!([*before, *between, *after], ["signed by ", " 2026 for north, 4 of 5: ", " 7"], "{words:?}");
+            assert_eq!(one, other, "{words:?}");
+            // In an Arabic sentence, what is around a fact is in the same order whatever the fact is.
+            let sentence = |fact: &str| format!("ת \u{2068}{fact}\u{2069} 12 ק \u{2068}{fact}\u{2069} 7");
+            let seen = bidi::visual(&sentence(&text::escape_line(&quoted(words))), Way::RightToLeft);
+            let ours: String = seen.split(['“', '”']).step_by(2).collect();
+            assert_eq!(ours, "7  ק 12  ת", "{words:?}: {seen}");
+        }
+        for width in [20, 40, 72, 100] {
+            let seen = laid_out(width, |out| {
+                out.verbatim("☠PROVEN against אב ☠PROVEN\nאב ☠PROVEN against the charter that you trust\n")
+            });
+            for row in seen.lines() {
+                assert!(row.starts_with("  │ ") || row.starts_with("  ┆ "), "{seen}");
+                assert!(row.width() <= usize::from(width), "{seen}");
+            }
+            let seen = laid_out(width, |out| out.verbatim("אב ☠PROVEN against the charter that you trust “x” (1)\n"));
+            for row in seen.lines() {
+                let framed = ["  │ ", "  ┆ "].iter().any(|m| row.starts_with(m)) && row.ends_with(['│', '┆']);
+                assert!(framed && row.width() <= usize::from(width), "{seen}");
+            }
+        }
     }
 
     const NASTY: &str = "a\x1b[31mred\u{9b}2J\r\u{202e}gpj\u{200b}\u{7f}";

@@ -58,7 +58,7 @@ const ENVIRONMENT: [(&str, &str); 14] = [
     ),
     ("LC_ALL, LC_MESSAGES, LANG", "The language, where neither --lang nor the profile says it."),
     (
-        "TERM, VTE_VERSION, KONSOLE_VERSION",
+        "TERM, TERM_PROGRAM, KONSOLE_VERSION",
         "What the terminal can do. On a dumb one, nothing is coloured, paged or laid out.",
     ),
     ("COMMUNIQUE_PKCS11_MODULE", "The library that talks to tokens, where a key's name does not give one."),

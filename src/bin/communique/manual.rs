@@ -80,7 +80,7 @@ fn with_headings(page: &[u8], say: &dyn Fn(&str) -> String) -> String {
     let heading = |line: &str| {
         let of = line.strip_prefix(".SH ")?.trim_matches(['"', '\u{a0}']);
         let said = if HEADINGS.contains(&of) { say(of) } else { of.to_uppercase() };
-        Some(format!(".SH \"{said}\""))
+        Some(if said.contains(' ') { format!(".SH \"{said}\"") } else { format!(".SH {said}") })
     };
     let page = String::from_utf8_lossy(page);
     page.lines().map(|line| heading(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()

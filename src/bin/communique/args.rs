@@ -58,7 +58,7 @@ pub struct Global {
     pub json: bool,
     /// Speak this language: ar, en, fr or ru. Otherwise as the profile says, or the locale.
     #[arg(long, global = true, value_name = "LANG", value_parser = spoken)]
-    pub lang: Option<Language>,
+    pub lang: Option<Lang>,
     /// Print without colours, as with NO_COLOR in the environment.
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -514,8 +514,10 @@ fn moment(s: &str) -> Result<Time, Fault> {
         .map_err(|_| speech::say(&msg!("write it as in `2027-07-01` or `2027-06-30T23:59:59Z` (UTC)")))
 }
 
-fn spoken(s: &str) -> Result<Language, Fault> {
-    Language::of_tag(s).ok_or_else(|| speech::say(&msg!("write `ar`, `en`, `fr` or `ru`")))
+/// Of the type that the languages of texts have: clap knows both options by one name.
+fn spoken(s: &str) -> Result<Lang, Fault> {
+    let language = Language::of_tag(s).ok_or_else(|| speech::say(&msg!("write `ar`, `en`, `fr` or `ru`")))?;
+    language.tag().parse().map_err(|e| speech::say(&e))
 }
 
 fn direction(s: &str) -> Result<Direction, Fault> {

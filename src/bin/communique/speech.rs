@@ -15,6 +15,8 @@ static SPOKEN: OnceLock<Language> = OnceLock::new();
 
 /// The locale's variables, in the order in which they count (POSIX, chapter 8.2).
 const LOCALE: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANG"];
+/// Commands that have a `--lang` of their own.
+const OWN_LANG: [&str; 2] = ["text", "remark"];
 /// Arguments that are looked at here, before they are read in earnest.
 const ARGUMENTS_LIMIT: usize = 4096;
 
@@ -49,7 +51,9 @@ pub fn choose() {
         .collect();
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let profile = value(&arguments, "--profile").or_else(|| variable("COMMUNIQUE_PROFILE"));
-    let chosen = value(&arguments, "--lang")
+    // Behind these it is the language of a text.
+    let own = arguments.iter().position(|arg| OWN_LANG.contains(&arg.as_str())).unwrap_or(arguments.len());
+    let chosen = value(arguments.get(..own).unwrap_or_default(), "--lang")
         .and_then(|tag| Language::of_tag(&tag))
         .or_else(|| profile::language(profile.as_deref().unwrap_or("default")))
         .or_else(|| LOCALE.iter().find_map(|name| variable(name)).and_then(|locale| Language::of_tag(&locale)));

@@ -21,6 +21,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     domain::{message::Message, refusal::Refusal, text::escape_line},
+    language::Language,
     msg,
 };
 
@@ -58,6 +59,7 @@ pub struct Road {
     addresses: Vec<String>,
     proxies: Proxies,
     patience: Duration,
+    language: Language,
 }
 
 impl Road {
@@ -77,7 +79,7 @@ impl Road {
             host_and_port("address", address)?;
         }
         let patience = if addresses.len() == 1 { CONNECT_DEADLINE } else { NEXT_ADDRESS_AFTER };
-        Ok(Self { addresses, proxies, patience })
+        Ok(Self { addresses, proxies, patience, language: Language::default() })
     }
     /// The same with another time for each address.
     #[must_use]
@@ -93,6 +95,15 @@ impl Road {
     #[must_use]
     pub fn proxy_for(&self, address: &str) -> Option<&Proxy> {
         self.proxies.proxy.as_ref().filter(|_| !self.proxies.passes_by(address))
+    }
+    /// The same road, on which the exchange is asked to say what it refuses in this language.
+    #[must_use]
+    pub fn speaking(self, language: Language) -> Self {
+        Self { language, ..self }
+    }
+    /// The language that the exchange is asked to speak.
+    pub(super) fn language(&self) -> Language {
+        self.language
     }
     /// The longest that connecting may take, all addresses together.
     pub(super) fn whole_patience(&self) -> Duration {

@@ -24,6 +24,9 @@ pub enum Fact {
     Message(Message),
     /// Several, as a list that ends with “and”.
     All(Vec<Fact>),
+    /// What another program of ours said in the language that it was asked for: its isolates stand, and what lies between them is
+    /// words.
+    Said(String),
 }
 
 /// A sentence, or a name for something, with its facts. Its [`Display`](fmt::Display) is the English one.
@@ -126,7 +129,7 @@ impl fmt::Display for Message {
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Words(words) => f.write_str(words),
+            Self::Words(words) | Self::Said(words) => f.write_str(words),
             Self::Number(n) => n.fmt(f),
             Self::Time(time) => time.fmt(f),
             Self::Message(message) => message.fmt(f),

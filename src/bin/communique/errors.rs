@@ -14,7 +14,7 @@ use communique::{
         witnessing::WitnessError,
     },
     domain::{
-        message::{Message, Tell},
+        message::{Fact, Message, Tell},
         refusal::Refusal,
         text,
     },
@@ -137,12 +137,13 @@ impl From<RemoteError> for Failure {
             RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", untold(&error)),
             RemoteError::Refused { reason, sentence, request_id } => {
                 // The exchange's words: one line, not the whole screen.
-                let sentence = sentence.chars().take(SENTENCE).collect::<String>().replace('\n', " ");
-                let sentence = match request_id {
+                let sentence: String = sentence.chars().take(SENTENCE).collect();
+                let sentence = Fact::Said(sentence.replace('\n', " "));
+                let said = match request_id {
                     Some(request) => msg!("{sentence} (request {request})", sentence, request),
-                    None => Message::words(sentence),
+                    None => msg!("{sentence}", sentence),
                 };
-                Self::new(REFUSED, &reason, sentence)
+                Self::new(REFUSED, &reason, said)
             }
             RemoteError::Unreachable(why) => Self::new(
                 UNREACHABLE,

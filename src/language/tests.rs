@@ -12,7 +12,7 @@ use std::{
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::{
-    upkeep::{Said, keep},
+    upkeep::{Said, TRANSLATED, keep},
     *,
 };
 use crate::{domain::refusal::Refusal, msg};

@@ -10,7 +10,7 @@ use polib::{catalog::Catalog, message::MessageView, metadata::CatalogMetadata, p
 const COUNT: &str = "n";
 
 /// The languages that are translated into, with their plural rule as gettext writes it.
-const TRANSLATED: [(&str, usize, &str); 3] = [
+pub const TRANSLATED: [(&str, usize, &str); 3] = [
     ("ar", 6, "n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5"),
     ("fr", 2, "n > 1"),
     ("ru", 3, "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<12 || n%100>14) ? 1 : 2"),

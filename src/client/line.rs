@@ -25,7 +25,10 @@ use tonic::{
 };
 use tower::{Service, ServiceExt as _};
 
-use super::{remote::RemoteError, road::Dialler};
+use super::{
+    remote::{RemoteError, in_words},
+    road::Dialler,
+};
 use crate::{
     domain::{message::Message, refusal::Refusal},
     language::Language,
@@ -120,8 +123,11 @@ impl Line {
                 let (current, budget) = (Mutex::new((0, channel)), Mutex::new(Budget::full()));
                 Ok(Self { inner: Arc::new(Inner { endpoint, dialler, current, budget }) })
             }
-            Ok(Err(e)) => Err(RemoteError::Unreachable(Answer::unconnected(&e).sentence)),
-            Err(_) => Err(RemoteError::Unreachable(format!("no answer within {} s", patience.as_secs()))),
+            Ok(Err(e)) => {
+                let why = in_words(&e).unwrap_or_else(|| Message::words(Answer::unconnected(&e).sentence));
+                Err(RemoteError::Unreachable(why))
+            }
+            Err(_) => Err(RemoteError::Unreachable(msg!("no answer within {seconds} s", seconds = patience.as_secs()))),
         }
     }
 

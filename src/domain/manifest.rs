@@ -8,7 +8,7 @@ use super::{
     charter::PARTIES_LIMIT,
     id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId, Salt},
     json::{self, Form},
-    message::Message,
+    message::{Fact, Message, Tell},
     refusal::Refusal,
     statement::Type,
     text::{Direction, RULES, TEXT_LIMIT},
@@ -37,12 +37,18 @@ pub enum Status {
     /// It is a convenience.
     Translation,
 }
+impl Tell for Status {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::Authentic => msg!("status of a text" => "authentic"),
+            Self::Translation => msg!("status of a text" => "translation"),
+        }
+        .into()
+    }
+}
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Authentic => "authentic",
-            Self::Translation => "translation",
-        })
+        self.tell().fmt(f)
     }
 }
 
@@ -156,6 +162,8 @@ impl fmt::Display for Date {
     }
 }
 
+crate::tell_as_words!(Date);
+
 /// The meeting that the communiqué is of.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,12 +185,18 @@ pub enum LegalEffect {
     /// Legally binding.
     Binding,
 }
+impl Tell for LegalEffect {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::Political => msg!("legal effect" => "political"),
+            Self::Binding => msg!("legal effect" => "binding"),
+        }
+        .into()
+    }
+}
 impl fmt::Display for LegalEffect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Political => "political",
-            Self::Binding => "binding",
-        })
+        self.tell().fmt(f)
     }
 }
 

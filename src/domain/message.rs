@@ -126,6 +126,9 @@ impl fmt::Display for Message {
     }
 }
 
+/// So that an [`io::Error`] can carry what is to be said of it.
+impl std::error::Error for Message {}
+
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -215,8 +218,11 @@ impl Tell for io::Error {
     fn tell(&self) -> Fact {
         use io::ErrorKind as Kind;
         match self.kind() {
-            // What somebody of ours says about it is better than its kind.
-            _ if self.get_ref().is_some() => Fact::Words(self.to_string()),
+            // What somebody says about it is better than its kind.
+            _ if let Some(said) = self.get_ref() => match said.downcast_ref::<Message>() {
+                Some(message) => message.clone().into(),
+                None => Fact::Words(self.to_string()),
+            },
             Kind::NotFound => crate::msg!("there is no such file or folder").into(),
             Kind::PermissionDenied => crate::msg!("this user may not do that here").into(),
             Kind::AlreadyExists => crate::msg!("it exists already").into(),

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         id::{Digest, PartyId},
         json::INTEGER_LIMIT,
-        message::Message,
+        message::{Message, Tell as _},
         succession::Standing,
         time::Time,
     },
@@ -146,10 +146,8 @@ impl Shown {
         let rest = note.get(signed..).unwrap_or_default();
         let end = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
         let (first, mut rest) = note.split_at_checked(signed + end).unwrap_or((note, &[]));
-        let log = Log::of_charter(&newest.charter().log).map_err(|e| refused(Message::words(e.to_string())))?;
-        let head = Unverified::parse(first)
-            .and_then(|head| head.verify(&log))
-            .map_err(|e| refused(Message::words(e.to_string())))?;
+        let log = Log::of_charter(&newest.charter().log).map_err(|e| refused(e.message()))?;
+        let head = Unverified::parse(first).and_then(|head| head.verify(&log)).map_err(|e| refused(e.message()))?;
         if !head.checkpoint().extensions().is_empty() {
             return Err(refused(msg!("the checkpoint has extension lines")));
         }
@@ -165,7 +163,7 @@ impl Shown {
             let (line, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
             rest = after.get(1..).unwrap_or_default();
             let line = std::str::from_utf8(line).map_err(|_| refused(msg!("a line is not UTF-8")))?;
-            let line: SignatureLine = line.parse().map_err(|e: Fault| refused(Message::words(e.to_string())))?;
+            let line: SignatureLine = line.parse().map_err(|e: Fault| refused(e.message()))?;
             let unknown = || {
                 refused(msg!(
                     "{name} is no witness of a party, or stands out of order",
@@ -173,8 +171,7 @@ impl Shown {
                 ))
             };
             let (party, cosigner) = cosigners.find(|(_, c)| c.hint() == line.hint()).ok_or_else(unknown)?;
-            let time =
-                cosigner.moment(head.note().text(), &line).map_err(|e| refused(Message::words(e.to_string())))?;
+            let time = cosigner.moment(head.note().text(), &line).map_err(|e| refused(e.message()))?;
             witnesses.push(WitnessFound { party: party.clone(), time });
         }
         let checkpoint = head.checkpoint();
@@ -198,7 +195,7 @@ pub(super) fn judge(
     newest: &Standing,
 ) -> Result<(), Failure> {
     let refused = |e: Message| Check::LogProof.fails(msg!("entry {index}: {why}", index, why = e));
-    let (path, note) = Path::parse(bytes).map_err(|e| refused(Message::words(e.to_string())))?;
+    let (path, note) = Path::parse(bytes).map_err(|e| refused(e.message()))?;
     if path.extra.is_some() {
         return Err(refused(msg!("the proof has extra data")));
     }
@@ -211,8 +208,7 @@ pub(super) fn judge(
         none => none.insert(Shown::judge(note, newest)?),
     };
     let LogFound { size, root, .. } = shown.found;
-    verify_inclusion(Hash::of_entry(entry), index, size, root, &path.hashes)
-        .map_err(|e| refused(Message::words(e.to_string())))
+    verify_inclusion(Hash::of_entry(entry), index, size, root, &path.hashes).map_err(|e| refused(e.message()))
 }
 
 #[cfg(test)]

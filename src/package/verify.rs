@@ -525,9 +525,7 @@ impl<R: Read + Seek> Bag<R> {
             if let Some(text) = text {
                 let fault = text::check_text(&whole, text.dir).err().and_then(|faults| faults.into_iter().next());
                 if let Some(fault) = fault {
-                    return Err(Check::TextRules
-                        .fails(msg!("{path}: {fault}", path = part.path, fault = fault.to_string()))
-                        .into());
+                    return Err(Check::TextRules.fails(msg!("{path}: {fault}", path = part.path, fault)).into());
                 }
             }
             parts.insert(part.path, found);

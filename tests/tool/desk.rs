@@ -115,3 +115,8 @@ impl Ran {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{}: {e}: {}", self.line, self.out))
     }
 }
+
+/// A moment as English tells it to people.
+pub fn told(moment: &str) -> String {
+    communique::language::Language::English.moment(communique::domain::time::Time::parse(moment).unwrap())
+}

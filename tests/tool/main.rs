@@ -26,6 +26,7 @@ mod job;
 #[path = "../foreign/judges.rs"]
 mod judges;
 mod keys;
+mod languages;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod offline;

@@ -182,7 +182,7 @@ fn a_rectification_names_what_it_corrects_and_is_signed_by_the_same() {
     draft(&desk, "draft.toml", "Les parties d’essai se sont réunies le 23 novembre.\n");
     let right = desk.read("draft.toml");
     desk.write("draft.toml", right.replace("'north', 'south'", "'north', 'east'").replace("host = 'north'", ""));
-    official(&desk, "north", &correct).ends(1).tells("exactly north, south");
+    official(&desk, "north", &correct).ends(1).tells("exactly north and south");
     desk.write("draft.toml", right);
     let made = official(&desk, "north", &correct).ends(0);
     made.prints(&format!("What it corrects in {original}")).prints("fr: 1 paragraph changed");

@@ -6,7 +6,7 @@ use communique::domain::time::Time;
 use serde_json::Value;
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, told},
     job::{audited, audited_anew, draft, exchange, grant, ministry, official, profiles, reader},
 };
 
@@ -57,7 +57,7 @@ fn a_party_joins_a_key_changes_one_leaves_and_what_was_open_comes_back() {
     .tells("366 days");
     assert!(!desk.path("nothing.jsonl").exists());
     desk.run(&format!("{next} --join east.json --out two.jsonl")).ends(0).prints("east JOINS").prints("charter adopt");
-    desk.run("charter show two.jsonl").ends(0).prints("Charter 2").prints("succeeds").prints(&by);
+    desk.run("charter show two.jsonl").ends(0).prints("Charter 2").prints("succeeds").prints(&told(&by));
     desk.write("alone.json", desk.read("two.jsonl").lines().last().unwrap());
     desk.run("charter show alone.json").ends(1).tells("communique charter fetch");
     desk.key("stranger.pem");

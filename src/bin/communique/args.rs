@@ -4,6 +4,7 @@ mod acts;
 mod charter;
 mod key;
 mod powers;
+pub mod spoken;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -18,7 +19,6 @@ use communique::{
         time::Time,
         words::{Line, Sought},
     },
-    language::Language,
     msg,
 };
 
@@ -46,6 +46,9 @@ pub struct Args {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+    /// Behind the commands: it is an option of each.
+    #[command(flatten)]
+    _spoken: spoken::Spoken,
 }
 
 #[derive(Group, Clone)]
@@ -56,9 +59,6 @@ pub struct Global {
     /// Print JSON, for programs.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Speak this language: ar, en, fr or ru. Otherwise as the profile says, or the locale.
-    #[arg(long, global = true, value_name = "LANG", value_parser = spoken)]
-    pub lang: Option<Lang>,
     /// Print without colours, as with NO_COLOR in the environment.
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -512,12 +512,6 @@ fn moment(s: &str) -> Result<Time, Fault> {
     Time::parse(s)
         .or_else(|_| Time::parse(&format!("{s}T00:00:00Z")))
         .map_err(|_| speech::say(&msg!("write it as in `2027-07-01` or `2027-06-30T23:59:59Z` (UTC)")))
-}
-
-/// Of the type that the languages of texts have: clap knows both options by one name.
-fn spoken(s: &str) -> Result<Lang, Fault> {
-    let language = Language::of_tag(s).ok_or_else(|| speech::say(&msg!("write `ar`, `en`, `fr` or `ru`")))?;
-    language.tag().parse().map_err(|e| speech::say(&e))
 }
 
 fn direction(s: &str) -> Result<Direction, Fault> {

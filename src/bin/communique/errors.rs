@@ -23,10 +23,7 @@ use communique::{
 };
 use serde_json::json;
 
-use crate::{
-    render::Out,
-    speech::{self, untold},
-};
+use crate::{render::Out, speech};
 
 /// Refused, or failed.
 pub const REFUSED: u8 = 1;
@@ -134,7 +131,7 @@ impl From<Refusal> for Failure {
 impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Self {
         match error {
-            RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", untold(&error)),
+            RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", &error),
             RemoteError::Refused { reason, sentence, request_id } => {
                 // The exchange's words: one line, not the whole screen.
                 let sentence: String = sentence.chars().take(SENTENCE).collect();
@@ -161,7 +158,7 @@ impl From<RemoteError> for Failure {
                 Self::from(refusal).of(msg!("what the exchange sent, or what was to be sent, does not hold"))
             }
             RemoteError::Io(error) => Self::new(REFUSED, "FILE", error),
-            RemoteError::Contradicted(contradiction) => Self::new(CONTRADICTED, "CONTRADICTED", untold(contradiction)),
+            RemoteError::Contradicted(contradiction) => Self::new(CONTRADICTED, "CONTRADICTED", &*contradiction),
         }
     }
 }
@@ -170,8 +167,8 @@ impl From<WitnessError> for Failure {
         match error {
             WitnessError::Remote(error) => error.into(),
             WitnessError::Io(path, error) => Self::file(&path, &error),
-            WitnessError::Doubt(doubt) => Self::new(REFUSED, "LOG_LIES", untold(doubt)),
-            other => Self::new(REFUSED, "WITNESS", untold(other)),
+            WitnessError::Doubt(doubt) => Self::new(REFUSED, "LOG_LIES", &*doubt),
+            other => Self::new(REFUSED, "WITNESS", &other),
         }
     }
 }
@@ -179,46 +176,46 @@ impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
         match &error {
             KeyFileError::Io(path, e) => Self::file(path, e),
-            _ => Self::new(REFUSED, "KEY_FILE", untold(error)),
+            _ => Self::new(REFUSED, "KEY_FILE", &error),
         }
     }
 }
 impl From<TokenFault> for Failure {
     fn from(error: TokenFault) -> Self {
         match error {
-            TokenFault::NoModule => Self::usage(untold(error)),
-            other => Self::new(REFUSED, "TOKEN", untold(other)),
+            TokenFault::NoModule => Self::usage(&error),
+            other => Self::new(REFUSED, "TOKEN", &other),
         }
     }
 }
 impl From<AgentFault> for Failure {
     fn from(error: AgentFault) -> Self {
-        Self::new(REFUSED, "AGENT", untold(error))
+        Self::new(REFUSED, "AGENT", &error)
     }
 }
 impl From<WordsFault> for Failure {
     fn from(error: WordsFault) -> Self {
-        Self::new(REFUSED, "WORDS", untold(error))
+        Self::new(REFUSED, "WORDS", &error)
     }
 }
 impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         match error {
             DraftError::Refused(refusal) => refusal.into(),
-            other => Self::new(REFUSED, "DRAFT", untold(other)),
+            other => Self::new(REFUSED, "DRAFT", &other),
         }
     }
 }
 impl From<ImportFault> for Failure {
     fn from(error: ImportFault) -> Self {
-        Self::new(REFUSED, "DOCUMENT", untold(error))
+        Self::new(REFUSED, "DOCUMENT", &error)
     }
 }
 impl From<IssueFault> for Failure {
     fn from(error: IssueFault) -> Self {
         match error {
             IssueFault::Refused(refusal) => refusal.into(),
-            other => Self::new(REFUSED, "CERTIFICATE", untold(other)),
+            other => Self::new(REFUSED, "CERTIFICATE", &other),
         }
     }
 }
@@ -233,8 +230,8 @@ mod tests {
             RemoteError::Refused { reason: "NOT_NOW".into(), sentence: "no".into(), request_id: Some("r".into()) };
         for (error, code, reason) in [
             (refused, 1, "NOT_NOW"),
-            (RemoteError::Unreachable("no route".into()), 69, "UNREACHABLE"),
-            (RemoteError::OutcomeUnknown("cut".into()), 75, "OUTCOME_UNKNOWN"),
+            (RemoteError::Unreachable(Message::words("no route")), 69, "UNREACHABLE"),
+            (RemoteError::OutcomeUnknown(Message::words("cut")), 75, "OUTCOME_UNKNOWN"),
             (RemoteError::Local(Refusal::Draining), 1, "DRAINING"),
             (RemoteError::Io(io::ErrorKind::NotFound.into()), 1, "FILE"),
             (RemoteError::NotKept(io::ErrorKind::StorageFull.into()), 75, "NOT_KEPT"),

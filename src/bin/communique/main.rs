@@ -19,6 +19,7 @@ mod usage;
 use std::{process::ExitCode, time::Duration};
 
 use clap::FromArgMatches as _;
+use communique::msg;
 
 use self::{args::Args, errors::Failure};
 
@@ -26,11 +27,13 @@ use self::{args::Args, errors::Failure};
 const GRACE: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
-    if let Err(e) = keep_memory_private() {
-        Failure::refused(format!("this system leaves no way to keep keys out of core dumps: {e}")).tell(false);
+    // First of all: a profile, which says the language, may hold what it should not.
+    let private = keep_memory_private();
+    speech::choose();
+    if let Err(error) = private {
+        Failure::refused(msg!("this system leaves no way to keep keys out of core dumps: {error}", error)).tell(false);
         return ExitCode::FAILURE;
     }
-    speech::choose();
     let args = match help::command().try_get_matches().and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(answer) => return usage::answer(&answer),
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
             runtime.shutdown_background();
             outcome
         }
-        Err(e) => Err(Failure::refused(format!("the system gives no threads: {e}"))),
+        Err(error) => Err(Failure::refused(msg!("the system gives no threads: {error}", error))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,5 +94,7 @@ async fn until_interrupted(args: Args) -> Result<(), Failure> {
             }
         }
     };
-    ended.unwrap_or_else(|_| Err(Failure::refused("the tool has a fault and stopped; please report the lines above")))
+    ended.unwrap_or_else(|_| {
+        Err(Failure::refused(msg!("the tool has a fault and stopped; please report the lines above")))
+    })
 }

@@ -24,10 +24,7 @@ use communique::{
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
-use crate::{
-    errors::Failure,
-    speech::{self, untold},
-};
+use crate::{errors::Failure, speech};
 
 /// Largest profile, in bytes.
 const PROFILE_LIMIT: usize = 64 << 10;
@@ -115,7 +112,7 @@ impl Profile {
             *path = base.join(&*path);
         }
         if let Some(key) = profile.signing_key.take() {
-            let key = KeyRef::read(key.as_ref()).map_err(|e| bad(msg!("signing_key: {fault}", fault = untold(e))))?;
+            let key = KeyRef::read(key.as_ref()).map_err(|e| bad(msg!("signing_key: {fault}", fault = e)))?;
             profile.signer = Some(key.within(base));
         }
         Ok(profile)
@@ -143,13 +140,13 @@ impl Profile {
     pub fn road(&self) -> Result<Road, Failure> {
         let said = |names: [&str; 2]| names.into_iter().find_map(variable);
         let (proxy, except) = (said(["https_proxy", "HTTPS_PROXY"]), said(["no_proxy", "NO_PROXY"]));
-        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(|e| Failure::usage(untold(e)))?;
+        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(|e| Failure::usage(e))?;
         let addresses = match &self.address {
             Addresses::One(address) => std::slice::from_ref(address),
             Addresses::Several(addresses) => addresses,
         };
-        let road = Road::new(addresses, proxies).map_err(|e| Failure::usage(untold(e)).of(msg!("the profile")))?;
-        Ok(road.speaking(speech::language()))
+        let road = Road::new(addresses, proxies).map_err(|e| Failure::usage(e).of(msg!("the profile")))?;
+        Ok(road.speaking(speech::asked()))
     }
     /// Certificate and key, in PEM.
     ///

@@ -186,7 +186,7 @@ fn of_powers(digest: Digest, powers: &Powers) -> Message {
 /// The lie, and where the evidence is.
 pub(super) fn accusation(ctx: &mut Context, lie: &Contradiction) {
     ctx.out.heading(&msg!("A LIE WAS FOUND"));
-    ctx.out.line(&msg!("{observation}.", observation = lie.evidence.observation));
+    ctx.out.line(&msg!("{observation}.", observation = lie.evidence.observed()));
     match &lie.file {
         Some(file) => {
             let written = if lie.evidence.proves {
@@ -253,7 +253,7 @@ fn verify(ctx: &mut Context, file: &Path, pin: Option<Digest>) -> Result<(), Fai
         };
         ctx.out.json(&json!({ "exit_code": code, "weight": weight, "pinned": judgement.pinned,
             "kind": evidence.kind.as_str(), "exchange": evidence.exchange, "founding": evidence.founding,
-            "observation": evidence.observation, "found": judgement.found }));
+            "observation": evidence.observation, "found": judgement.found.iter().map(ToString::to_string).collect::<Vec<_>>() }));
     } else {
         judged(ctx, &evidence, &judgement);
     }

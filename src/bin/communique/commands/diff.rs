@@ -12,7 +12,7 @@ use crate::{
     args::Diff,
     errors::Failure,
     render::{Look, Out},
-    speech::{self, untold},
+    speech,
 };
 
 pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
             comparison.texts.iter().map(|(lang, text)| (lang.to_string(), value_of(lang, text))).collect();
         ctx.out.json(&json!({
             "communique": args.id, "from": number, "to": to.manifest.revision,
-            "summary": comparison.summary(), "members": comparison.members, "texts": texts,
+            "summary": comparison.summary().iter().map(ToString::to_string).collect::<Vec<_>>(), "members": comparison.members, "texts": texts,
         }));
         return Ok(());
     }
@@ -84,7 +84,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
 /// Shows what changed in one text.
 pub fn text(out: &mut Out, lang: &Lang, old: &str, new: &str) {
     let changes = comparing::compare(old, new);
-    out.line(&msg!("Text {lang}: {summary}", lang, summary = untold(Summary::of(&changes, lang))));
+    out.line(&msg!("Text {lang}: {summary}", lang, summary = Summary::of(&changes, lang)));
     say(out, &changes);
 }
 

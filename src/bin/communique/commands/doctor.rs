@@ -26,7 +26,7 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Context, now};
-use crate::{confirm::Announced, errors::Failure, profile::Profile, speech::untold};
+use crate::{confirm::Announced, errors::Failure, profile::Profile};
 
 const DAY: i64 = 86_400;
 /// What ends within so many seconds is warned of: time enough for an authority to act.
@@ -291,7 +291,7 @@ fn signing_key(profile: &Profile, found: &mut Findings) -> Option<Announced> {
                     found.bad(
                         level,
                         msg!("signing key"),
-                        msg!("{thumbprint}: {state}", thumbprint, state = untold(state)),
+                        msg!("{thumbprint}: {state}", thumbprint, state),
                         msg!("have the PIN at hand before you sign"),
                     );
                 }
@@ -362,7 +362,7 @@ fn addresses(ctx: &Context, connection: &Connection, now: Time, found: &mut Find
 fn cause(error: &communique::client::remote::RemoteError) -> Message {
     match error {
         communique::client::remote::RemoteError::Unreachable(why) => why.message(),
-        other => untold(other),
+        other => other.message(),
     }
 }
 
@@ -510,7 +510,7 @@ fn powers(ctx: &Context, session: &Session, party: Option<&PartyId>, key: &Annou
         ([], Some(last)) => {
             let words = match force(last) {
                 Force::Expired(ended) => msg!("the last that name your key ended {time}", time = ended),
-                other => msg!("the last that name your key do not stand: {why}", why = untold(other)),
+                other => msg!("the last that name your key do not stand: {why}", why = other),
             };
             found.bad(Level::Fault, what(), words, next());
         }

@@ -30,7 +30,6 @@ use crate::{
     errors::Failure,
     profile::{self, Profile},
     render,
-    speech::untold,
     unanswered::Unanswered,
 };
 
@@ -109,7 +108,7 @@ fn propose(
             let before = ctx.wait(session.texts(original))?;
             let changes = comparing::revisions((original, &before), (&manifest, &texts));
             let nothing = changes.is_empty().then(|| msg!("Nothing that is read changed."));
-            changes.summary().into_iter().map(untold).chain(nothing).collect()
+            changes.summary().into_iter().chain(nothing).collect()
         }
         None => vec![],
     };

@@ -53,14 +53,17 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
     };
     match &happened.what {
         What::Revision(revision) => {
-            let number = revision.manifest.revision;
-            head(out, &untold(format!("{} proposed revision {number}", who(session, &revision.propose))));
+            let (who, revision) = (who(session, &revision.propose), revision.manifest.revision);
+            head(out, &msg!("{who} proposed revision {revision}", who, revision));
         }
         What::Act(act) => {
             let body = act.body();
-            let place = body.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
             let told = wording::told(body.act, body.revision, body.opening.is_some());
-            head(out, &untold(format!("{} {told}{place}", who(session, act))));
+            let deed = untold(format!("{} {told}", who(session, act)));
+            match body.place.as_ref().map(|place| render::quoted(place.as_str())) {
+                Some(place) => head(out, &msg!("{deed}, in {place}", deed, place)),
+                None => head(out, &deed),
+            }
             if let Some(reason) = &body.reason {
                 out.verbatim(reason.as_str());
             }
@@ -74,20 +77,18 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
         }
         What::Escrowed { party, act, revision } => {
             let told = wording::told(*act, *revision, true);
-            head(out, &untold(format!("{party} {told}, in escrow: the exchange's word")));
+            let deed = untold(format!("{party} {told}"));
+            head(out, &msg!("{deed}, in escrow: the exchange's word", deed));
         }
         What::Noted(kind) => head(out, &noted(*kind)),
     }
 }
 
-fn who(session: &Session, act: &Statement<Act>) -> String {
+fn who(session: &Session, act: &Statement<Act>) -> Message {
     let party = &act.body().party;
     session.grant(&act.body().grant).map_or_else(
-        || party.to_string(),
-        |grant| {
-            let holder = &grant.body().holder;
-            format!("{party}, {},", render::person(holder))
-        },
+        || party.message(),
+        |grant| msg!("{party}, {person},", party, person = render::person(&grant.body().holder)),
     )
 }
 

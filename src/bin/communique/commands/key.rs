@@ -14,7 +14,10 @@ use communique::{
         keyfile,
         token::{self, Token, TokenFault},
     },
-    domain::key::{PublicKey, SecretKey, Signer as _},
+    domain::{
+        key::{PublicKey, SecretKey, Signer as _},
+        message::Tell as _,
+    },
     msg,
 };
 use serde_json::{Value, json};
@@ -25,8 +28,7 @@ use crate::{
     args::{Key, Passphrase},
     confirm::{self, announced},
     errors::Failure,
-    profile, render,
-    speech::{self, untold},
+    profile, render, speech,
 };
 
 /// How many words are asked for at once.
@@ -247,7 +249,7 @@ fn back_up(ctx: &mut Context, key: &KeyRef, out: Option<&Path>, passphrase: &Pas
     }
     let prompt = speech::say(&msg!("Passphrase of {file}: ", file));
     let key = keyfile::read_encrypted(file, || confirm::ask(passphrase, &prompt))?;
-    let page = backup::page(&key);
+    let page = backup::page(&key, crate::speech::language());
     let Some(out) = out else {
         ctx.out.raw(page.as_bytes());
         return Ok(());
@@ -286,7 +288,7 @@ fn typed() -> Result<SecretKey, Failure> {
         })?;
         let words: Vec<&str> = line.split_whitespace().collect();
         let fault = match words.iter().position(|word| !backup::is_word(word)) {
-            Some(n) => Some(untold(WordsFault::Unknown(count + n + 1))),
+            Some(n) => Some(WordsFault::Unknown(count + n + 1).message()),
             None if words.len() != AT_ONCE => {
                 Some(msg!("type {wanted} words, not {typed}", wanted = AT_ONCE, typed = words.len()))
             }

@@ -10,7 +10,7 @@ use communique::{
     domain::{
         act::ActKind,
         id::{Digest, PartyId},
-        message::Message,
+        message::{Message, Tell as _},
         powers::{Holder, Powers, Revocation},
         statement::{STATEMENT_LIMIT, Statement, Unverified},
         words::Names,
@@ -26,7 +26,6 @@ use crate::{
     errors::Failure,
     profile,
     render::{self, Out},
-    speech::untold,
 };
 
 pub fn run(ctx: &mut Context, command: args::Powers) -> Result<(), Failure> {
@@ -45,7 +44,7 @@ pub fn run(ctx: &mut Context, command: args::Powers) -> Result<(), Failure> {
             } else {
                 show(&mut ctx.out, granted.powers.body());
                 ctx.out.field(&msg!("digest"), &digest);
-                ctx.out.field(&msg!("state"), &untold(&force));
+                ctx.out.field(&msg!("state"), &force);
                 if let Some((revocation, _)) = &granted.revoked {
                     ctx.out.line(&msg!("The reasons of their revocation:"));
                     ctx.out.verbatim(revocation.body().reason.as_str());
@@ -82,7 +81,7 @@ fn list(ctx: &mut Context, party: Option<&PartyId>) -> Result<(), Failure> {
         let force = match force {
             Force::Stands => msg!("in force until {until}", until),
             Force::NotYet(from) => msg!("in force from {from} to {until}", from, until),
-            ended => untold(ended),
+            ended => ended.message(),
         };
         ctx.out.paragraph("  ", &force);
         let (acts, scope) = (every(p), scope(p));

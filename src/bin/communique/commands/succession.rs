@@ -485,7 +485,12 @@ impl Record {
         match self.adopted.iter().find(stands) {
             None => Ok(()),
             Some(first) => Err(Failure::from(Refusal::Succession {
-                problem: msg!("this key has adopted another charter {version}, {charter}, in place of the same one, and it stands until {adopt_by}; adopt this one after", version = first.version, charter = first.charter, adopt_by = first.adopt_by.map(|by| by.tell()).unwrap_or_else(|| "".tell())),
+                problem: msg!(
+                    "this key has adopted another charter {version}, {charter}, in place of the same one, and it stands until {adopt_by}; adopt this one after",
+                    version = first.version,
+                    charter = first.charter,
+                    adopt_by = first.adopt_by.map_or_else(|| "".tell(), |by| by.tell())
+                ),
             })
             .of(&self.file)),
         }

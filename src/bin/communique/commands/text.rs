@@ -21,7 +21,6 @@ use crate::{
     errors::Failure,
     profile,
     render::{self, Out},
-    speech::untold,
 };
 
 /// How many faults or changes are shown to a person.
@@ -122,7 +121,7 @@ pub fn warn(out: &mut Out, found: &[Misalignment]) {
     }
     out.paragraph("", &msg!("Worth a look: the languages differ (a warning; numbers in words are not read):"));
     for misalignment in found.iter().take(SHOWN) {
-        out.item(1, &untold(misalignment));
+        out.item(1, misalignment);
     }
     more(out, found.len());
 }
@@ -181,7 +180,7 @@ fn import(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Directio
             err.line(&msg!("What is not as it was on the page:"));
         }
         for dropped in &imported.dropped {
-            err.item(1, &untold(dropped));
+            err.item(1, dropped);
         }
         left(err, &cleaned);
     }
@@ -208,7 +207,7 @@ fn report(ctx: &mut Context, file: &Path, faults: &[Fault], mixed: &[MixedWord])
         ));
     }
     for fault in faults.iter().take(SHOWN) {
-        ctx.out.item(1, &untold(fault));
+        ctx.out.item(1, fault);
     }
     more(&mut ctx.out, faults.len());
     for m in mixed {
@@ -253,7 +252,7 @@ fn clean(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Direction
             file = render::path(file)
         ));
         for change in cleaned.changes.iter().take(SHOWN) {
-            err.item(1, &untold(change));
+            err.item(1, change);
         }
         more(err, cleaned.changed);
         left(err, &cleaned);
@@ -279,7 +278,7 @@ fn left(err: &mut Out, cleaned: &Cleaned) {
         err.line(&msg!("What is left must be mended by a person, for it would change what is read:"));
     }
     for fault in cleaned.left.iter().take(SHOWN) {
-        err.item(1, &untold(fault));
+        err.item(1, fault);
     }
 }
 

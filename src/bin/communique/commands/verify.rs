@@ -29,7 +29,7 @@ use crate::{
     errors::Failure,
     progress::Progress,
     render::{self, Out},
-    speech::{self, untold},
+    speech,
 };
 
 /// Packages up to this size are read at once, larger ones where they lie, piece by piece.
@@ -365,26 +365,21 @@ fn document(out: &mut Out, f: &Findings, proven: bool) {
         }
     }
     if let Some(meeting) = &f.meeting {
-        let (places, date) = (render::names(&meeting.places), untold(meeting.date));
+        let (places, date) = (render::names(&meeting.places), meeting.date);
         let meeting = match &meeting.host {
             Some(host) => msg!("{places}, {date}, host {host}", places, date, host),
             None => msg!("{places}, {date}", places, date),
         };
         out.field(&msg!("meeting"), &meeting);
     }
-    out.field(&msg!("effect"), &untold(f.legal_effect));
+    out.field(&msg!("effect"), &f.legal_effect);
     for party in &f.parties {
         self::party(out, party, proven);
     }
     for t in &f.texts {
         out.field(
             &msg!("text {lang}", lang = t.lang),
-            &msg!(
-                "{status}, {size}, {digest}",
-                status = untold(t.status),
-                size = render::size(t.size),
-                digest = t.sha256
-            ),
+            &msg!("{status}, {size}, {digest}", status = t.status, size = render::size(t.size), digest = t.sha256),
         );
     }
     for (n, a) in f.annexes.iter().enumerate() {

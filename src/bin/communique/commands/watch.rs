@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Context, random};
-use crate::{args, errors::Failure, profile, render, speech::untold};
+use crate::{args, errors::Failure, profile, render};
 
 /// First and longest pause before the exchange is called again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -67,7 +67,7 @@ pub fn run(ctx: &mut Context, args: &args::Watch) -> Result<(), Failure> {
             if !comes_back(&error) {
                 return Err(error.into());
             }
-            let (why, seconds) = (untold(&error), pause.as_secs());
+            let (why, seconds) = (error.message(), pause.as_secs());
             let again = match next {
                 Some(index) => {
                     let index = index.to_string();
@@ -131,7 +131,7 @@ fn follow(
             }
         }
         if ctx.out.is_lost() && args.exec.is_none() {
-            return Ok(RemoteError::Unreachable(msg!("nobody reads any more").to_string()));
+            return Ok(RemoteError::Unreachable(msg!("nobody reads any more")));
         }
     }
 }

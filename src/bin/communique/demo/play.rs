@@ -20,7 +20,7 @@ use communique::{
         id::{CommuniqueId, Lang, Salt},
         life::State,
         manifest::Manifest,
-        message::Tell as _,
+        message::Tell,
         words::{Line, Prose},
     },
     msg,
@@ -31,7 +31,7 @@ use super::{
     ministry::{Ministry, Official},
     parties::{REASON, SECOND, THIRD},
 };
-use crate::{render, speech::untold};
+use crate::render;
 
 /// An official at work: the person, and a session with his or her certificate.
 struct Desk<'a> {
@@ -133,18 +133,18 @@ pub async fn negotiation(
     tell.step(&msg!("Every party initials: the text is authentic. With the last initial it opens for signature."));
     for desk in &desks {
         let reading = desk.act(id, ActKind::Initial, None).await?;
-        let (party, state) = (column(desk.ministry.id.as_str()), untold(reading.state));
+        let (party, state) = (column(desk.ministry.id.as_str()), reading.state);
         tell.say(&msg!("{party} initials; the communiqué is {state}", party, state));
     }
 
     tell.step(&msg!("alder signs, into escrow. Then cedar declines, with reasons: the escrow is sealed for ever."));
     of_alder.act(id, ActKind::Sign, None).await?;
     let seen = of_boreal.session.read(id).await?;
-    let hidden: Vec<_> = seen.escrowed.iter().map(untold).collect();
+    let hidden: Vec<_> = seen.escrowed.iter().map(Tell::tell).collect();
     tell.say(&msg!("boreal looks: a signature of {parties} is there. It cannot see it.", parties = hidden));
     let reading = of_cedar.act(id, ActKind::Decline, Some(REASON)).await?;
     tell.say(&msg!("cedar declines: {reason}", reason = REASON));
-    tell.say(&msg!("The communiqué is {state} again; a new revision is needed.", state = untold(reading.state)));
+    tell.say(&msg!("The communiqué is {state} again; a new revision is needed.", state = reading.state));
 
     tell.step(&msg!("boreal proposes a third revision, which meets the objection. It is initialled again."));
     drafts.third()?;

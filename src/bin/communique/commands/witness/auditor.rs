@@ -278,7 +278,7 @@ impl Auditor {
     /// Tells that the audit under way comes no further.
     pub fn stalled(&mut self, ctx: &mut Context) {
         let why = msg!("it shows nothing more for {seconds} s", seconds = STALLED.as_secs());
-        let failure = RemoteError::Unreachable(why.to_string()).into();
+        let failure = RemoteError::Unreachable(why).into();
         self.outage(ctx, &failure);
     }
     /// What was not audited, where the program ends here.

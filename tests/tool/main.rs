@@ -37,5 +37,6 @@ mod secrets;
 mod stamps;
 mod stories;
 mod succession;
+mod terminal;
 mod tokens;
 mod walkthrough;

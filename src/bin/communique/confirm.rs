@@ -14,6 +14,7 @@ use communique::{
         strength,
     },
     domain::{id::PartyId, json, key::PublicKey},
+    msg,
 };
 use zeroize::Zeroizing;
 
@@ -22,6 +23,7 @@ use crate::{
     args::{Consent, Passphrase},
     commands::Context,
     errors::Failure,
+    pager::{Answer, Seen},
     profile,
     render::Out,
 };
@@ -69,21 +71,27 @@ pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -
             "nobody is there to confirm: run it at a terminal, or give --yes once somebody has read what is signed for {party}"
         )));
     }
+    let seen = ctx.end_scene();
     let scene = ctx.scene();
-    scene.flush();
     if !scene.is_terminal() || scene.is_lost() {
         return Err(Failure::usage(
             "what is to be signed did not reach a terminal, so nobody can have read it; run it without redirecting its output",
         ));
     }
-    let err = &mut ctx.err;
-    err.raw(format!("To {act}, type {party}: ").as_bytes());
-    err.flush();
-    let answer = answer()?;
-    if answer.trim() == party.as_str() {
-        Ok(())
-    } else {
-        Err(Failure::refused(format!("that is not {party}; nothing was signed")))
+    loop {
+        if let Some(hint) = seen.hint(party.as_str()) {
+            ctx.err.line(&hint);
+        }
+        ctx.err.ask(&msg!("To {act}, type {party}:", act, party));
+        match seen.judge(&answer()?, party.as_str()) {
+            Answer::Yes => return Ok(()),
+            Answer::No => return Err(Failure::refused(format!("that is not {party}; nothing was signed"))),
+            Answer::Again => {}
+            Answer::Unread => ctx.err.line(&msg!("Nothing is signed before the end of it was read.")),
+        }
+        if let Seen::Paged { page, .. } = &seen {
+            ctx.repeat_scene(page);
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write as _},
     path::Path,
-    process::ExitCode,
 };
 
 use communique::{
@@ -27,17 +26,17 @@ use serde_json::json;
 use crate::{render::Out, speech};
 
 /// Refused, or failed.
-const REFUSED: u8 = 1;
+pub const REFUSED: u8 = 1;
 /// Wrong arguments or profile (sysexits.h, EX_USAGE).
-const USAGE: u8 = 64;
+pub const USAGE: u8 = 64;
 /// The exchange cannot be reached (sysexits.h, EX_UNAVAILABLE).
-const UNREACHABLE: u8 = 69;
+pub const UNREACHABLE: u8 = 69;
 /// Whether it happened is not known (sysexits.h, EX_TEMPFAIL).
-const UNKNOWN: u8 = 75;
+pub const UNKNOWN: u8 = 75;
 /// The exchange contradicts itself, or cannot prove what it says (sysexits.h, EX_PROTOCOL).
-const CONTRADICTED: u8 = 76;
+pub const CONTRADICTED: u8 = 76;
 /// Ended by SIGINT, as shells count it.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Why a command ends with another code than 0.
 #[derive(Debug)]
@@ -123,25 +122,6 @@ impl Failure {
 
 /// Most characters of a sentence of the exchange's that are shown.
 const SENTENCE: usize = 2000;
-
-/// What clap answers instead of a command: help, the version, or what is wrong with the arguments, which it quotes.
-#[expect(clippy::disallowed_methods, reason = "a binary reads its arguments")]
-pub fn answer(answer: &clap::Error) -> ExitCode {
-    if !answer.use_stderr() {
-        // Whether anybody still reads it changes nothing.
-        let _ = answer.print();
-        return ExitCode::SUCCESS;
-    }
-    let mut out = Out::stderr(false);
-    // An argument may be the name of a file that others chose, and with a line break in it they would write lines of ours.
-    let broken = std::env::args_os().any(|arg| arg.to_string_lossy().contains(char::is_control));
-    for (n, line) in answer.render().to_string().lines().enumerate() {
-        if broken && n > 0 { out.verbatim(line) } else { out.line(line) }
-    }
-    // Whether anybody still reads it changes nothing.
-    let _ = out.end();
-    ExitCode::from(USAGE)
-}
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {

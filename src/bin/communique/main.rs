@@ -1,19 +1,24 @@
 //! `communique`: the parties' tool. Arguments in, one command run, an exit code out.
 
 mod args;
+mod bidi;
 mod commands;
 mod confirm;
 mod demo;
 mod errors;
+mod help;
+mod manual;
+mod pager;
 mod profile;
 mod progress;
 mod render;
 mod speech;
 mod unanswered;
+mod usage;
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use communique::msg;
 
 use self::{args::Args, errors::Failure};
@@ -29,10 +34,11 @@ fn main() -> ExitCode {
         Failure::refused(msg!("this system leaves no way to keep keys out of core dumps: {error}", error)).tell(false);
         return ExitCode::FAILURE;
     }
-    let args = match Args::try_parse() {
+    let args = match help::command().try_get_matches().and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
-        Err(answer) => return errors::answer(&answer),
+        Err(answer) => return usage::answer(&answer),
     };
+    bidi::ask(args.global.bidi);
     let as_json = args.global.json;
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
@@ -73,12 +79,20 @@ fn keep_memory_private() -> std::io::Result<()> {
 async fn until_interrupted(args: Args) -> Result<(), Failure> {
     let network = tokio::runtime::Handle::current();
     let mut work = tokio::task::spawn_blocking(move || commands::run(args, network));
-    let ended = tokio::select! {
-        ended = &mut work => ended,
-        Ok(()) = tokio::signal::ctrl_c() => match tokio::time::timeout(GRACE, work).await {
-            Ok(ended) => ended,
-            Err(_) => return Err(Failure::interrupted()),
-        },
+    let ended = loop {
+        tokio::select! {
+            ended = &mut work => break ended,
+            Ok(()) = tokio::signal::ctrl_c() => {
+                // It was meant for the pager.
+                if pager::is_open() {
+                    continue;
+                }
+                match tokio::time::timeout(GRACE, work).await {
+                    Ok(ended) => break ended,
+                    Err(_) => return Err(Failure::interrupted()),
+                }
+            }
+        }
     };
     ended.unwrap_or_else(|_| {
         Err(Failure::refused(msg!("the tool has a fault and stopped; please report the lines above")))

@@ -3,7 +3,7 @@
 use communique::domain::message::Tell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::speech;
+use crate::{profile, speech};
 
 const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} {msg}";
 const ENTRIES: &str = "{wide_bar} {pos}/{len} {msg}";
@@ -45,5 +45,6 @@ impl Progress {
 
 fn target(shown: bool) -> ProgressDrawTarget {
     // indicatif draws nothing where standard error is no terminal.
-    if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    let dumb = profile::variable("TERM").is_none_or(|term| term == "dumb");
+    if shown && !dumb { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }

@@ -48,7 +48,7 @@ fn option() -> Arg {
 }
 
 fn language(tag: &str) -> Result<Language, String> {
-    Language::of_tag(tag).ok_or_else(|| "write ar, en, fr or ru".into())
+    Language::of_tag(tag).ok_or_else(|| crate::speech::say(&communique::msg!("write `ar`, `en`, `fr` or `ru`")))
 }
 
 /// The arguments in which it is this option: all, or those before a command that has the language of a text.

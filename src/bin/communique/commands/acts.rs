@@ -169,6 +169,7 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
     annexes(ctx, &session, manifest)?;
     let revoked = show::revoked(ctx, &session, &reading.acts)?;
 
+    ctx.begin_scene();
     let out = ctx.scene();
     for (lang, words) in &texts {
         show::text(out, manifest, lang, words);

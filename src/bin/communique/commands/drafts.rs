@@ -113,6 +113,7 @@ fn propose(
         None => vec![],
     };
     let misaligned = text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str())));
+    ctx.begin_scene();
     let out = ctx.scene();
     for (lang, words) in &texts {
         show::text(out, &manifest, lang, words);

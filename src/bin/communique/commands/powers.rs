@@ -115,6 +115,7 @@ fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
             party
         )));
     }
+    ctx.begin_scene();
     let scene = ctx.scene();
     scene.heading(&msg!("{party} ends full powers, in the exchange {exchange}", party, exchange = pinned.exchange()));
     match &known {
@@ -184,6 +185,7 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
         )));
     }
     let offered = chartering::offer(&pinned, &announced, terms)?;
+    ctx.begin_scene();
     let scene = ctx.scene();
     scene.heading(&msg!("{party} grants full powers, in the exchange {exchange}", party, exchange = pinned.exchange()));
     show(scene, &offered);

@@ -102,6 +102,7 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &KeyRef, to: &Path, consent: &
     let record = Record::beside(&announced.place()?)?;
     record.admits(next, now())?;
 
+    ctx.begin_scene();
     let scene = ctx.scene();
     show(scene, next);
     if let Some(before) = before {

@@ -37,6 +37,7 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
             let authorities = authorities(&ca)?;
             let revoked = leaves(&revoke)?;
 
+            ctx.begin_scene();
             let scene = ctx.scene();
             scene.heading(&msg!(
                 "Statement {serial} of {party}: it is known by certificates of these authorities, and of no others",

@@ -30,6 +30,7 @@ use super::Context;
 use crate::{
     args::Verify,
     errors::Failure,
+    progress::Progress,
     render::{self, Out},
     speech,
 };
@@ -57,7 +58,11 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
             None => judge(&verifier, path),
             Some(Ok(files)) if !files.is_empty() => {
                 let threads = thread::available_parallelism().map_or(1, usize::from);
+                // On a terminal, the lines themselves show how far it is.
+                let bar =
+                    Progress::entries(&msg!("packages"), !ctx.json && ctx.err.is_terminal() && !ctx.out.is_terminal());
                 for batch in files.chunks(BATCH * threads) {
+                    bar.of((codes.len() - before) as u64, files.len() as u64);
                     // What was found is let go of at once, unless it is told.
                     let told = |file: &Path, verdict: &Verdict| match ctx.json {
                         true => Told::Whole(in_json(file, verdict)),
@@ -71,6 +76,7 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
                         }
                     }
                 }
+                bar.end();
                 if !ctx.json {
                     count(&mut ctx.out, path, &codes[before..]);
                 }

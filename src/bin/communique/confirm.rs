@@ -56,11 +56,28 @@ pub fn jwk(key: &PublicKey) -> Vec<u8> {
     bytes
 }
 
+/// What somebody may type instead of the party's id, and be asked again. Says whether it was understood.
+pub type Instead<'a> = &'a mut dyn FnMut(&mut Context, &str) -> Result<bool, Failure>;
+
 /// Asks for the party's id, once what is to be signed is on the screen; anything else commits nothing.
 ///
 /// # Errors
 /// Another answer; nobody there to answer; a scene that reached nobody.
-pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -> Result<(), Failure> {
+pub fn typed(ctx: &mut Context, consent: &Consent, prompt: &str, party: &PartyId) -> Result<(), Failure> {
+    typed_or(ctx, consent, prompt, party, &mut |_, _| Ok(false))
+}
+
+/// The same, where something else may be typed first.
+///
+/// # Errors
+/// As [`typed`].
+pub fn typed_or(
+    ctx: &mut Context,
+    consent: &Consent,
+    prompt: &str,
+    party: &PartyId,
+    instead: Instead<'_>,
+) -> Result<(), Failure> {
     if consent.yes {
         return Ok(());
     }
@@ -76,14 +93,17 @@ pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -
             "what is to be signed did not reach a terminal, so nobody can have read it; run it without redirecting its output",
         ));
     }
-    let err = &mut ctx.err;
-    err.raw(format!("To {act}, type {party}: ").as_bytes());
-    err.flush();
-    let answer = answer()?;
-    if answer.trim() == party.as_str() {
-        Ok(())
-    } else {
-        Err(Failure::refused(format!("that is not {party}; nothing was signed")))
+    loop {
+        ctx.err.raw(prompt.as_bytes());
+        ctx.err.flush();
+        let answer = answer()?;
+        let answer = answer.trim();
+        if answer == party.as_str() {
+            return Ok(());
+        }
+        if !instead(ctx, answer)? {
+            return Err(Failure::refused(format!("that is not {party}; nothing was signed")));
+        }
     }
 }
 

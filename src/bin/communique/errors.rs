@@ -65,6 +65,18 @@ impl Failure {
             "interrupted; what was being sent may have arrived: look with `communique show` before you repeat it";
         Self::new(INTERRUPTED, "INTERRUPTED", sentence)
     }
+    /// SIGINT, where it is known what was done.
+    pub fn interrupted_while(sentence: impl Into<String>) -> Self {
+        Self::new(INTERRUPTED, "INTERRUPTED", sentence)
+    }
+    /// Whether it was SIGINT.
+    pub fn is_interrupted(&self) -> bool {
+        self.code == INTERRUPTED
+    }
+    /// The same, said otherwise.
+    pub fn saying(self, sentence: impl Into<String>) -> Self {
+        Self { sentence: Some(sentence.into()), ..self }
+    }
     /// Everything was said already; only the code is left to give.
     pub fn said(code: u8) -> Self {
         Self { code, reason: String::new(), sentence: None }

@@ -8,13 +8,14 @@ mod errors;
 mod profile;
 mod progress;
 mod render;
+mod stage;
 mod unanswered;
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 
-use self::{args::Args, errors::Failure};
+use self::{args::Args, errors::Failure, stage::Stage};
 
 /// How long after SIGINT a command may take to put the terminal in order.
 const GRACE: Duration = Duration::from_millis(300);
@@ -67,13 +68,19 @@ fn keep_memory_private() -> std::io::Result<()> {
 /// Runs the command on a thread of its own, since it waits for people as well as for the network.
 async fn until_interrupted(args: Args) -> Result<(), Failure> {
     let network = tokio::runtime::Handle::current();
-    let mut work = tokio::task::spawn_blocking(move || commands::run(args, network));
+    let stage = Stage::default();
+    let mut work = {
+        let stage = stage.clone();
+        tokio::task::spawn_blocking(move || commands::run(args, network, stage))
+    };
     let ended = tokio::select! {
         ended = &mut work => ended,
         Ok(()) = tokio::signal::ctrl_c() => match tokio::time::timeout(GRACE, work).await {
             Ok(ended) => ended,
-            Err(_) => return Err(Failure::interrupted()),
+            Err(_) => return Err(stage.interrupted()),
         },
     };
-    ended.unwrap_or_else(|_| Err(Failure::refused("the tool has a fault and stopped; please report the lines above")))
+    let ended = ended
+        .unwrap_or_else(|_| Err(Failure::refused("the tool has a fault and stopped; please report the lines above")));
+    ended.map_err(|failure| if failure.is_interrupted() { stage.interrupted() } else { failure })
 }

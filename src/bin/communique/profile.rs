@@ -95,14 +95,7 @@ impl Profile {
     /// # Errors
     /// A file that cannot be read, another charter.
     pub fn pinned(&self) -> Result<Pinned, Failure> {
-        let charters = read(&self.charter, CHARTERS_FILE_LIMIT)?;
-        Pinned::new(&charters, self.pin).map_err(|e| match e {
-            Refusal::WrongDigest { expected, actual } => Failure::refused(format!(
-                "{}: this charter has the fingerprint {actual}, but the profile pins {expected}; ask the other parties which one they adopted",
-                self.charter.display(),
-            )),
-            other => Failure::from(other).of(self.charter.display()),
-        })
+        pinned_by(&self.charter, self.pin)
     }
     /// The way to the exchange: the profile's addresses, and the proxy that the environment names.
     ///
@@ -136,6 +129,21 @@ impl Profile {
             )
         })
     }
+}
+
+/// The charter of a file, which must be the one that the pin is of.
+///
+/// # Errors
+/// A file that cannot be read, another charter.
+pub fn pinned_by(charter: &Path, pin: Digest) -> Result<Pinned, Failure> {
+    let charters = read(charter, CHARTERS_FILE_LIMIT)?;
+    Pinned::new(&charters, pin).map_err(|e| match e {
+        Refusal::WrongDigest { expected, actual } => Failure::refused(format!(
+            "{}: this charter has the fingerprint {actual}, but the profile pins {expected}; ask the other parties which one they adopted",
+            charter.display(),
+        )),
+        other => Failure::from(other).of(charter.display()),
+    })
 }
 
 /// A variable of the environment; what is not UTF-8 is no address.

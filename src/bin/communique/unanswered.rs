@@ -74,7 +74,9 @@ impl Unanswered {
             ctx.err
                 .line(&format!("If no answer comes, this cannot be sent again as it is, for want of a place: {why}"));
         }
+        ctx.stage.sends();
         let answer = ctx.wait(session.carry(act.compact(), manifest));
+        ctx.stage.ends();
         match kept {
             Ok(kept) => kept.settle(answer, false),
             Err(_) => answer,

@@ -6,7 +6,7 @@ use communique::{
         timeline::{Happened, What},
     },
     domain::{
-        act::{Act, Declaration},
+        act::{Act, ActKind, Declaration},
         entry::Kind,
         id::{CommuniqueId, Digest},
         statement::Statement,
@@ -43,13 +43,16 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
     match &happened.what {
         What::Revision(revision) => {
             let number = revision.manifest.revision;
-            out.line(&head(&format!("{} proposed revision {number}", who(session, &revision.propose))));
+            let told = wording::told(&who(session, &revision.propose), ActKind::Propose, number, false);
+            out.line(&head(&told));
         }
         What::Act(act) => {
             let body = act.body();
-            let place = body.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
-            let told = wording::told(body.act, body.revision, body.opening.is_some());
-            let what = format!("{} {told}{place}", who(session, act));
+            let told = wording::told(&who(session, act), body.act, body.revision, body.opening.is_some());
+            let what = match &body.place {
+                Some(place) => format!("{told}, in {}", render::quoted(place.as_str())),
+                None => told,
+            };
             out.line(&head(&what));
             if let Some(reason) = &body.reason {
                 out.verbatim(reason.as_str());
@@ -61,8 +64,8 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
             }
         }
         What::Escrowed { party, act, revision } => {
-            let told = wording::told(*act, *revision, true);
-            out.line(&head(&format!("{party} {told}, in escrow: the exchange's word")));
+            let told = wording::told(party.as_str(), *act, *revision, true);
+            out.line(&head(&format!("{told}, in escrow: the exchange's word")));
         }
         What::Noted(kind) => out.line(&head(&format!("the exchange noted: {}", noted(*kind)))),
     }

@@ -1,7 +1,9 @@
 //! The commands: one file per noun. Each reads, decides by the library, and prints; the rules are not here.
 
+mod act;
 mod acts;
 mod audit;
+mod ceremony;
 mod certs;
 mod charter;
 pub mod diff;
@@ -23,7 +25,7 @@ mod wording;
 
 use communique::{
     app::machine::ThisMachine,
-    client::{reading::Pinned, receipts::Receipts, remote::RemoteError, session::Session},
+    client::{reading::Pinned, receipts::Receipts, remote::RemoteError, seen::Memory, session::Session},
     domain::{act::ActKind, time::Time},
 };
 
@@ -35,6 +37,7 @@ use crate::{
     profile::{self, Profile},
     progress::Progress,
     render::Out,
+    stage::Stage,
 };
 
 /// What every command has at hand.
@@ -47,13 +50,15 @@ pub struct Context {
     pub json: bool,
     profile: String,
     network: tokio::runtime::Handle,
+    /// How far an act has come.
+    pub stage: Stage,
 }
 
 /// Runs one command.
 ///
 /// # Errors
 /// Why it was not done.
-pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
+pub fn run(args: Args, network: tokio::runtime::Handle, stage: Stage) -> Result<(), Failure> {
     let colour = !args.global.no_color;
     let mut ctx = Context {
         out: Out::stdout(colour),
@@ -61,6 +66,7 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         json: args.global.json,
         profile: args.global.profile,
         network,
+        stage,
     };
     let done = match args.command {
         Command::Certs(command) => certs::run(&mut ctx, command),
@@ -80,14 +86,15 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::Diff(args) => diff::run(&mut ctx, &args),
         Command::Object(args) => acts::reasoned(&mut ctx, ActKind::Object, &args),
         Command::Declare(args) => acts::declare(&mut ctx, &args),
-        Command::Initial(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Initial), &args),
-        Command::Open(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Open), &args),
+        Command::Initial(args) => acts::run(&mut ctx, Intent::plain(ActKind::Initial), &args),
+        Command::Open(args) => acts::run(&mut ctx, Intent::plain(ActKind::Open), &args),
         Command::Sign(args) => acts::sign(&mut ctx, &args),
         Command::Confirm(args) => acts::confirm(&mut ctx, &args),
         Command::Decline(args) => acts::reasoned(&mut ctx, ActKind::Decline, &args),
         Command::Withdraw(args) => acts::withdraw(&mut ctx, &args),
-        Command::Release(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Release), &args),
-        Command::Purge(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Purge), &args),
+        Command::Act(command) => act::run(&mut ctx, command),
+        Command::Release(args) => acts::run(&mut ctx, Intent::plain(ActKind::Release), &args),
+        Command::Purge(args) => acts::run(&mut ctx, Intent::plain(ActKind::Purge), &args),
         Command::Publish { id } => publication::publish(&mut ctx, id),
         Command::Fetch { id, out } => publication::fetch(&mut ctx, id, &out),
         Command::Text(command) => text::run(&mut ctx, command),
@@ -135,6 +142,13 @@ impl Context {
     /// A folder that cannot be made or written.
     pub fn receipts(&self, pinned: &Pinned) -> Result<Receipts, Failure> {
         receipts_of(&self.profile, pinned)
+    }
+    /// What was seen with this profile of the exchange that this folder of receipts is of.
+    ///
+    /// # Errors
+    /// A folder that cannot be found.
+    pub fn memory(&self, pinned: &Pinned) -> Result<Memory, Failure> {
+        Ok(Memory::within(&profile::receipts(&self.profile, pinned.founding())?))
     }
     /// Waits for the network.
     pub fn wait<F: Future>(&self, answer: F) -> F::Output {

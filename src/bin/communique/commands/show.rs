@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use communique::{
     client::{
-        reading::Reading,
+        reading::{GrantBook, Reading},
+        seen::Memory,
         session::{History, Row, Session},
     },
     domain::{
@@ -13,7 +14,7 @@ use communique::{
         document::Document,
         id::{Digest, Lang, PartyId},
         life::State,
-        manifest::{Initialling, Manifest},
+        manifest::{Initialling, Manifest, Status},
         statement::Statement,
         text::Direction,
         time::Time,
@@ -75,7 +76,7 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     facts(out, session.pinned().charter(), &manifest);
     let state = if number == newest { state(&reading) } else { format!("overtaken by revision {newest}") };
     out.field("state", &state);
-    done(out, &session, &acts, &escrowed, &revoked);
+    done(out, &session.granted(), &acts, &escrowed, &revoked);
     if number == newest {
         for line in wording::under_way(&reading, session.pinned()) {
             out.line(&line);
@@ -86,6 +87,12 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     }
     if args.texts && purged {
         out.line("Its texts and annexes were erased, as every party asked; the digests above and the acts remain.");
+    }
+    // Whoever saw all of it has it compared with what comes later.
+    let seen = number == newest && !texts.is_empty() && out.is_terminal() && !out.is_lost();
+    if let Some(folder) = session.receipts().folder().filter(|_| seen) {
+        let noted = Memory::within(folder).note(&manifest, manifest.digest(), now());
+        noted.map_err(|e| Failure::file(folder, &e))?;
     }
     super::text::warn(out, &super::text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str()))));
     if number == newest {
@@ -208,6 +215,15 @@ pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
     if let Some(embargo) = m.procedure.embargo {
         out.field("embargo", &format!("{embargo}; not published before"));
     }
+    let languages = |status| {
+        let texts = m.texts.iter().filter(|t| t.status == status);
+        texts.map(|t| wording::language(&t.lang)).collect::<Vec<_>>()
+    };
+    let (authentic, translated) = (languages(Status::Authentic), languages(Status::Translation));
+    out.field("authentic", &wording::all(&authentic));
+    if !translated.is_empty() {
+        out.field("translated", &wording::all(&translated));
+    }
     for t in &m.texts {
         let rtl = if t.dir == Direction::Rtl { ", right to left" } else { "" };
         out.field(&format!("text {}", t.lang), &format!("{}{rtl}, {}, {}", t.status, render::size(t.size), t.sha256));
@@ -236,33 +252,34 @@ pub fn revoked(ctx: &Context, session: &Session, acts: &[Statement<Act>]) -> Res
 /// Who did what.
 pub fn done(
     out: &mut Out,
-    session: &Session,
+    book: &GrantBook,
     acts: &[Statement<Act>],
     escrowed: &[PartyId],
     revoked: &BTreeMap<Digest, Time>,
 ) {
     for act in acts {
         let body = act.body();
-        let who = session.grant(&body.grant).map_or_else(String::new, |g| {
-            let holder = &g.body().holder;
-            format!(", {}", render::person(holder))
-        });
-        let place = body.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
-        let (done, of) = wording::past(body);
-        out.field(done, &format!("{}{who}, {}{place}{of}", body.party, body.time));
+        let holder = book.find(&body.grant).map(|g| render::person(&g.body().holder));
+        let place = body.place.as_ref().map(|p| render::quoted(p.as_str()));
+        let (party, time) = (&body.party, body.time);
+        let who = match (holder, place) {
+            (Some(holder), Some(place)) => format!("{party}, {holder}, {time}, in {place}"),
+            (Some(holder), None) => format!("{party}, {holder}, {time}"),
+            (None, Some(place)) => format!("{party}, {time}, in {place}"),
+            (None, None) => format!("{party}, {time}"),
+        };
+        out.field(wording::past(body), &who);
+        if let Some(more) = wording::more(body) {
+            out.field("", &more);
+        }
         if let Some(time) = revoked.get(&body.grant).filter(|_| body.act.is_signature()) {
             out.field("", &format!("full powers revoked {time}: it does not count unless all had signed before"));
         }
         if let Some(reason) = &body.reason {
             out.verbatim(reason.as_str());
         }
-        match &body.declaration {
-            Some(Declaration::Texts(texts)) => declaration(out, texts),
-            Some(Declaration::Made(digest)) => out.field("", &format!("with the declaration {digest}")),
-            None => {}
-        }
-        if let Some(confirmed) = body.confirms {
-            out.field("", &format!("the signature {confirmed}"));
+        if let Some(Declaration::Texts(texts)) = &body.declaration {
+            declaration(out, texts);
         }
     }
     for party in escrowed {
@@ -290,13 +307,12 @@ pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
         out.line("It runs from right to left; a terminal may show its words in another order.");
     }
     for m in communique::domain::text::mixed_script_words(words) {
-        out.line(&format!(
-            "Worth a look: line {}, column {}: {} mixes letters of {} with others.",
-            m.line,
-            m.column,
-            render::quoted(&m.word),
-            m.script
-        ));
+        let (line, column, word, script) = (m.line, m.column, render::quoted(&m.word), m.script);
+        out.line(&format!("Worth a look: line {line}, column {column}: {word} has letters of {script} and of others:"));
+        for (letter, script) in &m.letters {
+            let (code, letter) = (u32::from(*letter), render::quoted(&letter.to_string()));
+            out.line(&format!("  {letter} is a letter of {script} (U+{code:04X})"));
+        }
     }
     out.verbatim(words);
 }

@@ -115,7 +115,7 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &KeyRef, to: &Path, consent: &
     }
     scene.gap();
     scene.heading(&format!("With this key {party} {words}"));
-    confirm::typed(ctx, consent, "adopt it", &party)?;
+    confirm::typed(ctx, consent, &format!("To adopt it, type {party}: "), &party)?;
     let key = announced.unlock(&consent.passphrase)?;
     let adoption = if before.is_none() {
         chartering::adopt(next, &*key, now())?

@@ -50,7 +50,7 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
             for (file, digest) in &revoked {
                 scene.line(&format!("  refused from now on: {}, SHA-256 {digest}", render::path(file)));
             }
-            confirm::typed(ctx, &consent, "sign it", &party)?;
+            confirm::typed(ctx, &consent, &format!("To sign it, type {party}: "), &party)?;
             let key = announced.unlock(&consent.passphrase)?;
             let certificates = authorities.into_iter().map(|(_, der, _)| der);
             let trust =

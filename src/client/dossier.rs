@@ -3,9 +3,6 @@
 //! [`Papers`] are what an exchange showed, as it came, and nothing in them is believed. They are gathered by a session, or read from a
 //! request file; [`Dossier::check`] judges both alike, so that a machine without network checks as much as one that has it.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};

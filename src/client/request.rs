@@ -5,9 +5,6 @@
 //! of the file. Who carries the file need not be believed: [`Request::judge`] checks what lies in it from the pin, by the same code that
 //! judges what an exchange shows.
 
-#[cfg(test)]
-mod tests;
-
 use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write},

@@ -410,10 +410,16 @@ pub(super) fn alike(view: &CommuniqueView, acts: &[ActView]) -> Result<bool, Ref
     Ok(seen.iter().map(String::as_str).eq(on_newest))
 }
 
-/// What of the acts on the newest revision one list shows and the other does not: then something was left out of one.
+/// The two lists of acts must go together: what one shows of the newest revision and the other does not was left out there, and no act
+/// is on a revision that is not shown.
 fn agrees(reading: &Reading, history: &History) -> Result<(), Refusal> {
     let newest = reading.newest.manifest.digest();
     let on_newest = |a: &&Statement<Act>| a.body().manifest == newest && a.body().act != ActKind::Propose;
+    let shown = reading.newest.manifest.revision;
+    let newer = history.acts.iter().map(|a| a.body().revision).find(|n| *n > shown);
+    if let Some(newer) = newer {
+        return Err(Refusal::disagrees("the newest revision", format!("{newer}, on which somebody acted"), shown));
+    }
     let one: BTreeSet<_> = reading.acts.iter().map(Statement::digest).collect();
     let other: BTreeSet<_> = history.acts.iter().filter(on_newest).map(Statement::digest).collect();
     if one == other {
@@ -473,7 +479,8 @@ impl Logs<'_> {
             return Err(unproven(&format!("one of entry {}", proof.index())));
         }
         let digest = Digest::of(entered.entry.as_bytes());
-        evidence::under(&proof, digest, &evidence::logs(self.pinned.chain())).map_err(|fault| unproven(&fault))?;
+        let head = evidence::under(&proof, digest, &evidence::logs(self.pinned.chain()));
+        head.map_err(|fault| unproven(&fault)).map(drop)?;
         Ok(entry)
     }
     /// How many entries the head has, if the log signed it.

@@ -51,7 +51,8 @@ fn a_communique_is_signed_away_from_the_network() {
         official(&desk, "north", "new draft.toml --json").ends(0).json()["communique"].as_str().unwrap().to_owned();
 
     // A declaration; then initials, with a place.
-    requested(&desk, "north", &id, &["--act", "declare", "--words", "fr=La partie entend.", "--out", "d.request"]).ends(0);
+    requested(&desk, "north", &id, &["--act", "declare", "--words", "fr=La partie entend.", "--out", "d.request"])
+        .ends(0);
     let declared = without_network(&served, || signed(&desk, "north", "d.request", "d.jws", "")).ends(0);
     declared.prints("You make the declaration above").prints("La partie entend.").prints("communique act submit d.jws");
     submitted(&desk, "north", "d.jws").ends(0).prints("Done, entry");
@@ -59,7 +60,10 @@ fn a_communique_is_signed_away_from_the_network() {
         let (request, answer) = (format!("{party}.request"), format!("{party}.jws"));
         requested(&desk, party, &id, &["--act", "initial", "--place", "Essai", "--out", &request]).ends(0);
         let shown = without_network(&served, || signed(&desk, party, &request, &answer, "")).ends(0);
-        shown.prints("place        “Essai”").prints("You initial, for ").prints("Les parties d’essai se sont réunies hier.");
+        shown
+            .prints("place        “Essai”")
+            .prints("You initial, for ")
+            .prints("Les parties d’essai se sont réunies hier.");
         submitted(&desk, party, &answer).ends(0);
     }
 
@@ -87,7 +91,10 @@ fn a_communique_is_signed_away_from_the_network() {
     let why = ["--act", "decline", "--reason", "Il manque une date.", "--out", "n.request", "--without-annexes"];
     requested(&desk, "north", &id, &why).ends(0);
     let shown = without_network(&served, || signed(&desk, "north", "n.request", "n.jws", "")).ends(0);
-    shown.prints("Il manque une date.").prints("they are signed by digest, not shown").prints("You decline, for the reasons above");
+    shown
+        .prints("Il manque une date.")
+        .prints("they are signed by digest, not shown")
+        .prints("You decline, for the reasons above");
     submitted(&desk, "north", "n.jws").ends(0).prints("drafting");
     // What was signed before is of a revision that can no longer be signed.
     requested(&desk, "south", &id, &["--out", "t.request"]).ends(1).tells("while the communiqué is drafting");
@@ -216,7 +223,15 @@ fn no_member_of_a_request_is_changed_unseen() {
     assert!(count > 100, "{count}");
     taken.dedup();
     // The exchange's word, which nobody signs: shown as such. And of the wish what is shown before it is signed.
-    let word = ["/asked", "/papers/declined", "/papers/purged", "/papers/returned", "/papers/state", "/wish/place", "/wish/declaration"];
+    let word = [
+        "/asked",
+        "/papers/declined",
+        "/papers/purged",
+        "/papers/returned",
+        "/papers/state",
+        "/wish/place",
+        "/wish/declaration",
+    ];
     let told = |path: &str| {
         word.contains(&path)
             || path.ends_with("/index") && path.starts_with("/papers/powers")
@@ -232,7 +247,10 @@ fn no_member_of_a_request_is_changed_unseen() {
             let mut other = value.clone();
             other.pointer_mut(list).unwrap().as_array_mut().unwrap().remove(n);
             let shown = items[n]["statement"].is_string() || list.ends_with("succession");
-            let on_newest = !list.ends_with("history") || items[n]["statement"].as_str().is_some_and(|s| claims(s)["revision"] == 2 && claims(s)["act"] != "propose");
+            let on_newest = !list.ends_with("history")
+                || items[n]["statement"]
+                    .as_str()
+                    .is_some_and(|s| claims(s)["revision"] == 2 && claims(s)["act"] != "propose");
             assert_eq!(judged(&other, annexes).is_err(), shown && on_newest, "{list}/{n}");
         }
     }
@@ -262,7 +280,8 @@ fn a_request_that_was_tampered_with_is_refused_in_words() {
     tampered("cut", "a;b\n", "").tells("it was cut, or something was added");
     tampered("more", "a;b\n", "a;b\na").tells("it was cut, or something was added");
     tampered("not canonical", "{\"annexes\":", "{ \"annexes\":").tells("canonical");
-    tampered("another exchange", "\"exchange\":\"exchange.example\"", "\"exchange\":\"another.example\"").tells("request.exchange");
+    tampered("another exchange", "\"exchange\":\"exchange.example\"", "\"exchange\":\"another.example\"")
+        .tells("request.exchange");
     desk.write("half.request", &whole[..whole.len() / 2]);
     refused("half.request").tells("it was cut, or is some other file");
     desk.write("none.request", "{}\n");
@@ -274,7 +293,9 @@ fn a_request_that_was_tampered_with_is_refused_in_words() {
     // Another communiqué's papers under this wish show themselves by their title and text; another pin is another exchange.
     let pin = desk.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
     let line = |pin: &str| {
-        format!("act sign a.request --out x.jws --charter charter.json --charter-pin {pin} --key north-holder.pem --yes")
+        format!(
+            "act sign a.request --out x.jws --charter charter.json --charter-pin {pin} --key north-holder.pem --yes"
+        )
     };
     desk.sign(&line(&"0".repeat(64))).ends(1).tells("fingerprint");
     desk.sign("act sign a.request --out x.jws --charter charter.json --yes").ends(64);
@@ -282,7 +303,9 @@ fn a_request_that_was_tampered_with_is_refused_in_words() {
     other.charter();
     let theirs = other.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
     fs::copy(other.path("charter.json"), desk.path("theirs.json")).unwrap();
-    let theirs = format!("act sign a.request --out x.jws --charter theirs.json --charter-pin {theirs} --key north-holder.pem --yes");
+    let theirs = format!(
+        "act sign a.request --out x.jws --charter theirs.json --charter-pin {theirs} --key north-holder.pem --yes"
+    );
     desk.sign(&theirs).ends(1).tells("request.founding");
     assert!(!desk.path("x.jws").exists());
     desk.sign(&line(&pin)).ends(0);

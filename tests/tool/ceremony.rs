@@ -31,7 +31,8 @@ impl Terminal {
     /// shows what is typed, is said last.
     pub fn at(desk: &Desk, line: &str) -> Option<Self> {
         let tool = assert_cmd::cargo::cargo_bin("communique");
-        let command = format!("stty columns 200; {} {line}; echo code $?; stty -a | grep -o -e '-\\?\\becho\\b'", tool.display());
+        let command =
+            format!("stty columns 200; {} {line}; echo code $?; stty -a | grep -o -e '-\\?\\becho\\b'", tool.display());
         let mut child = Command::new("script")
             .args(["-qec", &command, "/dev/null"])
             .current_dir(desk.0.path())
@@ -144,7 +145,9 @@ fn nothing_is_sent_before_the_party_and_the_passphrase_are_typed() {
     assert!(terminal.ends(1).contains("wrong passphrase"));
 
     // Interrupted, at each point.
-    for (typed, until) in [("", "To sign it, type north: "), ("nor", "To sign it, type north: "), ("north\n", "Passphrase of ")] {
+    for (typed, until) in
+        [("", "To sign it, type north: "), ("nor", "To sign it, type north: "), ("north\n", "Passphrase of ")]
+    {
         let mut terminal = at(&line);
         terminal.until("To sign it, type north: ");
         terminal.types(typed);
@@ -164,7 +167,13 @@ fn nothing_is_sent_before_the_party_and_the_passphrase_are_typed() {
     terminal.types(WORDS);
     let shown = terminal.ends(0);
     let last = "You sign definitively, for “Partie d’essai north” (north), under the full powers of “A. Essai” (fr), “Ministre d’essai” (fr), revision 1, in French, with a translation into Arabic.";
-    for words in [last, "operator of the exchange can read", "authentic    French", "You have not seen an earlier", "Done, entry"] {
+    for words in [
+        last,
+        "operator of the exchange can read",
+        "authentic    French",
+        "You have not seen an earlier",
+        "Done, entry",
+    ] {
         let first = "This is the first revision.";
         let words = if words.starts_with("You have not") { first } else { words };
         assert!(shown.replace("\r\n  ┆ ", " ").contains(words), "no {words:?} in {shown}");
@@ -236,7 +245,11 @@ fn what_changed_since_it_was_seen_is_shown_and_an_annex_is_opened_on_request() {
     terminal.until("Passphrase of ");
     terminal.types(WORDS);
     let shown = terminal.ends(0);
-    for words in ["What changed since revision 1, which you were shown last", "fr: 1 paragraph changed", "signed by digest, not shown"] {
+    for words in [
+        "What changed since revision 1, which you were shown last",
+        "fr: 1 paragraph changed",
+        "signed by digest, not shown",
+    ] {
         assert!(shown.contains(words), "no {words:?} in {shown}");
     }
 

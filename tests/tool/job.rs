@@ -207,7 +207,10 @@ fn from_the_first_draft_to_a_verified_package() {
     let wrong = ["sign", &id, "--yes", "--passphrase-fd", "0", "--profile", "north-official.toml"];
     desk.run_with(&wrong, "another passphrase\n").ends(1).tells("wrong passphrase");
     let signed = official(&desk, "north", &format!("sign {id}")).ends(0);
-    signed.prints("You sign definitively, for “Partie d’essai ").prints("23 novembre").prints("operator of the exchange can read");
+    signed
+        .prints("You sign definitively, for “Partie d’essai ")
+        .prints("23 novembre")
+        .prints("operator of the exchange can read");
     let seen = reader(&desk, "south", &format!("show {id} --json")).ends(0).json();
     assert_eq!(seen["escrowed"], serde_json::json!(["north"]), "{seen}");
     reader(&desk, "south", &format!("publish {id}")).ends(1).tells("must have signed");

@@ -143,7 +143,10 @@ fn a_declination_after_a_signature_a_withdrawal_and_an_erasure() {
     reader(&desk, "south", &format!("show {id} --texts")).ends(0).prints("Texte d’essai.").prints("communique purge");
 
     // The texts are erased when all ask; what was done remains.
-    official(&desk, "north", &format!("purge {id}")).ends(0).prints("erased for ever").prints("still to agree besides yours: south");
+    official(&desk, "north", &format!("purge {id}"))
+        .ends(0)
+        .prints("erased for ever")
+        .prints("still to agree besides yours: south");
     reader(&desk, "south", &format!("show {id}"))
         .ends(0)
         .prints("The erasure of the texts is agreed by north, and not yet by south");

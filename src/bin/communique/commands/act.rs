@@ -223,7 +223,7 @@ fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {
                 "an earlier `{kind}` of {id}, signed {time}, has no answer yet; repeat that one first"
             )));
         }
-        None => unanswered.send(ctx, &session, &act, None)?,
+        None => unanswered.send(ctx, &session, &act, None).map_err(acts::sent)?,
     };
     acts::done(ctx, &session, body, &receipt)
 }

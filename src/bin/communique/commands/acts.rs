@@ -223,8 +223,16 @@ pub fn run(ctx: &mut Context, intent: Intent, args: &args::Act) -> Result<(), Fa
             origin: Origin::Exchange,
         },
     )?;
-    let receipt = unanswered.send(ctx, &session, &act, None)?;
+    let receipt = unanswered.send(ctx, &session, &act, None).map_err(sent)?;
     done(ctx, &session, act.body(), &receipt)
+}
+
+/// What became of an act that was signed and sent, in the sentence for why it has no receipt.
+pub fn sent(error: RemoteError) -> Failure {
+    match error {
+        unreached @ RemoteError::Unreachable(_) => Failure::from(unreached).of("it was signed and not sent, so it is not in"),
+        other => other.into(),
+    }
 }
 
 /// The annexes, as the exchange has them.

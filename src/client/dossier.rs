@@ -42,8 +42,8 @@ pub struct Entered {
     pub index: u64,
     /// Its bytes.
     pub entry: String,
-    /// The tlog-proof that it is in the log; of what only tells when something was, there may be none.
-    pub proof: Option<String>,
+    /// The tlog-proof that it is in the log.
+    pub proof: String,
 }
 
 /// An act, as far as it was shown: one of the two is there.
@@ -96,16 +96,18 @@ pub struct Held {
 pub struct Ended {
     /// The statement.
     pub statement: String,
-    /// Where it was logged.
-    pub entered: Entered,
+    /// The entry that logged it, which says when.
+    pub entry: String,
 }
 
 /// An earlier revision with its texts, as they came.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Earlier {
-    /// The revision.
-    pub revision: Proposed,
+    /// The manifest's bytes.
+    pub manifest: String,
+    /// The act that proposed it.
+    pub propose: String,
     /// Its texts.
     pub texts: BTreeMap<Lang, String>,
 }
@@ -436,7 +438,7 @@ fn before(
     book: &GrantBook,
 ) -> Result<(Revision, BTreeMap<Lang, String>), Refusal> {
     let newest = &reading.newest.manifest;
-    let revision = Revision::check(pinned, newest.communique, &earlier.revision.view(), book)?;
+    let revision = Revision::check(pinned, newest.communique, &earlier.view(), book)?;
     let manifest = &revision.manifest;
     if manifest.revision >= newest.revision {
         return Err(Refusal::disagrees("the earlier revision", "one before the newest", manifest.revision));
@@ -473,8 +475,7 @@ impl Logs<'_> {
         let unproven = |why: &dyn std::fmt::Display| {
             Refusal::disagrees("the proof", format!("one that entry {index} is in the exchange's log"), why)
         };
-        let Some(text) = &entered.proof else { return Err(unproven(&"not there")) };
-        let proof = Proof::parse(text.as_bytes()).map_err(|fault| unproven(&fault))?;
+        let proof = Proof::parse(entered.proof.as_bytes()).map_err(|fault| unproven(&fault))?;
         if proof.index() != index {
             return Err(unproven(&format!("one of entry {}", proof.index())));
         }
@@ -504,7 +505,7 @@ impl Papers {
     /// Every act in them, as it came.
     pub(super) fn statements(&self) -> Vec<&str> {
         let shown = self.acts.iter().chain(&self.history).filter_map(|a| a.statement.as_deref());
-        let earlier = self.earlier.iter().map(|earlier| earlier.revision.propose.as_str());
+        let earlier = self.earlier.iter().map(|earlier| earlier.propose.as_str());
         shown.chain([self.newest.propose.as_str()]).chain(earlier).collect()
     }
     /// Which revision the newest is to be compared with: the newest before it of the one that was seen and those that the party acted
@@ -541,7 +542,7 @@ impl Entered {
     ///
     /// # Errors
     /// [`Refusal::Malformed`] for what is no text.
-    pub(super) fn of(receipt: Receipt, proof: Option<String>) -> Result<Self, Refusal> {
+    pub(super) fn of(receipt: Receipt, proof: String) -> Result<Self, Refusal> {
         Ok(Self { index: receipt.index, entry: utf8("entry", receipt.entry)?, proof })
     }
     fn receipt(&self) -> Receipt {
@@ -554,7 +555,7 @@ impl Proposed {
     ///
     /// # Errors
     /// [`Refusal::Malformed`] for what is no text.
-    pub(super) fn of(view: RevisionView, proof: Option<String>) -> Result<Self, Refusal> {
+    pub(super) fn of(view: RevisionView, proof: String) -> Result<Self, Refusal> {
         let RevisionView { manifest, propose, receipt } = view;
         Ok(Self { manifest: utf8("manifest", manifest)?, propose, entered: Entered::of(receipt, proof)? })
     }
@@ -567,6 +568,23 @@ impl Proposed {
     }
 }
 
+impl Earlier {
+    /// What came.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for what is no text.
+    pub(super) fn of(view: RevisionView, texts: BTreeMap<Lang, String>) -> Result<Self, Refusal> {
+        Ok(Self { manifest: utf8("manifest", view.manifest)?, propose: view.propose, texts })
+    }
+    fn view(&self) -> RevisionView {
+        RevisionView {
+            manifest: self.manifest.clone().into_bytes(),
+            propose: self.propose.clone(),
+            receipt: Receipt { index: 0, entry: vec![], proof: None },
+        }
+    }
+}
+
 impl Held {
     /// What came.
     ///
@@ -574,12 +592,15 @@ impl Held {
     /// [`Refusal::Malformed`] for what is no text.
     pub(super) fn of(view: PowersView) -> Result<Self, Refusal> {
         let revoked = view.revocation.map(|Attested { statement, receipt }| {
-            Ok::<_, Refusal>(Ended { statement, entered: Entered::of(receipt, None)? })
+            Ok::<_, Refusal>(Ended { statement, entry: utf8("entry", receipt.entry)? })
         });
         Ok(Self { statement: view.statement, revoked: revoked.transpose()? })
     }
     fn view(&self) -> PowersView {
-        let end = |ended: &Ended| Attested { statement: ended.statement.clone(), receipt: ended.entered.receipt() };
+        let end = |ended: &Ended| {
+            let receipt = Receipt { index: 0, entry: ended.entry.clone().into_bytes(), proof: None };
+            Attested { statement: ended.statement.clone(), receipt }
+        };
         PowersView {
             statement: self.statement.clone(),
             receipt: Receipt { index: 0, entry: vec![], proof: None },

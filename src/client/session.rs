@@ -278,7 +278,7 @@ impl Session {
         let opened = match view.opened {
             Some(receipt) => {
                 let proof = self.remote.inclusion(receipt.index).await?;
-                Some(Entered::of(receipt, Some(proof))?)
+                Some(Entered::of(receipt, proof)?)
             }
             None => None,
         };
@@ -291,7 +291,7 @@ impl Session {
             declined: view.declined,
             returned: view.returned,
             purged: view.purged,
-            newest: Proposed::of(view.newest, Some(newest_proof))?,
+            newest: Proposed::of(view.newest, newest_proof)?,
             opened,
             acts: view.acts.into_iter().map(Shown::of).collect(),
             history: acts.into_iter().map(Shown::of).collect(),
@@ -307,7 +307,7 @@ impl Session {
                 Some(number) => {
                     let view = self.remote.revision(id, number).await?;
                     let manifest = self.of_this_exchange(view.manifest.clone())?;
-                    Some(Earlier { revision: Proposed::of(view, None)?, texts: self.raw_texts(&manifest).await? })
+                    Some(Earlier::of(view, self.raw_texts(&manifest).await?)?)
                 }
                 None => None,
             };
@@ -339,7 +339,7 @@ impl Session {
     async fn joined(&self, papers: &Papers) -> Result<(), RemoteError> {
         let (case, logs) = (self.case(), self.case().logs());
         let entered = [Some(&papers.newest.entered), papers.opened.as_ref()].into_iter().flatten();
-        let notes = entered.filter_map(|e| e.proof.as_deref()?.split_once("\n\n")).map(|(_, note)| note);
+        let notes = entered.filter_map(|e| e.proof.split_once("\n\n")).map(|(_, note)| note);
         for note in notes.chain([papers.head.as_str()]) {
             let head = checkpoint::Unverified::parse(note.as_bytes()).and_then(|head| evidence::signed(&head, &logs));
             // One that nobody signed is what the papers are refused for.

@@ -78,7 +78,10 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     let south = reader(&desk, "south", &format!("show {id}")).ends(0);
     assert!(south.out.contains("in escrow") && !south.out.contains("confirm"), "{}", south.out);
     let signed = act(&desk, "south", &["sign", &id, "--declaration", "last"]).ends(0);
-    signed.prints("WITH THE DECLARATION above").prints("Le sud l’entend ainsi.").prints("made 2");
+    signed
+        .prints("You sign definitively, with the declaration above")
+        .prints("Le sud l’entend ainsi.")
+        .prints("made 2");
     assert_eq!(shown(&desk, "south", &id)["state"], "open");
     act(&desk, "north", &["confirm", &id, &"0".repeat(64)]).ends(1).tells("no signature 0000");
     let confirmed = act(&desk, "north", &["confirm", &id]).ends(0);
@@ -130,7 +133,7 @@ fn a_declination_after_a_signature_a_withdrawal_and_an_erasure() {
     official(&desk, "north", &format!("release {id}")).ends(1).tells("no embargo");
     let first = act(&desk, "south", &["withdraw", &id, "--reason", "Sans objet."]).ends(0);
     first
-        .prints("TAKE THIS COMMUNIQUÉ BACK")
+        .prints("You agree to take this communiqué back")
         .prints("It needs every party; still to agree besides yours: north")
         .prints("Sans objet.");
     assert_eq!(shown(&desk, "north", &id)["state"], "open");
@@ -153,7 +156,7 @@ fn a_declination_after_a_signature_a_withdrawal_and_an_erasure() {
     let purged = official(&desk, "south", &format!("purge {id}")).ends(0);
     purged.prints("AT ONCE").prints("its texts were erased");
     let seen = reader(&desk, "north", &format!("show {id} --texts")).ends(0);
-    let seen = seen.prints("Its texts and annexes were erased").prints("to withdraw it");
+    let seen = seen.prints("Its texts and annexes were erased").prints("to the withdrawal");
     assert!(!seen.out.contains("Texte d’essai."), "{}", seen.out);
     assert_eq!(shown(&desk, "north", &id)["purged"], true);
     reader(&desk, "north", &format!("history {id}")).ends(0).prints("were erased, as every party asked");

@@ -230,7 +230,9 @@ pub fn run(ctx: &mut Context, intent: Intent, args: &args::Act) -> Result<(), Fa
 /// What became of an act that was signed and sent, in the sentence for why it has no receipt.
 pub fn sent(error: RemoteError) -> Failure {
     match error {
-        unreached @ RemoteError::Unreachable(_) => Failure::from(unreached).of("it was signed and not sent, so it is not in"),
+        unreached @ RemoteError::Unreachable(_) => {
+            Failure::from(unreached).of("it was signed and not sent, so it is not in")
+        }
         other => other.into(),
     }
 }

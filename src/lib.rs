@@ -6,6 +6,7 @@ pub mod domain;
 pub mod exchange;
 pub mod grpc;
 pub mod http;
+pub mod language;
 pub mod log;
 pub mod observe;
 pub mod package;

@@ -18,19 +18,20 @@ use std::path::{Path, PathBuf};
 /// A room that does not exist yet costs nothing; a room that is not in the table is a violation.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("language", &["domain"]),
     ("log", &["domain"]),
     ("observe", &[]),
     ("package", &["domain", "log"]),
     ("pki", &["domain"]),
     ("exchange", &["domain", "log", "package", "pki", "observe"]),
     ("store", &["domain", "log", "exchange"]),
-    ("wire", &["domain", "log"]),
-    ("grpc", &["domain", "log", "exchange", "wire", "pki", "observe"]),
+    ("wire", &["domain", "language", "log"]),
+    ("grpc", &["domain", "language", "log", "exchange", "wire", "pki", "observe"]),
     ("http", &["domain", "log", "exchange", "observe"]),
-    ("client", &["domain", "log", "package", "pki", "wire"]),
+    ("client", &["domain", "language", "log", "package", "pki", "wire"]),
     ("app", &["domain", "log", "observe", "package", "pki", "exchange", "store", "wire", "grpc", "http", "client"]),
     ("bin/communiqued", &["app", "domain"]),
-    ("bin/communique", &["client", "package", "log", "domain", "pki"]),
+    ("bin/communique", &["client", "language", "package", "log", "domain", "pki"]),
 ];
 
 /// Files that may name one room more than their own room may: (beginning of the file's name, room, reason).

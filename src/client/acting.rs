@@ -4,18 +4,22 @@ use super::{
     granted::{Force, Granted},
     reading::{Pinned, Reading},
 };
-use crate::domain::{
-    act::{Act, ActKind, Declaration},
-    document::Document,
-    id::{Digest, PartyId},
-    key::Signer,
-    life::{ACTS, Relation, State},
-    manifest::{Initialling, Manifest},
-    powers::Powers,
-    refusal::Refusal,
-    statement::Statement,
-    time::Time,
-    words::{Line, Prose},
+use crate::{
+    domain::{
+        act::{Act, ActKind, Declaration},
+        document::Document,
+        id::{Digest, PartyId},
+        key::Signer,
+        life::{ACTS, Relation, State, advice},
+        manifest::{Initialling, Manifest},
+        message::{Message, Tell},
+        powers::Powers,
+        refusal::Refusal,
+        statement::Statement,
+        time::Time,
+        words::{Line, Prose},
+    },
+    msg,
 };
 
 /// What the signer adds to what was read.
@@ -55,9 +59,9 @@ pub fn act(
     let opening = reading.opening.filter(|_| withdraws || kind.needs_opening());
     if kind.needs_opening() && opening.is_none() {
         return Err(Refusal::NotNow {
-            act: kind.to_string(),
-            state: reading.state.to_string(),
-            advice: "it is not open for signature yet".into(),
+            act: kind.message(),
+            state: reading.state.message(),
+            advice: msg!("it is not open for signature yet"),
         });
     }
     let act = on(&reading.newest.manifest, kind, opening, grant, circumstances);
@@ -99,7 +103,7 @@ fn on(
 /// [`Refusal::KeyRefused`] for another key; [`Refusal::GrantForbids`]; what the signer fails with.
 pub fn sign(act: Act, grant: &Statement<Powers>, signer: &dyn Signer) -> Result<Statement<Act>, Refusal> {
     if signer.public() != grant.body().key {
-        return Err(Refusal::KeyRefused { problem: "it is not the key that the full powers name".into() });
+        return Err(Refusal::KeyRefused { problem: msg!("it is not the key that the full powers name") });
     }
     grant.body().cover(&act)?;
     Statement::sign(act, signer)
@@ -112,34 +116,35 @@ pub fn sign(act: Act, grant: &Statement<Powers>, signer: &dyn Signer) -> Result<
 /// [`Refusal::NotNow`], [`Refusal::NotYourAct`], [`Refusal::DeadlinePassed`].
 pub fn allowed(pinned: &Pinned, reading: &Reading, kind: ActKind, party: &PartyId, now: Time) -> Result<(), Refusal> {
     let (manifest, state) = (&reading.newest.manifest, reading.state);
-    let not_now =
-        |advice: &str| Err(Refusal::NotNow { act: kind.to_string(), state: state.to_string(), advice: advice.into() });
+    let not_now = |advice: Message| Err(Refusal::NotNow { act: kind.message(), state: state.message(), advice });
     let rows = || ACTS.iter().filter(|(act, ..)| *act == kind);
-    let Some((_, _, relation, _)) = rows().find(|(_, when, ..)| *when == state) else {
-        return not_now(rows().next().map_or("no rule allows it", |(.., advice)| advice));
+    let Some((_, _, relation)) = rows().find(|(_, when, _)| *when == state) else {
+        return not_now(advice(kind));
     };
     let there = |party: &PartyId| pinned.standing().party(party).is_ok();
     if *relation == Relation::Proposer && there(&manifest.proposer) && manifest.proposer != *party {
-        let whose = format!("the proposer, {}", manifest.proposer);
-        return Err(Refusal::NotYourAct { act: kind.to_string(), whose });
+        let whose = msg!("the proposer, {party}", party = manifest.proposer);
+        return Err(Refusal::NotYourAct { act: kind.message(), whose });
     }
     let heals = matches!(kind, ActKind::Propose | ActKind::Withdraw | ActKind::Purge);
     if state == State::Drafting && !heals {
         if reading.declined {
-            return not_now("this revision was declined: a new revision is needed");
+            return not_now(msg!("this revision was declined: a new revision is needed"));
         }
         if reading.returned || manifest.charter != pinned.charter().digest() {
-            return not_now("another charter is in force: a new revision is needed");
+            return not_now(msg!("another charter is in force: a new revision is needed"));
         }
     }
     let waived = manifest.procedure.initialling == Initialling::Waived;
     let objected = reading.acts.iter().any(|a| a.body().act == ActKind::Object);
     match kind {
-        ActKind::Open if !waived => not_now("it opens by itself once every party has initialled it"),
-        ActKind::Open if objected => not_now("an objection stands: a new revision is needed"),
-        ActKind::Initial if waived => not_now("initialling is waived: its proposer opens it"),
-        ActKind::Release if manifest.procedure.embargo.is_none() => not_now("there is no embargo to release it from"),
-        ActKind::Purge if reading.purged => not_now("the texts were erased already"),
+        ActKind::Open if !waived => not_now(msg!("it opens by itself once every party has initialled it")),
+        ActKind::Open if objected => not_now(msg!("an objection stands: a new revision is needed")),
+        ActKind::Initial if waived => not_now(msg!("initialling is waived: its proposer opens it")),
+        ActKind::Release if manifest.procedure.embargo.is_none() => {
+            not_now(msg!("there is no embargo to release it from"))
+        }
+        ActKind::Purge if reading.purged => not_now(msg!("the texts were erased already")),
         ActKind::Initial | ActKind::Open | ActKind::Sign | ActKind::SignAdReferendum | ActKind::Confirm => {
             match manifest.procedure.deadline.filter(|deadline| now > *deadline) {
                 Some(deadline) => Err(Refusal::DeadlinePassed { deadline }),
@@ -185,10 +190,10 @@ pub fn choose<'a>(
     manifest: &Manifest,
     time: Time,
 ) -> Result<&'a Statement<Powers>, Refusal> {
-    let forbid = |problem: String| Refusal::GrantForbids { problem };
+    let forbid = |problem: Message| Refusal::GrantForbids { problem };
     let mine: Vec<_> = grants.into_iter().filter(|g| g.powers.body().key == signer.public()).collect();
     let Some(newest) = mine.last() else {
-        return Err(forbid("no full powers in the log name this key".into()));
+        return Err(forbid(msg!("no full powers in the log name this key")));
     };
     pinned.standing().party(&newest.powers.body().party)?;
     let covers = |g: &&&Granted| {
@@ -199,7 +204,7 @@ pub fn choose<'a>(
         return Ok(&found.powers);
     }
     Err(match mine.iter().rev().find(covers).map(|g| g.force(pinned, time)) {
-        Some(force) => forbid(format!("those that allow to {kind} here are not in force ({force})")),
-        None => forbid(format!("none that name this key allow to {kind} in this communiqué at {time}")),
+        Some(force) => forbid(msg!("those that allow to {kind} here are not in force ({force})", kind, force)),
+        None => forbid(msg!("none that name this key allow to {kind} in this communiqué at {time}", kind, time)),
     })
 }

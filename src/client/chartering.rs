@@ -5,20 +5,24 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::reading::Pinned;
-use crate::domain::{
-    act::ActKind,
-    charter::{Adoption, Charter, Der, LogKey, Party, Succession},
-    document::Document,
-    id::{CommuniqueId, Digest, ExchangeName},
-    json::{self, Form},
-    key::{PublicKey, SUITE, Signer},
-    powers::{Holder, Powers, Revocation},
-    refusal::Refusal,
-    statement::{Statement, Type, Unverified},
-    succession,
-    time::Time,
-    trust::Trust,
-    words::Prose,
+use crate::{
+    domain::{
+        act::ActKind,
+        charter::{Adoption, Charter, Der, LogKey, Party, Succession},
+        document::Document,
+        id::{CommuniqueId, Digest, ExchangeName},
+        json::{self, Form},
+        key::{PublicKey, SUITE, Signer},
+        message::Message,
+        powers::{Holder, Powers, Revocation},
+        refusal::Refusal,
+        statement::{Statement, Type, Unverified},
+        succession,
+        time::Time,
+        trust::Trust,
+        words::Prose,
+    },
+    msg,
 };
 
 /// What the operator of the exchange puts into the charter: `host.json`, written by `communiqued init`.
@@ -38,6 +42,9 @@ pub struct Host {
 impl Form for Host {
     const NAME: &'static str = "host";
     const LIMIT: usize = 32 << 10;
+    fn called() -> Message {
+        msg!("form" => "host")
+    }
     fn check(&self) -> Result<(), Refusal> {
         Ok(())
     }
@@ -47,6 +54,9 @@ impl Form for Host {
 impl Form for Party {
     const NAME: &'static str = "party";
     const LIMIT: usize = 64 << 10;
+    fn called() -> Message {
+        msg!("form" => "party")
+    }
     fn check(&self) -> Result<(), Refusal> {
         Ok(())
     }
@@ -88,7 +98,7 @@ pub fn authority_of<'a>(charter: &'a Charter, signer: &dyn Signer) -> Result<&'a
         .parties
         .iter()
         .find(|p| p.authority == signer.public())
-        .ok_or_else(|| Refusal::KeyRefused { problem: "it is no party's authority key in this charter".into() })
+        .ok_or_else(|| Refusal::KeyRefused { problem: msg!("it is no party's authority key in this charter") })
 }
 
 /// Adopts charter 1 for the party whose authority key this is. For later ones see [`super::succeeding`].

@@ -24,6 +24,7 @@ use crate::{
         json::{self, Form as _},
         key::Signer,
         manifest::Manifest,
+        message::Tell,
         powers::Powers,
         refusal::{Refusal, same},
         statement::{Statement, Unverified},
@@ -32,6 +33,7 @@ use crate::{
         words::{Line, Prose},
     },
     log::{checkpoint, proof::Proof},
+    msg,
 };
 
 /// An entry of the log, as it came.
@@ -292,7 +294,7 @@ impl Dossier {
         if newest.revision < seen.revision {
             return Err(Refusal::disagrees(
                 "the newest revision",
-                format!("{} or later, which was shown here before", seen.revision),
+                msg!("{revision} or later, which was shown here before", revision = seen.revision),
                 newest.revision,
             ));
         }
@@ -303,7 +305,7 @@ impl Dossier {
         {
             Some((revision, digest)) => Err(Refusal::disagrees(
                 &format!("the manifest of revision {revision}"),
-                format!("{}, which was shown here before", seen.manifest),
+                msg!("{digest}, which was shown here before", digest = seen.manifest),
                 digest,
             )),
             None => Ok(()),
@@ -316,8 +318,8 @@ impl Dossier {
     /// [`Refusal::NotNow`], [`Refusal::NotYourAct`], [`Refusal::DeadlinePassed`].
     pub fn allows(&self, act: ActKind, now: Time) -> Result<(), Refusal> {
         if !self.manifest().parties.contains(&self.party) {
-            let whose = "the parties that the manifest names".into();
-            return Err(Refusal::NotYourAct { act: act.to_string(), whose });
+            let whose = msg!("the parties that the manifest names");
+            return Err(Refusal::NotYourAct { act: act.message(), whose });
         }
         acting::allowed(&self.pinned, &self.reading, act, &self.party, now)
     }
@@ -335,14 +337,14 @@ impl Dossier {
         let confirmed = match wish.confirms {
             Some(digest) => {
                 let found = self.unconfirmed(party).into_iter().find(|a| a.digest() == digest);
-                Some(found.ok_or_else(|| Refusal::not_found("signature ad referendum to confirm", digest))?)
+                Some(found.ok_or_else(|| Refusal::not_found(msg!("signature ad referendum to confirm"), digest))?)
             }
             None => None,
         };
         let with = match &wish.declaration {
             Some(Declaration::Made(digest)) => {
                 let found = self.declarations(party).find(|a| a.digest() == *digest);
-                Some(found.ok_or_else(|| Refusal::not_found("declaration of your party", digest))?)
+                Some(found.ok_or_else(|| Refusal::not_found(msg!("declaration of your party"), digest))?)
             }
             Some(Declaration::Texts(_)) | None => None,
         };
@@ -472,12 +474,16 @@ impl Logs<'_> {
             return Err(Refusal::disagrees("the log's entry", manifest, "an entry of something else"));
         }
         let index = entered.index;
-        let unproven = |why: &dyn std::fmt::Display| {
-            Refusal::disagrees("the proof", format!("one that entry {index} is in the exchange's log"), why)
+        let unproven = |why: &dyn Tell| {
+            Refusal::disagrees(
+                "the proof",
+                msg!("one that entry {index} is in the exchange's log", index),
+                why.message(),
+            )
         };
         let proof = Proof::parse(entered.proof.as_bytes()).map_err(|fault| unproven(&fault))?;
         if proof.index() != index {
-            return Err(unproven(&format!("one of entry {}", proof.index())));
+            return Err(unproven(&msg!("one of entry {index}", index = proof.index())));
         }
         let digest = Digest::of(entered.entry.as_bytes());
         let head = evidence::under(&proof, digest, &evidence::logs(self.pinned.chain()));
@@ -632,7 +638,7 @@ fn views(acts: &[Shown]) -> Result<Vec<ActView>, Refusal> {
         (None, Some(Escrowed { party, act, revision })) => {
             Ok(ActView::Escrowed { party: party.clone(), act: *act, revision: *revision })
         }
-        _ => Err(Refusal::malformed("acts", "has one that is neither shown nor in escrow")),
+        _ => Err(Refusal::malformed("acts", msg!("has one that is neither shown nor in escrow"))),
     };
     acts.iter().map(view).collect()
 }
@@ -642,5 +648,5 @@ fn bytes(texts: &BTreeMap<Lang, String>) -> BTreeMap<Lang, Vec<u8>> {
 }
 
 fn utf8(what: &str, bytes: Vec<u8>) -> Result<String, Refusal> {
-    String::from_utf8(bytes).map_err(|_| Refusal::malformed(what, "is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| Refusal::malformed(what, msg!("is not UTF-8")))
 }

@@ -10,18 +10,21 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::reading::Pinned;
-use crate::domain::{
-    document::Document,
-    id::{CommuniqueId, Digest, Lang, PartyId, Salt},
-    manifest::{
-        ANNEX_LIMIT, Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Rectifies, Status,
-        Text,
+use crate::{
+    domain::{
+        document::Document,
+        id::{CommuniqueId, Digest, Lang, PartyId, Salt},
+        manifest::{
+            ANNEX_LIMIT, Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Rectifies,
+            Status, Text,
+        },
+        refusal::Refusal,
+        statement::Type,
+        text::{self, Direction, TEXT_LIMIT},
+        time::Time,
+        words::{Line, Names},
     },
-    refusal::Refusal,
-    statement::Type,
-    text::{self, Direction, TEXT_LIMIT},
-    time::Time,
-    words::{Line, Names},
+    msg,
 };
 
 /// Largest description, in bytes.
@@ -257,7 +260,7 @@ fn whole(path: &Path, limit: u64) -> Result<Vec<u8>, DraftError> {
     let mut bytes = Vec::new();
     std::fs::File::open(path).map_err(io)?.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > limit {
-        return Err(Refusal::TooLarge { what: format!("{} in bytes", path.display()), limit }.into());
+        return Err(Refusal::TooLarge { what: msg!("{what} in bytes", what = path), limit }.into());
     }
     Ok(bytes)
 }
@@ -275,7 +278,7 @@ fn digest(path: &Path) -> Result<(u64, Digest), DraftError> {
         hash.update(&piece[..n]);
         size += n as u64;
         if size > ANNEX_LIMIT {
-            return Err(Refusal::TooLarge { what: format!("{} in bytes", path.display()), limit: ANNEX_LIMIT }.into());
+            return Err(Refusal::TooLarge { what: msg!("{what} in bytes", what = path), limit: ANNEX_LIMIT }.into());
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Full powers as the log has them: verified, and whether they still stand.
 
 use super::reading::Pinned;
-use crate::domain::{
-    entry::{Entry, Kind},
-    json,
-    powers::{Powers, Revocation},
-    refusal::{Refusal, same},
-    statement::{Statement, is_by},
-    time::Time,
-    view::PowersView,
+use crate::{
+    domain::{
+        entry::{Entry, Kind},
+        json,
+        message::{Fact, Tell},
+        powers::{Powers, Revocation},
+        refusal::{Refusal, same},
+        statement::{Statement, is_by},
+        time::Time,
+        view::PowersView,
+    },
+    msg,
 };
 
 /// Full powers, with their end if they were revoked.
@@ -83,16 +87,22 @@ impl Force {
     }
 }
 
+impl Tell for Force {
+    fn tell(&self) -> Fact {
+        match self {
+            Force::Stands => msg!("full powers" => "in force"),
+            Force::NotYet(time) => msg!("in force from {time} on", time),
+            Force::Expired(time) => msg!("expired {time}", time),
+            Force::Revoked(time) => msg!("revoked {time}", time),
+            Force::Outlived => msg!("ended with the authority key that gave them"),
+            Force::Left => msg!("ended: the party has left"),
+        }
+        .into()
+    }
+}
 impl std::fmt::Display for Force {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Force::Stands => f.write_str("in force"),
-            Force::NotYet(time) => write!(f, "in force from {time} on"),
-            Force::Expired(time) => write!(f, "expired {time}"),
-            Force::Revoked(time) => write!(f, "revoked {time}"),
-            Force::Outlived => f.write_str("ended with the authority key that gave them"),
-            Force::Left => f.write_str("ended: the party has left"),
-        }
+        self.tell().fmt(f)
     }
 }
 

@@ -27,7 +27,8 @@ use tower::{Service, ServiceExt as _};
 
 use super::{remote::RemoteError, road::Dialler};
 use crate::{
-    domain::refusal::Refusal,
+    domain::{message::Message, refusal::Refusal},
+    msg,
     wire::{
         REQUEST_LIMIT,
         status::{Answer, drop_broken_details},
@@ -106,7 +107,7 @@ impl Line {
         // The addresses share this time; each has its own share of it within the dialler.
         let patience = dialler.road().whole_patience() + Duration::from_secs(1);
         let endpoint = Endpoint::from_shared(format!("http://{server_name}"))
-            .map_err(|e| Refusal::malformed("exchange name", e.to_string()))?
+            .map_err(|e| Refusal::malformed(msg!("exchange name"), Message::words(e.to_string())))?
             .connect_timeout(patience)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
@@ -282,7 +283,7 @@ async fn whole(mut body: Body) -> Result<Bytes, Failed> {
         if let Ok(data) = frame?.into_data() {
             if bytes.len() + data.len() > REQUEST_LIMIT + FRAMING {
                 return Err(
-                    Refusal::TooLarge { what: "the request in bytes".into(), limit: REQUEST_LIMIT as u64 }.into()
+                    Refusal::TooLarge { what: msg!("the request in bytes"), limit: REQUEST_LIMIT as u64 }.into()
                 );
             }
             bytes.extend_from_slice(&data);

@@ -2,12 +2,13 @@
 
 use super::remote::{Remote, RemoteError, Result, call, reading};
 use crate::{
-    domain::refusal::Refusal,
+    domain::{message::Message, refusal::Refusal},
     log::{
         note::NOTE_LIMIT,
         proof::PROOF_LIMIT,
         tree::{CONSISTENCY_LIMIT, Hash},
     },
+    msg,
     wire::v1,
 };
 
@@ -25,7 +26,7 @@ impl Proofs for Remote {
         let request = call(v1::GetConsistencyProofRequest { old_size: old, new_size: new });
         let answer = self.log_service().get_consistency_proof(request).await.map_err(reading)?.into_inner();
         if answer.hashes.len() > CONSISTENCY_LIMIT {
-            return Err(too_large("hashes of a consistency proof", CONSISTENCY_LIMIT));
+            return Err(too_large(msg!("hashes of a consistency proof"), CONSISTENCY_LIMIT));
         }
         answer.hashes.iter().map(|hash| one(hash)).collect()
     }
@@ -39,14 +40,14 @@ impl Remote {
     pub async fn checkpoint(&self) -> Result<String> {
         let request = call(v1::GetCheckpointRequest {});
         let note = self.log_service().get_checkpoint(request).await.map_err(reading)?.into_inner().checkpoint;
-        if note.len() > NOTE_LIMIT { Err(too_large("a checkpoint, in bytes,", NOTE_LIMIT)) } else { Ok(note) }
+        if note.len() > NOTE_LIMIT { Err(too_large(msg!("a checkpoint, in bytes,"), NOTE_LIMIT)) } else { Ok(note) }
     }
     /// The proof that the log has an entry at this index, as text.
     #[allow(clippy::missing_errors_doc)]
     pub async fn inclusion(&self, index: u64) -> Result<String> {
         let request = call(v1::GetInclusionProofRequest { index });
         let proof = self.log_service().get_inclusion_proof(request).await.map_err(reading)?.into_inner().proof;
-        if proof.len() > PROOF_LIMIT { Err(too_large("a proof, in bytes,", PROOF_LIMIT)) } else { Ok(proof) }
+        if proof.len() > PROOF_LIMIT { Err(too_large(msg!("a proof, in bytes,"), PROOF_LIMIT)) } else { Ok(proof) }
     }
     /// The digests of the log's entries from this index on, in a row, each of 32 bytes: at most [`DIGESTS_LIMIT`] of them.
     #[allow(clippy::missing_errors_doc)]
@@ -54,21 +55,21 @@ impl Remote {
         let request = call(v1::ListDigestsRequest { start });
         let digests = self.log_service().list_digests(request).await.map_err(reading)?.into_inner().digests;
         if digests.len() > 32 * DIGESTS_LIMIT {
-            return Err(too_large("digests of entries", DIGESTS_LIMIT));
+            return Err(too_large(msg!("digests of entries"), DIGESTS_LIMIT));
         }
         if digests.len() % 32 == 0 {
             Ok(digests)
         } else {
-            Err(Refusal::malformed("digests", "are not of 32 bytes each").into())
+            Err(Refusal::malformed("digests", msg!("are not of 32 bytes each")).into())
         }
     }
 }
 
 fn one(hash: &[u8]) -> Result<Hash> {
-    let bytes = hash.try_into().map_err(|_| Refusal::malformed("hashes", "are not of 32 bytes each"))?;
+    let bytes = hash.try_into().map_err(|_| Refusal::malformed("hashes", msg!("are not of 32 bytes each")))?;
     Ok(Hash::from_bytes(bytes))
 }
 
-fn too_large(what: &str, limit: usize) -> RemoteError {
-    Refusal::TooLarge { what: what.into(), limit: limit as u64 }.into()
+fn too_large(what: Message, limit: usize) -> RemoteError {
+    Refusal::TooLarge { what, limit: limit as u64 }.into()
 }

@@ -4,25 +4,28 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::auditing::evidence::Logged;
-use crate::domain::{
-    act::{Act, ActKind},
-    charter::Charter,
-    document::Document,
-    entry::{Entry, Kind, Recorded, StreamId},
-    id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId},
-    json,
-    life::{self, State},
-    manifest::{Initialling, Manifest},
-    powers::{Powers, Revocation},
-    refusal::{Refusal, same},
-    register::verify_act,
-    seats::{Grant, Grants},
-    statement::{Body, Statement, Unverified},
-    succession::{Charters, SUCCESSION_BYTES_LIMIT, SUCCESSION_ENTRIES_LIMIT, Standing},
-    text,
-    time::Time,
-    trust::Trust,
-    view::{ActView, CharterView, CommuniqueView, RevisionView},
+use crate::{
+    domain::{
+        act::{Act, ActKind},
+        charter::Charter,
+        document::Document,
+        entry::{Entry, Kind, Recorded, StreamId},
+        id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId},
+        json,
+        life::{self, State},
+        manifest::{Initialling, Manifest},
+        powers::{Powers, Revocation},
+        refusal::{Refusal, same},
+        register::verify_act,
+        seats::{Grant, Grants},
+        statement::{Body, Statement, Unverified},
+        succession::{Charters, SUCCESSION_BYTES_LIMIT, SUCCESSION_ENTRIES_LIMIT, Standing},
+        text,
+        time::Time,
+        trust::Trust,
+        view::{ActView, CharterView, CommuniqueView, RevisionView},
+    },
+    msg,
 };
 
 /// Largest file of charters, in bytes: a chain of them, one per line.
@@ -182,7 +185,7 @@ pub(super) fn decided_again(mut records: Vec<(u64, &[u8], &[u8])>, now: Time) ->
     // An exchange that shows more has taken what it must refuse: what was open for adoption at the limit is far less again.
     if records.len() as u64 > 2 * SUCCESSION_ENTRIES_LIMIT {
         let limit = 2 * SUCCESSION_ENTRIES_LIMIT;
-        return Err(Refusal::TooLarge { what: "what the exchange shows of charters, in entries,".into(), limit });
+        return Err(Refusal::TooLarge { what: msg!("what the exchange shows of charters, in entries,"), limit });
     }
     records.sort_by_key(|(index, ..)| *index);
     let mut charters = Charters::default();
@@ -214,8 +217,8 @@ pub fn charters(file: &[u8]) -> Result<Vec<Document<Charter>>, Refusal> {
         if charter.previous != previous || charter.version != charters.len() as u64 + 1 {
             return Err(Refusal::Disagrees {
                 member: "charter.previous".into(),
-                expected: "the one on the line before, from charter 1 on".into(),
-                actual: "another".into(),
+                expected: msg!("the one on the line before, from charter 1 on"),
+                actual: msg!("another"),
             });
         }
         charters.push(charter);
@@ -336,7 +339,7 @@ impl Reading {
             None => None,
         };
         if view.state == State::Open && opening.is_none() {
-            return Err(Refusal::not_found("opened entry of", id));
+            return Err(Refusal::not_found(msg!("`opened` entry of the communiqué"), id));
         }
         let CommuniqueView { state, declined, returned, purged, .. } = *view;
         Ok(Self { state, newest, acts, escrowed, opening, declined, returned, purged })
@@ -401,14 +404,14 @@ fn on(
 pub fn texts(manifest: &Manifest, mut bytes: BTreeMap<Lang, Vec<u8>>) -> Result<BTreeMap<Lang, String>, Refusal> {
     let mut texts = BTreeMap::new();
     for t in &manifest.texts {
-        let bytes = bytes.remove(&t.lang).ok_or_else(|| Refusal::not_found("text", &t.lang))?;
+        let bytes = bytes.remove(&t.lang).ok_or_else(|| Refusal::not_found(msg!("text"), &t.lang))?;
         let actual = Digest::of(&bytes);
         if actual != t.sha256 {
             return Err(Refusal::WrongDigest { expected: t.sha256, actual });
         }
         let words = text::check_text(&bytes, t.dir).map_err(|faults| Refusal::TextRules {
             lang: t.lang.to_string(),
-            faults: faults.first().map(ToString::to_string).unwrap_or_default(),
+            faults: text::faults(faults.iter().take(1)),
         })?;
         texts.insert(t.lang.clone(), words.to_owned());
     }

@@ -22,7 +22,7 @@ use crate::{
             Receipt, RemarkView, RevisionView, Summary, WatchItem,
         },
     },
-    pki,
+    msg, pki,
     wire::{
         RESPONSE_LIMIT, TIME_HEADER, convert, names,
         status::Answer,
@@ -428,7 +428,7 @@ where
         let (size, next) = page(token).await?;
         bytes += size;
         if bytes > LIST_LIMIT {
-            return Err(Refusal::TooLarge { what: "a list in bytes".into(), limit: LIST_LIMIT as u64 }.into());
+            return Err(Refusal::TooLarge { what: msg!("a list in bytes"), limit: LIST_LIMIT as u64 }.into());
         }
         rows.extend(next.rows);
         if next.next.is_empty() {
@@ -436,7 +436,7 @@ where
         }
         token = next.next;
     }
-    Err(Refusal::TooLarge { what: "the number of pages of a list".into(), limit: PAGES as u64 }.into())
+    Err(Refusal::TooLarge { what: msg!("the number of pages of a list"), limit: PAGES as u64 }.into())
 }
 
 #[cfg(test)]

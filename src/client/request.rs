@@ -18,15 +18,19 @@ use super::{
     reading::Pinned,
     transfer::Held,
 };
-use crate::domain::{
-    document::Document,
-    id::{Digest, ExchangeName},
-    json::Form,
-    life::CLOCK_TOLERANCE,
-    manifest::{Manifest, Part},
-    refusal::{Refusal, same},
-    statement::Type,
-    time::Time,
+use crate::{
+    domain::{
+        document::Document,
+        id::{Digest, ExchangeName},
+        json::Form,
+        life::CLOCK_TOLERANCE,
+        manifest::{Manifest, Part},
+        message::{Fact, Message, Tell},
+        refusal::{Refusal, same},
+        statement::Type,
+        time::Time,
+    },
+    msg,
 };
 
 /// Largest first line of a request, in bytes: texts of two revisions in every language, charters and acts as many as an exchange shows.
@@ -56,28 +60,54 @@ pub struct Request {
 impl Form for Request {
     const NAME: &'static str = "request";
     const LIMIT: usize = REQUEST_LIMIT;
+    fn called() -> Message {
+        msg!("form" => "request")
+    }
     fn check(&self) -> Result<(), Refusal> {
         self.r#type.check::<Self>()
     }
 }
 
 /// What is wrong with a request's file.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum RequestFault {
     /// It cannot be read.
-    #[error("{0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// What it says does not hold.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
     /// It has another length than what it announces.
-    #[error("it has {actual} bytes, and must have {expected}: it was cut, or something was added")]
     Length {
         /// In bytes.
         expected: u64,
         /// In bytes.
         actual: u64,
     },
+}
+
+impl Tell for RequestFault {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::Io(error) => error.tell(),
+            Self::Refused(refusal) => refusal.tell(),
+            Self::Length { expected, actual } => msg!(
+                "it has {actual} bytes, and must have {expected}: it was cut, or something was added",
+                actual,
+                expected
+            )
+            .into(),
+        }
+    }
+}
+crate::told!(RequestFault);
+impl From<io::Error> for RequestFault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+impl From<Refusal> for RequestFault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl Request {
@@ -104,16 +134,22 @@ impl Request {
         same("request.exchange", pinned.exchange(), &self.exchange)?;
         same("request.founding", pinned.founding(), self.founding)?;
         let asked = self.asked;
-        let untimely = |problem: String| Refusal::malformed("request.asked", problem);
+        let untimely = |problem: Message| Refusal::malformed("request.asked", problem);
         if asked > now.plus(CLOCK_TOLERANCE) {
-            return Err(untimely(format!(
-                "it says that it was made {asked}, and this machine's clock says {now}; set the clock, or ask for a new one"
+            return Err(untimely(msg!(
+                "it says that it was made {asked}, and this machine's clock says {now}; set the clock, or ask for a new one",
+                asked,
+                now
             )));
         }
         let dossier = Dossier::check(pinned, &self.papers, now)?;
         if asked.plus(CLOCK_TOLERANCE) < dossier.logged {
             let logged = dossier.logged;
-            return Err(untimely(format!("it says that it was made {asked}, and holds what was logged {logged}")));
+            return Err(untimely(msg!(
+                "it says that it was made {asked}, and holds what was logged {logged}",
+                asked,
+                logged
+            )));
         }
         Ok(dossier)
     }
@@ -142,12 +178,12 @@ impl RequestFile {
         let mut line = Vec::new();
         BufReader::new((&file).take(REQUEST_LIMIT as u64 + 1)).read_until(b'\n', &mut line)?;
         if line.len() > REQUEST_LIMIT {
-            return Err(Refusal::TooLarge { what: "a request in bytes".into(), limit: REQUEST_LIMIT as u64 }.into());
+            return Err(Refusal::TooLarge { what: msg!("a request in bytes"), limit: REQUEST_LIMIT as u64 }.into());
         }
         if line.pop() != Some(b'\n') {
             return Err(Refusal::malformed(
                 "request",
-                "its first line does not end: it was cut, or is some other file",
+                msg!("its first line does not end: it was cut, or is some other file"),
             )
             .into());
         }
@@ -171,7 +207,7 @@ impl RequestFile {
     pub fn annex(&mut self, manifest: &Manifest, n: usize, to: &mut dyn Write) -> Result<(), RequestFault> {
         let annexes: Vec<Part> = manifest.parts().skip(manifest.texts.len()).collect();
         let Some(part) = annexes.get(n).filter(|_| self.request.annexes) else {
-            return Err(Refusal::not_found("annex", n + 1).into());
+            return Err(Refusal::not_found(msg!("annex"), n + 1).into());
         };
         let before: u64 = annexes.iter().take(n).map(|part| part.size).sum();
         self.file.seek(io::SeekFrom::Start(self.begin + before))?;
@@ -188,7 +224,7 @@ impl RequestFile {
             }
         }
         if held.size() != part.size {
-            let what = "an annex of the request".into();
+            let what = msg!("an annex of the request");
             return Err(Refusal::WrongSize { what, expected: part.size, actual: held.size() }.into());
         }
         match held.digest() {

@@ -19,7 +19,10 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::domain::{refusal::Refusal, text::escape_line};
+use crate::{
+    domain::{message::Message, refusal::Refusal, text::escape_line},
+    msg,
+};
 
 /// Most addresses of one exchange.
 pub const ADDRESSES_LIMIT: usize = 8;
@@ -36,15 +39,17 @@ const VARIABLE_LIMIT: usize = 8 << 10;
 
 /// A host and a port, as `host:port`; IPv6 addresses in brackets.
 fn host_and_port<'a>(what: &str, s: &'a str) -> Result<(&'a str, u16), Refusal> {
-    let bad = |problem: &str| Refusal::malformed(what, format!("{} {problem}; write host:port", escape_line(s)));
-    let (host, port) = s.rsplit_once(':').ok_or_else(|| bad("names no port"))?;
-    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(|| bad("names no port from 1 to 65535"))?;
+    let bad = |problem: Message| {
+        Refusal::malformed(what, msg!("“{written}” {problem}; write host:port", written = escape_line(s), problem))
+    };
+    let (host, port) = s.rsplit_once(':').ok_or_else(|| bad(msg!("names no port")))?;
+    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(|| bad(msg!("names no port from 1 to 65535")))?;
     let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
     let plain = |h: &str, also: &[u8]| {
         !h.is_empty() && h.len() <= HOST_LIMIT && h.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
     };
     let good = inner.map_or_else(|| plain(host, b".-_"), |ip| plain(ip, b":.%"));
-    if good { Ok((host, port)) } else { Err(bad("is no host and port")) }
+    if good { Ok((host, port)) } else { Err(bad(msg!("is no host and port"))) }
 }
 
 /// Where the exchange is and how it is got at.
@@ -63,10 +68,10 @@ impl Road {
     pub fn new<S: Into<String>>(addresses: impl IntoIterator<Item = S>, proxies: Proxies) -> Result<Self, Refusal> {
         let addresses: Vec<String> = addresses.into_iter().map(Into::into).collect();
         if addresses.is_empty() {
-            return Err(Refusal::malformed("address", "names none; write host:port"));
+            return Err(Refusal::malformed("address", msg!("names none; write host:port")));
         }
         if addresses.len() > ADDRESSES_LIMIT {
-            return Err(Refusal::TooLarge { what: "the number of addresses".into(), limit: ADDRESSES_LIMIT as u64 });
+            return Err(Refusal::TooLarge { what: msg!("the number of addresses"), limit: ADDRESSES_LIMIT as u64 });
         }
         for address in &addresses {
             host_and_port("address", address)?;
@@ -152,25 +157,28 @@ impl fmt::Debug for Proxy {
 
 impl Proxy {
     fn parse(url: &str) -> Result<Self, Refusal> {
-        let bad = |problem: &str| Refusal::malformed("HTTPS_PROXY", format!("{problem}; write http://host:port"));
+        let bad =
+            |problem: Message| Refusal::malformed("HTTPS_PROXY", msg!("{problem}; write http://host:port", problem));
         if url.len() > VARIABLE_LIMIT {
-            return Err(bad("is too long"));
+            return Err(bad(msg!("is too long")));
         }
         let rest = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some(_) => return Err(bad("names a proxy of another kind than http://")),
+            Some(_) => return Err(bad(msg!("names a proxy of another kind than http://"))),
             None => url,
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
         let with_port = if host_and_port("HTTPS_PROXY", place).is_ok() { place.into() } else { format!("{place}:80") };
-        host_and_port("HTTPS_PROXY", &with_port).map_err(|_| bad("names no host and port"))?;
+        host_and_port("HTTPS_PROXY", &with_port).map_err(|_| bad(msg!("names no host and port")))?;
         let authorization = match user {
             None => None,
             Some(user) => {
                 let (user, password) = user.split_once(':').unwrap_or((user, ""));
                 let decoded = (unescaped(user), unescaped(password));
-                let (Some(user), Some(password)) = decoded else { return Err(bad("has a broken % in its user part")) };
+                let (Some(user), Some(password)) = decoded else {
+                    return Err(bad(msg!("has a broken % in its user part")));
+                };
                 let pair = [user.as_slice(), b":", password.as_slice()].concat();
                 Some(format!("Basic {}", STANDARD.encode(pair)))
             }

@@ -24,25 +24,28 @@ use super::{
     succeeding::{self, Version},
     timeline::{Happened, Step, Timeline, What},
 };
-use crate::domain::{
-    act::{Act, ActKind},
-    charter::{Adoption, Charter},
-    document::Document,
-    entry::{Entry, Kind, StreamId},
-    id::{CommuniqueId, Digest, Lang, PartyId},
-    json,
-    key::Signer,
-    life::State,
-    manifest::{Manifest, Part, Rectifies},
-    powers::{Powers, Revocation},
-    refusal::{Refusal, same},
-    remark::Remark,
-    statement::{Statement, Unverified},
-    time::Time,
-    trust::Trust,
-    view::{ActView, CommuniqueView, ListFilter, PublicationView, Receipt, RevisionView},
+use crate::{
+    domain::{
+        act::{Act, ActKind},
+        charter::{Adoption, Charter},
+        document::Document,
+        entry::{Entry, Kind, StreamId},
+        id::{CommuniqueId, Digest, Lang, PartyId},
+        json,
+        key::Signer,
+        life::State,
+        manifest::{Manifest, Part, Rectifies},
+        powers::{Powers, Revocation},
+        refusal::{Refusal, same},
+        remark::Remark,
+        statement::{Statement, Unverified},
+        time::Time,
+        trust::Trust,
+        view::{ActView, CommuniqueView, ListFilter, PublicationView, Receipt, RevisionView},
+    },
+    log::checkpoint,
+    msg,
 };
-use crate::log::checkpoint;
 
 /// How often a communiqué is asked for while others act on it.
 const LOOKS: usize = 4;
@@ -384,7 +387,7 @@ impl Session {
         let bytes = self.text_bytes(manifest).await?;
         let text = |(lang, bytes): (Lang, Vec<u8>)| match String::from_utf8(bytes) {
             Ok(words) => Ok((lang, words)),
-            Err(_) => Err(Refusal::malformed(format!("the text {lang}"), "is not UTF-8")),
+            Err(_) => Err(Refusal::malformed(msg!("the text {lang}", lang), msg!("is not UTF-8"))),
         };
         Ok(bytes.into_iter().map(text).collect::<Result<_, _>>()?)
     }
@@ -403,9 +406,7 @@ impl Session {
         let mut sink = Bounded { inner: sink, left: part.size };
         let actual = self.remote.download(id, part.sha256, &mut sink, progress).await?;
         if actual != part.size {
-            return Err(
-                Refusal::WrongSize { what: "what the exchange sent".into(), expected: part.size, actual }.into()
-            );
+            return Err(Refusal::WrongSize { what: msg!("what the exchange sent"), expected: part.size, actual }.into());
         }
         Ok(())
     }
@@ -627,9 +628,13 @@ impl Session {
                         .skip(entry.documents.len())
                         .map(|bytes| std::str::from_utf8(bytes))
                         .collect::<Result<_, _>>()
-                        .map_err(|_| Refusal::malformed("event.objects", "is not UTF-8"))?;
-                    let statement =
-                        || statements.first().copied().ok_or_else(|| Refusal::not_found("statement of", id));
+                        .map_err(|_| Refusal::malformed("event.objects", msg!("is not UTF-8")))?;
+                    let statement = || {
+                        statements
+                            .first()
+                            .copied()
+                            .ok_or_else(|| Refusal::not_found(msg!("statement of the communiqué"), id))
+                    };
                     match entry.kind {
                         Kind::Revision => {
                             let manifest = objects.first().cloned().unwrap_or_default();

@@ -5,15 +5,19 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::chartering::Host;
-use crate::domain::{
-    charter::{Adoption, Charter, Party},
-    document::Document,
-    id::{Digest, PartyId},
-    key::{PublicKey, Signer},
-    refusal::Refusal,
-    statement::{Statement, is_by},
-    succession::{ADOPTION_PERIOD, Charters},
-    time::Time,
+use crate::{
+    domain::{
+        charter::{Adoption, Charter, Party},
+        document::Document,
+        id::{Digest, PartyId},
+        key::{PublicKey, Signer},
+        message::Message,
+        refusal::Refusal,
+        statement::{Statement, is_by},
+        succession::{ADOPTION_PERIOD, Charters},
+        time::Time,
+    },
+    msg,
 };
 
 /// What the next charter changes.
@@ -42,7 +46,10 @@ pub fn successor(chain: &[Document<Charter>], changes: Changes, now: Time) -> Re
     let newest = newest(chain)?;
     let Changes { join, leave, replace, host, witnesses, adopt_by } = changes;
     if adopt_by <= now || adopt_by > now.plus(ADOPTION_PERIOD) {
-        return Err(refused(format!("{adopt_by} is not within 366 days from now; give another day with --adopt-by")));
+        return Err(refused(msg!(
+            "{adopt_by} is not within 366 days from now; give another day with --adopt-by",
+            adopt_by
+        )));
     }
     let mut next = Charter {
         version: newest.version + 1,
@@ -72,8 +79,9 @@ pub fn successor(chain: &[Document<Charter>], changes: Changes, now: Time) -> Re
     for party in join {
         if chain.iter().any(|c| c.parties.iter().any(|p| p.id == party.id)) {
             let id = &party.id;
-            return Err(refused(format!(
-                "{id} is or was a party, and its id is never used again; use --replace, or another id"
+            return Err(refused(msg!(
+                "{id} is or was a party, and its id is never used again; use --replace, or another id",
+                id
             )));
         }
         next.parties.push(party);
@@ -81,7 +89,7 @@ pub fn successor(chain: &[Document<Charter>], changes: Changes, now: Time) -> Re
     next.parties.sort_by(|a, b| a.id.cmp(&b.id));
     let next = Document::of(&next)?;
     if compare(newest, &next).is_empty() {
-        return Err(refused("it would change nothing; say who joins, leaves or is replaced".into()));
+        return Err(refused(msg!("it would change nothing; say who joins, leaves or is replaced")));
     }
     Ok(next)
 }
@@ -172,7 +180,7 @@ pub fn capacity(chain: &[Document<Charter>], key: &PublicKey) -> Result<Capacity
     let new = of(next);
     let (consents, bound) = (old.is_some(), new.is_some());
     let party = new.or(old).ok_or_else(|| Refusal::KeyRefused {
-        problem: "it is no party's authority key in this charter, nor in the one before".into(),
+        problem: msg!("it is no party's authority key in this charter, nor in the one before"),
     })?;
     Ok(Capacity { party, consents, bound })
 }
@@ -186,7 +194,7 @@ pub fn adopt(chain: &[Document<Charter>], signer: &dyn Signer, time: Time) -> Re
     let next = newest(chain)?;
     let party = capacity(chain, &signer.public())?.party;
     if let Some(adopt_by) = next.adopt_by.filter(|adopt_by| time > *adopt_by) {
-        return Err(refused(format!("it was to be adopted by {adopt_by}; draft and propose it again")));
+        return Err(refused(msg!("it was to be adopted by {adopt_by}; draft and propose it again", adopt_by)));
     }
     let adoption = Adoption {
         founding: chain.first().map_or(next.digest(), Document::digest),
@@ -277,14 +285,14 @@ pub fn versions(charters: &Charters, now: Time) -> Vec<Version> {
 }
 
 fn newest(chain: &[Document<Charter>]) -> Result<&Document<Charter>, Refusal> {
-    chain.last().ok_or_else(|| Refusal::not_found("charter in", "the file"))
+    chain.last().ok_or_else(|| Refusal::malformed(msg!("the file"), msg!("there is no charter in it")))
 }
 
 fn unlisted(party: &PartyId) -> Refusal {
-    refused(format!("the newest charter lists no party {party}"))
+    refused(msg!("the newest charter lists no party {party}", party))
 }
 
-fn refused(problem: String) -> Refusal {
+fn refused(problem: Message) -> Refusal {
     Refusal::Succession { problem }
 }
 

@@ -21,6 +21,7 @@ use crate::{
         id::{CommuniqueId, Digest},
         refusal::Refusal,
     },
+    msg,
     wire::{CHUNK_LIMIT, convert, names, status::Answer, v1},
 };
 
@@ -106,7 +107,7 @@ impl Remote {
         while !complete {
             if from > size {
                 return Err(
-                    Refusal::WrongSize { what: "what is held of it".into(), expected: size, actual: from }.into()
+                    Refusal::WrongSize { what: msg!("what is held of it"), expected: size, actual: from }.into()
                 );
             }
             source.seek(io::SeekFrom::Start(from)).await?;
@@ -236,7 +237,7 @@ impl Remote {
         };
         let held = self.receive(open, |m| m.chunk, held, size, sink, progress).await?;
         if held.size() != size {
-            let what = "the package that came".into();
+            let what = msg!("the package that came");
             return Err(Refusal::WrongSize { what, expected: size, actual: held.size() }.into());
         }
         match held.digest() {
@@ -278,7 +279,7 @@ impl Remote {
                 Ok(Some(message)) => {
                     let piece = convert::chunk(chunk(message))?;
                     if held.size.saturating_add(piece.len() as u64) > limit {
-                        return Err(Refusal::TooLarge { what: "what the exchange sends in bytes".into(), limit }.into());
+                        return Err(Refusal::TooLarge { what: msg!("what the exchange sends in bytes"), limit }.into());
                     }
                     sink.write_all(&piece).await?;
                     held.take(&piece);

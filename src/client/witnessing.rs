@@ -31,6 +31,7 @@ use crate::{
     domain::{
         id::{Digest, PartyId},
         key::Signer,
+        message::Tell,
         refusal::Refusal,
         time::Time,
     },
@@ -518,7 +519,7 @@ fn place(checkpoint: &Checkpoint) -> (u64, Hash) {
 }
 
 fn fault_of_charter(fault: &Fault) -> Refusal {
-    Refusal::malformed("charter.log", fault.to_string())
+    Refusal::malformed("charter.log", fault.message())
 }
 
 fn service(remote: &Remote) -> LogServiceClient<super::line::Line> {

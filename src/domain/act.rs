@@ -11,11 +11,13 @@ use super::{
     id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId},
     json::{self, Form},
     manifest::REVISIONS_LIMIT,
+    message::{Fact, Message, Tell},
     refusal::Refusal,
     statement::Body,
     time::Time,
     words::{LANGUAGES_LIMIT, Line, Prose},
 };
+use crate::msg;
 
 /// The acts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -114,13 +116,31 @@ impl fmt::Display for ActKind {
         f.write_str(self.as_str())
     }
 }
+impl Tell for ActKind {
+    fn tell(&self) -> Fact {
+        match self {
+            ActKind::Confirm => msg!("act" => "confirm"),
+            ActKind::Declare => msg!("act" => "declare"),
+            ActKind::Decline => msg!("act" => "decline"),
+            ActKind::Initial => msg!("act" => "initial"),
+            ActKind::Object => msg!("act" => "object"),
+            ActKind::Open => msg!("act" => "open"),
+            ActKind::Propose => msg!("act" => "propose"),
+            ActKind::Purge => msg!("act" => "purge"),
+            ActKind::Release => msg!("act" => "release"),
+            ActKind::Sign => msg!("act" => "sign"),
+            ActKind::SignAdReferendum => msg!("act" => "sign_ad_referendum"),
+            ActKind::Withdraw => msg!("act" => "withdraw"),
+        }
+        .into()
+    }
+}
 impl FromStr for ActKind {
     type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Refusal> {
-        Self::ALL
-            .into_iter()
-            .find(|a| a.as_str() == s)
-            .ok_or_else(|| Refusal::malformed("act", format!("is none of {}", Self::ALL.map(Self::as_str).join(", "))))
+        Self::ALL.into_iter().find(|a| a.as_str() == s).ok_or_else(|| {
+            Refusal::malformed("act", msg!("is none of {join}", join = Self::ALL.map(Self::as_str).join(", ")))
+        })
     }
 }
 
@@ -193,17 +213,20 @@ pub struct Act {
 impl Form for Act {
     const NAME: &'static str = "act";
     const LIMIT: usize = 48 << 10;
+    fn called() -> Message {
+        msg!("form" => "act")
+    }
     fn check(&self) -> Result<(), Refusal> {
         json::within("act.revision", self.revision, 1, REVISIONS_LIMIT)?;
         use ActKind::{Confirm, Declare, Decline, Object, Sign, SignAdReferendum, Withdraw};
         let opening = self.act.opening();
         if opening != Opening::Either && self.opening.is_some() != (opening == Opening::Always) {
-            return Err(Refusal::malformed("act.opening", "is null in acts on a draft and in no other"));
+            return Err(Refusal::malformed("act.opening", msg!("is null in acts on a draft and in no other")));
         }
         if self.act != Withdraw && self.reason.is_some() != matches!(self.act, Object | Decline) {
             return Err(Refusal::malformed(
                 "act.reason",
-                "is present in object and decline, and beside them in withdraw alone",
+                msg!("is present in object and decline, and beside them in withdraw alone"),
             ));
         }
         let declares = match (&self.declaration, self.act) {
@@ -218,11 +241,11 @@ impl Form for Act {
         if !declares {
             return Err(Refusal::malformed(
                 "act.declaration",
-                "is texts in declare, the digest of a declaring act or null in a signature, null in every other",
+                msg!("is texts in declare, the digest of a declaring act or null in a signature, null in every other"),
             ));
         }
         if self.confirms.is_some() != (self.act == Confirm) {
-            return Err(Refusal::malformed("act.confirms", "is present in confirm and in no other"));
+            return Err(Refusal::malformed("act.confirms", msg!("is present in confirm and in no other")));
         }
         Ok(())
     }

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     id::{CommuniqueId, Digest, ExchangeName},
     json::{self, Form},
+    message::Message,
     refusal::Refusal,
     statement::Body,
     time::Time,
 };
+use crate::msg;
 
 /// By the depositary key. It speaks for no party, and so names none.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct CertifiedCopy {
 impl Form for CertifiedCopy {
     const NAME: &'static str = "certified-copy";
     const LIMIT: usize = 4 << 10;
+    fn called() -> Message {
+        msg!("form" => "certified-copy")
+    }
     fn check(&self) -> Result<(), Refusal> {
         json::integer("certified-copy.index", self.index, 0)
     }

@@ -8,11 +8,13 @@ use super::{
     id::{Digest, ExchangeName, PartyId, TrustDomain},
     json::{self, Form, base64, unbase64},
     key::{PublicKey, SUITE},
+    message::Message,
     refusal::Refusal,
     statement::{Body, Type},
     time::Time,
     words::{Line, Names},
 };
+use crate::msg;
 
 /// Most parties of a charter.
 pub const PARTIES_LIMIT: usize = 64;
@@ -35,7 +37,7 @@ impl Der {
     /// [`Refusal::TooLarge`] above [`CERTIFICATE_LIMIT`].
     pub fn new(der: Vec<u8>) -> Result<Self, Refusal> {
         if der.len() > CERTIFICATE_LIMIT {
-            return Err(Refusal::TooLarge { what: "a certificate in bytes".into(), limit: CERTIFICATE_LIMIT as u64 });
+            return Err(Refusal::TooLarge { what: msg!("a certificate in bytes"), limit: CERTIFICATE_LIMIT as u64 });
         }
         Ok(Self(der))
     }
@@ -49,7 +51,7 @@ impl TryFrom<String> for Der {
     type Error = Refusal;
     fn try_from(s: String) -> Result<Self, Refusal> {
         unbase64(&s)
-            .ok_or_else(|| Refusal::malformed("certificate", "not base64url without padding"))
+            .ok_or_else(|| Refusal::malformed("certificate", msg!("not base64url without padding")))
             .and_then(Self::new)
     }
 }
@@ -145,6 +147,9 @@ impl Charter {
 impl Form for Charter {
     const NAME: &'static str = "charter";
     const LIMIT: usize = 512 << 10;
+    fn called() -> Message {
+        msg!("form" => "charter")
+    }
     fn check(&self) -> Result<(), Refusal> {
         self.r#type.check::<Self>()?;
         if let Some(suite) = self.suites.iter().find(|s| *s != SUITE) {
@@ -155,22 +160,25 @@ impl Form for Charter {
         json::count("charter.parties", self.parties.len(), 2, PARTIES_LIMIT)?;
         json::ascending("charter.parties", self.parties.iter().map(|p| &p.id))?;
         if self.witnesses > self.parties.len() as u64 {
-            return Err(Refusal::malformed("charter.witnesses", "asks for more witnesses than there are parties"));
+            return Err(Refusal::malformed(
+                "charter.witnesses",
+                msg!("asks for more witnesses than there are parties"),
+            ));
         }
         if (self.previous.is_none(), self.adopt_by.is_none()) != (self.version == 1, self.version == 1) {
             return Err(Refusal::malformed(
                 "charter.previous",
-                "previous and adopt_by are null in version 1 and in no other",
+                msg!("previous and adopt_by are null in version 1 and in no other"),
             ));
         }
         if self.succession == Succession::AllButOne && self.parties.len() < 3 {
-            return Err(Refusal::malformed("charter.succession", "all_but_one needs three parties or more"));
+            return Err(Refusal::malformed("charter.succession", msg!("all_but_one needs three parties or more")));
         }
         let origin = self.log.origin.as_str();
         if origin.len() > 255 || !origin.bytes().all(|b| b.is_ascii_graphic() && b != b'+') {
             return Err(Refusal::malformed(
                 "charter.log.origin",
-                "must be ASCII without spaces or '+', at most 255 bytes",
+                msg!("must be ASCII without spaces or '+', at most 255 bytes"),
             ));
         }
         let mut domains = BTreeSet::new();
@@ -179,21 +187,25 @@ impl Form for Charter {
             if !(1..=QUORUM_LIMIT).contains(&party.quorum) {
                 return Err(Refusal::malformed(
                     field("quorum"),
-                    format!("{} is not within 1 … {QUORUM_LIMIT}", party.quorum),
+                    msg!(
+                        "{quorum} is not within 1 … {quorum_limit}",
+                        quorum = party.quorum,
+                        quorum_limit = QUORUM_LIMIT
+                    ),
                 ));
             }
             if !domains.insert(&party.trust_domain) {
-                return Err(Refusal::malformed(field("trust_domain"), "is another party's already"));
+                return Err(Refusal::malformed(field("trust_domain"), msg!("is another party's already")));
             }
         }
         if self.parties.iter().map(|p| p.quorum).sum::<u64>() > SEATS_LIMIT {
-            return Err(Refusal::TooLarge { what: "the sum of all quorums".into(), limit: SEATS_LIMIT });
+            return Err(Refusal::TooLarge { what: msg!("the sum of all quorums"), limit: SEATS_LIMIT });
         }
         let mut keys = BTreeSet::new();
         for key in self.keys() {
             if !keys.insert(key) {
                 return Err(Refusal::KeyRefused {
-                    problem: format!("{key:?} stands twice in the charter; one key has one role"),
+                    problem: msg!("{key} stands twice in the charter; one key has one role", key),
                 });
             }
         }
@@ -222,6 +234,9 @@ pub struct Adoption {
 impl Form for Adoption {
     const NAME: &'static str = "adoption";
     const LIMIT: usize = 4 << 10;
+    fn called() -> Message {
+        msg!("form" => "adoption")
+    }
     fn check(&self) -> Result<(), Refusal> {
         json::integer("adoption.version", self.version, 1)
     }

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     id::{CommuniqueId, Digest, PartyId, Salt},
     json::{self, Form},
+    message::Message,
     refusal::Refusal,
     time::Time,
 };
+use crate::msg;
 
 /// What an entry records.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -71,6 +73,7 @@ impl fmt::Display for StreamId {
         }
     }
 }
+crate::tell_as_words!(StreamId);
 impl FromStr for StreamId {
     type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Refusal> {
@@ -81,7 +84,7 @@ impl FromStr for StreamId {
             Some(("remarks", id)) => Ok(Self::Remarks(id.parse()?)),
             _ => Err(Refusal::malformed(
                 "entry.stream",
-                "is none of exchange, party/<id>, communique/<id>, remarks/<id>",
+                msg!("is none of exchange, party/<id>, communique/<id>, remarks/<id>"),
             )),
         }
     }
@@ -140,19 +143,25 @@ pub const FILES_LIMIT: usize = 32 << 10;
 impl Form for Entry {
     const NAME: &'static str = "entry";
     const LIMIT: usize = 8 << 20;
+    fn called() -> Message {
+        msg!("form" => "entry")
+    }
     fn check(&self) -> Result<(), Refusal> {
         json::integer("entry.seq", self.seq, 0)?;
         json::count("entry.documents", self.documents.len(), 0, NAMED_LIMIT)?;
         json::count("entry.statements", self.statements.len(), 0, NAMED_LIMIT)?;
         if self.files.is_some() != (self.kind == Kind::Published) {
-            return Err(Refusal::malformed("entry.files", "is present in a published entry and in no other"));
+            return Err(Refusal::malformed("entry.files", msg!("is present in a published entry and in no other")));
         }
         if let Some(files) = &self.files {
             json::count("entry.files", files.len(), 1, FILES_LIMIT)?;
             json::ascending("entry.files", files.iter().map(|f| &f.path))?;
         }
         if self.previous.is_none() != (self.seq == 0) {
-            return Err(Refusal::malformed("entry.previous", "is null in a stream's first entry and in no other"));
+            return Err(Refusal::malformed(
+                "entry.previous",
+                msg!("is null in a stream's first entry and in no other"),
+            ));
         }
         Ok(())
     }
@@ -181,7 +190,7 @@ impl Position {
     pub fn advance(&mut self, entry: &Entry, digest: Digest) -> Result<(), Refusal> {
         if (entry.seq, entry.previous) != (self.length, self.last) {
             return Err(Refusal::Inconsistent {
-                what: format!("entry {} of {} does not continue it", entry.seq, entry.stream),
+                what: msg!("entry {seq} of {stream} does not continue it", seq = entry.seq, stream = entry.stream),
             });
         }
         *self = Self { length: self.length + 1, last: Some(digest) };
@@ -213,7 +222,12 @@ impl Recorded<'_> {
     /// # Errors
     /// [`Refusal::Inconsistent`] if it names none.
     pub fn document(&self, n: usize) -> Result<&[u8], Refusal> {
-        self.entry.documents.get(n).and(self.objects.get(n)).map(Vec::as_slice).ok_or_else(|| self.lacks("document"))
+        self.entry
+            .documents
+            .get(n)
+            .and(self.objects.get(n))
+            .map(Vec::as_slice)
+            .ok_or_else(|| self.lacks(msg!("document")))
     }
     /// The compact form of its statement of this number.
     ///
@@ -221,10 +235,10 @@ impl Recorded<'_> {
     /// [`Refusal::Inconsistent`] if it names none, or the bytes are not UTF-8.
     pub fn statement(&self, n: usize) -> Result<&str, Refusal> {
         let bytes = self.entry.statements.get(n).and(self.objects.get(self.entry.documents.len() + n));
-        bytes.and_then(|b| std::str::from_utf8(b).ok()).ok_or_else(|| self.lacks("statement"))
+        bytes.and_then(|b| std::str::from_utf8(b).ok()).ok_or_else(|| self.lacks(msg!("statement")))
     }
-    fn lacks(&self, what: &str) -> Refusal {
-        Refusal::Inconsistent { what: format!("entry {} lacks a {what}", self.index) }
+    fn lacks(&self, what: Message) -> Refusal {
+        Refusal::Inconsistent { what: msg!("entry {index} lacks a {what}", index = self.index, what) }
     }
 }
 

@@ -5,11 +5,15 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest as _, Sha256};
 
-use super::refusal::Refusal;
+use super::{
+    message::{Fact, Tell},
+    refusal::Refusal,
+};
+use crate::msg;
 
 /// Declares a validated string newtype with its grammar in one function.
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:expr, $valid:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -23,7 +27,7 @@ macro_rules! name {
             pub fn parse(s: impl Into<String>) -> Result<Self, Refusal> {
                 let s = s.into();
                 let valid: fn(&str) -> bool = $valid;
-                if valid(&s) { Ok(Self(s)) } else { Err(Refusal::malformed($what, format!("{:?} is not {}", clip(&s), $what))) }
+                if valid(&s) { Ok(Self(s)) } else { Err(Refusal::malformed($what, $crate::msg!("{written} is none", written = quoted(&s)))) }
             }
             /// The name as written.
             #[must_use]
@@ -40,32 +44,33 @@ macro_rules! name {
         impl From<$name> for String { fn from(n: $name) -> String { n.0 } }
         impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(&self.0) } }
         impl fmt::Debug for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
+        $crate::tell_as_words!($name);
     };
 }
 
 name!(
     /// A party's id, never reused: `[a-z][a-z0-9-]{1,31}`.
-    PartyId, "a party id ([a-z][a-z0-9-]{1,31})",
+    PartyId, msg!("a party id ({form})", form = "[a-z][a-z0-9-]{1,31}"),
     |s| (2..=32).contains(&s.len()) && s.starts_with(|c: char| c.is_ascii_lowercase()) && s.bytes().all(lower_digit_dash)
 );
 name!(
     /// A holder of full powers within his or her party: `[a-z][a-z0-9.-]{1,63}`. The seat is (party, holder).
-    HolderId, "a holder id ([a-z][a-z0-9.-]{1,63})",
+    HolderId, msg!("a holder id ({form})", form = "[a-z][a-z0-9.-]{1,63}"),
     |s| (2..=64).contains(&s.len()) && s.starts_with(|c: char| c.is_ascii_lowercase()) && s.bytes().all(|b| lower_digit_dash(b) || b == b'.')
 );
 name!(
     /// An exchange's name: a DNS name in lower case, at least two labels, at most 253 bytes.
-    ExchangeName, "an exchange name (a DNS name in lower case)",
+    ExchangeName, msg!("an exchange name (a DNS name in lower case)"),
     |s| dns_name(s) && s.contains('.')
 );
 name!(
     /// A SPIFFE trust domain (SPIFFE-ID, section 2.1), here a DNS name in lower case.
-    TrustDomain, "a trust domain (a DNS name in lower case)",
+    TrustDomain, msg!("a trust domain (a DNS name in lower case)"),
     dns_name
 );
 name!(
     /// A language tag (RFC 5646) in the case that it is registered in: `fr`, `ar`, `zh-Hant`, `pt-BR`; at most 35 bytes.
-    Lang, "a language tag such as fr, ru, ar or zh-Hant",
+    Lang, msg!("a language tag such as fr, ru, ar or zh-Hant"),
     language_tag
 );
 
@@ -102,8 +107,8 @@ fn language_tag(s: &str) -> bool {
 }
 
 /// What an error message quotes of outside data: at most 80 characters.
-fn clip(s: &str) -> String {
-    s.chars().take(80).collect()
+fn quoted(s: &str) -> String {
+    format!("{:?}", s.chars().take(80).collect::<String>())
 }
 
 /// A SHA-256 digest, written as 64 lower-case hex digits.
@@ -132,9 +137,9 @@ impl Digest {
     /// # Errors
     /// [`Refusal::Malformed`] for anything else.
     pub fn parse(s: &str) -> Result<Self, Refusal> {
-        unhex(s)
-            .map(Self)
-            .ok_or_else(|| Refusal::malformed("digest", format!("{:?} is not 64 lower-case hex digits", clip(s))))
+        unhex(s).map(Self).ok_or_else(|| {
+            Refusal::malformed("digest", msg!("{written} is not 64 lower-case hex digits", written = quoted(s)))
+        })
     }
 }
 
@@ -236,7 +241,7 @@ impl TryFrom<String> for Salt {
         super::json::unbase64(&s)
             .and_then(|v| v.try_into().ok())
             .map(Self)
-            .ok_or_else(|| Refusal::malformed("salt", "not 32 bytes in base64url without padding"))
+            .ok_or_else(|| Refusal::malformed("salt", msg!("not 32 bytes in base64url without padding")))
     }
 }
 impl From<Salt> for String {
@@ -267,7 +272,10 @@ impl CommuniqueId {
             .map(Self)
             .filter(|id| id.to_string() == s)
             .ok_or_else(|| {
-                Refusal::malformed("communique", format!("{:?} is not a lower-case UUID of version 7", clip(s)))
+                Refusal::malformed(
+                    "communique",
+                    msg!("{written} is not a lower-case UUID of version 7", written = quoted(s)),
+                )
             })
     }
 }
@@ -335,13 +343,29 @@ impl fmt::Display for Role {
         f.write_str(self.as_str())
     }
 }
+impl Tell for Role {
+    fn tell(&self) -> Fact {
+        match self {
+            Role::System => msg!("role" => "system"),
+            Role::Official => msg!("role" => "official"),
+            Role::Authority => msg!("role" => "authority"),
+            Role::Witness => msg!("role" => "witness"),
+            Role::Archivist => msg!("role" => "archivist"),
+        }
+        .into()
+    }
+}
 impl FromStr for Role {
     type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Refusal> {
         Self::ALL.into_iter().find(|r| r.as_str() == s).ok_or_else(|| {
             Refusal::malformed(
                 "role",
-                format!("{:?} is none of system, official, authority, witness, archivist", clip(s)),
+                msg!(
+                    "{written} is none of {choices}",
+                    written = quoted(s),
+                    choices = "system, official, authority, witness, archivist"
+                ),
             )
         })
     }
@@ -361,8 +385,12 @@ pub struct SpiffeId {
 impl FromStr for SpiffeId {
     type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Refusal> {
-        let bad =
-            || Refusal::malformed("spiffe id", format!("{:?} is not spiffe://<trust domain>/<role>/<name>", clip(s)));
+        let bad = || {
+            Refusal::malformed(
+                "spiffe id",
+                msg!("{written} is not {form}", written = quoted(s), form = "spiffe://<trust domain>/<role>/<name>"),
+            )
+        };
         let rest = s.strip_prefix("spiffe://").ok_or_else(bad)?;
         let mut parts = rest.splitn(3, '/');
         let (Some(domain), Some(role), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
@@ -382,6 +410,8 @@ impl fmt::Display for SpiffeId {
         write!(f, "spiffe://{}/{}/{}", self.trust_domain, self.role, self.name)
     }
 }
+
+crate::tell_as_words!(Digest, CommuniqueId, SpiffeId);
 
 #[cfg(test)]
 mod tests {

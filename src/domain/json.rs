@@ -7,7 +7,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::refusal::Refusal;
+use super::{message::Message, refusal::Refusal};
+use crate::msg;
 
 mod canonical;
 
@@ -18,6 +19,8 @@ pub const INTEGER_LIMIT: u64 = (1 << 53) - 1;
 pub trait Form: Serialize + DeserializeOwned {
     /// The name in the format's table, such as `manifest`.
     const NAME: &'static str;
+    /// What it is called when it is spoken of.
+    fn called() -> Message;
     /// Largest size in bytes.
     const LIMIT: usize;
     /// What serde cannot say: bounds, order, uniqueness. Called on every parse.
@@ -42,13 +45,13 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// [`Refusal::TooLarge`] above the form's limit; [`Refusal::Malformed`] naming the member for anything else.
 pub fn parse<T: Form>(bytes: &[u8]) -> Result<T, Refusal> {
     if bytes.len() > T::LIMIT {
-        return Err(Refusal::TooLarge { what: format!("a {} in bytes", T::NAME), limit: T::LIMIT as u64 });
+        return Err(Refusal::TooLarge { what: msg!("{what} in bytes", what = T::called()), limit: T::LIMIT as u64 });
     }
     let value: T = serde_json::from_slice(bytes).map_err(|_| misfit::<T>(bytes))?;
     if encode(&value) != bytes {
         return Err(Refusal::malformed(
             T::NAME,
-            "the bytes are not the canonical form (RFC 8785, every member present); encode it again",
+            msg!("the bytes are not the canonical form (RFC 8785, every member present); encode it again"),
         ));
     }
     value.check()?;
@@ -62,9 +65,9 @@ fn misfit<T: Form>(bytes: &[u8]) -> Refusal {
         Err(e) => {
             let path = e.path().to_string();
             let field = if path == "." { T::NAME.to_owned() } else { format!("{}.{path}", T::NAME) };
-            Refusal::malformed(field, e.inner().to_string())
+            Refusal::malformed(field, Message::words(e.inner().to_string()))
         }
-        Ok(_) => Refusal::malformed(T::NAME, "bytes follow the closing brace"),
+        Ok(_) => Refusal::malformed(T::NAME, msg!("bytes follow the closing brace")),
     }
 }
 
@@ -105,7 +108,7 @@ pub fn ascending<T: Ord>(field: &str, items: impl IntoIterator<Item = T>) -> Res
     let Some(mut last) = items.next() else { return Ok(()) };
     for item in items {
         if item <= last {
-            return Err(Refusal::malformed(field, "must be sorted, without repeats"));
+            return Err(Refusal::malformed(field, msg!("must be sorted, without repeats")));
         }
         last = item;
     }
@@ -118,10 +121,10 @@ pub fn ascending<T: Ord>(field: &str, items: impl IntoIterator<Item = T>) -> Res
 /// [`Refusal::Malformed`] below `least`, [`Refusal::TooLarge`] above `most`.
 pub fn count(field: &str, len: usize, least: usize, most: usize) -> Result<(), Refusal> {
     if len < least {
-        return Err(Refusal::malformed(field, format!("needs at least {least}")));
+        return Err(Refusal::malformed(field, msg!("needs at least {least}", least)));
     }
     if len > most {
-        return Err(Refusal::TooLarge { what: format!("the number of {field}"), limit: most as u64 });
+        return Err(Refusal::TooLarge { what: msg!("the number of {field}", field), limit: most as u64 });
     }
     Ok(())
 }
@@ -142,7 +145,7 @@ pub fn within(field: &str, value: u64, least: u64, most: u64) -> Result<(), Refu
     if (least..=most).contains(&value) {
         Ok(())
     } else {
-        Err(Refusal::malformed(field, format!("{value} is not within {least} … {most}")))
+        Err(Refusal::malformed(field, msg!("{value} is not within {least} … {most}", value, least, most)))
     }
 }
 
@@ -160,6 +163,9 @@ mod tests {
     impl Form for Sample {
         const NAME: &'static str = "sample";
         const LIMIT: usize = 100;
+        fn called() -> Message {
+            msg!("form" => "sample")
+        }
         fn check(&self) -> Result<(), Refusal> {
             Ok(())
         }

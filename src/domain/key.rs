@@ -11,8 +11,10 @@ use super::{
     id::Digest,
     json::{base64, unbase64},
     memo::Memo,
+    message::{Fact, Message, Tell},
     refusal::Refusal,
 };
+use crate::msg;
 
 /// The one signature suite of this version, as a charter's `suites` names it.
 pub const SUITE: &str = "Ed25519";
@@ -36,14 +38,14 @@ impl PublicKey {
         ENROLLED.get(*bytes, || Self::enrol(bytes))
     }
     fn enrol(bytes: &[u8; 32]) -> Result<Self, Refusal> {
-        let refuse = |problem: &str| Refusal::KeyRefused { problem: problem.into() };
-        let key = VerifyingKey::from_bytes(bytes).map_err(|_| refuse("it is no point of the curve"))?;
+        let refuse = |problem: Message| Refusal::KeyRefused { problem };
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| refuse(msg!("it is no point of the curve")))?;
         let point = key.to_edwards();
         if point.compress().as_bytes() != bytes {
-            return Err(refuse("its encoding is not canonical"));
+            return Err(refuse(msg!("its encoding is not canonical")));
         }
         if !point.is_torsion_free() || key.is_weak() {
-            return Err(refuse("it is of small order, or mixed with a point of small order"));
+            return Err(refuse(msg!("it is of small order, or mixed with a point of small order")));
         }
         Ok(Self(key))
     }
@@ -97,11 +99,11 @@ impl TryFrom<Jwk> for PublicKey {
     type Error = Refusal;
     fn try_from(jwk: Jwk) -> Result<Self, Refusal> {
         if jwk.kty != "OKP" || jwk.crv != "Ed25519" {
-            return Err(Refusal::KeyRefused { problem: "it is not an Ed25519 key of type OKP".into() });
+            return Err(Refusal::KeyRefused { problem: msg!("it is not an Ed25519 key of type OKP") });
         }
         let bytes = unbase64(&jwk.x)
             .and_then(|v| v.try_into().ok())
-            .ok_or_else(|| Refusal::KeyRefused { problem: "x is not 32 bytes in base64url without padding".into() })?;
+            .ok_or_else(|| Refusal::KeyRefused { problem: msg!("x is not 32 bytes in base64url without padding") })?;
         Self::from_bytes(&bytes)
     }
 }
@@ -124,7 +126,13 @@ pub trait Signer: Send + Sync {
     ///
     /// # Errors
     /// What went wrong, in words for the person who holds the key.
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], String>;
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message>;
+}
+
+impl Tell for PublicKey {
+    fn tell(&self) -> Fact {
+        Fact::Words(format!("{self:?}"))
+    }
 }
 
 /// A private key in memory, wiped when dropped. The pair is one object: no caller can join a foreign public half to it.
@@ -146,7 +154,7 @@ impl Signer for SecretKey {
     fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
     }
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], String> {
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message> {
         Ok(self.0.sign(message).to_bytes())
     }
 }

@@ -9,6 +9,7 @@ use super::{
     entry::{Kind, Place, Position, Recorded, Step},
     id::{CommuniqueId, Digest, PartyId},
     manifest::{Initialling, Manifest, Part},
+    message::{Fact, Message, Tell},
     powers::Powers,
     refusal::{Refusal, same},
     seats::{Grants, Tally},
@@ -16,6 +17,7 @@ use super::{
     succession::Standing,
     time::Time,
 };
+use crate::msg;
 
 /// Where a communiqué stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,32 +45,47 @@ pub enum Relation {
     Named,
 }
 
-/// The table of rights: act, a state in which it is allowed, whose it is then, and what to do instead in others.
-pub const ACTS: [(ActKind, State, Relation, &str); 15] = {
+/// The table of rights: act, a state in which it is allowed, and whose it is then.
+pub const ACTS: [(ActKind, State, Relation); 15] = {
     use ActKind as Act;
     use Relation::{Named, Proposer};
     use State::{Complete, Drafting, Lapsed, Open, Withdrawn};
-    const RELEASE: &str = "publication is released once it is open and until it is published";
-    const WITHDRAW: &str = "it is withdrawn before every party has signed";
-    const PURGE: &str = "texts are erased of what was withdrawn or has lapsed alone";
     [
-        (Act::Propose, Drafting, Named, "a new text needs a new communiqué, or a declination first"),
-        (Act::Object, Drafting, Named, "objections are made while the text is settled; once it is open, decline it"),
-        (Act::Declare, Drafting, Named, "declarations are made while the text is settled"),
-        (Act::Initial, Drafting, Named, "initials are given while the text is settled"),
-        (Act::Open, Drafting, Proposer, "it is opened once, by its proposer"),
-        (Act::Sign, Open, Named, "it is signed once it is open and until it is complete"),
-        (Act::SignAdReferendum, Open, Named, "it is signed once it is open and until it is complete"),
-        (Act::Confirm, Open, Named, "a signature is confirmed while it is open"),
-        (Act::Decline, Open, Named, "while drafting, object or propose another text instead"),
-        (Act::Withdraw, Drafting, Proposer, WITHDRAW),
-        (Act::Withdraw, Open, Named, WITHDRAW),
-        (Act::Release, Open, Named, RELEASE),
-        (Act::Release, Complete, Named, RELEASE),
-        (Act::Purge, Withdrawn, Named, PURGE),
-        (Act::Purge, Lapsed, Named, PURGE),
+        (Act::Propose, Drafting, Named),
+        (Act::Object, Drafting, Named),
+        (Act::Declare, Drafting, Named),
+        (Act::Initial, Drafting, Named),
+        (Act::Open, Drafting, Proposer),
+        (Act::Sign, Open, Named),
+        (Act::SignAdReferendum, Open, Named),
+        (Act::Confirm, Open, Named),
+        (Act::Decline, Open, Named),
+        (Act::Withdraw, Drafting, Proposer),
+        (Act::Withdraw, Open, Named),
+        (Act::Release, Open, Named),
+        (Act::Release, Complete, Named),
+        (Act::Purge, Withdrawn, Named),
+        (Act::Purge, Lapsed, Named),
     ]
 };
+
+/// When this act is made, or what to do instead: for whoever asks for it in another state.
+#[must_use]
+pub fn advice(act: ActKind) -> Message {
+    match act {
+        ActKind::Propose => msg!("a new text needs a new communiqué, or a declination first"),
+        ActKind::Object => msg!("objections are made while the text is settled; once it is open, decline it"),
+        ActKind::Declare => msg!("declarations are made while the text is settled"),
+        ActKind::Initial => msg!("initials are given while the text is settled"),
+        ActKind::Open => msg!("it is opened once, by its proposer"),
+        ActKind::Sign | ActKind::SignAdReferendum => msg!("it is signed once it is open and until it is complete"),
+        ActKind::Confirm => msg!("a signature is confirmed while it is open"),
+        ActKind::Decline => msg!("while drafting, object or propose another text instead"),
+        ActKind::Withdraw => msg!("it is withdrawn before every party has signed"),
+        ActKind::Release => msg!("publication is released once it is open and until it is published"),
+        ActKind::Purge => msg!("texts are erased of what was withdrawn or has lapsed alone"),
+    }
+}
 
 /// How far an act's time may lie ahead of log time, and before the entry that it builds on, in seconds.
 pub const CLOCK_TOLERANCE: i64 = 300;
@@ -322,7 +339,7 @@ impl Life {
             Some(before) => {
                 same("manifest.proposer", &before.proposer, &manifest.proposer)?;
                 if before.rectifies != manifest.rectifies {
-                    return Err(Refusal::malformed("manifest.rectifies", "is fixed at creation"));
+                    return Err(Refusal::malformed("manifest.rectifies", msg!("is fixed at creation")));
                 }
                 if before.parties != manifest.parties {
                     return Err(Refusal::disagrees("manifest.parties", list(&before.parties), list(&manifest.parties)));
@@ -346,9 +363,9 @@ impl Life {
     /// The refusal; nothing is to be logged.
     pub fn act(&self, act: &Statement<Act>, ctx: Context<'_>) -> Result<Vec<Step>, Refusal> {
         let body = act.body();
-        let newest = self.newest().ok_or_else(|| Refusal::not_found("communiqué", body.communique))?;
+        let newest = self.newest().ok_or_else(|| Refusal::not_found(msg!("communiqué"), body.communique))?;
         if body.act == ActKind::Propose {
-            return Err(Refusal::malformed("act.act", "propose comes with its manifest, by ProposeRevision"));
+            return Err(Refusal::malformed("act.act", msg!("propose comes with its manifest, by ProposeRevision")));
         }
         if !newest.manifest.parties.contains(&body.party) {
             return Err(foreign(body));
@@ -360,10 +377,10 @@ impl Life {
         members(&newest.manifest, body)?;
         let ends = matches!(body.act, ActKind::Withdraw | ActKind::Purge);
         if newest.declined && !ends {
-            return Err(self.not_now(body.act, "this revision was declined: a new revision is needed"));
+            return Err(self.not_now(body.act, msg!("this revision was declined: a new revision is needed")));
         }
         if newest.returned && !ends {
-            return Err(self.not_now(body.act, "another charter is in force: a new revision is needed"));
+            return Err(self.not_now(body.act, msg!("another charter is in force: a new revision is needed")));
         }
         let opened = newest.opened.filter(|_| matches!(self.state(), State::Open | State::Complete));
         same("act.opening", shown(opened.map(|o| o.entry)), shown(body.opening))?;
@@ -381,14 +398,14 @@ impl Life {
             ActKind::Initial | ActKind::Open => self.toward_opening(newest, act)?,
             ActKind::Object | ActKind::Declare => {
                 if newest.by(body.act, &body.party).count() >= TALK_LIMIT {
-                    let what = format!("acts of this kind ({}) by one party on one revision", body.act);
+                    let what = msg!("acts of this kind ({act}) by one party on one revision", act = body.act);
                     return Err(Refusal::LimitReached { what, limit: TALK_LIMIT as u64 });
                 }
                 None
             }
             ActKind::Sign | ActKind::SignAdReferendum | ActKind::Confirm => self.signature(newest, act, powers, ctx)?,
             ActKind::Release if newest.manifest.procedure.embargo.is_none() => {
-                return Err(self.not_now(body.act, "there is no embargo to release it from"));
+                return Err(self.not_now(body.act, msg!("there is no embargo to release it from")));
             }
             ActKind::Release | ActKind::Withdraw => {
                 once(newest, body)?;
@@ -418,14 +435,14 @@ impl Life {
         let body = act.body();
         let statements = match (body.act, newest.manifest.procedure.initialling) {
             (ActKind::Open, Initialling::Waived) if newest.objected() => {
-                return Err(self.not_now(body.act, "an objection stands: a new revision is needed"));
+                return Err(self.not_now(body.act, msg!("an objection stands: a new revision is needed")));
             }
             (ActKind::Open, Initialling::Waived) => vec![act.digest()],
             (ActKind::Open, Initialling::Required) => {
-                return Err(self.not_now(body.act, "it opens by itself once every party has initialled it"));
+                return Err(self.not_now(body.act, msg!("it opens by itself once every party has initialled it")));
             }
             (_, Initialling::Waived) => {
-                return Err(self.not_now(body.act, "initialling is waived: its proposer opens it"));
+                return Err(self.not_now(body.act, msg!("initialling is waived: its proposer opens it")));
             }
             (_, Initialling::Required) => {
                 once(newest, body)?;
@@ -450,31 +467,33 @@ impl Life {
     ) -> Result<Option<Step>, Refusal> {
         let body = act.body();
         let Some(opened) = newest.opened else {
-            return Err(self.not_now(body.act, "it is not open yet"));
+            return Err(self.not_now(body.act, msg!("it is not open yet")));
         };
         let signed = || newest.acts.iter().filter(|a| a.act.act.is_signature()).map(|a| (&a.act, a.digest));
         let before = Tally::of(&newest.manifest, opened.entry, ctx.standing, ctx.grants, signed());
         if before.has_signed(&body.party)? {
-            return Err(Refusal::SeatTaken { holder: format!("{}, by as many as its quorum asks,", body.party) });
+            return Err(Refusal::SeatTaken {
+                holder: msg!("{party}, by as many as its quorum asks,", party = body.party),
+            });
         }
         if let Some(confirmed) = body.confirms {
             if !newest.by(ActKind::SignAdReferendum, &body.party).any(|a| a.digest == confirmed) {
-                return Err(Refusal::not_found("signature ad referendum of this party", confirmed));
+                return Err(Refusal::not_found(msg!("signature ad referendum of this party"), confirmed));
             }
             if !before.awaits_confirmation(&body.party, confirmed) {
-                return Err(self.not_now(body.act, "that signature is confirmed already, or no longer counts"));
+                return Err(self.not_now(body.act, msg!("that signature is confirmed already, or no longer counts")));
             }
         } else if before.holds(&body.party, &powers.holder.id) {
-            return Err(Refusal::SeatTaken { holder: powers.holder.id.to_string() });
+            return Err(Refusal::SeatTaken { holder: powers.holder.id.message() });
         }
         let limit = ctx.standing.party(&body.party)?.quorum + SPARE_SIGNATURES;
         if newest.by(body.act, &body.party).count() as u64 >= limit {
-            return Err(Refusal::LimitReached { what: "signatures of one party on one revision".into(), limit });
+            return Err(Refusal::LimitReached { what: msg!("signatures of one party on one revision"), limit });
         }
         if let Some(Declaration::Made(declaration)) = body.declaration
             && self.declared_by(declaration) != Some(&body.party)
         {
-            return Err(Refusal::not_found("declaration of this party", declaration));
+            return Err(Refusal::not_found(msg!("declaration of this party"), declaration));
         }
         let all = signed().chain([(body, act.digest())]);
         let after = Tally::of(&newest.manifest, opened.entry, ctx.standing, ctx.grants, all);
@@ -510,9 +529,9 @@ impl Life {
             (State::Complete, Some(newest)) => newest,
             (state, _) => {
                 return Err(Refusal::NotNow {
-                    act: "publication".into(),
-                    state: state.to_string(),
-                    advice: "every party must have signed first".into(),
+                    act: msg!("publication"),
+                    state: state.message(),
+                    advice: msg!("every party must have signed first"),
                 });
             }
         };
@@ -556,17 +575,17 @@ impl Life {
     fn allowed(&self, act: &Act, standing: &Standing) -> Result<(), Refusal> {
         let state = self.state();
         let rows = || ACTS.iter().filter(|(kind, ..)| *kind == act.act);
-        let Some((_, _, relation, _)) = rows().find(|(_, when, ..)| *when == state) else {
-            return Err(self.not_now(act.act, rows().next().map_or("no rule allows it", |(.., advice)| advice)));
+        let Some((_, _, relation)) = rows().find(|(_, when, _)| *when == state) else {
+            return Err(self.not_now(act.act, advice(act.act)));
         };
         let proposer = self.newest().map(|r| &r.manifest.proposer).filter(|p| standing.party(p).is_ok());
         if *relation == Relation::Proposer && proposer.is_some_and(|proposer| *proposer != act.party) {
-            return Err(Refusal::NotYourAct { act: act.act.to_string(), whose: "the proposer".into() });
+            return Err(Refusal::NotYourAct { act: act.act.message(), whose: msg!("the proposer") });
         }
         Ok(())
     }
-    fn not_now(&self, act: ActKind, advice: &str) -> Refusal {
-        Refusal::NotNow { act: act.to_string(), state: self.state().to_string(), advice: advice.into() }
+    fn not_now(&self, act: ActKind, advice: Message) -> Refusal {
+        Refusal::NotNow { act: act.message(), state: self.state().message(), advice }
     }
 
     /// Folds the stream's next entry. The log is trusted to hold only what was decided; that it fits together is checked.
@@ -607,7 +626,8 @@ impl Life {
         manifest: Option<Document<Manifest>>,
         act: Option<LoggedAct>,
     ) -> Result<(), Refusal> {
-        let inconsistent = || Refusal::Inconsistent { what: format!("entry {} does not fit its communiqué", r.index) };
+        let inconsistent =
+            || Refusal::Inconsistent { what: msg!("entry {index} does not fit its communiqué", index = r.index) };
         let mut position = self.position;
         position.advance(r.entry, r.digest)?;
         match r.entry.kind {
@@ -688,7 +708,7 @@ fn covering<'a>(act: &Act, ctx: Context<'a>) -> Result<&'a Powers, Refusal> {
 /// Some acts a party does once, whoever does it for the party.
 fn once(newest: &Revision, act: &Act) -> Result<(), Refusal> {
     if newest.by(act.act, &act.party).any(|a| a.act.opening == act.opening) {
-        return Err(Refusal::SeatTaken { holder: format!("{}, as a party,", act.party) });
+        return Err(Refusal::SeatTaken { holder: msg!("{party}, as a party,", party = act.party) });
     }
     Ok(())
 }
@@ -698,7 +718,7 @@ fn rectifiable(manifest: &Manifest, ctx: Context<'_>) -> Result<(), Refusal> {
     let Some(rectifies) = &manifest.rectifies else { return Ok(()) };
     let published = ctx.original.and_then(|life| Some((life.published()?, life.newest()?)));
     let (published, signed) =
-        published.ok_or_else(|| Refusal::not_found("published communiqué", rectifies.communique))?;
+        published.ok_or_else(|| Refusal::not_found(msg!("published communiqué"), rectifies.communique))?;
     same("manifest.rectifies.communique", signed.manifest.communique, rectifies.communique)?;
     same("manifest.rectifies.manifest", signed.manifest.digest(), rectifies.manifest)?;
     same("manifest.rectifies.entry", published.entry, rectifies.entry)?;
@@ -721,11 +741,11 @@ pub(super) fn within_bounds(time: Time, builds_on: Option<Time>, now: Time) -> R
 }
 
 fn foreign(act: &Act) -> Refusal {
-    Refusal::NotYourAct { act: act.act.to_string(), whose: "the parties that the manifest names".into() }
+    Refusal::NotYourAct { act: act.act.message(), whose: msg!("the parties that the manifest names") }
 }
 
-fn shown(digest: Option<Digest>) -> String {
-    digest.map_or_else(|| "null".into(), |d| d.to_string())
+fn shown(digest: Option<Digest>) -> Message {
+    digest.map_or_else(|| Message::words("null"), |d| d.message())
 }
 
 fn list(parties: &[PartyId]) -> String {
@@ -754,11 +774,24 @@ impl fmt::Display for State {
         f.write_str(self.as_str())
     }
 }
+impl Tell for State {
+    fn tell(&self) -> Fact {
+        match self {
+            State::Drafting => msg!("state" => "drafting"),
+            State::Open => msg!("state" => "open"),
+            State::Complete => msg!("state" => "complete"),
+            State::Published => msg!("state" => "published"),
+            State::Withdrawn => msg!("state" => "withdrawn"),
+            State::Lapsed => msg!("state" => "lapsed"),
+        }
+        .into()
+    }
+}
 impl FromStr for State {
     type Err = Refusal;
     fn from_str(s: &str) -> Result<Self, Refusal> {
         Self::ALL.into_iter().find(|v| v.as_str() == s).ok_or_else(|| {
-            Refusal::malformed("state", format!("is none of {}", Self::ALL.map(Self::as_str).join(", ")))
+            Refusal::malformed("state", msg!("is none of {join}", join = Self::ALL.map(Self::as_str).join(", ")))
         })
     }
 }

@@ -8,12 +8,14 @@ use super::{
     charter::PARTIES_LIMIT,
     id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId, Salt},
     json::{self, Form},
+    message::Message,
     refusal::Refusal,
     statement::Type,
     text::{Direction, RULES, TEXT_LIMIT},
     time::Time,
     words::{LANGUAGES_LIMIT, Names},
 };
+use crate::msg;
 
 /// Most annexes.
 pub const ANNEXES_LIMIT: usize = 99;
@@ -134,7 +136,7 @@ impl Date {
             .ok()
             .filter(|d| d.to_string() == s && (1970..=9998).contains(&d.year()))
             .map(Self)
-            .ok_or_else(|| Refusal::malformed("date", "not a date such as 2026-11-23"))
+            .ok_or_else(|| Refusal::malformed("date", msg!("not a date such as 2026-11-23")))
     }
 }
 impl TryFrom<String> for Date {
@@ -291,29 +293,32 @@ impl Manifest {
 impl Form for Manifest {
     const NAME: &'static str = "manifest";
     const LIMIT: usize = 512 << 10;
+    fn called() -> Message {
+        msg!("form" => "manifest")
+    }
     fn check(&self) -> Result<(), Refusal> {
         self.r#type.check::<Self>()?;
         if self.rules != RULES {
-            return Err(Refusal::malformed("manifest.rules", format!("must be {RULES}")));
+            return Err(Refusal::malformed("manifest.rules", msg!("must be {rules}", rules = RULES)));
         }
         json::within("manifest.revision", self.revision, 1, REVISIONS_LIMIT)?;
         if self.previous.is_none() != (self.revision == 1) {
-            return Err(Refusal::malformed("manifest.previous", "is null in revision 1 and in no other"));
+            return Err(Refusal::malformed("manifest.previous", msg!("is null in revision 1 and in no other")));
         }
         json::count("manifest.parties", self.parties.len(), 2, PARTIES_LIMIT)?;
         let mut sorted: Vec<_> = self.parties.iter().collect();
         sorted.sort();
         json::ascending("manifest.parties (as a set)", sorted)?;
         if !self.parties.contains(&self.proposer) {
-            return Err(Refusal::malformed("manifest.proposer", "is not among the parties"));
+            return Err(Refusal::malformed("manifest.proposer", msg!("is not among the parties")));
         }
         json::count("manifest.texts", self.texts.len(), 1, LANGUAGES_LIMIT)?;
         json::ascending("manifest.texts", self.texts.iter().map(|t| &t.lang))?;
         if !self.texts.iter().any(|t| t.status == Status::Authentic) {
-            return Err(Refusal::malformed("manifest.texts", "none is authentic; mark one at least"));
+            return Err(Refusal::malformed("manifest.texts", msg!("none is authentic; mark one at least")));
         }
         if !self.titles.languages().eq(self.texts.iter().map(|t| &t.lang)) {
-            return Err(Refusal::malformed("manifest.titles", "must be in exactly the languages of the texts"));
+            return Err(Refusal::malformed("manifest.titles", msg!("must be in exactly the languages of the texts")));
         }
         for text in &self.texts {
             size(&format!("the text {}", text.lang), text.size, TEXT_LIMIT as u64)?;
@@ -323,16 +328,16 @@ impl Form for Manifest {
             size(&format!("annex {}", n + 1), annex.size, ANNEX_LIMIT)?;
         }
         if self.parts().map(|p| p.size).sum::<u64>() > PARTS_LIMIT {
-            return Err(Refusal::TooLarge { what: "all texts and annexes in bytes".into(), limit: PARTS_LIMIT });
+            return Err(Refusal::TooLarge { what: msg!("all texts and annexes in bytes"), limit: PARTS_LIMIT });
         }
         let host = self.meeting.as_ref().and_then(|m| m.host.as_ref());
         if host.is_some_and(|host| !self.parties.contains(host)) {
-            return Err(Refusal::malformed("manifest.meeting.host", "is not among the parties; use null"));
+            return Err(Refusal::malformed("manifest.meeting.host", msg!("is not among the parties; use null")));
         }
         if self.rectifies.is_some_and(|r| r.communique == self.communique) {
             return Err(Refusal::malformed(
                 "manifest.rectifies.communique",
-                "is this communiqué; name the one it corrects",
+                msg!("is this communiqué; name the one it corrects"),
             ));
         }
         Ok(())
@@ -341,8 +346,8 @@ impl Form for Manifest {
 
 fn size(what: &str, size: u64, limit: u64) -> Result<(), Refusal> {
     match size {
-        0 => Err(Refusal::malformed(what, "is empty")),
-        s if s > limit => Err(Refusal::TooLarge { what: format!("{what} in bytes"), limit }),
+        0 => Err(Refusal::malformed(what, msg!("is empty"))),
+        s if s > limit => Err(Refusal::TooLarge { what: msg!("{what} in bytes", what), limit }),
         _ => Ok(()),
     }
 }

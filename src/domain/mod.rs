@@ -12,6 +12,7 @@ pub mod key;
 pub mod life;
 pub mod manifest;
 pub mod memo;
+pub mod message;
 pub mod powers;
 pub mod refusal;
 pub mod register;

@@ -7,11 +7,13 @@ use super::{
     id::{CommuniqueId, Digest, ExchangeName, HolderId, PartyId},
     json::{self, Form},
     key::PublicKey,
+    message::Message,
     refusal::Refusal,
     statement::Body,
     time::Time,
     words::{Names, Prose},
 };
+use crate::msg;
 
 /// Most communiqués that one grant's scope lists.
 pub const SCOPE_LIMIT: usize = 256;
@@ -58,17 +60,19 @@ impl Powers {
     /// # Errors
     /// [`Refusal::GrantForbids`] saying which does not.
     pub fn cover(&self, act: &Act) -> Result<(), Refusal> {
-        let forbid = |problem: String| Err(Refusal::GrantForbids { problem });
+        let forbid = |problem: Message| Err(Refusal::GrantForbids { problem });
         if !self.acts.contains(&act.act) {
-            return forbid(format!("they do not allow to {}", act.act));
+            return forbid(msg!("they do not allow to {act}", act = act.act));
         }
         if self.scope.as_ref().is_some_and(|scope| !scope.contains(&act.communique)) {
-            return forbid(format!("they do not extend to communiqué {}", act.communique));
+            return forbid(msg!("they do not extend to communiqué {communique}", communique = act.communique));
         }
         if act.time < self.not_before || act.time > self.not_after {
-            return forbid(format!(
-                "they hold from {} to {}, the act is of {}",
-                self.not_before, self.not_after, act.time
+            return forbid(msg!(
+                "they hold from {not_before} to {not_after}, the act is of {time}",
+                not_before = self.not_before,
+                not_after = self.not_after,
+                time = act.time
             ));
         }
         Ok(())
@@ -78,6 +82,9 @@ impl Powers {
 impl Form for Powers {
     const NAME: &'static str = "powers";
     const LIMIT: usize = 64 << 10;
+    fn called() -> Message {
+        msg!("form" => "powers")
+    }
     fn check(&self) -> Result<(), Refusal> {
         json::count("powers.acts", self.acts.len(), 1, ActKind::ALL.len())?;
         json::ascending("powers.acts", self.acts.iter().map(|a| a.as_str()))?;
@@ -86,7 +93,7 @@ impl Form for Powers {
             json::ascending("powers.scope", scope)?;
         }
         if self.not_before > self.not_after {
-            return Err(Refusal::malformed("powers.not_after", "is before not_before"));
+            return Err(Refusal::malformed("powers.not_after", msg!("is before not_before")));
         }
         Ok(())
     }
@@ -115,6 +122,9 @@ pub struct Revocation {
 impl Form for Revocation {
     const NAME: &'static str = "revocation";
     const LIMIT: usize = 24 << 10;
+    fn called() -> Message {
+        msg!("form" => "revocation")
+    }
     fn check(&self) -> Result<(), Refusal> {
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! Every reason we say no, in one closed table: the sentence for people, the name for programs, the class for carriers.
 
+use std::fmt;
+
 use super::{
     id::{CommuniqueId, Digest, PartyId},
+    message::{Fact, Message, Tell, names},
     time::Time,
 };
 
@@ -34,10 +37,11 @@ pub enum Class {
 macro_rules! refusals {
     ($($(#[doc = $doc:literal])* $variant:ident $({ $($field:ident : $ty:ty),+ $(,)? })? = $class:ident $name:literal $sentence:literal;)+) => {
         /// A refusal: why, and what to do next.
-        #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+        #[derive(Clone, PartialEq, Eq, Debug)]
         pub enum Refusal {
-            $($(#[doc = $doc])* #[error($sentence)] $variant $({ $(#[allow(missing_docs)] $field: $ty),+ })?,)+
+            $($(#[doc = $doc])* $variant $({ $(#[allow(missing_docs)] $field: $ty),+ })?,)+
         }
+        $(const _: () = names($sentence, &[$($(stringify!($field)),+)?], true);)+
 
         impl Refusal {
             /// The refusal's name for programs: stable, `UPPER_SNAKE`.
@@ -52,8 +56,12 @@ macro_rules! refusals {
             }
             /// The facts of this refusal by name, as the sentence uses them.
             #[must_use]
-            pub fn facts(&self) -> Vec<(&'static str, String)> {
-                match self { $(Self::$variant $({ $($field),+ })? => vec![$($((stringify!($field), $field.to_string())),+)?],)+ }
+            pub fn facts(&self) -> Vec<(&'static str, Fact)> {
+                match self { $(Self::$variant $({ $($field),+ })? => vec![$($((stringify!($field), $field.tell())),+)?],)+ }
+            }
+            /// The English sentence, with the names of the facts.
+            fn sentence(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $sentence,)+ }
             }
             /// Every name with its class, in the table's order.
             pub const TABLE: &'static [(&'static str, Class)] = &[$(($name, Class::$class)),+];
@@ -67,7 +75,7 @@ refusals! {
     IdentityUnknown = Unauthenticated "IDENTITY_UNKNOWN"
         "the certificate names nobody that the charter in force knows; ask your authority for one of your party's CA";
     /// The role may not call the method.
-    NotPermitted { role: String, method: String } = Denied "NOT_PERMITTED"
+    NotPermitted { role: Message, method: String } = Denied "NOT_PERMITTED"
         "a certificate of role {role} may not call {method}; use one of a role that may";
     /// Who signed and who called are of different parties.
     NotYourParty { signed: PartyId, caller: PartyId } = Denied "NOT_YOUR_PARTY"
@@ -75,42 +83,42 @@ refusals! {
 
     // Form.
     /// Bytes that do not parse as what they should be.
-    Malformed { field: String, problem: String } = Invalid "MALFORMED"
+    Malformed { field: Message, problem: Message } = Invalid "MALFORMED"
         "{field}: {problem}";
     /// Over a written limit of size or number.
-    TooLarge { what: String, limit: u64 } = Invalid "TOO_LARGE"
+    TooLarge { what: Message, limit: u64 } = Invalid "TOO_LARGE"
         "{what} is over the limit of {limit}";
     /// A text breaks the text rules.
-    TextRules { lang: String, faults: String } = Invalid "TEXT_RULES"
+    TextRules { lang: String, faults: Message } = Invalid "TEXT_RULES"
         "the text {lang} breaks the rules of text.v1: {faults}; `communique text clean` mends what can be mended";
     /// What came is not what its digest says.
     WrongDigest { expected: Digest, actual: Digest } = Invalid "WRONG_DIGEST"
         "the bytes have digest {actual}, not {expected}; send the file again, or name the right digest";
     /// A size differs from the one that was announced.
-    WrongSize { what: String, expected: u64, actual: u64 } = Invalid "WRONG_SIZE"
+    WrongSize { what: Message, expected: u64, actual: u64 } = Invalid "WRONG_SIZE"
         "{what} has {actual} bytes, not the {expected} that were announced";
     /// An upload that goes on from elsewhere than where the bytes held end.
     WrongOffset { offset: u64, held: u64 } = Aborted "WRONG_OFFSET"
         "the upload cannot go on from byte {offset}: {held} bytes of it are held; go on from byte {held}, or begin again from 0";
     /// The statement is not by the key that it must be by.
-    SignatureInvalid { statement: String } = Invalid "SIGNATURE_INVALID"
+    SignatureInvalid { statement: Message } = Invalid "SIGNATURE_INVALID"
         "the signature of this {statement} does not verify under the key that must have made it; sign with that key";
     /// The key did not sign: a token, an agent or a file failed.
-    NotSigned { statement: String, problem: String } = Internal "NOT_SIGNED"
+    NotSigned { statement: Message, problem: Message } = Internal "NOT_SIGNED"
         "this {statement} is not signed: {problem}";
     /// The public key is not one that every implementation treats alike.
-    KeyRefused { problem: String } = Invalid "KEY_REFUSED"
+    KeyRefused { problem: Message } = Invalid "KEY_REFUSED"
         "the key cannot be enrolled: {problem}; make a new one with `communique key new`";
     /// The suite is not one that this program can judge.
     SuiteUnknown { suite: String } = Invalid "SUITE_UNKNOWN"
-        "the charter asks for the signature suite {suite:?}, which this program cannot judge; use a newer one";
+        "the charter asks for the signature suite “{suite}”, which this program cannot judge; use a newer one";
     /// Members of an act disagree with what they speak of.
-    Disagrees { member: String, expected: String, actual: String } = Invalid "DISAGREES"
+    Disagrees { member: String, expected: Message, actual: Message } = Invalid "DISAGREES"
         "{member} is {actual}, but must be {expected} here; make the act again from what the exchange shows now";
 
     // Existence.
     /// No such thing for this caller: unknown and foreign answer alike.
-    NotFound { what: String, name: String } = NotFound "NOT_FOUND"
+    NotFound { what: Message, name: String } = NotFound "NOT_FOUND"
         "there is no {what} {name} that you may see";
     /// A party that the charter in force does not list.
     UnknownParty { party: PartyId } = NotFound "UNKNOWN_PARTY"
@@ -122,24 +130,24 @@ refusals! {
     ContentMissing { digest: Digest } = Precondition "CONTENT_MISSING"
         "content {digest} is not there; upload it first for this communiqué";
     /// The id is taken by something else.
-    AlreadyExists { what: String } = Exists "ALREADY_EXISTS"
+    AlreadyExists { what: Message } = Exists "ALREADY_EXISTS"
         "{what} exists already and is another; choose a new one, or read the one that is there";
 
     // State.
     /// The life of the communiqué does not allow this act now.
-    NotNow { act: String, state: String, advice: String } = Precondition "NOT_NOW"
+    NotNow { act: Message, state: Message, advice: Message } = Precondition "NOT_NOW"
         "{act} is not allowed while the communiqué is {state}; {advice}";
     /// The act is not this party's.
-    NotYourAct { act: String, whose: String } = Denied "NOT_YOUR_ACT"
+    NotYourAct { act: Message, whose: Message } = Denied "NOT_YOUR_ACT"
         "{act} is the act of {whose}";
     /// The revision is not the newest.
     StaleRevision { revision: u64, newest: u64 } = Aborted "STALE_REVISION"
         "revision {revision} is not the newest; revision {newest} is: read it, then act on it";
     /// One holder, one seat.
-    SeatTaken { holder: String } = Exists "SEAT_TAKEN"
+    SeatTaken { holder: Message } = Exists "SEAT_TAKEN"
         "{holder} has done this already; one person never fills two seats, whatever keys he or she has";
     /// The grant does not allow the act.
-    GrantForbids { problem: String } = Denied "GRANT_FORBIDS"
+    GrantForbids { problem: Message } = Denied "GRANT_FORBIDS"
         "the full powers named do not cover this: {problem}; ask your authority for a grant that does";
     /// The time that the act claims is out of bounds.
     TimeOutOfBounds { time: Time, earliest: Time, latest: Time } = Invalid "TIME_OUT_OF_BOUNDS"
@@ -154,7 +162,7 @@ refusals! {
     NotPublished { communique: CommuniqueId } = Precondition "NOT_PUBLISHED"
         "{communique} is not published; `communique publish` asks for it once it is complete";
     /// The succession of charters does not allow it.
-    Succession { problem: String } = Precondition "SUCCESSION"
+    Succession { problem: Message } = Precondition "SUCCESSION"
         "this charter cannot be proposed or adopted: {problem}; see `communique charter list`";
     /// The texts were erased at the parties' request.
     Purged { communique: CommuniqueId } = Precondition "PURGED"
@@ -165,13 +173,13 @@ refusals! {
 
     // The exchange's own.
     /// A bound on how much one thing may gather.
-    LimitReached { what: String, limit: u64 } = Exhausted "LIMIT_REACHED"
+    LimitReached { what: Message, limit: u64 } = Exhausted "LIMIT_REACHED"
         "the limit of {limit} {what} is reached";
     /// A stream's reader takes less than there is to send.
     SlowReader { next_index: u64 } = Exhausted "SLOW_READER"
         "events came faster than they were read; watch again from index {next_index}, from which none was sent";
     /// Too many at once.
-    Busy { what: String } = Unavailable "BUSY"
+    Busy { what: Message } = Unavailable "BUSY"
         "{what}; try again in a moment";
     /// The exchange is going down.
     Draining = Unavailable "DRAINING"
@@ -180,7 +188,7 @@ refusals! {
     ClockSuspect { last: Time, now: Time } = Unavailable "CLOCK_SUSPECT"
         "the exchange's clock ({now}) is behind its log ({last}); its operator must set it";
     /// A key that the charter gives the exchange is not there.
-    KeyMissing { role: String, key: String } = Unavailable "KEY_MISSING"
+    KeyMissing { role: Message, key: String } = Unavailable "KEY_MISSING"
         "the exchange does not hold the {role} key {key} that the charter names; its operator must configure it";
     /// A commit whose fate is not known.
     OutcomeUnknown = Unavailable "OUTCOME_UNKNOWN"
@@ -192,25 +200,37 @@ refusals! {
     DeadlineExceeded { seconds: u64 } = Unavailable "DEADLINE_EXCEEDED"
         "the request took longer than {seconds} s; ask again with the same bytes, which is safe";
     /// What is stored contradicts itself.
-    Inconsistent { what: String } = Internal "INCONSISTENT"
+    Inconsistent { what: Message } = Internal "INCONSISTENT"
         "the exchange found its own records inconsistent ({what}) and stops; its operator must look";
     /// What is stored does not continue what was signed of it: nothing more is written.
-    LogInDoubt { why: String } = Internal "LOG_IN_DOUBT"
+    LogInDoubt { why: Message } = Internal "LOG_IN_DOUBT"
         "the exchange writes nothing more, since its log is in doubt ({why}); keep what you sent and every receipt, and ask its operator";
 }
 
+impl Tell for Refusal {
+    fn tell(&self) -> Fact {
+        Message::new(self.sentence(), self.facts()).into()
+    }
+}
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell().fmt(f)
+    }
+}
+impl std::error::Error for Refusal {}
+
 impl Refusal {
     /// Bytes or a member that do not parse: where, and what is wrong.
-    pub fn malformed(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Malformed { field: field.into(), problem: problem.into() }
+    pub fn malformed(field: impl Tell, problem: Message) -> Self {
+        Self::Malformed { field: field.message(), problem }
     }
     /// Nothing of that name for this caller.
-    pub fn not_found(what: &str, name: impl ToString) -> Self {
-        Self::NotFound { what: what.into(), name: name.to_string() }
+    pub fn not_found(what: Message, name: impl ToString) -> Self {
+        Self::NotFound { what, name: name.to_string() }
     }
     /// A member that must have another value here.
-    pub fn disagrees(member: &str, expected: impl ToString, actual: impl ToString) -> Self {
-        Self::Disagrees { member: member.into(), expected: expected.to_string(), actual: actual.to_string() }
+    pub fn disagrees(member: &str, expected: impl Tell, actual: impl Tell) -> Self {
+        Self::Disagrees { member: member.into(), expected: expected.message(), actual: actual.message() }
     }
 }
 
@@ -218,7 +238,7 @@ impl Refusal {
 ///
 /// # Errors
 /// [`Refusal::Disagrees`].
-pub fn same<T: PartialEq + ToString>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
+pub fn same<T: PartialEq + Tell>(member: &str, expected: T, actual: T) -> Result<(), Refusal> {
     if expected == actual { Ok(()) } else { Err(Refusal::disagrees(member, expected, actual)) }
 }
 

@@ -14,6 +14,7 @@ use super::{
     succession::{Charters, Standing},
     trust::Trust,
 };
+use crate::msg;
 
 /// Most grants of one party.
 pub const GRANTS_LIMIT: usize = 4096;
@@ -110,18 +111,18 @@ impl PartyRecord {
         let verified = statement.verify(&party.authority)?;
         let Powers { key, holder, .. } = verified.body();
         if charters.names_key(key) {
-            return Err(Refusal::KeyRefused { problem: "it has a role in a charter; one key has one role".into() });
+            return Err(Refusal::KeyRefused { problem: msg!("it has a role in a charter; one key has one role") });
         }
         if self.grants.values().any(|g| g.body.key == *key && g.body.holder.id != holder.id) {
-            return Err(Refusal::KeyRefused { problem: "another holder has it; one key has one holder".into() });
+            return Err(Refusal::KeyRefused { problem: msg!("another holder has it; one key has one holder") });
         }
         if others.into_iter().any(|o| o.holds_key(key)) {
             return Err(Refusal::KeyRefused {
-                problem: "a holder of another party has it; one key has one party".into(),
+                problem: msg!("a holder of another party has it; one key has one party"),
             });
         }
         if self.grants.len() >= GRANTS_LIMIT {
-            return Err(Refusal::LimitReached { what: "grants of one party".into(), limit: GRANTS_LIMIT as u64 });
+            return Err(Refusal::LimitReached { what: msg!("grants of one party"), limit: GRANTS_LIMIT as u64 });
         }
         let step = Step { kind: Kind::Powers, documents: vec![], statements: vec![verified.digest()] };
         Ok((verified, step))
@@ -145,7 +146,7 @@ impl PartyRecord {
             return Err(Refusal::UnknownGrant { grant });
         }
         if self.revocations.contains_key(&grant) {
-            return Err(Refusal::AlreadyExists { what: format!("a revocation of {grant}") });
+            return Err(Refusal::AlreadyExists { what: msg!("a revocation of {grant}", grant) });
         }
         let step = Step { kind: Kind::Revocation, documents: vec![], statements: vec![verified.digest()] };
         Ok((verified, step))
@@ -218,5 +219,7 @@ pub(super) fn held<B: Body + Clone>(r: Recorded<'_>) -> Result<Held<B>, Refusal>
 }
 
 pub(super) fn misplaced(r: Recorded<'_>) -> Refusal {
-    Refusal::Inconsistent { what: format!("entry {} does not belong to {}", r.index, r.entry.stream) }
+    Refusal::Inconsistent {
+        what: msg!("entry {index} does not belong to {stream}", index = r.index, stream = r.entry.stream),
+    }
 }

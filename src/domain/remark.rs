@@ -12,12 +12,14 @@ use super::{
     json::{self, Form},
     life::{Life, within_bounds},
     manifest::REVISIONS_LIMIT,
+    message::Message,
     refusal::Refusal,
     statement::Type,
     succession::Standing,
     time::Time,
     words::{Line, Prose},
 };
+use crate::msg;
 
 /// Most remarks of one party on one communiqué. Of each party, so that no party can silence another.
 pub const REMARKS_LIMIT: u64 = 10_000;
@@ -55,7 +57,7 @@ impl FromStr for Audience {
         match s {
             "all" => Ok(Self::All),
             "own" => Ok(Self::Own),
-            _ => Err(Refusal::malformed("audience", "is none of all, own")),
+            _ => Err(Refusal::malformed("audience", msg!("is none of all, own"))),
         }
     }
 }
@@ -93,6 +95,9 @@ pub struct Remark {
 impl Form for Remark {
     const NAME: &'static str = "remark";
     const LIMIT: usize = 48 << 10;
+    fn called() -> Message {
+        msg!("form" => "remark")
+    }
     fn check(&self) -> Result<(), Refusal> {
         self.r#type.check::<Self>()?;
         json::within("remark.revision", self.revision, 1, REVISIONS_LIMIT)
@@ -147,22 +152,22 @@ impl Remarks {
         now: Time,
     ) -> Result<Step, Refusal> {
         if !life.parties().contains(&remark.party) {
-            return Err(Refusal::not_found("communiqué", remark.communique));
+            return Err(Refusal::not_found(msg!("communiqué"), remark.communique));
         }
         let revision = life.revisions().find(|r| r.manifest.revision == remark.revision);
-        let revision = revision.ok_or_else(|| Refusal::not_found("revision", remark.revision))?;
+        let revision = revision.ok_or_else(|| Refusal::not_found(msg!("revision"), remark.revision))?;
         standing.addressed(&remark.exchange, remark.founding)?;
         within_bounds(remark.time, Some(revision.propose.place.time), now)?;
         let said = self.said.get(&remark.party).copied().unwrap_or_default();
         if said.remarks >= REMARKS_LIMIT {
             return Err(Refusal::LimitReached {
-                what: "remarks of one party on one communiqué".into(),
+                what: msg!("remarks of one party on one communiqué"),
                 limit: REMARKS_LIMIT,
             });
         }
         if said.bytes + remark.bytes().len() as u64 > REMARKS_BYTES_LIMIT {
             return Err(Refusal::LimitReached {
-                what: "bytes of one party's remarks on one communiqué".into(),
+                what: msg!("bytes of one party's remarks on one communiqué"),
                 limit: REMARKS_BYTES_LIMIT,
             });
         }
@@ -178,7 +183,7 @@ impl Remarks {
         position.advance(r.entry, r.digest)?;
         if r.entry.kind != Kind::Remark {
             return Err(Refusal::Inconsistent {
-                what: format!("entry {} does not belong to {}", r.index, r.entry.stream),
+                what: msg!("entry {index} does not belong to {stream}", index = r.index, stream = r.entry.stream),
             });
         }
         let bytes = r.document(0)?;

@@ -10,11 +10,13 @@ use super::{
     id::{Digest, HolderId, PartyId},
     key::PublicKey,
     manifest::Manifest,
+    message::Message,
     powers::Powers,
     refusal::Refusal,
     statement::is_by,
     succession::Standing,
 };
+use crate::msg;
 
 /// Full powers in the log.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +40,12 @@ impl<'a> Grant<'a> {
     }
     /// The same, where this is the party's authority.
     fn covering_by(self, act: &Act, authority: &PublicKey) -> Result<&'a Powers, Refusal> {
-        let forbid = |problem: String| Err(Refusal::GrantForbids { problem });
+        let forbid = |problem: Message| Err(Refusal::GrantForbids { problem });
         if let Some(revoked) = self.revoked {
-            return forbid(format!("they were revoked at {}", revoked.time));
+            return forbid(msg!("they were revoked at {time}", time = revoked.time));
         }
         if !is_by::<Powers>(self.compact, authority) {
-            return forbid("they were given under an authority key that is no longer the party's".into());
+            return forbid(msg!("they were given under an authority key that is no longer the party's"));
         }
         self.powers.cover(act)?;
         Ok(self.powers)

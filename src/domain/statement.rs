@@ -11,6 +11,7 @@ use super::{
     memo::Memo,
     refusal::Refusal,
 };
+use crate::msg;
 
 /// The prefix of every `typ` and `type`.
 pub const TYPE_PREFIX: &str = "communique.v1.";
@@ -36,9 +37,8 @@ impl<B: Body> Statement<B> {
     pub fn sign(body: B, signer: &dyn Signer) -> Result<Self, Refusal> {
         let key = signer.public();
         let signed = format!("{}.{}", header::<B>(&key), base64(&json::encode(&body)));
-        let signature = signer
-            .sign(signed.as_bytes())
-            .map_err(|problem| Refusal::NotSigned { statement: B::NAME.into(), problem })?;
+        let signature =
+            signer.sign(signed.as_bytes()).map_err(|problem| Refusal::NotSigned { statement: B::called(), problem })?;
         Unverified::parse(&format!("{signed}.{}", base64(&signature)))?.verify(&key)
     }
     /// What it says.
@@ -73,12 +73,15 @@ impl<B: Body> Unverified<B> {
     /// [`Refusal::TooLarge`], [`Refusal::Malformed`].
     pub fn parse(compact: &str) -> Result<Self, Refusal> {
         if compact.len() > STATEMENT_LIMIT {
-            return Err(Refusal::TooLarge { what: format!("a {} in bytes", B::NAME), limit: STATEMENT_LIMIT as u64 });
+            return Err(Refusal::TooLarge {
+                what: msg!("{what} in bytes", what = B::called()),
+                limit: STATEMENT_LIMIT as u64,
+            });
         }
-        let (_, payload, _) =
-            parts(compact).ok_or_else(|| Refusal::malformed(B::NAME, "not a compact JWS of three parts (RFC 7515)"))?;
+        let (_, payload, _) = parts(compact)
+            .ok_or_else(|| Refusal::malformed(B::NAME, msg!("not a compact JWS of three parts (RFC 7515)")))?;
         let payload = unbase64(payload)
-            .ok_or_else(|| Refusal::malformed(B::NAME, "its payload is not base64url without padding"))?;
+            .ok_or_else(|| Refusal::malformed(B::NAME, msg!("its payload is not base64url without padding")))?;
         Ok(Self { body: json::parse(&payload)?, compact: compact.to_owned() })
     }
     /// What it claims to say. Enough to find the key that it must be by, and no more.
@@ -125,7 +128,7 @@ fn parts(compact: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn invalid<B: Body>() -> Refusal {
-    Refusal::SignatureInvalid { statement: B::NAME.into() }
+    Refusal::SignatureInvalid { statement: B::called() }
 }
 
 /// The one protected header that a statement of this kind by this key can have.
@@ -168,7 +171,10 @@ impl Type {
         if *self == Self::of::<F>() {
             Ok(())
         } else {
-            Err(Refusal::malformed(format!("{}.type", F::NAME), format!("must be {TYPE_PREFIX}{}", F::NAME)))
+            Err(Refusal::malformed(
+                format!("{}.type", F::NAME),
+                msg!("must be {type_prefix}{value}", type_prefix = TYPE_PREFIX, value = F::NAME),
+            ))
         }
     }
 }
@@ -176,7 +182,7 @@ impl Type {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key::SecretKey;
+    use crate::domain::{key::SecretKey, message::Message};
 
     #[derive(Clone, Serialize, Deserialize, PartialEq, Debug)]
     #[serde(deny_unknown_fields)]
@@ -186,6 +192,9 @@ mod tests {
     impl Form for Note {
         const NAME: &'static str = "note";
         const LIMIT: usize = 64;
+        fn called() -> Message {
+            msg!("form" => "note")
+        }
         fn check(&self) -> Result<(), Refusal> {
             Ok(())
         }
@@ -218,7 +227,7 @@ mod tests {
         ] {
             assert_eq!(
                 verify(&with_header(&header)),
-                Err(Refusal::SignatureInvalid { statement: "note".into() }),
+                Err(Refusal::SignatureInvalid { statement: Note::called() }),
                 "{what}"
             );
         }

@@ -13,12 +13,14 @@ use super::{
     id::{Digest, ExchangeName, PartyId},
     json::Form as _,
     key::PublicKey,
+    message::Message,
     refusal::{Refusal, same},
     register::{Held, PartyRecord, held, misplaced},
     statement::{Statement, Unverified, is_by},
     time::Time,
     trust::Trust,
 };
+use crate::msg;
 
 /// Longest time that a proposed charter may be open for adoption, in seconds: 366 days.
 pub const ADOPTION_PERIOD: i64 = 366 * 86_400;
@@ -205,7 +207,7 @@ impl Charters {
         let step = self.succeeds(charter, &standing, taken, now)?;
         // By the key that is the party's now: anybody could list it with another.
         if !adoption.is_by(&standing.party(&adoption.claims().party)?.authority) {
-            return Err(Refusal::SignatureInvalid { statement: Adoption::NAME.into() });
+            return Err(Refusal::SignatureInvalid { statement: Adoption::called() });
         }
         self.has_room(self.position.length)?;
         let (adoption, adopted) = self.adoption(charter, adoption, &standing, now)?;
@@ -221,7 +223,7 @@ impl Charters {
         let (charter, _) = self
             .versions()
             .find(|(c, _)| c.digest() == digest)
-            .ok_or_else(|| Refusal::not_found("proposed charter", digest))?;
+            .ok_or_else(|| Refusal::not_found(msg!("proposed charter"), digest))?;
         self.adoption(charter, adoption, &*self.required(now)?, now)
     }
     /// Decides again on an entry of the stream, for whoever reads a log that another kept: what must be recorded there. `read` is
@@ -257,7 +259,7 @@ impl Charters {
                         let party = &adoption.body().party;
                         if self.adoptions.iter().any(|a| a.body.party == *party) {
                             return Err(Refusal::AlreadyExists {
-                                what: format!("an adoption of charter 1 by {party}"),
+                                what: msg!("an adoption of charter 1 by {party}", party),
                             });
                         }
                         Ok(adopted(&adoption))
@@ -302,16 +304,16 @@ impl Charters {
     }
 
     fn required(&self, now: Time) -> Result<Arc<Standing>, Refusal> {
-        self.in_force(now).ok_or_else(|| Refusal::Inconsistent { what: "no charter is in force".into() })
+        self.in_force(now).ok_or_else(|| Refusal::Inconsistent { what: msg!("no charter is in force") })
     }
 
     /// Demands that a charter may still be put forward, as the entry of this number in its stream.
     fn has_room(&self, seq: u64) -> Result<(), Refusal> {
         if seq >= SUCCESSION_ENTRIES_LIMIT {
-            return Err(Refusal::LimitReached { what: "entries of charters".into(), limit: SUCCESSION_ENTRIES_LIMIT });
+            return Err(Refusal::LimitReached { what: msg!("entries of charters"), limit: SUCCESSION_ENTRIES_LIMIT });
         }
         if self.bytes() >= SUCCESSION_BYTES_LIMIT {
-            let what = "bytes of charters and adoptions".into();
+            let what = msg!("bytes of charters and adoptions");
             return Err(Refusal::LimitReached { what, limit: SUCCESSION_BYTES_LIMIT as u64 });
         }
         Ok(())
@@ -326,20 +328,20 @@ impl Charters {
         now: Time,
     ) -> Result<Step, Refusal> {
         if self.versions().any(|(c, _)| c.digest() == charter.digest()) {
-            return Err(Refusal::AlreadyExists { what: format!("the charter {}", charter.digest()) });
+            return Err(Refusal::AlreadyExists { what: msg!("the charter {digest}", digest = charter.digest()) });
         }
         same("charter.exchange", standing.exchange(), &charter.exchange)?;
         same("charter.version", standing.charter.version + 1, charter.version)?;
         let previous = charter.previous.map(|d| d.to_string()).unwrap_or_default();
         same("charter.previous", standing.digest().to_string(), previous)?;
         if charter.succession != standing.charter.succession {
-            return Err(Refusal::malformed("charter.succession", "is fixed by charter 1"));
+            return Err(Refusal::malformed("charter.succession", msg!("is fixed by charter 1")));
         }
         let adopt_by = charter.adopt_by.unwrap_or(now);
         if adopt_by <= now || adopt_by > now.plus(ADOPTION_PERIOD) {
             return Err(Refusal::malformed(
                 "charter.adopt_by",
-                format!("{adopt_by} is not within 366 days from now ({now})"),
+                msg!("{adopt_by} is not within 366 days from now ({now})", adopt_by, now),
             ));
         }
         // What time alone has brought since the last entry.
@@ -347,7 +349,10 @@ impl Charters {
         let was_party = |id: &PartyId| self.ever.contains(id) || since.iter().any(|s| s.party(id).is_ok());
         for party in &charter.parties {
             if standing.party(&party.id).is_err() && was_party(&party.id) {
-                return Err(refused(format!("{} was a party before and left; its id is never used again", party.id)));
+                return Err(refused(msg!(
+                    "{id} was a party before and left; its id is never used again",
+                    id = party.id
+                )));
             }
         }
         let newer: BTreeMap<_, _> = since.iter().flat_map(|s| s.charter.roles()).collect();
@@ -355,18 +360,18 @@ impl Charters {
             let Some(role) = self.roles.get(key).or_else(|| newer.get(key)) else { continue };
             if new != *role {
                 return Err(Refusal::KeyRefused {
-                    problem: format!("{key:?} had another role in an earlier charter; one key has one role"),
+                    problem: msg!("{key} had another role in an earlier charter; one key has one role", key),
                 });
             }
             // What a dead key signed would live again.
             if !standing.charter.keys().any(|current| current == key) {
                 return Err(Refusal::KeyRefused {
-                    problem: format!("{key:?} ended with an earlier charter; it is never used again"),
+                    problem: msg!("{key} ended with an earlier charter; it is never used again", key),
                 });
             }
         }
         if charter.keys().any(taken) {
-            return Err(Refusal::KeyRefused { problem: "a holder of full powers has it; one key has one role".into() });
+            return Err(Refusal::KeyRefused { problem: msg!("a holder of full powers has it; one key has one role") });
         }
         Ok(proposed(charter))
     }
@@ -384,13 +389,13 @@ impl Charters {
         same("adoption.charter", charter.digest(), claims.charter)?;
         same("adoption.version", charter.version, claims.version)?;
         if charter.previous != Some(standing.digest()) {
-            return Err(refused(format!(
-                "it was to succeed another charter than version {}, which is in force",
-                standing.charter.version
+            return Err(refused(msg!(
+                "it was to succeed another charter than version {version}, which is in force",
+                version = standing.charter.version
             )));
         }
         if let Some(adopt_by) = charter.adopt_by.filter(|adopt_by| now > *adopt_by) {
-            return Err(refused(format!("it was to be adopted by {adopt_by}; propose it again")));
+            return Err(refused(msg!("it was to be adopted by {adopt_by}; propose it again", adopt_by)));
         }
         let old = standing.party(&claims.party).ok().map(|p| p.authority);
         let new = charter.parties.iter().find(|p| p.id == claims.party).map(|p| p.authority);
@@ -404,7 +409,7 @@ impl Charters {
         let of = |digest| self.adoptions_of(digest).filter(|a| a.body.party == party);
         let earlier = |digest| of(digest).filter(|a| is_by::<Adoption>(&a.compact, &key)).count();
         if earlier(charter.digest()) > 0 {
-            return Err(Refusal::AlreadyExists { what: format!("an adoption of this charter by {party}") });
+            return Err(Refusal::AlreadyExists { what: msg!("an adoption of this charter by {party}", party) });
         }
         let mut over = 0;
         for (other, _) in self.versions().filter(|(c, _)| c.previous == charter.previous) {
@@ -413,14 +418,16 @@ impl Charters {
             if let Some(adopt_by) =
                 other.adopt_by.filter(|by| mine > 0 && now <= *by && other.digest() != charter.digest())
             {
-                return Err(refused(format!(
-                    "{party} has adopted another charter in its place, which stands until {adopt_by}; adopt this one after"
+                return Err(refused(msg!(
+                    "{party} has adopted another charter in its place, which stands until {adopt_by}; adopt this one after",
+                    party,
+                    adopt_by
                 )));
             }
         }
         if over >= ADOPTIONS_LIMIT {
             return Err(Refusal::LimitReached {
-                what: format!("adoptions of {party} over one charter"),
+                what: msg!("adoptions of {party} over one charter", party),
                 limit: ADOPTIONS_LIMIT as u64,
             });
         }
@@ -469,7 +476,7 @@ impl Charters {
     }
 }
 
-fn refused(problem: String) -> Refusal {
+fn refused(problem: Message) -> Refusal {
     Refusal::Succession { problem }
 }
 
@@ -496,14 +503,14 @@ pub fn found(
     trusts: Vec<Unverified<Trust>>,
 ) -> Result<Founding, Refusal> {
     if charter.version != 1 {
-        return Err(Refusal::disagrees("charter.version", 1, charter.version));
+        return Err(Refusal::disagrees("charter.version", 1_u64, charter.version));
     }
     let standing = Standing::first(charter.clone(), Time::from_unix(0));
     let mut adopted = BTreeMap::new();
     for adoption in adoptions {
         let verified = adopt_first(charter, adoption)?;
         if adopted.insert(verified.body().party.clone(), verified).is_some() {
-            return Err(Refusal::AlreadyExists { what: "an adoption by the same party".into() });
+            return Err(Refusal::AlreadyExists { what: msg!("an adoption by the same party") });
         }
     }
     let mut trusted = BTreeMap::new();
@@ -511,15 +518,15 @@ pub fn found(
         let party = statement.claims().party.clone();
         let (verified, _) = PartyRecord::default().trust(statement, &standing)?;
         if trusted.insert(party, verified).is_some() {
-            return Err(Refusal::AlreadyExists { what: "a trust statement by the same party".into() });
+            return Err(Refusal::AlreadyExists { what: msg!("a trust statement by the same party") });
         }
     }
     for party in &charter.parties {
         if !adopted.contains_key(&party.id) {
-            return Err(Refusal::not_found("adoption of charter 1 by", &party.id));
+            return Err(Refusal::not_found(msg!("adoption of charter 1 by"), &party.id));
         }
         if !trusted.contains_key(&party.id) {
-            return Err(Refusal::not_found("trust statement of", &party.id));
+            return Err(Refusal::not_found(msg!("trust statement of"), &party.id));
         }
     }
     Ok(Founding { adoptions: adopted.into_values().collect(), trusts: trusted })

@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
+use crate::msg;
 
 /// A moment in UTC, to the second, within the years 1970 to 9998.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,7 +46,9 @@ impl Time {
             .ok()
             .map(|t| Self(t.as_second()))
             .filter(|t| (0..=LAST).contains(&t.0) && t.to_string() == s)
-            .ok_or_else(|| Refusal::malformed("time", "not a time such as 2026-11-23T09:00:00Z (UTC, whole seconds)"))
+            .ok_or_else(|| {
+                Refusal::malformed("time", msg!("not a time such as 2026-11-23T09:00:00Z (UTC, whole seconds)"))
+            })
     }
 }
 

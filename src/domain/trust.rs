@@ -6,10 +6,12 @@ use super::{
     charter::Der,
     id::{Digest, ExchangeName, PartyId},
     json::{self, Form},
+    message::Message,
     refusal::Refusal,
     statement::Body,
     time::Time,
 };
+use crate::msg;
 
 /// Most CA certificates of one party: the one in use, the next, and room for both again.
 pub const AUTHORITIES_LIMIT: usize = 8;
@@ -39,6 +41,9 @@ pub struct Trust {
 impl Form for Trust {
     const NAME: &'static str = "trust";
     const LIMIT: usize = 96 << 10;
+    fn called() -> Message {
+        msg!("form" => "trust")
+    }
     fn check(&self) -> Result<(), Refusal> {
         json::integer("trust.serial", self.serial, 1)?;
         json::count("trust.certificates", self.certificates.len(), 1, AUTHORITIES_LIMIT)?;

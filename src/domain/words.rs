@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{id::Lang, refusal::Refusal, text};
+use super::{id::Lang, message::Tell, refusal::Refusal, text};
+use crate::msg;
 
 /// Largest line, in bytes of UTF-8.
 pub const LINE_LIMIT: usize = 1 << 10;
@@ -15,7 +16,7 @@ pub const PROSE_LIMIT: usize = 16 << 10;
 pub const LANGUAGES_LIMIT: usize = 32;
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:ident, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $what:expr, $limit:ident, $check:path) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -29,9 +30,9 @@ macro_rules! words {
             pub fn new(s: impl Into<String>) -> Result<Self, Refusal> {
                 let s = s.into();
                 if s.len() > $limit {
-                    return Err(Refusal::TooLarge { what: concat!($what, " in bytes").into(), limit: $limit as u64 });
+                    return Err(Refusal::TooLarge { what: $crate::msg!("{what} in bytes", what = $what), limit: $limit as u64 });
                 }
-                $check(&s).map_err(|fault| Refusal::malformed($what, fault.to_string()))?;
+                $check(&s).map_err(|fault| Refusal::malformed($what, fault.message()))?;
                 Ok(Self(s))
             }
             /// The words.
@@ -45,16 +46,17 @@ macro_rules! words {
         impl From<$name> for String { fn from(w: $name) -> String { w.0 } }
         impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
         impl fmt::Debug for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Debug::fmt(&self.0, f) } }
+        $crate::tell_as_words!($name);
     };
 }
 
 words!(
     /// One line: a title, a name, a place. At most [`LINE_LIMIT`] bytes.
-    Line, "a line of text", LINE_LIMIT, text::check_line
+    Line, msg!("a line of text"), LINE_LIMIT, text::check_line
 );
 words!(
     /// Several lines: reasons. At most [`PROSE_LIMIT`] bytes.
-    Prose, "a passage of text", PROSE_LIMIT, text::check_prose
+    Prose, msg!("a passage of text"), PROSE_LIMIT, text::check_prose
 );
 
 /// The same line in several languages: at least one, at most [`LANGUAGES_LIMIT`].
@@ -121,11 +123,11 @@ impl Sought {
     /// [`Refusal::Malformed`], [`Refusal::TooLarge`].
     pub fn new(words: &str) -> Result<Self, Refusal> {
         if words.len() > SOUGHT_LIMIT {
-            return Err(Refusal::TooLarge { what: "the text looked for, in bytes".into(), limit: SOUGHT_LIMIT as u64 });
+            return Err(Refusal::TooLarge { what: msg!("the text looked for, in bytes"), limit: SOUGHT_LIMIT as u64 });
         }
         let folded = folded(words);
         if folded.is_empty() {
-            return Err(Refusal::malformed("text", "is empty"));
+            return Err(Refusal::malformed("text", msg!("is empty")));
         }
         Ok(Self(folded))
     }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use crate::domain::{
     id::{PartyId, Role},
+    message::Tell,
     refusal::Refusal,
 };
 
@@ -93,7 +94,7 @@ impl<M: Method> Permit<M> {
         if M::ROLES.contains(&role) {
             Ok(Self { party: party.clone(), method: PhantomData })
         } else {
-            Err(Refusal::NotPermitted { role: role.to_string(), method: M::NAME.into() })
+            Err(Refusal::NotPermitted { role: role.message(), method: M::NAME.into() })
         }
     }
     /// Whose certificate called.

@@ -7,14 +7,17 @@ use super::{
     load::Records,
     ports::{Append, AppendError, Appended, Listing, Machine, NewEntry, Object},
 };
-use crate::domain::{
-    entry::{Entry, FileDigest, Position, Recorded, Step, StreamId},
-    id::{CommuniqueId, Digest, Salt},
-    json::Form,
-    life::{Life, State},
-    refusal::Refusal,
-    time::Time,
-    view::Receipt,
+use crate::{
+    domain::{
+        entry::{Entry, FileDigest, Position, Recorded, Step, StreamId},
+        id::{CommuniqueId, Digest, Salt},
+        json::Form,
+        life::{Life, State},
+        refusal::Refusal,
+        time::Time,
+        view::Receipt,
+    },
+    msg,
 };
 
 /// How often a decision is made again when somebody was quicker, before the caller is told to come back.
@@ -94,7 +97,7 @@ impl Plan {
             life.apply(Recorded { index: u64::MAX, digest, entry: &new.entry, objects: &objects })?;
         }
         let newest =
-            life.newest().ok_or_else(|| Refusal::Inconsistent { what: "a communiqué without revision".into() })?;
+            life.newest().ok_or_else(|| Refusal::Inconsistent { what: msg!("a communiqué without revision") })?;
         self.deadline = life.deadline().map(|deadline| (deadline, id));
         self.append.listing = Some(Listing {
             communique: id,
@@ -149,7 +152,7 @@ impl Exchange {
                 return Ok(receipt);
             }
         }
-        Err(Refusal::Busy { what: "too many act on this at once".into() })
+        Err(Refusal::Busy { what: msg!("too many act on this at once") })
     }
     /// Decides on one entry more of a stream that stands at this position.
     pub(super) fn one(

@@ -8,14 +8,17 @@ use super::{
     append::{Decision, Plan, positions},
     filling::Filling,
 };
-use crate::domain::{
-    charter::{Adoption, Charter},
-    document::Document,
-    entry::{Place, StreamId},
-    refusal::{Refusal, same},
-    statement::Unverified,
-    succession::{Charters, Standing},
-    view::{Attested, CharterView, Page, Receipt},
+use crate::{
+    domain::{
+        charter::{Adoption, Charter},
+        document::Document,
+        entry::{Place, StreamId},
+        refusal::{Refusal, same},
+        statement::Unverified,
+        succession::{Charters, Standing},
+        view::{Attested, CharterView, Page, Receipt},
+    },
+    msg,
 };
 
 impl Exchange {
@@ -30,7 +33,7 @@ impl Exchange {
             None => chain.last(),
             Some(version) => chain.iter().find(|s| s.charter().version == version),
         };
-        let unknown = || Refusal::not_found("charter", version.unwrap_or(0));
+        let unknown = || Refusal::not_found(msg!("charter"), version.unwrap_or(0));
         let digest = found.ok_or_else(unknown)?.digest();
         let (charter, place) = charters.versions().find(|(c, _)| c.digest() == digest).ok_or_else(unknown)?;
         self.charter_view(&charters, &chain, charter, *place).await
@@ -111,7 +114,7 @@ impl Exchange {
                     let (stream, objects) = (StreamId::Exchange, vec![charter.bytes().to_vec()]);
                     let [proposed, adopted] = steps
                         .try_into()
-                        .map_err(|_| Refusal::Inconsistent { what: "a proposed charter is two entries".into() })?;
+                        .map_err(|_| Refusal::Inconsistent { what: msg!("a proposed charter is two entries") })?;
                     let after =
                         plan.steps(&*self.machine, &stream, charters.position(), vec![proposed], objects, None)?;
                     plan.steps(&*self.machine, &stream, after, vec![adopted], vec![verified.compact().into()], None)?;

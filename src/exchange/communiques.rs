@@ -14,20 +14,24 @@ use super::{
     ports::{Listing, ListingQuery, Owner},
     sight::{Escrowed, act_sight, visible},
 };
-use crate::domain::{
-    act::{Act, ActKind},
-    document::Document,
-    entry::StreamId,
-    id::{CommuniqueId, PartyId},
-    life::{Context, Life, LoggedAct, Revision},
-    manifest::{Manifest, PARTS_LIMIT, Part, RECTIFICATIONS_LIMIT},
-    refusal::Refusal,
-    register::verify_act,
-    statement::Unverified,
-    text,
-    view::{ActView, CommuniqueView, ListFilter, Page, Receipt, RevisionView, Summary},
-};
 use crate::package::{evidence::ORIGINALS_ENTRIES_LIMIT, write::within};
+use crate::{
+    domain::{
+        act::{Act, ActKind},
+        document::Document,
+        entry::StreamId,
+        id::{CommuniqueId, PartyId},
+        life::{Context, Life, LoggedAct, Revision},
+        manifest::{Manifest, PARTS_LIMIT, Part, RECTIFICATIONS_LIMIT},
+        message::Tell,
+        refusal::Refusal,
+        register::verify_act,
+        statement::Unverified,
+        text,
+        view::{ActView, CommuniqueView, ListFilter, Page, Receipt, RevisionView, Summary},
+    },
+    msg,
+};
 
 /// A communiqué whose manifests and statements have more bytes than this takes no further revision. Every call on it folds
 /// them all; ordinary ones, revised as often as may be, stay far below.
@@ -67,12 +71,12 @@ impl Exchange {
                 let life = self.folds.life(&*self.store, id).await?;
                 if life.exists() {
                     if manifest.revision == 1 {
-                        return Err(Refusal::AlreadyExists { what: format!("communiqué {id}") });
+                        return Err(Refusal::AlreadyExists { what: msg!("communiqué {id}", id) });
                     }
                     visible(&life, permit.party(), id)?;
                     bounded(life.bytes())?;
                 } else if manifest.revision != 1 {
-                    return Err(Refusal::not_found("communiqué", id));
+                    return Err(Refusal::not_found(msg!("communiqué"), id));
                 }
                 let charters = self.folds.charters(&*self.store).await?;
                 let standing = in_force(&charters, now)?;
@@ -108,7 +112,7 @@ impl Exchange {
         while let Some(rectifies) = corrected {
             depth += 1;
             if depth > RECTIFICATIONS_LIMIT {
-                let what = "documents that correct one another".into();
+                let what = msg!("documents that correct one another");
                 return Err(Refusal::LimitReached { what, limit: RECTIFICATIONS_LIMIT as u64 });
             }
             let original = self.folds.life(&*self.store, rectifies.communique).await?;
@@ -116,11 +120,11 @@ impl Exchange {
                 && let Some((_, size, entries)) = self.original(manifest).await?
             {
                 if entries.len() > ORIGINALS_ENTRIES_LIMIT {
-                    let what = "entries in the packages of what is corrected".into();
+                    let what = msg!("entries in the packages of what is corrected");
                     return Err(Refusal::LimitReached { what, limit: ORIGINALS_ENTRIES_LIMIT as u64 });
                 }
                 if manifest.parts().map(|p| p.size).sum::<u64>() + size > PARTS_LIMIT {
-                    let what = "texts, annexes and the package of what is corrected, in bytes,".into();
+                    let what = msg!("texts, annexes and the package of what is corrected, in bytes,");
                     return Err(Refusal::TooLarge { what, limit: PARTS_LIMIT });
                 }
             }
@@ -140,7 +144,7 @@ impl Exchange {
             match held {
                 None => return Err(Refusal::ContentMissing { digest: sha256 }),
                 Some(actual) if actual != size => {
-                    return Err(Refusal::WrongSize { what: path, expected: size, actual });
+                    return Err(Refusal::WrongSize { what: path.message(), expected: size, actual });
                 }
                 Some(_) => {}
             }
@@ -149,7 +153,7 @@ impl Exchange {
             let bytes = self.whole(t.sha256, text::TEXT_LIMIT).await?;
             text::check_text(&bytes, t.dir).map_err(|faults| Refusal::TextRules {
                 lang: t.lang.to_string(),
-                faults: faults.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                faults: text::faults(faults.iter().take(3)),
             })?;
         }
         Ok(())
@@ -163,7 +167,7 @@ impl Exchange {
         let act = Unverified::<Act>::parse(act)?;
         permit.own(&act.claims().party)?;
         if act.claims().act == ActKind::Propose {
-            return Err(Refusal::malformed("act.act", "propose comes with its manifest, by ProposeRevision"));
+            return Err(Refusal::malformed("act.act", msg!("propose comes with its manifest, by ProposeRevision")));
         }
         let (act, permit) = (&act, &permit);
         let id = act.claims().communique;
@@ -207,7 +211,7 @@ impl Exchange {
     /// [`Refusal::NotFound`] for unknown and foreign alike.
     pub async fn communique(&self, permit: Permit<GetCommunique>, id: CommuniqueId) -> Result<CommuniqueView, Refusal> {
         let life = self.visible_life(&permit, id).await?;
-        let newest = life.newest().ok_or_else(|| Refusal::not_found("communiqué", id))?;
+        let newest = life.newest().ok_or_else(|| Refusal::not_found(msg!("communiqué"), id))?;
         let opened = match newest.opened {
             Some(place) => Some(self.receipt_at(place.index).await?),
             None => None,
@@ -311,7 +315,7 @@ impl Exchange {
         let revision = life.revisions().find(|r| r.manifest.revision == number);
         match revision {
             Some(revision) => self.revision_view(revision).await,
-            None => Err(Refusal::not_found("revision", number)),
+            None => Err(Refusal::not_found(msg!("revision"), number)),
         }
     }
 
@@ -394,7 +398,7 @@ impl Exchange {
 fn bounded(bytes: usize) -> Result<(), Refusal> {
     if bytes > HISTORY_LIMIT {
         return Err(Refusal::LimitReached {
-            what: "bytes of one communiqué's history".into(),
+            what: msg!("bytes of one communiqué's history"),
             limit: HISTORY_LIMIT as u64,
         });
     }

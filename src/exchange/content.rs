@@ -9,10 +9,13 @@ use super::{
     access::{DownloadContent, GetUpload, Permit, UploadContent},
     ports::{Begin, Content, NotBegun, Owner, ReadFailed, Seal, Stage},
 };
-use crate::domain::{
-    id::{CommuniqueId, Digest},
-    manifest::{ANNEX_LIMIT, PARTS_LIMIT},
-    refusal::Refusal,
+use crate::{
+    domain::{
+        id::{CommuniqueId, Digest},
+        manifest::{ANNEX_LIMIT, PARTS_LIMIT},
+        refusal::Refusal,
+    },
+    msg,
 };
 
 /// Largest piece sent or taken at a time, in bytes.
@@ -77,7 +80,7 @@ impl Upload {
     /// [`Refusal::TooLarge`] for a piece over the limit, [`Refusal::WrongSize`] beyond the announced size.
     pub async fn push(&mut self, bytes: Vec<u8>) -> Result<(), Refusal> {
         if bytes.len() > CHUNK_LIMIT {
-            return Err(Refusal::TooLarge { what: "a piece of an upload in bytes".into(), limit: CHUNK_LIMIT as u64 });
+            return Err(Refusal::TooLarge { what: msg!("a piece of an upload in bytes"), limit: CHUNK_LIMIT as u64 });
         }
         self.seen += bytes.len() as u64;
         if self.seen > self.size {
@@ -116,7 +119,7 @@ impl Upload {
         Ok(())
     }
     fn wrong_size(&self) -> Refusal {
-        Refusal::WrongSize { what: "the upload".into(), expected: self.size, actual: self.seen }
+        Refusal::WrongSize { what: msg!("the upload"), expected: self.size, actual: self.seen }
     }
 }
 
@@ -136,10 +139,10 @@ impl Exchange {
         offset: u64,
     ) -> Result<Upload, Refusal> {
         if size == 0 {
-            return Err(Refusal::malformed("size", "is 0; there is nothing to upload"));
+            return Err(Refusal::malformed("size", msg!("is 0; there is nothing to upload")));
         }
         if size > ANNEX_LIMIT {
-            return Err(Refusal::TooLarge { what: "an annex in bytes".into(), limit: ANNEX_LIMIT });
+            return Err(Refusal::TooLarge { what: msg!("an annex in bytes"), limit: ANNEX_LIMIT });
         }
         let owner = Owner { party: permit.party().clone(), communique };
         // An exact repeat is taken again, checked again, and stored once.
@@ -204,7 +207,7 @@ impl Exchange {
             Some(part) => Some(part.size),
             None => self.content.uploaded(&Owner { party: permit.party().clone(), communique }, digest).await?,
         };
-        let size = size.ok_or_else(|| Refusal::not_found("content", digest))?;
+        let size = size.ok_or_else(|| Refusal::not_found(msg!("content"), digest))?;
         Ok(Download { content: self.content.clone(), digest, size })
     }
 
@@ -218,7 +221,7 @@ impl Exchange {
                 return Ok(bytes);
             }
             if bytes.len() + piece.len() > limit {
-                return Err(Refusal::TooLarge { what: "a text in bytes".into(), limit: limit as u64 });
+                return Err(Refusal::TooLarge { what: msg!("a text in bytes"), limit: limit as u64 });
             }
             bytes.extend_from_slice(&piece);
         }
@@ -230,13 +233,13 @@ fn not_begun(why: NotBegun, offset: u64, size: u64) -> Refusal {
     match why {
         NotBegun::Offset { held } => Refusal::WrongOffset { offset, held },
         NotBegun::Size { size: expected } => {
-            Refusal::WrongSize { what: "what this upload would go on with".into(), expected, actual: size }
+            Refusal::WrongSize { what: msg!("what this upload would go on with"), expected, actual: size }
         }
-        NotBegun::UnderWay => Refusal::Busy { what: "another stream of your party brings the same content".into() },
+        NotBegun::UnderWay => Refusal::Busy { what: msg!("another stream of your party brings the same content") },
         NotBegun::Quota => {
-            Refusal::LimitReached { what: "bytes uploaded for one communiqué".into(), limit: HELD_LIMIT }
+            Refusal::LimitReached { what: msg!("bytes uploaded for one communiqué"), limit: HELD_LIMIT }
         }
-        NotBegun::Full => Refusal::Busy { what: "every place for uploads is taken".into() },
+        NotBegun::Full => Refusal::Busy { what: msg!("every place for uploads is taken") },
         NotBegun::Failed => Refusal::StoreFailed,
     }
 }

@@ -6,13 +6,16 @@ use std::{
 };
 
 use super::{Exchange, append::Plan, load::in_force, ports::ListingQuery};
-use crate::domain::{
-    entry::{Position, StreamId},
-    id::CommuniqueId,
-    life::{Life, State},
-    refusal::Refusal,
-    succession::Standing,
-    time::Time,
+use crate::{
+    domain::{
+        entry::{Position, StreamId},
+        id::CommuniqueId,
+        life::{Life, State},
+        refusal::Refusal,
+        succession::Standing,
+        time::Time,
+    },
+    msg,
 };
 
 /// How often one thing is settled again when somebody was quicker, before it is left for the next look.
@@ -141,7 +144,7 @@ impl Exchange {
             });
             return Ok(());
         }
-        Err(Refusal::Busy { what: "too many act on this at once".into() })
+        Err(Refusal::Busy { what: msg!("too many act on this at once") })
     }
 
     /// What has become due of this communiqué, to be appended before anything else.

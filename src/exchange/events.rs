@@ -12,11 +12,14 @@ use super::{
     ports::Stored,
     sight::{Escrowed, Scope, Sight},
 };
-use crate::domain::{
-    entry::StreamId,
-    id::{CommuniqueId, PartyId},
-    refusal::Refusal,
-    view::{EventView, Happening, Logged, Page},
+use crate::{
+    domain::{
+        entry::StreamId,
+        id::{CommuniqueId, PartyId},
+        refusal::Refusal,
+        view::{EventView, Happening, Logged, Page},
+    },
+    msg,
 };
 
 /// How many entries are read at a time.
@@ -110,8 +113,9 @@ impl Exchange {
         if next > end {
             return Err(Refusal::malformed(
                 "from_index",
-                format!(
-                    "is beyond the log's end: the next entry has the index {end}; was this read from another exchange?"
+                msg!(
+                    "is beyond the log's end: the next entry has the index {end}; was this read from another exchange?",
+                    end
                 ),
             ));
         }

@@ -14,6 +14,7 @@ use crate::{
         succession,
         trust::Trust,
     },
+    msg,
     pki::authority::Authority,
 };
 
@@ -49,7 +50,7 @@ pub async fn found(
     match store.append(plan.into_append()).await {
         Ok(_) => Ok(()),
         Err(AppendError::Conflict | AppendError::Behind(_)) => {
-            Err(Refusal::AlreadyExists { what: "this log was founded before: its charter 1".into() })
+            Err(Refusal::AlreadyExists { what: msg!("this log was founded before: its charter 1") })
         }
         Err(AppendError::Failed) => Err(Refusal::StoreFailed),
         Err(AppendError::Unknown) => Err(Refusal::OutcomeUnknown),

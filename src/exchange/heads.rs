@@ -25,6 +25,7 @@ use crate::{
     domain::{
         charter::LogKey,
         id::{Digest, PartyId},
+        message::{Message, Tell},
         refusal::Refusal,
         succession::Standing,
         view::Receipt,
@@ -37,6 +38,7 @@ use crate::{
         proof::Proof,
         tree::{Edge, Growth, Hash, Plan, verify_consistency},
     },
+    msg,
     package::evidence::{Evidence, archived},
 };
 
@@ -61,7 +63,7 @@ pub(super) struct Heads {
     /// The last commits with their heads: one is signed for all that shared a commit.
     commits: std::sync::Mutex<VecDeque<Made>>,
     /// Why nothing more is signed, and thus nothing more appended. There is no way back but a new start.
-    doubt: OnceLock<String>,
+    doubt: OnceLock<Message>,
     /// How many were signed.
     #[cfg(test)]
     pub(super) count: std::sync::atomic::AtomicU64,
@@ -208,7 +210,7 @@ impl Exchange {
     pub async fn digests(&self, _: Permit<ListDigests>, start: u64) -> Result<Vec<Digest>, Refusal> {
         let found = self.store.digests(start, DIGESTS_LIMIT).await?;
         if found.is_empty() && start > self.store.tree().await?.size() {
-            return Err(Refusal::malformed("start", "is beyond the end of the log"));
+            return Err(Refusal::malformed("start", msg!("is beyond the end of the log")));
         }
         Ok(found)
     }
@@ -224,14 +226,14 @@ impl Exchange {
         line: &str,
     ) -> Result<(), Refusal> {
         let standing = self.charter_in_force().await?;
-        let none = || Refusal::not_found("witness key of", permit.party());
+        let none = || Refusal::not_found(msg!("witness key of the party"), permit.party());
         let cosigner = witness_of(&standing, permit.party()).ok_or_else(none)?;
         let lines = SignatureLine::parse_all(line.as_bytes()).unwrap_or_default();
         let [line] = lines.as_slice() else {
-            return Err(Refusal::malformed("cosignature", "it is not one signature line of a note"));
+            return Err(Refusal::malformed("cosignature", msg!("it is not one signature line of a note")));
         };
         let head = self.head_at(size, &standing).await?;
-        let invalid = |_| Refusal::SignatureInvalid { statement: "cosignature".into() };
+        let invalid = |_| Refusal::SignatureInvalid { statement: msg!("cosignature") };
         self.not_ahead(cosigner.verify(head.note().text(), line).map_err(invalid)?)?;
         self.keep(Cosignature { size, party: permit.party().clone(), line: line.to_string() }).await
     }
@@ -243,20 +245,20 @@ impl Exchange {
     /// that key, or a time ahead of the clock; [`Refusal::SignatureInvalid`]; [`Refusal::StoreFailed`].
     pub async fn keep_answer(&self, party: &PartyId, head: &Head, answer: &[u8]) -> Result<(), Refusal> {
         let standing = self.charter_in_force().await?;
-        let none = || Refusal::not_found("witness key of", party);
+        let none = || Refusal::not_found(msg!("witness key of the party"), party);
         let cosigner = witness_of(&standing, party).ok_or_else(none)?;
-        let malformed = |problem: String| Refusal::malformed("cosignature", problem);
-        let lines = SignatureLine::parse_all(answer).map_err(|fault| malformed(fault.to_string()))?;
+        let malformed = |problem: Message| Refusal::malformed("cosignature", problem);
+        let lines = SignatureLine::parse_all(answer).map_err(|fault| malformed(fault.message()))?;
         let mut latest: Option<(u64, SignatureLine)> = None;
         for line in lines.into_iter().filter(|line| line.hint() == cosigner.hint()) {
-            let invalid = |_| Refusal::SignatureInvalid { statement: "cosignature".into() };
+            let invalid = |_| Refusal::SignatureInvalid { statement: msg!("cosignature") };
             let time = cosigner.verify(head.note().text(), &line).map_err(invalid)?;
             if latest.as_ref().is_none_or(|(before, _)| *before <= time) {
                 latest = Some((time, line));
             }
         }
         let (time, line) =
-            latest.ok_or_else(|| malformed(format!("none of its lines is by the witness of {party}")))?;
+            latest.ok_or_else(|| malformed(msg!("none of its lines is by the witness of {party}", party)))?;
         self.not_ahead(time)?;
         let size = head.checkpoint().size();
         self.keep(Cosignature { size, party: party.clone(), line: line.to_string() }).await
@@ -265,7 +267,10 @@ impl Exchange {
     fn not_ahead(&self, time: u64) -> Result<(), Refusal> {
         let latest = self.machine.now().plus(AHEAD_SECONDS).unix();
         if i64::try_from(time).map_or(true, |time| time > latest) {
-            return Err(Refusal::malformed("cosignature", "its time is ahead of the exchange's clock; set yours"));
+            return Err(Refusal::malformed(
+                "cosignature",
+                msg!("its time is ahead of the exchange's clock; set yours"),
+            ));
         }
         Ok(())
     }
@@ -404,7 +409,7 @@ impl Exchange {
         }
         let at = place(self.head().await?.checkpoint());
         if size == 0 || size > at.0 {
-            return Err(Refusal::malformed("size", format!("the log has heads of 1 to {} leaves", at.0)));
+            return Err(Refusal::malformed("size", msg!("the log has heads of 1 to {at} leaves", at = at.0)));
         }
         let root = self.hashes(&Plan::root(size)?).await?.into_iter().next().unwrap_or(Hash::EMPTY);
         let proof = self.consistency_of(size, at.0).await?;
@@ -438,7 +443,7 @@ impl Exchange {
         let checkpoint = Checkpoint::new(Origin::parse(origin.as_str())?, size, root)?;
         #[cfg(test)]
         self.heads.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(Head::sign(checkpoint, &**self.key("log", key)?)?)
+        Ok(Head::sign(checkpoint, &**self.key(msg!("key" => "log"), key)?)?)
     }
     async fn proof_of(&self, index: u64) -> Result<Proof, Refusal> {
         let head = self.head().await?;
@@ -457,8 +462,8 @@ impl Exchange {
     }
     /// Ends all writing.
     fn doubt(&self, fault: &Fault) -> Refusal {
-        let why = self.heads.doubt.get_or_init(|| fault.to_string());
-        tracing::error!(why, "the log is in doubt: nothing more is written");
+        let why = self.heads.doubt.get_or_init(|| fault.message());
+        tracing::error!(%why, "the log is in doubt: nothing more is written");
         Refusal::LogInDoubt { why: why.clone() }
     }
 }
@@ -476,9 +481,9 @@ impl From<Fault> for Refusal {
     /// As what was asked: what is in doubt is told by [`Refusal::LogInDoubt`] where it is found.
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::NotInTree { .. } | Fault::Shrunk { .. } => Self::malformed("index", fault.to_string()),
-            Fault::TooLarge { what, limit } => Self::TooLarge { what: what.into(), limit },
-            fault => Self::Inconsistent { what: fault.to_string() },
+            Fault::NotInTree { .. } | Fault::Shrunk { .. } => Self::malformed("index", fault.message()),
+            Fault::TooLarge { what, limit } => Self::TooLarge { what, limit },
+            fault => Self::Inconsistent { what: fault.message() },
         }
     }
 }

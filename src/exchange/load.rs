@@ -8,15 +8,18 @@ use std::{
 };
 
 use super::ports::{ReadFailed, Store, Stored};
-use crate::domain::{
-    entry::{Position, Recorded, StreamId},
-    id::{CommuniqueId, PartyId},
-    life::Life,
-    refusal::Refusal,
-    register::PartyRecord,
-    remark::Remarks,
-    succession::{Charters, Standing},
-    time::Time,
+use crate::{
+    domain::{
+        entry::{Position, Recorded, StreamId},
+        id::{CommuniqueId, PartyId},
+        life::Life,
+        refusal::Refusal,
+        register::PartyRecord,
+        remark::Remarks,
+        succession::{Charters, Standing},
+        time::Time,
+    },
+    msg,
 };
 
 /// How many folds of a kind are kept before all are dropped.
@@ -104,12 +107,16 @@ impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
             let last = entries.len() < BATCH;
             for stored in &entries {
                 if stored.entry.stream != stream {
-                    return Err(Refusal::Inconsistent { what: format!("entry {} is not of {stream}", stored.index) });
+                    return Err(Refusal::Inconsistent {
+                        what: msg!("entry {index} is not of {stream}", index = stored.index, stream),
+                    });
                 }
                 // What the log holds was parsed before it was taken: if it does not parse now, the log is not what it was. The
                 // fault itself may quote a draft, and stays out of the operator's log.
                 let folded = Arc::make_mut(&mut fold).apply(stored.recorded());
-                folded.map_err(|_| Refusal::Inconsistent { what: format!("entry {} does not fold", stored.index) })?;
+                folded.map_err(|_| Refusal::Inconsistent {
+                    what: msg!("entry {index} does not fold", index = stored.index),
+                })?;
                 grown = true;
             }
             if last {
@@ -175,7 +182,7 @@ impl Folds {
 pub fn in_force(charters: &Charters, now: Time) -> Result<Arc<Standing>, Refusal> {
     charters
         .in_force(now)
-        .ok_or_else(|| Refusal::Inconsistent { what: "no charter is in force; found the exchange first".into() })
+        .ok_or_else(|| Refusal::Inconsistent { what: msg!("no charter is in force; found the exchange first") })
 }
 
 #[cfg(test)]

@@ -40,10 +40,12 @@ use crate::{
     domain::{
         charter::Charter,
         key::{PublicKey, Signer},
+        message::Message,
         refusal::Refusal,
         succession::Standing,
         time::Time,
     },
+    msg,
     observe::Metrics,
     pki::trust::PartyAnchors,
 };
@@ -118,14 +120,14 @@ impl Exchange {
         load::in_force(&*self.folds.charters(&*self.store).await?, now)
     }
     /// The service's key of this public half.
-    fn key(&self, role: &str, public: &PublicKey) -> Result<&Arc<dyn Signer>, Refusal> {
-        let missing = || Refusal::KeyMissing { role: role.into(), key: public.thumbprint() };
+    fn key(&self, role: Message, public: &PublicKey) -> Result<&Arc<dyn Signer>, Refusal> {
+        let missing = || Refusal::KeyMissing { role, key: public.thumbprint() };
         self.keys.iter().find(|k| k.public() == *public).ok_or_else(missing)
     }
     /// Whether it holds the keys that a charter gives it.
     fn serves(&self, charter: &Charter) -> Result<(), Refusal> {
-        self.key("log", &charter.log.key)?;
-        self.key("depositary", &charter.depositary).map(drop)
+        self.key(msg!("key" => "log"), &charter.log.key)?;
+        self.key(msg!("key" => "depositary"), &charter.depositary).map(drop)
     }
     /// Whether it can serve now: it holds its keys, the store answers and did not just refuse an append, the log continues what was
     /// signed of it, and the clock is not behind it.

@@ -24,6 +24,7 @@ use crate::{
         statement::Statement,
         succession::Standing,
     },
+    msg,
     package::{
         bag::{PartDigests, PartHasher},
         evidence::Evidence,
@@ -41,7 +42,7 @@ impl Exchange {
     /// The package; made when it is first asked for, and again when more witnesses have cosigned than its evidence shows, until there
     /// are as many as the charter wants, and when a time stamp has come. It never shows less than the one before.
     pub(super) async fn built(&self, id: CommuniqueId, life: &Life) -> Result<Package, Refusal> {
-        let published = life.published().ok_or_else(|| Refusal::not_found("publication", id))?;
+        let published = life.published().ok_or_else(|| Refusal::not_found(msg!("publication"), id))?;
         let standing = load::in_force(&*self.folds.charters(&*self.store).await?, published.time)?;
         let enough = async |Shown { witnesses, stamped, .. }: &Shown| {
             if !stamped && self.content.unstamped(vec![id]).await?.is_empty() {
@@ -104,7 +105,7 @@ impl Exchange {
             let Some(rectifies) = manifest.rectifies else { return Ok(None) };
             let id = rectifies.communique;
             let life = self.folds.life(&*self.store, id).await?;
-            let published = life.published().ok_or_else(|| Refusal::not_found("publication", id))?;
+            let published = life.published().ok_or_else(|| Refusal::not_found(msg!("publication"), id))?;
             let contents = self.contents_of(id, &life, published).await?;
             let proven = contents.proven(published.index);
             let _building = self.building.lock().await;
@@ -159,8 +160,8 @@ impl Exchange {
     /// come into force since.
     pub(super) fn certifier(&self, contents: &Contents) -> Result<&Arc<dyn Signer>, Refusal> {
         let charter =
-            contents.charter().ok_or_else(|| Refusal::Inconsistent { what: "no charter was in force".into() })?;
-        self.key("depositary", &charter.depositary)
+            contents.charter().ok_or_else(|| Refusal::Inconsistent { what: msg!("no charter was in force") })?;
+        self.key(msg!("key" => "depositary"), &charter.depositary)
     }
 
     /// Writes the package piece by piece into the stage.
@@ -200,7 +201,9 @@ impl Exchange {
             }
             let digests = hash.finish();
             if digests.sha256 != part.sha256 {
-                return Err(Refusal::Inconsistent { what: format!("content {} has other bytes", part.sha256) });
+                return Err(Refusal::Inconsistent {
+                    what: msg!("content {sha256} has other bytes", sha256 = part.sha256),
+                });
             }
             examined.insert(part.path, digests);
         }
@@ -259,5 +262,5 @@ fn logged(stored: Stored) -> Logged {
 }
 
 fn unwritable(error: &std::io::Error) -> Refusal {
-    Refusal::Inconsistent { what: format!("the package cannot be written: {error}") }
+    Refusal::Inconsistent { what: msg!("the package cannot be written: {error}", error) }
 }

@@ -9,17 +9,20 @@ use super::{
     filling::Filling,
     load::in_force,
 };
-use crate::domain::{
-    entry::StreamId,
-    id::{Digest, PartyId},
-    powers::{Powers, Revocation},
-    refusal::Refusal,
-    register::{Held, PartyRecord},
-    statement::{Body, Unverified},
-    trust::Trust,
-    view::{Attested, Page, PowersView, Receipt},
-};
 use crate::pki::authority::Authority;
+use crate::{
+    domain::{
+        entry::StreamId,
+        id::{Digest, PartyId},
+        powers::{Powers, Revocation},
+        refusal::Refusal,
+        register::{Held, PartyRecord},
+        statement::{Body, Unverified},
+        trust::Trust,
+        view::{Attested, Page, PowersView, Receipt},
+    },
+    msg,
+};
 
 impl Exchange {
     /// Takes a party's new trust statement. Any party may carry it: the signature decides.
@@ -160,7 +163,7 @@ impl Exchange {
         let records = self.every_party().await?;
         match records.iter().find_map(|record| record.grants().get(&digest)) {
             Some(held) => self.powers_view(&records, held).await,
-            None => Err(Refusal::not_found("full powers", digest)),
+            None => Err(Refusal::not_found(msg!("full powers"), digest)),
         }
     }
 
@@ -187,7 +190,7 @@ impl Exchange {
     /// The entry of this index, as a receipt.
     pub(super) async fn receipt_at(&self, index: u64) -> Result<Receipt, Refusal> {
         let entry = self.store.log(index, 1).await?.pop();
-        let entry = entry.ok_or_else(|| Refusal::Inconsistent { what: format!("the log has no entry {index}") })?;
+        let entry = entry.ok_or_else(|| Refusal::Inconsistent { what: msg!("the log has no entry {index}", index) })?;
         Ok(Receipt { index, entry: entry.bytes, proof: None })
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         refusal::Refusal,
         view::{Page, PublicationView},
     },
+    msg,
     package::write::Until,
 };
 
@@ -123,7 +124,7 @@ impl Exchange {
         match life.published() {
             Some(_) => Ok(life),
             None if life.parties().contains(permit.party()) => Err(Refusal::NotPublished { communique: id }),
-            None => Err(Refusal::not_found("publication", id)),
+            None => Err(Refusal::not_found(msg!("publication"), id)),
         }
     }
 
@@ -131,7 +132,7 @@ impl Exchange {
         let life = self.folds.life(&*self.store, id).await?;
         let Package { digest, size, .. } = self.built(id, &life).await?;
         let (Some(published), Some(newest)) = (life.published(), life.newest()) else {
-            return Err(Refusal::not_found("publication", id));
+            return Err(Refusal::not_found(msg!("publication"), id));
         };
         Ok(PublicationView {
             communique: id,

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use super::{Exchange, ports::Stored};
-use crate::domain::{
-    act::{Act, ActKind},
-    entry::{Kind, StreamId},
-    id::{CommuniqueId, PartyId},
-    json,
-    life::Life,
-    refusal::Refusal,
-    remark::Remark,
-    statement::Unverified,
+use crate::{
+    domain::{
+        act::{Act, ActKind},
+        entry::{Kind, StreamId},
+        id::{CommuniqueId, PartyId},
+        json,
+        life::Life,
+        refusal::Refusal,
+        remark::Remark,
+        statement::Unverified,
+    },
+    msg,
 };
 
 /// Of another's signature in escrow, no more than this.
@@ -48,7 +51,7 @@ pub(super) enum Scope {
 
 /// Unknown and foreign answer alike.
 pub(super) fn visible(life: &Life, party: &PartyId, id: CommuniqueId) -> Result<(), Refusal> {
-    if life.parties().contains(party) { Ok(()) } else { Err(Refusal::not_found("communiqué", id)) }
+    if life.parties().contains(party) { Ok(()) } else { Err(Refusal::not_found(msg!("communiqué"), id)) }
 }
 
 /// Escrow: another's signature shows only that it is there, until all have signed. `None` if all of the act may be seen.
@@ -119,5 +122,5 @@ impl Exchange {
 
 /// What was parsed before it was taken must parse now. The fault itself may quote a draft.
 fn broken(stored: &Stored) -> Refusal {
-    Refusal::Inconsistent { what: format!("entry {} cannot be parsed", stored.index) }
+    Refusal::Inconsistent { what: msg!("entry {index} cannot be parsed", index = stored.index) }
 }

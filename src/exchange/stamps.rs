@@ -9,7 +9,7 @@ use std::{
 
 use super::{Exchange, ports::ListingQuery};
 use crate::{
-    domain::{id::CommuniqueId, life::State, refusal::Refusal, time::Time},
+    domain::{id::CommuniqueId, life::State, message::Tell, refusal::Refusal, time::Time},
     package::stamp::Question,
 };
 
@@ -130,7 +130,7 @@ impl Exchange {
     /// # Errors
     /// [`Refusal::Malformed`] for what is none; [`Refusal::StoreFailed`].
     pub async fn keep_stamp(&self, asked: &ToStamp, answer: Vec<u8>) -> Result<(), Refusal> {
-        asked.question.check(&answer).map_err(|no| Refusal::malformed("time stamp", no.to_string()))?;
+        asked.question.check(&answer).map_err(|no| Refusal::malformed("time stamp", no.message()))?;
         self.content.keep_stamp(asked.communique, answer).await?;
         self.stamps.known(|known| known.drop(asked.communique));
         Ok(())

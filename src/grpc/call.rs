@@ -10,7 +10,7 @@ use tracing::{Instrument as _, info, info_span, warn};
 
 use super::{
     peer::Peer,
-    turns::{Turn, Turns},
+    turns::{self, Turn, Turns},
     watch::Pace,
 };
 use crate::{
@@ -67,9 +67,9 @@ impl Desk {
     /// Joins the use cases with the limits of calls. `draining` is cancelled once the exchange goes down.
     #[must_use]
     pub fn new(exchange: Arc<Exchange>, metrics: Arc<Metrics>, limits: Limits, draining: CancellationToken) -> Self {
-        let calls = Turns::new("calls", limits.calls_per_party);
-        let uploads = Turns::new("uploads", limits.uploads_per_party);
-        let watchers = Turns::new("watchers", limits.watchers_per_party);
+        let calls = Turns::new(turns::calls, limits.calls_per_party);
+        let uploads = Turns::new(turns::uploads, limits.uploads_per_party);
+        let watchers = Turns::new(turns::watchers, limits.watchers_per_party);
         Self { exchange, limits, metrics, calls, uploads, watchers, draining }
     }
 

@@ -6,6 +6,7 @@ use super::call::Desk;
 use crate::{
     domain::refusal::Refusal,
     exchange::access::{GetCheckpoint, GetConsistencyProof, GetInclusionProof, ListDigests, SubmitCosignature},
+    msg,
     wire::v1::{self, log_service_server::LogService},
 };
 
@@ -64,7 +65,7 @@ impl LogService for Desk {
         self.call::<SubmitCosignature, _, _, _>(request, |permit, m| async move {
             if m.cosignature.len() > COSIGNATURE_LIMIT {
                 let limit = COSIGNATURE_LIMIT as u64;
-                return Err(Refusal::TooLarge { what: "cosignature, in bytes,".into(), limit });
+                return Err(Refusal::TooLarge { what: msg!("cosignature, in bytes,"), limit });
             }
             self.exchange.submit_cosignature(permit, m.size, &m.cosignature).await?;
             Ok(v1::SubmitCosignatureResponse {})

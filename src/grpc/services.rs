@@ -24,6 +24,7 @@ use crate::{
             SubmitPowers, SubmitRevocation, SubmitTrust, UploadContent,
         },
     },
+    msg,
     wire::{
         convert, names, page,
         status::status,
@@ -261,7 +262,7 @@ impl ContentService for Desk {
         self.transfer::<UploadContent, _, _, _>(request, |permit, mut stream| async move {
             let _turn = self.upload_turn(permit.party())?;
             let Some(Header(header)) = next(&mut stream).await? else {
-                return Err(Refusal::malformed("header", "must come first"));
+                return Err(Refusal::malformed("header", msg!("must come first")));
             };
             let (communique, sha256, size, offset) = convert::upload_header(&header)?;
             let mut upload = self.exchange.upload(permit, communique, sha256, size, offset).await?;
@@ -273,7 +274,7 @@ impl ContentService for Desk {
                         Ok(chunk) => upload.push(chunk).await,
                         Err(refusal) => Err(refusal),
                     },
-                    Header(_) => Err(Refusal::malformed("header", "must come once")),
+                    Header(_) => Err(Refusal::malformed("header", msg!("must come once"))),
                 };
                 if let Err(refusal) = taken {
                     upload.forget().await;
@@ -358,7 +359,7 @@ impl Desk {
         message: fn(Vec<u8>) -> T,
     ) -> Result<Pieces<T>, Refusal> {
         if offset > download.size() {
-            return Err(Refusal::malformed("offset", format!("is beyond the end, {}", download.size())));
+            return Err(Refusal::malformed("offset", msg!("is beyond the end, {size}", size = download.size())));
         }
         let (limit, id) = (self.limits.transfer, current_request());
         let deadline = tokio::time::Instant::now() + limit;
@@ -383,8 +384,10 @@ impl Desk {
 async fn next(
     stream: &mut Streaming<v1::UploadContentRequest>,
 ) -> Result<Option<v1::upload_content_request::Part>, Refusal> {
-    let message =
-        stream.message().await.map_err(|e| Refusal::malformed("upload", format!("broke off: {}", e.message())))?;
+    let message = stream
+        .message()
+        .await
+        .map_err(|e| Refusal::malformed("upload", msg!("broke off: {message}", message = e.message())))?;
     message.map(|m| convert::required("part", m.part)).transpose()
 }
 

@@ -6,20 +6,23 @@ use std::{
 };
 
 use super::gate::lock;
-use crate::domain::{id::PartyId, refusal::Refusal};
+use crate::{
+    domain::{id::PartyId, message::Message, refusal::Refusal},
+    msg,
+};
 
 /// So many turns for each party.
 #[derive(Clone, Debug)]
 pub(super) struct Turns {
-    what: &'static str,
+    full: fn(usize, &PartyId) -> Message,
     limit: usize,
     open: Arc<Mutex<HashMap<PartyId, usize>>>,
 }
 
 impl Turns {
-    /// `limit` turns of this kind for each party; `what` names the kind in the plural.
-    pub(super) fn new(what: &'static str, limit: usize) -> Self {
-        Self { what, limit, open: Arc::default() }
+    /// `limit` turns of this kind for each party; `full` says that it has them all.
+    pub(super) fn new(full: fn(usize, &PartyId) -> Message, limit: usize) -> Self {
+        Self { full, limit, open: Arc::default() }
     }
     /// Takes a turn.
     ///
@@ -29,11 +32,24 @@ impl Turns {
         let mut open = lock(&self.open);
         let taken = open.entry(party.clone()).or_default();
         if *taken >= self.limit {
-            return Err(Refusal::Busy { what: format!("{} {} of {party} are under way", self.limit, self.what) });
+            return Err(Refusal::Busy { what: (self.full)(self.limit, party) });
         }
         *taken += 1;
         Ok(Turn { party: party.clone(), open: self.open.clone() })
     }
+}
+
+/// A party has as many calls under way as it may.
+pub(super) fn calls(limit: usize, party: &PartyId) -> Message {
+    msg!("{limit} calls of {party} are under way", limit, party)
+}
+/// A party has as many uploads under way as it may.
+pub(super) fn uploads(limit: usize, party: &PartyId) -> Message {
+    msg!("{limit} uploads of {party} are under way", limit, party)
+}
+/// A party has as many watchers as it may.
+pub(super) fn watchers(limit: usize, party: &PartyId) -> Message {
+    msg!("{limit} watchers of {party} are under way", limit, party)
 }
 
 /// A turn; given back when dropped.
@@ -62,7 +78,7 @@ mod tests {
     #[test]
     fn each_party_has_its_own_turns_and_gives_them_back() {
         let (north, south) = (PartyId::parse("north").unwrap(), PartyId::parse("south").unwrap());
-        let turns = Turns::new("calls", 2);
+        let turns = Turns::new(calls, 2);
         let held = [turns.take(&north).unwrap(), turns.take(&north).unwrap()];
         assert_eq!(turns.take(&north).unwrap_err().reason(), "BUSY");
         turns.take(&south).unwrap();

@@ -9,7 +9,10 @@ use super::{
     note::{KeyName, Note, SignatureLine, Verifier},
     tree::{Hash, verify_consistency},
 };
-use crate::domain::{charter::LogKey, key::Signer};
+use crate::{
+    domain::{charter::LogKey, key::Signer, message::Message},
+    msg,
+};
 
 /// Longest origin line, in bytes: what `log_origin` in C2SP tlog-cosignature can hold, and as much as a charter allows.
 pub const ORIGIN_LIMIT: usize = 255;
@@ -30,7 +33,10 @@ impl Origin {
     /// [`Fault::Malformed`], [`Fault::TooLarge`].
     pub fn parse(s: &str) -> Result<Self, Fault> {
         if s.len() > ORIGIN_LIMIT {
-            return Err(Fault::TooLarge { what: "the origin of a checkpoint, in bytes,", limit: ORIGIN_LIMIT as u64 });
+            return Err(Fault::TooLarge {
+                what: msg!("the origin of a checkpoint, in bytes,"),
+                limit: ORIGIN_LIMIT as u64,
+            });
         }
         check_line(s).map(|()| Self(s.to_owned()))
     }
@@ -48,7 +54,10 @@ impl fmt::Display for Origin {
 
 fn check_line(line: &str) -> Result<(), Fault> {
     if line.is_empty() || line.bytes().any(|b| b < b' ') {
-        return Err(Fault::malformed("a checkpoint", "one of its lines is empty or has a control character"));
+        return Err(Fault::malformed(
+            msg!("a checkpoint"),
+            msg!("one of its lines is empty or has a control character"),
+        ));
     }
     Ok(())
 }
@@ -108,23 +117,23 @@ impl FromStr for Checkpoint {
     type Err = Fault;
     /// Parses the text of a note. Of a tree without leaves it takes any root: that is for [`Checkpoint::verify_continues`] to refuse.
     fn from_str(text: &str) -> Result<Self, Fault> {
-        let refuse = |problem: &str| Fault::malformed("a checkpoint", problem);
+        let refuse = |problem: Message| Fault::malformed(msg!("a checkpoint"), problem);
         if text.len() > TEXT_LIMIT {
-            return Err(Fault::TooLarge { what: "a checkpoint, in bytes,", limit: TEXT_LIMIT as u64 });
+            return Err(Fault::TooLarge { what: msg!("a checkpoint, in bytes,"), limit: TEXT_LIMIT as u64 });
         }
-        let text = text.strip_suffix('\n').ok_or_else(|| refuse("it does not end in a newline"))?;
+        let text = text.strip_suffix('\n').ok_or_else(|| refuse(msg!("it does not end in a newline")))?;
         let mut lines = text.split('\n');
         let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
-            return Err(refuse("it has less than three lines"));
+            return Err(refuse(msg!("it has less than three lines")));
         };
         let origin = Origin::parse(origin)?;
-        let size = lines::decimal(size).ok_or_else(|| refuse("its second line is no size"))?;
+        let size = lines::decimal(size).ok_or_else(|| refuse(msg!("its second line is no size")))?;
         let root = root.parse()?;
         let mut extensions = Vec::new();
         for line in lines {
             if extensions.len() == EXTENSIONS_LIMIT {
                 return Err(Fault::TooLarge {
-                    what: "extension lines of a checkpoint",
+                    what: msg!("extension lines of a checkpoint"),
                     limit: EXTENSIONS_LIMIT as u64,
                 });
             }

@@ -11,12 +11,15 @@ use super::{
     checkpoint::Head,
     note::{KeyHint, KeyName, Note, SignatureLine, signed},
 };
-use crate::domain::{
-    charter::Party,
-    id::PartyId,
-    key::{PublicKey, Signer},
-    succession::Standing,
-    time::Time,
+use crate::{
+    domain::{
+        charter::Party,
+        id::PartyId,
+        key::{PublicKey, Signer},
+        succession::Standing,
+        time::Time,
+    },
+    msg,
 };
 
 /// Latest time of a cosignature, in seconds since 1970 began: 2^63 − 1 ("Format").
@@ -117,7 +120,7 @@ impl fmt::Display for Cosigner {
 /// [`Fault::SigningFailed`].
 pub fn cosign(head: &Head, name: &KeyName, time: u64, signer: &dyn Signer) -> Result<SignatureLine, Fault> {
     if !(1..=TIMESTAMP_LIMIT).contains(&time) {
-        return Err(Fault::malformed("a cosignature", "its time is 0 or too late"));
+        return Err(Fault::malformed(msg!("a cosignature"), msg!("its time is 0 or too late")));
     }
     let cosigner = Cosigner::new(name.clone(), signer.public());
     let signature = signed(name, signer, &message(time, head.note().text()))?;

@@ -1,6 +1,7 @@
 //! Spellings that the texts of C2SP share: decimal numbers, and hashes one a line.
 
 use super::{Fault, tree::Hash};
+use crate::{domain::message::Message, msg};
 
 /// A number in ASCII decimals, without sign or leading zeros; at most 2^63 − 1, as far as C2SP programs in Go count.
 pub(super) fn decimal(s: &str) -> Option<u64> {
@@ -12,13 +13,13 @@ pub(super) fn decimal(s: &str) -> Option<u64> {
 /// Hashes in base64, one a line.
 pub(super) fn hashes<'a>(
     lines: impl Iterator<Item = &'a str>,
-    what: &'static str,
+    what: fn() -> Message,
     limit: usize,
 ) -> Result<Vec<Hash>, Fault> {
     let mut hashes = Vec::new();
     for line in lines {
         if hashes.len() == limit {
-            return Err(Fault::TooLarge { what, limit: limit as u64 });
+            return Err(Fault::TooLarge { what: what(), limit: limit as u64 });
         }
         hashes.push(line.parse()?);
     }
@@ -26,11 +27,11 @@ pub(super) fn hashes<'a>(
 }
 
 /// Text in UTF-8 of limited size.
-pub(super) fn text<'a>(bytes: &'a [u8], what: &'static str, limit: usize) -> Result<&'a str, Fault> {
+pub(super) fn text<'a>(bytes: &'a [u8], what: fn() -> Message, limit: usize) -> Result<&'a str, Fault> {
     if bytes.len() > limit {
-        return Err(Fault::TooLarge { what, limit: limit as u64 });
+        return Err(Fault::TooLarge { what: what(), limit: limit as u64 });
     }
-    std::str::from_utf8(bytes).map_err(|_| Fault::malformed(what, "it is not UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| Fault::malformed(what(), msg!("it is not UTF-8")))
 }
 
 #[cfg(test)]

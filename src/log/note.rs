@@ -12,10 +12,14 @@ use std::{fmt, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{Fault, lines};
-use crate::domain::{
-    id::Digest,
-    key::{PublicKey, Signer},
-    memo::Memo,
+use crate::{
+    domain::{
+        id::Digest,
+        key::{PublicKey, Signer},
+        memo::Memo,
+        message::{Message, Tell},
+    },
+    msg,
 };
 
 /// Largest note, in bytes: [`SIGNATURES_LIMIT`] ML-DSA-44 cosignatures fit.
@@ -44,12 +48,12 @@ impl KeyName {
     /// [`Fault::Malformed`], [`Fault::TooLarge`].
     pub fn parse(s: &str) -> Result<Self, Fault> {
         if s.len() > NAME_LIMIT {
-            return Err(Fault::TooLarge { what: "the name of a key, in bytes,", limit: NAME_LIMIT as u64 });
+            return Err(Fault::TooLarge { what: msg!("the name of a key, in bytes,"), limit: NAME_LIMIT as u64 });
         }
         if s.is_empty() || s.chars().any(|c: char| c.is_whitespace() || c.is_control() || c == '+') {
             return Err(Fault::malformed(
-                "the name of a key",
-                "it is empty, or has a space, a plus or a control character",
+                msg!("the name of a key"),
+                msg!("it is empty, or has a space, a plus or a control character"),
             ));
         }
         Ok(Self(s.to_owned()))
@@ -98,19 +102,21 @@ impl KeyHint {
     }
     /// Reads an Ed25519 key of one type of signature from its text form ("Verifier keys"): name, id, type and key.
     pub(super) fn parse_key(vkey: &str, kind: u8) -> Result<(Self, PublicKey), Fault> {
-        let (name, rest) = vkey.split_once('+').ok_or_else(|| Fault::malformed("a verifier key", "it has no `+`"))?;
+        let (name, rest) =
+            vkey.split_once('+').ok_or_else(|| Fault::malformed(msg!("a verifier key"), msg!("it has no `+`")))?;
         let name = KeyName::parse(name)?;
-        let refuse = |problem: String| Fault::KeyRefused { name: name.to_string(), problem };
+        let refuse = |problem: Message| Fault::KeyRefused { name: name.to_string(), problem };
         let bytes = rest.split_once('+').and_then(|(_, key)| STANDARD.decode(key).ok());
         let key = bytes.as_deref().and_then(|bytes| bytes.split_first()).filter(|(first, _)| **first == kind);
         let key = key.and_then(|(_, key)| <&[u8; 32]>::try_from(key).ok());
-        let key = key.ok_or_else(|| refuse(format!("it is not an Ed25519 key of type {kind:#04x}")))?;
-        let key = PublicKey::from_bytes(key).map_err(|refusal| refuse(refusal.to_string()))?;
+        let key =
+            key.ok_or_else(|| refuse(msg!("it is not an Ed25519 key of type {kind}", kind = format!("{kind:#04x}"))))?;
+        let key = PublicKey::from_bytes(key).map_err(|refusal| refuse(refusal.message()))?;
         let hint = Self::new(name.clone(), kind, &key);
         if hint.key_text(kind, &key) == vkey {
             Ok((hint, key))
         } else {
-            Err(refuse("its id is not that of the key".into()))
+            Err(refuse(msg!("its id is not that of the key")))
         }
     }
     /// Writes what [`KeyHint::parse_key`] reads.
@@ -146,14 +152,15 @@ impl SignatureLine {
     /// # Errors
     /// [`Fault::Malformed`], [`Fault::TooLarge`].
     pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, Fault> {
-        let text = lines::text(bytes, "signature lines, in bytes,", NOTE_LIMIT)?;
-        let malformed =
-            || Fault::malformed("signature lines", "there is none, or the last one does not end in a newline");
+        let text = lines::text(bytes, || msg!("signature lines, in bytes,"), NOTE_LIMIT)?;
+        let malformed = || {
+            Fault::malformed(msg!("signature lines"), msg!("there is none, or the last one does not end in a newline"))
+        };
         let all = text.strip_suffix('\n').ok_or_else(malformed)?;
         let mut found = Vec::new();
         for line in all.split('\n') {
             if found.len() == SIGNATURES_LIMIT {
-                return Err(Fault::TooLarge { what: "signature lines", limit: SIGNATURES_LIMIT as u64 });
+                return Err(Fault::TooLarge { what: msg!("signature lines"), limit: SIGNATURES_LIMIT as u64 });
             }
             found.push(line.parse()?);
         }
@@ -164,21 +171,21 @@ impl FromStr for SignatureLine {
     type Err = Fault;
     /// Parses a line without its newline.
     fn from_str(line: &str) -> Result<Self, Fault> {
-        let refuse = |problem: &str| Fault::malformed("a signature line", problem);
+        let refuse = |problem: Message| Fault::malformed(msg!("a signature line"), problem);
         let (name, base64) = line
             .strip_prefix(DASH)
             .and_then(|line| line.split_once(' '))
-            .ok_or_else(|| refuse("it is not an em dash, a name and a signature, with one space between"))?;
+            .ok_or_else(|| refuse(msg!("it is not an em dash, a name and a signature, with one space between")))?;
         let name = KeyName::parse(name)?;
         if base64.len() > (SIGNATURE_LIMIT + 4).div_ceil(3) * 4 {
-            return Err(Fault::TooLarge { what: "a signature, in bytes,", limit: SIGNATURE_LIMIT as u64 });
+            return Err(Fault::TooLarge { what: msg!("a signature, in bytes,"), limit: SIGNATURE_LIMIT as u64 });
         }
-        let bytes = STANDARD.decode(base64).map_err(|_| refuse("its signature is not base64"))?;
+        let bytes = STANDARD.decode(base64).map_err(|_| refuse(msg!("its signature is not base64")))?;
         match bytes.split_first_chunk() {
             Some((id, signature)) if !signature.is_empty() => {
                 Ok(Self::new(KeyHint { name, id: u32::from_be_bytes(*id) }, signature.to_vec()))
             }
-            _ => Err(refuse("its signature is shorter than five bytes")),
+            _ => Err(refuse(msg!("its signature is shorter than five bytes"))),
         }
     }
 }
@@ -203,11 +210,11 @@ impl Note {
     /// # Errors
     /// [`Fault::Malformed`], [`Fault::TooLarge`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        let note = lines::text(bytes, "a note, in bytes,", NOTE_LIMIT)?;
+        let note = lines::text(bytes, || msg!("a note, in bytes,"), NOTE_LIMIT)?;
         let (text, signatures) = note
             .rfind("\n\n")
             .and_then(|at| note.split_at_checked(at + 1))
-            .ok_or_else(|| Fault::malformed("a note", "it has no empty line before its signatures"))?;
+            .ok_or_else(|| Fault::malformed(msg!("a note"), msg!("it has no empty line before its signatures")))?;
         check_text(text)?;
         let signatures = signatures.strip_prefix('\n').unwrap_or(signatures);
         Ok(Self { text: text.to_owned(), lines: SignatureLine::parse_all(signatures.as_bytes())? })
@@ -219,7 +226,7 @@ impl Note {
     pub fn sign(text: String, name: &KeyName, signer: &dyn Signer) -> Result<Self, Fault> {
         check_text(&text)?;
         if text.len() > NOTE_LIMIT / 2 {
-            return Err(Fault::TooLarge { what: "the text of a note, in bytes,", limit: NOTE_LIMIT as u64 / 2 });
+            return Err(Fault::TooLarge { what: msg!("the text of a note, in bytes,"), limit: NOTE_LIMIT as u64 / 2 });
         }
         let verifier = Verifier::new(name.clone(), signer.public());
         let signature = signed(name, signer, text.as_bytes())?;
@@ -245,10 +252,10 @@ impl Note {
     /// [`Fault::TooLarge`] if the note would have too many lines, or be too large.
     pub fn push(&mut self, line: SignatureLine) -> Result<(), Fault> {
         if self.lines.len() >= SIGNATURES_LIMIT {
-            return Err(Fault::TooLarge { what: "signature lines", limit: SIGNATURES_LIMIT as u64 });
+            return Err(Fault::TooLarge { what: msg!("signature lines"), limit: SIGNATURES_LIMIT as u64 });
         }
         if self.to_string().len() + line.to_string().len() > NOTE_LIMIT {
-            return Err(Fault::TooLarge { what: "a note, in bytes,", limit: NOTE_LIMIT as u64 });
+            return Err(Fault::TooLarge { what: msg!("a note, in bytes,"), limit: NOTE_LIMIT as u64 });
         }
         self.lines.push(line);
         Ok(())
@@ -289,22 +296,22 @@ impl fmt::Display for Note {
 
 fn check_text(text: &str) -> Result<(), Fault> {
     if !text.ends_with('\n') {
-        return Err(Fault::malformed("a note", "its text does not end in a newline"));
+        return Err(Fault::malformed(msg!("a note"), msg!("its text does not end in a newline")));
     }
     if text.bytes().any(|b| b < b' ' && b != b'\n') {
-        return Err(Fault::malformed("a note", "its text has a control character"));
+        return Err(Fault::malformed(msg!("a note"), msg!("its text has a control character")));
     }
     Ok(())
 }
 
 /// Signs with a signer that may be another's program, so that what it gives is verified before it is used.
 pub(super) fn signed(name: &KeyName, signer: &dyn Signer, message: &[u8]) -> Result<[u8; 64], Fault> {
-    let fail = |problem: String| Fault::SigningFailed { name: name.to_string(), problem };
+    let fail = |problem: Message| Fault::SigningFailed { name: name.to_string(), problem };
     let signature = signer.sign(message).map_err(fail)?;
     if signer.public().verifies(message, &signature) {
         Ok(signature)
     } else {
-        Err(fail("it signs with another key".into()))
+        Err(fail(msg!("it signs with another key")))
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     note::NOTE_LIMIT,
     tree::{Hash, INCLUSION_LIMIT, verify_inclusion},
 };
+use crate::{domain::message::Message, msg};
 
 /// The first line ("Format").
 pub const HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -41,7 +42,7 @@ impl Proof {
             return Err(Fault::NotInTree { index, size });
         }
         if hashes.len() > INCLUSION_LIMIT {
-            return Err(Fault::TooLarge { what: HASHES, limit: INCLUSION_LIMIT as u64 });
+            return Err(Fault::TooLarge { what: hashes_called(), limit: INCLUSION_LIMIT as u64 });
         }
         Ok(Self { extra: None, index, hashes, checkpoint: head.into_unverified() })
     }
@@ -116,37 +117,41 @@ impl Path {
     /// # Errors
     /// [`Fault::Malformed`], [`Fault::TooLarge`].
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Fault> {
-        let refuse = |problem: &str| Fault::malformed("a proof", problem);
+        let refuse = |problem: Message| Fault::malformed(msg!("a proof"), problem);
         if bytes.len() > PROOF_LIMIT {
-            return Err(Fault::TooLarge { what: "a proof, in bytes,", limit: PROOF_LIMIT as u64 });
+            return Err(Fault::TooLarge { what: msg!("a proof, in bytes,"), limit: PROOF_LIMIT as u64 });
         }
         let end = bytes.windows(2).position(|pair| pair == b"\n\n");
         let (path, note) = end
             .and_then(|end| Some((bytes.get(..end)?, bytes.get(end + 2..)?)))
-            .ok_or_else(|| refuse("it has no empty line before its checkpoint"))?;
-        let mut lines = lines::text(path, "a proof, in bytes,", PROOF_LIMIT)?.split('\n');
+            .ok_or_else(|| refuse(msg!("it has no empty line before its checkpoint")))?;
+        let mut lines = lines::text(path, || msg!("a proof, in bytes,"), PROOF_LIMIT)?.split('\n');
         if lines.next() != Some(HEADER) {
-            return Err(refuse("its first line does not name the format"));
+            return Err(refuse(msg!("its first line does not name the format")));
         }
         let mut line = lines.next().unwrap_or_default();
         let extra = line.strip_prefix("extra ").map(read_extra).transpose()?;
         if extra.is_some() {
             line = lines.next().unwrap_or_default();
         }
-        let index = line.strip_prefix("index ").and_then(lines::decimal).ok_or_else(|| refuse("it names no index"))?;
-        let hashes = lines::hashes(lines, HASHES, INCLUSION_LIMIT)?;
+        let index =
+            line.strip_prefix("index ").and_then(lines::decimal).ok_or_else(|| refuse(msg!("it names no index")))?;
+        let hashes = lines::hashes(lines, hashes_called, INCLUSION_LIMIT)?;
         Ok((Self { extra, index, hashes }, note))
     }
 }
 
 /// What the hashes are called when there are too many.
-const HASHES: &str = "hashes of an inclusion proof";
+fn hashes_called() -> Message {
+    msg!("hashes of an inclusion proof")
+}
 
 fn read_extra(base64: &str) -> Result<Vec<u8>, Fault> {
     let extra = STANDARD.decode(base64).ok().filter(|extra| !extra.is_empty());
-    let extra = extra.ok_or_else(|| Fault::malformed("a proof", "its extra data is empty or not base64"))?;
+    let extra =
+        extra.ok_or_else(|| Fault::malformed(msg!("a proof"), msg!("its extra data is empty or not base64")))?;
     if extra.len() > EXTRA_LIMIT {
-        return Err(Fault::TooLarge { what: "extra data of a proof, in bytes,", limit: EXTRA_LIMIT as u64 });
+        return Err(Fault::TooLarge { what: msg!("extra data of a proof, in bytes,"), limit: EXTRA_LIMIT as u64 });
     }
     Ok(extra)
 }

@@ -11,9 +11,12 @@ use super::{
     tree::{Edge, Hash, Node, Plan},
     witness::{AddCheckpoint, No},
 };
-use crate::domain::{
-    id::Digest,
-    key::{SecretKey, Signer as _},
+use crate::{
+    domain::{
+        id::Digest,
+        key::{SecretKey, Signer as _},
+    },
+    msg,
 };
 
 /// The examples of C2SP tlog-checkpoint and tlog-cosignature. They come without keys.
@@ -304,7 +307,7 @@ fn malformed_proofs_are_refused() {
     let over = |bytes: usize| Path::parse(full(bytes).as_bytes()).err();
     let limit = 640 << 10;
     assert_eq!(over(limit), None);
-    assert_eq!(over(limit + 1), Some(Fault::TooLarge { what: "a proof, in bytes,", limit: limit as u64 }));
+    assert_eq!(over(limit + 1), Some(Fault::TooLarge { what: msg!("a proof, in bytes,"), limit: limit as u64 }));
     let limit = good.replace("index 3\n", &format!("index 3\n{}", format!("{}\n", leaf(0)).repeat(60)));
     assert!(Proof::parse(limit.as_bytes()).and_then(|proof| proof.verify(leaf(3), &log())).is_err());
 }

@@ -6,7 +6,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{Fault, lines, tree::Node};
-use crate::domain::id::Digest;
+use crate::{domain::id::Digest, msg};
 
 /// Hashes of a full tile, and leaves of a full bundle ("Merkle Tree").
 pub const WIDTH: u64 = 256;
@@ -76,7 +76,8 @@ impl FromStr for Resource {
     type Err = Fault;
     /// Parses a path below the prefix, without a slash in front. Each resource has one path.
     fn from_str(path: &str) -> Result<Self, Fault> {
-        let refuse = || Fault::malformed("a path of the log", "there is no such tile, bundle or checkpoint");
+        let refuse =
+            || Fault::malformed(msg!("a path of the log"), msg!("there is no such tile, bundle or checkpoint"));
         if path == "checkpoint" {
             return Ok(Self::Checkpoint);
         }

@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
 use super::Fault;
-use crate::domain::id::Digest;
+use crate::{domain::id::Digest, msg};
 
 pub use growth::Growth;
 pub use plan::Plan;
@@ -71,7 +71,7 @@ impl FromStr for Hash {
     type Err = Fault;
     fn from_str(s: &str) -> Result<Self, Fault> {
         let bytes = STANDARD.decode(s).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| Fault::malformed("a hash", "it is not 32 bytes in base64"))
+        bytes.map(Self).ok_or_else(|| Fault::malformed(msg!("a hash"), msg!("it is not 32 bytes in base64")))
     }
 }
 impl fmt::Display for Hash {
@@ -160,7 +160,10 @@ impl Edge {
     pub fn new(size: u64, hashes: Vec<Hash>) -> Result<Self, Fault> {
         within_limit(size)?;
         if hashes.len() != size.count_ones() as usize {
-            return Err(Fault::malformed("the edge of a tree", "it has not as many hashes as complete subtrees"));
+            return Err(Fault::malformed(
+                msg!("the edge of a tree"),
+                msg!("it has not as many hashes as complete subtrees"),
+            ));
         }
         Ok(Self { size, peaks: hashes })
     }
@@ -208,5 +211,9 @@ fn fold(peaks: &[Hash]) -> Option<Hash> {
 }
 
 fn within_limit(size: u64) -> Result<(), Fault> {
-    if size > SIZE_LIMIT { Err(Fault::TooLarge { what: "a tree, in leaves,", limit: SIZE_LIMIT }) } else { Ok(()) }
+    if size > SIZE_LIMIT {
+        Err(Fault::TooLarge { what: msg!("a tree, in leaves,"), limit: SIZE_LIMIT })
+    } else {
+        Ok(())
+    }
 }

@@ -10,6 +10,7 @@ use super::{
     note::NOTE_LIMIT,
     tree::{Hash, verify_consistency},
 };
+use crate::{domain::message::Message, msg};
 
 /// Most hashes of the consistency proof in a request ("add-checkpoint"): enough up to 2^62 leaves.
 pub const HASHES_LIMIT: usize = 63;
@@ -75,14 +76,14 @@ impl AddCheckpoint {
     /// # Errors
     /// [`Fault::Malformed`], [`Fault::TooLarge`]: a [`No::BadRequest`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        let refuse = |problem: &str| Fault::malformed("a request for a cosignature", problem);
-        let text = lines::text(bytes, "a request for a cosignature, in bytes,", REQUEST_LIMIT)?;
+        let refuse = |problem: Message| Fault::malformed(msg!("a request for a cosignature"), problem);
+        let text = lines::text(bytes, || msg!("a request for a cosignature, in bytes,"), REQUEST_LIMIT)?;
         let (head, note) =
-            text.split_once("\n\n").ok_or_else(|| refuse("it has no empty line before its checkpoint"))?;
+            text.split_once("\n\n").ok_or_else(|| refuse(msg!("it has no empty line before its checkpoint")))?;
         let mut lines = head.split('\n');
         let old = lines.next().and_then(|line| line.strip_prefix("old ")).and_then(lines::decimal);
-        let old = old.ok_or_else(|| refuse("it names no old size"))?;
-        let proof = lines::hashes(lines, "hashes of a consistency proof", HASHES_LIMIT)?;
+        let old = old.ok_or_else(|| refuse(msg!("it names no old size")))?;
+        let proof = lines::hashes(lines, || msg!("hashes of a consistency proof"), HASHES_LIMIT)?;
         Ok(Self { old, proof, checkpoint: Unverified::parse(note.as_bytes())? })
     }
     /// Whether a witness may cosign: it knows the log by this origin and these keys, or not, and last cosigned a head of this size and

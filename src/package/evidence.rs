@@ -19,6 +19,7 @@ use crate::{
         proof::{Path, Proof},
         tree::{Hash, verify_inclusion},
     },
+    msg,
 };
 
 /// Largest proof of a package, in bytes: 63 hashes, a head with names of 255 bytes, and a cosignature by each of 64 parties fit.
@@ -48,18 +49,18 @@ impl Evidence {
     /// the writer of packages needs no keys.
     pub fn new(head: Head, hashes: BTreeMap<u64, Vec<Hash>>, stamp: Option<Vec<u8>>) -> Result<Self, Fault> {
         if head.checkpoint().size() > INTEGER_LIMIT {
-            return Err(Fault::TooLarge { what: "a tree, in leaves,", limit: INTEGER_LIMIT });
+            return Err(Fault::TooLarge { what: msg!("a tree, in leaves,"), limit: INTEGER_LIMIT });
         }
         let evidence = Self { head, hashes, stamp };
         for index in evidence.hashes.keys() {
             if evidence.proof(*index)?.len() > PROOF_LIMIT {
-                return Err(Fault::TooLarge { what: "a proof, in bytes,", limit: PROOF_LIMIT as u64 });
+                return Err(Fault::TooLarge { what: msg!("a proof, in bytes,"), limit: PROOF_LIMIT as u64 });
             }
         }
         match evidence.stamp().map(<[u8]>::len) {
-            Some(0) => Err(Fault::Malformed { what: "a time stamp", problem: "it has no bytes".into() }),
+            Some(0) => Err(Fault::Malformed { what: msg!("a time stamp"), problem: msg!("it has no bytes") }),
             Some(bytes) if bytes > STAMP_LIMIT => {
-                Err(Fault::TooLarge { what: "a time stamp, in bytes,", limit: STAMP_LIMIT as u64 })
+                Err(Fault::TooLarge { what: msg!("a time stamp, in bytes,"), limit: STAMP_LIMIT as u64 })
             }
             _ => Ok(evidence),
         }

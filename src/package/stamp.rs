@@ -7,7 +7,13 @@ use x509_cert::der::{
 };
 
 use super::evidence::STAMP_LIMIT;
-use crate::domain::id::Digest;
+use crate::{
+    domain::{
+        id::Digest,
+        message::{Fact, Tell},
+    },
+    msg,
+};
 
 /// The media type of a question (RFC 3161, section 3.4).
 pub const QUERY_TYPE: &str = "application/timestamp-query";
@@ -36,27 +42,36 @@ pub struct Question {
 }
 
 /// Why an answer is none to the question.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoStamp {
     /// Of no bytes, or of more than a package takes.
-    #[error("it has {0} bytes, and 1 to {STAMP_LIMIT} are allowed")]
     Size(usize),
     /// The authority says no (RFC 3161, section 2.4.2, `PKIStatus`).
-    #[error("the authority grants none")]
     NotGranted,
     /// It is not what RFC 3161 describes, in DER.
-    #[error("it is no TimeStampResp in DER: {0}")]
     Malformed(&'static str),
     /// A stamp of something else.
-    #[error("it stamps other bytes")]
     OtherBytes,
     /// A stamp that was made for another question.
-    #[error("it answers another question")]
     OtherNonce,
     /// A stamp without the certificates that were asked for: nobody could verify it with the authority's root alone.
-    #[error("it brings no certificates")]
     NoCertificates,
 }
+
+impl Tell for NoStamp {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::Size(size) => msg!("it has {size} bytes, and 1 to {limit} are allowed", size, limit = STAMP_LIMIT),
+            Self::NotGranted => msg!("the authority grants none"),
+            Self::Malformed(what) => msg!("it is no TimeStampResp in DER: {what}", what),
+            Self::OtherBytes => msg!("it stamps other bytes"),
+            Self::OtherNonce => msg!("it answers another question"),
+            Self::NoCertificates => msg!("it brings no certificates"),
+        }
+        .into()
+    }
+}
+crate::told!(NoStamp);
 
 impl Question {
     /// A question for a stamp of the entry of this digest, told from all others by random bytes.

@@ -11,22 +11,26 @@ use super::{
     replay::Indexed,
     zip::{Limits, Writer},
 };
-use crate::domain::{
-    act::{Act, ActKind, Declaration},
-    certified::CertifiedCopy,
-    charter::{Adoption, Charter},
-    document::Document,
-    entry::{Entry, FILES_LIMIT, FileDigest, Kind, Recorded, Step, StreamId},
-    id::{Digest, PartyId},
-    json::{self, Form as _},
-    life::Life,
-    manifest::{Manifest, Part, Rectifies},
-    powers::Revocation,
-    refusal::Refusal,
-    register::PartyRecord,
-    statement::{STATEMENT_LIMIT, Statement, Unverified},
-    succession::Charters,
-    time::Time,
+use crate::{
+    domain::{
+        act::{Act, ActKind, Declaration},
+        certified::CertifiedCopy,
+        charter::{Adoption, Charter},
+        document::Document,
+        entry::{Entry, FILES_LIMIT, FileDigest, Kind, Recorded, Step, StreamId},
+        id::{Digest, PartyId},
+        json::{self, Form as _},
+        life::Life,
+        manifest::{Manifest, Part, Rectifies},
+        message::Message,
+        powers::Revocation,
+        refusal::Refusal,
+        register::PartyRecord,
+        statement::{STATEMENT_LIMIT, Statement, Unverified},
+        succession::Charters,
+        time::Time,
+    },
+    msg,
 };
 
 /// Most bytes of a package's documents, statements, entries and tag files together, without the tag manifests, which list proofs:
@@ -65,11 +69,11 @@ pub fn within(life: &Life, record: &PartyRecord, act: &Statement<Act>) -> Result
     let of_acts = acts.values().map(|(_, bytes)| bytes + ENTRY_BYTES).sum::<usize>();
     let of_grants = grants.iter().map(|g| granted(g) + REVOCATION_BYTES + 2 * ENTRY_BYTES).sum::<usize>();
     if of_acts + of_grants > PARTY_RECORDS_LIMIT {
-        let what = "bytes of one party's acts and full powers on one revision".into();
+        let what = msg!("bytes of one party's acts and full powers on one revision");
         return Err(Refusal::LimitReached { what, limit: PARTY_RECORDS_LIMIT as u64 });
     }
     if 2 * acts.len() + 4 * grants.len() > PARTY_FILES_LIMIT {
-        let what = "files of one party's acts and full powers on one revision".into();
+        let what = msg!("files of one party's acts and full powers on one revision");
         return Err(Refusal::LimitReached { what, limit: PARTY_FILES_LIMIT as u64 });
     }
     Ok(())
@@ -256,9 +260,9 @@ impl Gathering {
             }
         }
         let (Some((first, _)), true) = (signed.first(), complete) else {
-            return Err(lacks("completed revision"));
+            return Err(lacks(msg!("completed revision")));
         };
-        let manifest = first.objects.first().ok_or_else(|| lacks("manifest"))?.clone();
+        let manifest = first.objects.first().ok_or_else(|| lacks(msg!("manifest")))?.clone();
         let mut gathering = Self { contents: Contents::of(Document::parse(manifest)?), until, wanted: BTreeSet::new() };
         for (logged, entry) in signed {
             let acts = gathering.acts(logged, &entry)?;
@@ -283,17 +287,17 @@ impl Gathering {
         let (Kind::Powers, StreamId::Party(party), Some(digest)) =
             (entry.kind, &entry.stream, entry.statements.first())
         else {
-            return Err(lacks("grant"));
+            return Err(lacks(msg!("grant")));
         };
         if !self.wanted.remove(&(party.clone(), *digest)) {
-            return Err(lacks("grant that is wanted"));
+            return Err(lacks(msg!("grant that is wanted")));
         }
         let stream = entry.stream.clone();
         self.take(logged, &entry)?;
         let Some(revocation) = revocation.filter(|r| r.index < self.until.index) else { return Ok(()) };
         let entry: Entry = json::parse(&revocation.bytes)?;
         if (entry.kind, &entry.stream) != (Kind::Revocation, &stream) {
-            return Err(lacks("revocation of the grant"));
+            return Err(lacks(msg!("revocation of the grant")));
         }
         self.take(revocation, &entry).map(drop)
     }
@@ -316,25 +320,25 @@ impl Gathering {
     /// holds.
     pub fn finish(self) -> Result<Contents, Refusal> {
         if let Some((party, grant)) = self.wanted.first() {
-            return Err(lacks(&format!("grant {grant} of {party}")));
+            return Err(lacks(msg!("grant {grant} of {party}", grant, party)));
         }
         if self.contents.original.is_none() && self.rectifies().is_some() {
-            return Err(lacks("package of what is corrected"));
+            return Err(lacks(msg!("package of what is corrected")));
         }
         if self.contents.originals.len() > ORIGINALS_ENTRIES_LIMIT {
-            let what = "entries in the packages of what is corrected".into();
+            let what = msg!("entries in the packages of what is corrected");
             return Err(Refusal::LimitReached { what, limit: ORIGINALS_ENTRIES_LIMIT as u64 });
         }
         let files = self.contents.records().count() + self.contents.parts().count();
         // Beside these lie the `published` entry, the README, six tag files and the certified copy.
         if files + 9 > FILES_LIMIT {
-            return Err(Refusal::LimitReached { what: "files of a package".into(), limit: FILES_LIMIT as u64 });
+            return Err(Refusal::LimitReached { what: msg!("files of a package"), limit: FILES_LIMIT as u64 });
         }
         // With the proof of `published`, and a time stamp.
         let evidence = self.contents.proven(u64::MAX).len() + 1;
         if files + 9 + evidence > Limits::PACKAGE.entries {
             return Err(Refusal::LimitReached {
-                what: "files of a package, with its proofs".into(),
+                what: msg!("files of a package, with its proofs"),
                 limit: Limits::PACKAGE.entries as u64,
             });
         }
@@ -342,7 +346,7 @@ impl Gathering {
         let records = self.contents.records().map(|(.., bytes)| bytes.len()).sum::<usize>();
         if records + (files + 9) * LISTING_BYTES + fixed > RECORDS_LIMIT {
             return Err(Refusal::LimitReached {
-                what: "bytes of a package's records".into(),
+                what: msg!("bytes of a package's records"),
                 limit: RECORDS_LIMIT as u64,
             });
         }
@@ -378,7 +382,7 @@ impl Gathering {
             let of = match (entry.kind, logged.objects.first()) {
                 (Kind::Charter, _) => entry.documents.first().copied(),
                 (_, Some(adoption)) => {
-                    let compact = std::str::from_utf8(adoption).map_err(|_| lacks("adoption in UTF-8"))?;
+                    let compact = std::str::from_utf8(adoption).map_err(|_| lacks(msg!("adoption in UTF-8")))?;
                     Some(Unverified::<Adoption>::parse(compact)?.claims().charter)
                 }
                 _ => None,
@@ -393,7 +397,7 @@ impl Gathering {
     fn take(&mut self, logged: Logged, entry: &Entry) -> Result<Vec<String>, Refusal> {
         let mut statements = vec![];
         for bytes in logged.objects.into_iter().skip(entry.documents.len()) {
-            let compact = String::from_utf8(bytes).map_err(|_| lacks("statement in UTF-8"))?;
+            let compact = String::from_utf8(bytes).map_err(|_| lacks(msg!("statement in UTF-8")))?;
             self.contents.statements.insert(Digest::of(compact.as_bytes()), compact.clone());
             statements.push(compact);
         }
@@ -402,8 +406,8 @@ impl Gathering {
     }
 }
 
-fn lacks(what: &str) -> Refusal {
-    Refusal::Inconsistent { what: format!("the log lacks what a package needs: no {what}") }
+fn lacks(what: Message) -> Refusal {
+    Refusal::Inconsistent { what: msg!("the log lacks what a package needs ({what})", what) }
 }
 
 /// A file of a package.

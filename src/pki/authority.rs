@@ -3,7 +3,14 @@
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 
 use super::certificate::Facts;
-use crate::domain::{refusal::Refusal, time::Time};
+use crate::{
+    domain::{
+        message::{Message, Tell},
+        refusal::Refusal,
+        time::Time,
+    },
+    msg,
+};
 
 /// The largest authority certificate that is read, in bytes.
 pub const MAX_AUTHORITY_BYTES: usize = 8 * 1024;
@@ -37,24 +44,25 @@ impl Authority {
     ///
     /// # Errors
     /// [`Refusal::Malformed`] of that member.
-    pub fn parse_member(member: &str, der: &[u8]) -> Result<Self, Refusal> {
-        let bad = |problem: &str| Refusal::malformed(member, problem);
+    pub fn parse_member(member: impl Tell, der: &[u8]) -> Result<Self, Refusal> {
+        let bad = |problem: Message| Refusal::malformed(&member, problem);
         if der.len() > MAX_AUTHORITY_BYTES {
-            return Err(bad("the certificate has more than 8192 bytes"));
+            return Err(bad(msg!("the certificate has more than 8192 bytes")));
         }
-        let facts = Facts::read(der).map_err(|e| bad(&format!("not one X.509 certificate in DER: {e}")))?;
+        let facts = Facts::read(der)
+            .map_err(|e| bad(msg!("not one X.509 certificate in DER: {error}", error = e.to_string())))?;
         if !facts.is_ca {
-            return Err(bad("not a certificate authority: basicConstraints lacks cA"));
+            return Err(bad(msg!("not a certificate authority: basicConstraints lacks cA")));
         }
         if !facts.may_sign_certificates {
-            return Err(bad("not a certificate authority: keyUsage lacks keyCertSign"));
+            return Err(bad(msg!("not a certificate authority: keyUsage lacks keyCertSign")));
         }
         if !facts.key.is_strong(MIN_AUTHORITY_RSA_BITS) {
-            return Err(bad("the authority's key must be on P-256 or P-384, or RSA of at least 3072 bits"));
+            return Err(bad(msg!("the authority's key must be on P-256 or P-384, or RSA of at least 3072 bits")));
         }
         let der = CertificateDer::from(der.to_vec());
         let anchor = webpki::anchor_from_trusted_cert(&der)
-            .map_err(|e| bad(&format!("not an authority that chains can end at: {e:?}")))?
+            .map_err(|e| bad(msg!("not an authority that chains can end at: {error}", error = format!("{e:?}"))))?
             .to_owned();
         Ok(Self { anchor, path_len: facts.path_len, not_before: facts.not_before, not_after: facts.not_after, der })
     }
@@ -125,8 +133,8 @@ mod tests {
         ] {
             match Authority::parse(&der) {
                 Err(Refusal::Malformed { field, problem: said }) => {
-                    assert_eq!(field, "trust.certificates");
-                    assert!(said.contains(problem), "{what}: {said}");
+                    assert_eq!(field.to_string(), "trust.certificates");
+                    assert!(said.to_string().contains(problem), "{what}: {said}");
                 }
                 other => panic!("{what}: {other:?}"),
             }

@@ -17,7 +17,10 @@ use super::{
     certificate::{Facts, moment},
     pem,
 };
-use crate::domain::{id::SpiffeId, refusal::Refusal};
+use crate::{
+    domain::{id::SpiffeId, message::Message, refusal::Refusal},
+    msg,
+};
 
 /// The TLS configuration of a caller: the server must chain to one of `server_cas` (DER, of
 /// each charter known: while one succeeds another, either may be shown) and bear the name
@@ -37,10 +40,10 @@ pub fn client_config(
         roots.roots.push(authority.anchor().clone());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), super::provider())
             .build()
-            .map_err(|e| Refusal::malformed("charter.server_ca", e.to_string()))?;
+            .map_err(|e| Refusal::malformed("charter.server_ca", Message::words(e.to_string())))?;
         by.push((authority, verifier));
     }
-    let bad = |e: Error| Refusal::malformed("client certificate", e.to_string());
+    let bad = |e: Error| Refusal::malformed(msg!("client certificate"), Message::words(e.to_string()));
     let mut config = ClientConfig::builder_with_provider(super::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(bad)?
@@ -62,16 +65,18 @@ pub fn client_config(
 /// # Errors
 /// [`Refusal::Malformed`] for broken PEM, or no authority that can be used; of a system's many, some may be of forms that are not.
 pub fn known_by(authorities: &[u8]) -> Result<Arc<ClientConfig>, Refusal> {
-    let bad = |problem: String| Refusal::malformed("authorities", problem);
+    let bad = |problem: Message| Refusal::malformed(msg!("authorities"), problem);
     let certificates = CertificateDer::pem_slice_iter(authorities).collect::<Result<Vec<_>, _>>();
     let mut roots = RootCertStore::empty();
-    let (taken, _) = roots.add_parsable_certificates(certificates.map_err(|e| bad(format!("broken PEM: {e:?}")))?);
+    let (taken, _) = roots.add_parsable_certificates(
+        certificates.map_err(|e| bad(msg!("broken PEM: {error}", error = format!("{e:?}"))))?,
+    );
     if taken == 0 {
-        return Err(bad("none of them can be used".into()));
+        return Err(bad(msg!("none of them can be used")));
     }
     let config = ClientConfig::builder_with_provider(super::provider())
         .with_safe_default_protocol_versions()
-        .map_err(|e| bad(e.to_string()))?
+        .map_err(|e| bad(Message::words(e.to_string())))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
@@ -83,7 +88,7 @@ pub fn known_by(authorities: &[u8]) -> Result<Arc<ClientConfig>, Refusal> {
 /// [`Refusal::Malformed`] for anything else.
 pub fn server_name(name: &str) -> Result<ServerName<'static>, Refusal> {
     ServerName::try_from(name.to_owned())
-        .map_err(|_| Refusal::malformed("server name", "neither a DNS name nor an IP address"))
+        .map_err(|_| Refusal::malformed(msg!("server name"), msg!("neither a DNS name nor an IP address")))
 }
 
 /// The caller that a certificate chain in PEM names. A claim, as long as nobody has verified the chain.
@@ -91,13 +96,13 @@ pub fn server_name(name: &str) -> Result<ServerName<'static>, Refusal> {
 /// # Errors
 /// [`Refusal::Malformed`] for what is no certificate, or names no caller or several.
 pub fn caller(chain_pem: &[u8]) -> Result<SpiffeId, Refusal> {
-    let bad = |problem: String| Refusal::malformed("client certificate", problem);
+    let bad = |problem: Message| Refusal::malformed(msg!("client certificate"), problem);
     let chain = pem::chain(chain_pem)?;
-    let leaf = chain.first().ok_or_else(|| bad("is not there".into()))?;
-    let facts = Facts::read(leaf).map_err(|e| bad(e.to_string()))?;
+    let leaf = chain.first().ok_or_else(|| bad(msg!("is not there")))?;
+    let facts = Facts::read(leaf).map_err(|e| bad(Message::words(e.to_string())))?;
     match facts.uris.as_slice() {
         [uri] => uri.parse(),
-        uris => Err(bad(format!("has {} URIs, not the one that names its caller", uris.len()))),
+        uris => Err(bad(msg!("has {uris} URIs, not the one that names its caller", uris = uris.len()))),
     }
 }
 

@@ -18,7 +18,10 @@ use x509_cert::{
 use zeroize::Zeroizing;
 
 use super::{authority::Authority, certificate::public_key};
-use crate::domain::{id::SpiffeId, refusal::Refusal, time::Time};
+use crate::{
+    domain::{id::SpiffeId, message::Message, refusal::Refusal, time::Time},
+    msg,
+};
 
 /// The most names that a server's certificate may have.
 pub const MAX_SERVER_NAMES: usize = 32;
@@ -108,16 +111,16 @@ impl CertificateAuthority {
     /// [`IssueFault`] if they are no authority ([`Authority`]), do not belong together, or carry a name that this
     /// program cannot repeat: one with two attributes in a set, the same attribute twice, or a rare string type.
     pub fn from_pem(cert_pem: &str, key_pem: &str) -> Result<Self, IssueFault> {
-        let bad = |what: &str, problem: &str| IssueFault::Refused(Refusal::malformed(what, problem));
+        let bad = |what: Message, problem: Message| IssueFault::Refused(Refusal::malformed(what, problem));
         let der = CertificateDer::from_pem_slice(cert_pem.as_bytes())
-            .map_err(|_| bad("authority certificate", "no CERTIFICATE in the file"))?;
-        let authority = Authority::parse_member("authority certificate", &der)?;
+            .map_err(|_| bad(msg!("authority certificate"), msg!("no CERTIFICATE in the file")))?;
+        let authority = Authority::parse_member(msg!("authority certificate"), &der)?;
         let key = KeyPair::from_pem(key_pem)
-            .map_err(|_| bad("authority key", "no PRIVATE KEY (PKCS#8, not encrypted) in the file"))?;
+            .map_err(|_| bad(msg!("authority key"), msg!("no PRIVATE KEY (PKCS#8, not encrypted) in the file")))?;
         if public_key(&der).ok() != Some(key.subject_public_key_info()) {
             return Err(IssueFault::OtherKey);
         }
-        let unreadable = |_| bad("authority certificate", "it cannot be read");
+        let unreadable = |_| bad(msg!("authority certificate"), msg!("it cannot be read"));
         let certificate = Certificate::from_der(&der).map_err(unreadable)?;
         let tbs = certificate.tbs_certificate();
         let mut params = CertificateParams::default();

@@ -1,7 +1,10 @@
 //! What a certificate that somebody shows says of itself: for people who look after it, never to let anybody in.
 
 use super::certificate::Facts;
-use crate::domain::{id::SpiffeId, refusal::Refusal, time::Time};
+use crate::{
+    domain::{id::SpiffeId, refusal::Refusal, time::Time},
+    msg,
+};
 
 /// Claims of one certificate; its chain was not looked at.
 #[derive(Clone, Debug)]
@@ -20,8 +23,12 @@ impl Leaf {
     /// # Errors
     /// [`Refusal::Malformed`] for anything else.
     pub fn read(der: &[u8]) -> Result<Self, Refusal> {
-        let facts = Facts::read(der)
-            .map_err(|e| Refusal::malformed("certificate", format!("not one X.509 certificate in DER: {e}")))?;
+        let facts = Facts::read(der).map_err(|e| {
+            Refusal::malformed(
+                msg!("certificate"),
+                msg!("not one X.509 certificate in DER: {error}", error = e.to_string()),
+            )
+        })?;
         let id = match facts.uris.as_slice() {
             [uri] => uri.parse().ok(),
             _ => None,

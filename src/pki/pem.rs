@@ -3,7 +3,10 @@
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use super::trust::{MAX_CERTIFICATE_BYTES, MAX_CHAIN};
-use crate::domain::refusal::Refusal;
+use crate::{
+    domain::{message::Message, refusal::Refusal},
+    msg,
+};
 
 /// The largest PEM file that is read, in bytes: a chain of the largest certificates in base64, with room for comments.
 pub const MAX_PEM_BYTES: usize = 2 * MAX_CHAIN * MAX_CERTIFICATE_BYTES;
@@ -13,15 +16,15 @@ pub const MAX_PEM_BYTES: usize = 2 * MAX_CHAIN * MAX_CERTIFICATE_BYTES;
 /// # Errors
 /// [`Refusal::Malformed`] for none, more than [`MAX_CHAIN`], broken PEM, or more than [`MAX_PEM_BYTES`].
 pub fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Refusal> {
-    let bad = |problem: String| Refusal::malformed("certificate file", problem);
-    bounded("certificate file", pem)?;
+    let bad = |problem: Message| Refusal::malformed(msg!("certificate file"), problem);
+    bounded(msg!("certificate file"), pem)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .take(MAX_CHAIN + 1)
         .collect::<Result<_, _>>()
-        .map_err(|e| bad(format!("broken PEM: {e:?}")))?;
+        .map_err(|e| bad(msg!("broken PEM: {error}", error = format!("{e:?}"))))?;
     match chain.len() {
-        0 => Err(bad("no CERTIFICATE in it".into())),
-        n if n > MAX_CHAIN => Err(bad(format!("more than {MAX_CHAIN} certificates"))),
+        0 => Err(bad(msg!("no CERTIFICATE in it"))),
+        n if n > MAX_CHAIN => Err(bad(msg!("more than {limit} certificates", limit = MAX_CHAIN))),
         _ => Ok(chain),
     }
 }
@@ -31,14 +34,15 @@ pub fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Refusal> {
 /// # Errors
 /// [`Refusal::Malformed`] for none, an encrypted one, broken PEM, or more than [`MAX_PEM_BYTES`]. Quotes nothing of it.
 pub fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Refusal> {
-    bounded("key file", pem)?;
-    PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|_| Refusal::malformed("key file", "no PRIVATE KEY in it that can be read (an encrypted one cannot)"))
+    bounded(msg!("key file"), pem)?;
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        Refusal::malformed(msg!("key file"), msg!("no PRIVATE KEY in it that can be read (an encrypted one cannot)"))
+    })
 }
 
-fn bounded(what: &str, pem: &[u8]) -> Result<(), Refusal> {
+fn bounded(what: Message, pem: &[u8]) -> Result<(), Refusal> {
     if pem.len() > MAX_PEM_BYTES {
-        return Err(Refusal::TooLarge { what: what.into(), limit: MAX_PEM_BYTES as u64 });
+        return Err(Refusal::TooLarge { what, limit: MAX_PEM_BYTES as u64 });
     }
     Ok(())
 }

@@ -9,7 +9,10 @@ use rustls::{
 };
 
 use super::trust::TrustSet;
-use crate::domain::refusal::Refusal;
+use crate::{
+    domain::{message::Message, refusal::Refusal},
+    msg,
+};
 
 /// The TLS configuration of a listener. Validity is judged by rustls' own clock, in `time_provider`.
 ///
@@ -28,7 +31,7 @@ fn config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ServerConfig>, Refusal> {
-    let bad = |e: rustls::Error| Refusal::malformed("server certificate", e.to_string());
+    let bad = |e: rustls::Error| Refusal::malformed(msg!("server certificate"), Message::words(e.to_string()));
     let mut config = ServerConfig::builder_with_provider(super::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(bad)?

@@ -21,10 +21,13 @@ use super::{
     authority::Authority,
     certificate::{Facts, moment},
 };
-use crate::domain::{
-    id::{Digest, PartyId, SpiffeId, TrustDomain},
-    refusal::Refusal,
-    time::Time,
+use crate::{
+    domain::{
+        id::{Digest, PartyId, SpiffeId, TrustDomain},
+        refusal::Refusal,
+        time::Time,
+    },
+    msg,
 };
 
 /// The most certificates that a chain may have, leaf included.
@@ -188,12 +191,15 @@ impl TrustSet {
         for party in parties {
             if party.authorities.len() > MAX_AUTHORITIES {
                 return Err(Refusal::LimitReached {
-                    what: format!("authorities of {}", party.id),
+                    what: msg!("authorities of {party}", party = party.id),
                     limit: MAX_AUTHORITIES as u64,
                 });
             }
             if !ids.insert(party.id.clone()) {
-                return Err(Refusal::malformed("trust set", format!("party {} stands twice", party.id)));
+                return Err(Refusal::malformed(
+                    msg!("trust set"),
+                    msg!("party {party} stands twice", party = party.id),
+                ));
             }
             let authorities = party.authorities.iter().map(|der| Authority::parse(der)).collect::<Result<_, _>>()?;
             let trust = PartyTrust {
@@ -203,7 +209,7 @@ impl TrustSet {
                 revoked: party.revoked,
             };
             if by_domain.insert(party.trust_domain, trust).is_some() {
-                return Err(Refusal::malformed("trust set", "two parties have the same trust domain"));
+                return Err(Refusal::malformed(msg!("trust set"), msg!("two parties have the same trust domain")));
             }
         }
         Ok(Self { epoch, by_domain, schemes: super::provider().signature_verification_algorithms })

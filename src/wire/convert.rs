@@ -3,23 +3,26 @@
 
 use std::sync::Arc;
 
-use crate::domain::{
-    act::ActKind,
-    charter::{Charter, PARTIES_LIMIT},
-    entry::{Entry, NAMED_LIMIT},
-    id::{CommuniqueId, Digest},
-    json::{self, Form},
-    life::State,
-    manifest::{ANNEX_LIMIT, Manifest, REVISIONS_LIMIT},
-    refusal::Refusal,
-    remark::Remark,
-    statement::STATEMENT_LIMIT,
-    time::Time,
-    view::{
-        ActView, Attested, CharterView, CommuniqueView, EventView, Happening, ListFilter, Logged, Page, PowersView,
-        PublicationView, Receipt, RemarkView, RevisionView, Summary, WatchItem,
+use crate::{
+    domain::{
+        act::ActKind,
+        charter::{Charter, PARTIES_LIMIT},
+        entry::{Entry, NAMED_LIMIT},
+        id::{CommuniqueId, Digest},
+        json::{self, Form},
+        life::State,
+        manifest::{ANNEX_LIMIT, Manifest, REVISIONS_LIMIT},
+        refusal::Refusal,
+        remark::Remark,
+        statement::STATEMENT_LIMIT,
+        time::Time,
+        view::{
+            ActView, Attested, CharterView, CommuniqueView, EventView, Happening, ListFilter, Logged, Page, PowersView,
+            PublicationView, Receipt, RemarkView, RevisionView, Summary, WatchItem,
+        },
+        words::Sought,
     },
-    words::Sought,
+    msg,
 };
 
 use crate::log::proof::PROOF_LIMIT;
@@ -34,7 +37,7 @@ pub const ADOPTIONS_LIMIT: usize = 2 * PARTIES_LIMIT;
 /// # Errors
 /// [`Refusal::Malformed`] for anything but 64 lower-case hex digits.
 pub fn digest(field: &str, value: &str) -> Result<Digest, Refusal> {
-    Digest::parse(value).map_err(|_| Refusal::malformed(field, "is not 64 lower-case hex digits"))
+    Digest::parse(value).map_err(|_| Refusal::malformed(field, msg!("is not 64 lower-case hex digits")))
 }
 
 /// Reads the state that a list is filtered by; `None` for all.
@@ -54,7 +57,7 @@ pub fn upload_header(header: &v1::UploadHeader) -> Result<(CommuniqueId, Digest,
     let sha256 = digest("header.sha256", &header.sha256)?;
     content_size("header.size", header.size)?;
     if header.offset > header.size {
-        return Err(Refusal::malformed("header.offset", format!("is beyond the end, {}", header.size)));
+        return Err(Refusal::malformed("header.offset", msg!("is beyond the end, {size}", size = header.size)));
     }
     Ok((communique, sha256, header.size, header.offset))
 }
@@ -90,13 +93,15 @@ pub fn page<M, T: TryFrom<M, Error = Refusal>>(rows: Vec<M>, next: String) -> Re
 /// # Errors
 /// [`Refusal::Malformed`] if it is not there.
 pub fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
-    value.ok_or_else(|| Refusal::malformed(field, "is missing"))
+    value.ok_or_else(|| Refusal::malformed(field, msg!("is missing")))
 }
 
 fn within(field: &str, len: usize, limit: usize) -> Result<(), Refusal> {
     match len {
-        0 => Err(Refusal::malformed(field, "is empty")),
-        len if len > limit => Err(Refusal::TooLarge { what: format!("{field} in bytes"), limit: limit as u64 }),
+        0 => Err(Refusal::malformed(field, msg!("is empty"))),
+        len if len > limit => {
+            Err(Refusal::TooLarge { what: msg!("{what} in bytes", what = field), limit: limit as u64 })
+        }
         _ => Ok(()),
     }
 }
@@ -118,7 +123,7 @@ fn statement(field: &str, compact: String) -> Result<String, Refusal> {
     if compact.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
         Ok(compact)
     } else {
-        Err(Refusal::malformed(field, "is not a compact JWS (RFC 7515)"))
+        Err(Refusal::malformed(field, msg!("is not a compact JWS (RFC 7515)")))
     }
 }
 
@@ -126,7 +131,7 @@ fn revision_number(field: &str, n: u64) -> Result<u64, Refusal> {
     if (1..=REVISIONS_LIMIT).contains(&n) {
         Ok(n)
     } else {
-        Err(Refusal::malformed(field, format!("is not within 1 … {REVISIONS_LIMIT}")))
+        Err(Refusal::malformed(field, msg!("is not within 1 … {limit}", limit = REVISIONS_LIMIT)))
     }
 }
 
@@ -141,7 +146,7 @@ macro_rules! named {
             match <$theirs>::try_from(value).unwrap_or_default() {
                 $(<$theirs>::$variant => Ok(<$ours>::$variant),)+
                 <$theirs>::Unspecified => {
-                    Err(Refusal::malformed(field, format!("is none of {}", <$ours>::ALL.map(<$ours>::as_str).join(", "))))
+                    Err(Refusal::malformed(field, msg!("is none of {choices}", choices = <$ours>::ALL.map(<$ours>::as_str).join(", "))))
                 }
             }
         }
@@ -163,7 +168,7 @@ fn time(field: &str, value: Option<prost_types::Timestamp>) -> Result<Time, Refu
     if value.nanos == 0 && time.unix() == value.seconds {
         Ok(time)
     } else {
-        Err(Refusal::malformed(field, "is not a whole second of the years 1970 to 9998"))
+        Err(Refusal::malformed(field, msg!("is not a whole second of the years 1970 to 9998")))
     }
 }
 
@@ -178,7 +183,7 @@ impl TryFrom<v1::Receipt> for Receipt {
         json::integer("receipt.index", receipt.index, 0)?;
         let proof = Some(receipt.proof).filter(|proof| !proof.is_empty());
         if proof.as_ref().is_some_and(|proof| proof.len() > PROOF_LIMIT) {
-            return Err(Refusal::TooLarge { what: "receipt.proof, in bytes,".into(), limit: PROOF_LIMIT as u64 });
+            return Err(Refusal::TooLarge { what: msg!("receipt.proof, in bytes,"), limit: PROOF_LIMIT as u64 });
         }
         Ok(Self { index: receipt.index, entry: document::<Entry>("receipt.entry", receipt.entry)?, proof })
     }

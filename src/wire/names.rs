@@ -1,9 +1,12 @@
 //! Resource names (Google AIP-122), both ways. Each name has one spelling.
 
-use crate::domain::{
-    id::{CommuniqueId, PartyId},
-    json::INTEGER_LIMIT,
-    refusal::Refusal,
+use crate::{
+    domain::{
+        id::{CommuniqueId, PartyId},
+        json::INTEGER_LIMIT,
+        refusal::Refusal,
+    },
+    msg,
 };
 
 /// Writes `communiques/{id}`.
@@ -81,7 +84,7 @@ fn number(s: &str) -> Option<u64> {
 }
 
 fn not(field: &str, form: &str) -> Refusal {
-    Refusal::malformed(field, format!("is not {form}"))
+    Refusal::malformed(field, msg!("is not {form}", form))
 }
 
 #[cfg(test)]

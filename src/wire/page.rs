@@ -2,11 +2,14 @@
 
 use prost::Message;
 
-use crate::domain::{
-    id::Digest,
-    json::{base64, unbase64},
-    refusal::Refusal,
-    view::Page,
+use crate::{
+    domain::{
+        id::Digest,
+        json::{base64, unbase64},
+        refusal::Refusal,
+        view::Page,
+    },
+    msg,
 };
 
 /// Largest key of a row, in bytes: the longest is a communiqué id or a party id. As a token it stays within 512 bytes.
@@ -33,7 +36,7 @@ impl Default for PageLimits {
 /// # Errors
 /// [`Refusal::Malformed`] for a negative one.
 pub fn size(asked: i32, limits: PageLimits) -> Result<usize, Refusal> {
-    let asked = usize::try_from(asked).map_err(|_| Refusal::malformed("page_size", "is negative"))?;
+    let asked = usize::try_from(asked).map_err(|_| Refusal::malformed("page_size", msg!("is negative")))?;
     Ok(if asked == 0 { limits.default } else { asked }.min(limits.most))
 }
 
@@ -58,7 +61,7 @@ pub fn after<K: std::str::FromStr>(token: &str) -> Result<Option<K>, Refusal> {
         .and_then(|key| String::from_utf8(key).ok())
         .and_then(|key| key.parse().ok())
         .map(Some)
-        .ok_or_else(|| Refusal::malformed("page_token", "is none that this list gave; start without one"))
+        .ok_or_else(|| Refusal::malformed("page_token", msg!("is none that this list gave; start without one")))
 }
 
 /// A row's key with the mark of the filters that it was found under: a token that goes with other filters is refused.
@@ -97,7 +100,7 @@ pub fn marked(key: &str, mark: &str) -> String {
 pub fn after_marked<K: std::str::FromStr>(token: &str, mark: &str) -> Result<Option<K>, Refusal> {
     match after::<Marked<K>>(token)? {
         Some(found) if found.mark != mark => {
-            Err(Refusal::malformed("page_token", "goes with other filters; start without one"))
+            Err(Refusal::malformed("page_token", msg!("goes with other filters; start without one")))
         }
         found => Ok(found.map(|found| found.key)),
     }

@@ -12,7 +12,13 @@ use base64::{
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::domain::refusal::{Class, Refusal};
+use crate::{
+    domain::{
+        message::Message,
+        refusal::{Class, Refusal},
+    },
+    msg,
+};
 
 /// `ErrorInfo.domain` of every refusal of ours.
 pub const DOMAIN: &str = "communique";
@@ -65,7 +71,7 @@ pub fn retry_after(refusal: &Refusal) -> Option<Duration> {
 #[must_use]
 pub fn status(refusal: &Refusal, request_id: &str) -> tonic::Status {
     let sentence = cut(&refusal.to_string(), SENTENCE_LIMIT);
-    let facts = refusal.facts().into_iter().map(|(name, value)| (name, cut(&value, FACT_LIMIT)));
+    let facts = refusal.facts().into_iter().map(|(name, value)| (name, cut(&value.to_string(), FACT_LIMIT)));
     let metadata = facts
         .chain([(REQUEST_ID, cut(request_id, REQUEST_ID_LIMIT))])
         .map(|(name, value)| (name.to_owned(), value))
@@ -105,9 +111,9 @@ pub fn in_our_words<B: Default>(response: http::Response<B>, request_id: &str) -
         return response;
     };
     let refusal = match theirs.code() {
-        Code::Internal => Refusal::malformed("request", theirs.message()),
+        Code::Internal => Refusal::malformed(msg!("request"), Message::words(theirs.message())),
         Code::OutOfRange => {
-            Refusal::TooLarge { what: "the request message in bytes".into(), limit: super::REQUEST_LIMIT as u64 }
+            Refusal::TooLarge { what: msg!("the request message in bytes"), limit: super::REQUEST_LIMIT as u64 }
         }
         _ => return response,
     };
@@ -117,9 +123,9 @@ pub fn in_our_words<B: Default>(response: http::Response<B>, request_id: &str) -
 /// Which field of the request is wrong, and how.
 fn violation(refusal: &Refusal) -> Option<(String, String)> {
     match refusal {
-        Refusal::Malformed { field, problem } => Some((field.clone(), problem.clone())),
-        Refusal::TooLarge { what, limit } => Some((what.clone(), format!("is over the limit of {limit}"))),
-        Refusal::TextRules { lang, faults } => Some((format!("texts.{lang}"), faults.clone())),
+        Refusal::Malformed { field, problem } => Some((field.to_string(), problem.to_string())),
+        Refusal::TooLarge { what, limit } => Some((what.to_string(), format!("is over the limit of {limit}"))),
+        Refusal::TextRules { lang, faults } => Some((format!("texts.{lang}"), faults.to_string())),
         _ => None,
     }
 }
@@ -127,10 +133,10 @@ fn violation(refusal: &Refusal) -> Option<(String, String)> {
 /// What is not there, or is another's: its kind and its name.
 fn resource(refusal: &Refusal) -> (String, String) {
     match refusal {
-        Refusal::NotFound { what, name } => (what.clone(), name.clone()),
+        Refusal::NotFound { what, name } => (what.to_string(), name.clone()),
         Refusal::UnknownParty { party } => ("party".into(), party.to_string()),
-        Refusal::SeatTaken { holder } => ("seat".into(), holder.clone()),
-        other => (String::new(), other.facts().into_iter().next().map(|(_, value)| value).unwrap_or_default()),
+        Refusal::SeatTaken { holder } => ("seat".into(), holder.to_string()),
+        other => (String::new(), other.facts().first().map(|(_, value)| value.to_string()).unwrap_or_default()),
     }
 }
 
@@ -328,23 +334,24 @@ mod tests {
     /// One of each, with this for every free string.
     fn samples(s: &str) -> Vec<Refusal> {
         let party = |p: &str| PartyId::parse(p).unwrap();
-        let (s, time, digest) = (|| s.to_owned(), Time::from_unix(1_750_000_000), Digest::of(b"sample"));
+        let (w, s, time, digest) =
+            (|| s.to_owned(), || Message::words(s), Time::from_unix(1_750_000_000), Digest::of(b"sample"));
         vec![
             Refusal::IdentityUnknown,
-            Refusal::NotPermitted { role: s(), method: s() },
+            Refusal::NotPermitted { role: s(), method: w() },
             Refusal::NotYourParty { signed: party("north"), caller: party("south") },
             Refusal::Malformed { field: s(), problem: s() },
             Refusal::TooLarge { what: s(), limit: 7 },
-            Refusal::TextRules { lang: s(), faults: s() },
+            Refusal::TextRules { lang: w(), faults: s() },
             Refusal::WrongDigest { expected: digest, actual: Digest::of(b"") },
             Refusal::WrongSize { what: s(), expected: 1, actual: 2 },
             Refusal::WrongOffset { offset: 1, held: 2 },
             Refusal::SignatureInvalid { statement: s() },
             Refusal::NotSigned { statement: s(), problem: s() },
             Refusal::KeyRefused { problem: s() },
-            Refusal::SuiteUnknown { suite: s() },
-            Refusal::Disagrees { member: s(), expected: s(), actual: s() },
-            Refusal::NotFound { what: s(), name: s() },
+            Refusal::SuiteUnknown { suite: w() },
+            Refusal::Disagrees { member: w(), expected: s(), actual: s() },
+            Refusal::NotFound { what: s(), name: w() },
             Refusal::UnknownParty { party: party("north") },
             Refusal::UnknownGrant { grant: digest },
             Refusal::ContentMissing { digest },
@@ -366,7 +373,7 @@ mod tests {
             Refusal::Busy { what: s() },
             Refusal::Draining,
             Refusal::ClockSuspect { last: time, now: time },
-            Refusal::KeyMissing { role: s(), key: s() },
+            Refusal::KeyMissing { role: s(), key: w() },
             Refusal::OutcomeUnknown,
             Refusal::StoreFailed,
             Refusal::DeadlineExceeded { seconds: 30 },
@@ -400,7 +407,8 @@ mod tests {
             assert_eq!(answer.sentence, refusal.to_string());
             assert_eq!(answer.request_id.as_deref(), Some("0123abc"));
             assert!(!answer.unreachable());
-            let facts: BTreeMap<_, _> = refusal.facts().into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+            let facts: BTreeMap<_, _> =
+                refusal.facts().into_iter().map(|(n, v)| (n.to_owned(), v.to_string())).collect();
             assert_eq!(answer.facts, facts, "{refusal:?}");
             assert!(!facts.contains_key(REQUEST_ID));
             assert_eq!(answer.retry_after, retry_after(&refusal));
@@ -422,7 +430,7 @@ mod tests {
     #[test]
     fn details_say_what_programs_ask() {
         let details = |refusal| status(&refusal, "").get_error_details();
-        let bad = details(Refusal::malformed("manifest.parties", "must be sorted"));
+        let bad = details(Refusal::malformed("manifest.parties", Message::words("must be sorted")));
         let violations = &bad.bad_request().unwrap().field_violations;
         assert_eq!((&*violations[0].field, &*violations[0].description), ("manifest.parties", "must be sorted"));
         for refusal in samples("sample") {
@@ -458,7 +466,7 @@ mod tests {
     #[test]
     fn nothing_from_a_server_reaches_a_terminal_raw() {
         let hostile = "\u{1b}[2J\r\n\u{9b}31m\u{202e}txet\u{200b}\u{e0041}\u{7f}é";
-        let refusal = Refusal::Malformed { field: hostile.into(), problem: hostile.into() };
+        let refusal = Refusal::malformed(hostile, Message::words(hostile));
         let answer = answer(&status(&refusal, hostile));
         assert!(answer.sentence.contains('é') && answer.sentence.contains("\\u{1b}"), "{answer}");
         for text in answer.facts.values().chain([&answer.sentence]).chain(answer.request_id.as_ref()) {
@@ -509,7 +517,7 @@ mod tests {
         assert_eq!(theirs(Code::Internal), (Some("MALFORMED"), Code::InvalidArgument, false));
         assert_eq!(theirs(Code::OutOfRange), (Some("TOO_LARGE"), Code::InvalidArgument, false));
         assert_eq!(theirs(Code::Unimplemented), (None, Code::Unimplemented, false));
-        let ours = heard(status(&Refusal::Inconsistent { what: "sample".into() }, ""));
+        let ours = heard(status(&Refusal::Inconsistent { what: Message::words("sample") }, ""));
         assert_eq!(ours, (Some("INCONSISTENT"), Code::Internal, false));
         let served = in_our_words(http::Response::new(7), "");
         assert_eq!((served.status(), *served.body(), served.headers().len()), (http::StatusCode::OK, 7, 0));

@@ -279,5 +279,5 @@ fn letters_of_other_scripts_are_pointed_out() {
     let id =
         official(&desk, "north", "new draft.toml --json").ends(0).json()["communique"].as_str().unwrap().to_owned();
     let shown = official(&desk, "south", &format!("initial {id}")).ends(0);
-    shown.prints("has letters of Latin and of others").prints("“\u{430}” is a letter of Cyrillic (U+0430)");
+    shown.prints("has letters of Latin and of others").prints("The letter “\u{430}” is of Cyrillic (U+0430)");
 }

@@ -17,6 +17,7 @@ use communique::{
         time::Time,
         words::{Line, Sought},
     },
+    language::Language,
 };
 
 pub use self::{
@@ -48,6 +49,9 @@ pub struct Global {
     /// Print JSON, for programs.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Speak this language: ar, en, fr or ru. Otherwise as the profile says, or the locale.
+    #[arg(long, global = true, value_name = "LANG", value_parser = spoken)]
+    pub lang: Option<Language>,
     /// Print without colours, as with NO_COLOR in the environment.
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -483,6 +487,10 @@ fn moment(s: &str) -> Result<Time, String> {
     Time::parse(s)
         .or_else(|_| Time::parse(&format!("{s}T00:00:00Z")))
         .map_err(|_| "write it as in 2027-07-01 or 2027-06-30T23:59:59Z (UTC)".into())
+}
+
+fn spoken(s: &str) -> Result<Language, String> {
+    Language::of_tag(s).ok_or_else(|| "write ar, en, fr or ru".into())
 }
 
 fn direction(s: &str) -> Result<Direction, String> {

@@ -13,7 +13,8 @@ use communique::{
         keyfile::{self, KeyFileError},
         strength,
     },
-    domain::{id::PartyId, json, key::PublicKey},
+    domain::{id::PartyId, json, key::PublicKey, message::Message},
+    msg,
 };
 use zeroize::Zeroizing;
 
@@ -24,6 +25,7 @@ use crate::{
     errors::Failure,
     profile,
     render::Out,
+    speech,
 };
 
 /// Longest line that is read from a person or a descriptor, in bytes.
@@ -63,7 +65,7 @@ pub type Instead<'a> = &'a mut dyn FnMut(&mut Context, &str) -> Result<bool, Fai
 ///
 /// # Errors
 /// Another answer; nobody there to answer; a scene that reached nobody.
-pub fn typed(ctx: &mut Context, consent: &Consent, prompt: &str, party: &PartyId) -> Result<(), Failure> {
+pub fn typed(ctx: &mut Context, consent: &Consent, prompt: &Message, party: &PartyId) -> Result<(), Failure> {
     typed_or(ctx, consent, prompt, party, &mut |_, _| Ok(false))
 }
 
@@ -74,7 +76,7 @@ pub fn typed(ctx: &mut Context, consent: &Consent, prompt: &str, party: &PartyId
 pub fn typed_or(
     ctx: &mut Context,
     consent: &Consent,
-    prompt: &str,
+    prompt: &Message,
     party: &PartyId,
     instead: Instead<'_>,
 ) -> Result<(), Failure> {
@@ -82,19 +84,20 @@ pub fn typed_or(
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!(
-            "nobody is there to confirm: run it at a terminal, or give --yes once somebody has read what is signed for {party}"
+        return Err(Failure::usage(msg!(
+            "nobody is there to confirm: run it at a terminal, or give `--yes` once somebody has read what is signed for {party}",
+            party
         )));
     }
     let scene = ctx.scene();
     scene.flush();
     if !scene.is_terminal() || scene.is_lost() {
-        return Err(Failure::usage(
-            "what is to be signed did not reach a terminal, so nobody can have read it; run it without redirecting its output",
-        ));
+        return Err(Failure::usage(msg!(
+            "what is to be signed did not reach a terminal, so nobody can have read it; run it without redirecting its output"
+        )));
     }
     loop {
-        ctx.err.raw(prompt.as_bytes());
+        ctx.err.raw(format!("{} ", speech::shown(prompt)).as_bytes());
         ctx.err.flush();
         let answer = answer()?;
         let answer = answer.trim();
@@ -102,7 +105,7 @@ pub fn typed_or(
             return Ok(());
         }
         if !instead(ctx, answer)? {
-            return Err(Failure::refused(format!("that is not {party}; nothing was signed")));
+            return Err(Failure::refused(msg!("that is not {party}; nothing was signed", party)));
         }
     }
 }

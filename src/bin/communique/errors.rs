@@ -14,12 +14,17 @@ use communique::{
         remote::RemoteError,
         witnessing::WitnessError,
     },
-    domain::refusal::Refusal,
+    domain::{
+        message::{Message, Tell},
+        refusal::Refusal,
+        text,
+    },
+    msg,
     pki::issue::IssueFault,
 };
 use serde_json::json;
 
-use crate::render::Out;
+use crate::{render::Out, speech};
 
 /// Refused, or failed.
 const REFUSED: u8 = 1;
@@ -40,23 +45,23 @@ pub struct Failure {
     /// The exit code.
     pub code: u8,
     reason: String,
-    sentence: Option<String>,
+    sentence: Option<Message>,
 }
 
 impl Failure {
-    fn new(code: u8, reason: &str, sentence: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), sentence: Some(sentence.into()) }
+    fn new(code: u8, reason: &str, sentence: impl Tell) -> Self {
+        Self { code, reason: reason.into(), sentence: Some(sentence.message()) }
     }
     /// Wrong arguments, or a profile that cannot be used.
-    pub fn usage(sentence: impl Into<String>) -> Self {
+    pub fn usage(sentence: impl Tell) -> Self {
         Self::new(USAGE, "USAGE", sentence)
     }
     /// It may or may not have been done.
-    pub fn unknown(sentence: impl Into<String>) -> Self {
+    pub fn unknown(sentence: impl Tell) -> Self {
         Self::new(UNKNOWN, "OUTCOME_UNKNOWN", sentence)
     }
     /// It was not done.
-    pub fn refused(sentence: impl Into<String>) -> Self {
+    pub fn refused(sentence: impl Tell) -> Self {
         Self::new(REFUSED, "REFUSED", sentence)
     }
     /// SIGINT.
@@ -66,7 +71,7 @@ impl Failure {
         Self::new(INTERRUPTED, "INTERRUPTED", sentence)
     }
     /// SIGINT, where it is known what was done.
-    pub fn interrupted_while(sentence: impl Into<String>) -> Self {
+    pub fn interrupted_while(sentence: impl Tell) -> Self {
         Self::new(INTERRUPTED, "INTERRUPTED", sentence)
     }
     /// Whether it was SIGINT.
@@ -74,8 +79,8 @@ impl Failure {
         self.code == INTERRUPTED
     }
     /// The same, said otherwise.
-    pub fn saying(self, sentence: impl Into<String>) -> Self {
-        Self { sentence: Some(sentence.into()), ..self }
+    pub fn saying(self, sentence: impl Tell) -> Self {
+        Self { sentence: Some(sentence.message()), ..self }
     }
     /// Everything was said already; only the code is left to give.
     pub fn said(code: u8) -> Self {
@@ -92,16 +97,16 @@ impl Failure {
         }
     }
     /// The same, with where it happened before it.
-    pub fn of(self, what: impl std::fmt::Display) -> Self {
-        Self { sentence: self.sentence.map(|s| format!("{what}: {s}")), ..self }
+    pub fn of(self, what: impl Tell) -> Self {
+        Self { sentence: self.sentence.map(|sentence| msg!("{what}: {sentence}", what, sentence)), ..self }
     }
     /// The same, with the code that a command has for it.
     pub fn ending_with(self, code: u8) -> Self {
         Self { code, ..self }
     }
     /// What it says, for a report that goes on.
-    pub fn sentence(&self) -> &str {
-        self.sentence.as_deref().unwrap_or_default()
+    pub fn sentence(&self) -> Message {
+        self.sentence.clone().unwrap_or_else(|| Message::words(""))
     }
     /// Tells it on standard error: one line for people, or one line of JSON.
     pub fn tell(&self, as_json: bool) {
@@ -109,15 +114,18 @@ impl Failure {
         let mut stderr = io::stderr().lock();
         // Nobody is left to hear it if this fails; the code still says it.
         let _ = if as_json {
-            let error = json!({ "exit_code": self.code, "reason": self.reason, "sentence": sentence });
+            let error = json!({ "exit_code": self.code, "reason": self.reason, "sentence": speech::say(sentence) });
             writeln!(stderr, "{}", super::render::json_line(&json!({ "error": error })))
         } else {
             drop(stderr);
-            let (first, rest) = sentence.split_once('\n').unwrap_or((sentence, ""));
+            // A sentence may have a list under it, of words of others too.
+            let words = |words: &str| words.split('\n').map(text::escape_line).collect::<Vec<_>>().join("\n");
+            let sentence = speech::language().say_with(sentence, words);
+            let (first, rest) = sentence.split_once('\n').unwrap_or((&sentence, ""));
             let mut out = Out::stderr(false);
-            out.line(&format!("communique: {first}"));
+            out.shown(&format!("communique: {first}"));
             if !rest.is_empty() {
-                out.verbatim(rest);
+                out.set_off(rest);
             }
             out.end()
         };
@@ -148,7 +156,7 @@ pub fn answer(answer: &clap::Error) -> ExitCode {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::new(REFUSED, refusal.reason(), refusal.to_string())
+        Self::new(REFUSED, refusal.reason(), &refusal)
     }
 }
 impl From<RemoteError> for Failure {

@@ -8,6 +8,7 @@ mod errors;
 mod profile;
 mod progress;
 mod render;
+mod speech;
 mod stage;
 mod unanswered;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Failure::refused(format!("this system leaves no way to keep keys out of core dumps: {e}")).tell(false);
         return ExitCode::FAILURE;
     }
+    speech::choose();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(answer) => return errors::answer(&answer),

@@ -16,6 +16,7 @@ use communique::{
         id::{Digest, PartyId},
         refusal::Refusal,
     },
+    language::Language,
     pki::pem::MAX_PEM_BYTES,
 };
 use etcetera::BaseStrategy as _;
@@ -46,8 +47,35 @@ pub struct Profile {
     /// What that names. Read by hand: the parser of TOML would quote the line, and somebody may have written a PIN into it.
     #[serde(skip)]
     signer: Option<KeyRef>,
+    /// The language that the tool speaks: `ar`, `en`, `fr` or `ru`; otherwise the locale's.
+    #[serde(default, deserialize_with = "spoken")]
+    #[expect(dead_code, reason = "read before the profile is: `language`")]
+    language: Option<Language>,
     /// The party, where one key acts for several or none can be told from its full powers.
     pub party: Option<PartyId>,
+}
+
+fn spoken<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Language>, D::Error> {
+    let tag = String::deserialize(from)?;
+    Language::of_tag(&tag).map(Some).ok_or_else(|| serde::de::Error::custom("write ar, en, fr or ru"))
+}
+
+/// The language that the profile of this name says, if there is one that can be read: what is wrong with it is said once the
+/// language is known.
+pub fn language(name: &str) -> Option<Language> {
+    let bytes = read(&file(name)?, PROFILE_LIMIT).ok()?;
+    let toml: toml::Table = toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()?;
+    Language::of_tag(toml.get("language")?.as_str()?)
+}
+
+/// The file of the profile of this name, or at this path: what has a slash, or ends with `.toml`, is a path. `None` without a home
+/// directory.
+fn file(name: &str) -> Option<PathBuf> {
+    if is_path(name) {
+        return Some(PathBuf::from(name));
+    }
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.config_dir().join("communique").join(format!("{name}.toml")))
 }
 
 /// One address, or several.
@@ -64,13 +92,8 @@ impl Profile {
     /// # Errors
     /// [`Failure`] with code 64, that says where the profile should be and what it holds.
     pub fn load(name: &str) -> Result<Self, Failure> {
-        let path = if is_path(name) {
-            PathBuf::from(name)
-        } else {
-            let base = etcetera::choose_base_strategy()
-                .map_err(|_| Failure::usage("there is no home directory to find profiles in; give --profile FILE"))?;
-            base.config_dir().join("communique").join(format!("{name}.toml"))
-        };
+        let path = file(name)
+            .ok_or_else(|| Failure::usage("there is no home directory to find profiles in; give --profile FILE"))?;
         let bytes = read(&path, PROFILE_LIMIT).map_err(|_| {
             Failure::usage(format!(
                 "there is no profile at {}; write one with address, charter, pin, certificate, key and signing_key (docs/TOOL.md), or give --profile FILE",

@@ -8,11 +8,13 @@
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use communique::domain::{manifest::Manifest, powers::Holder, text, view::Receipt, words::Names};
+use communique::domain::{manifest::Manifest, message::Tell, powers::Holder, text, view::Receipt, words::Names};
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// The languages in which a name is shown where there is room for one.
+use crate::speech;
+
+/// The languages in which a name is shown where there is room for one, if it has none in the reader's.
 const PREFERRED: [&str; 2] = ["en", "fr"];
 /// Narrowest terminal that rows are put beside one another in, in columns.
 const TABLE_LEAST: u16 = 72;
@@ -87,8 +89,8 @@ impl Out {
     }
 
     /// A line; whatever could hide in it is made visible. It begins with words of ours.
-    pub fn line(&mut self, line: &str) {
-        self.shown(&text::escape_line(line));
+    pub fn line(&mut self, line: &(impl Tell + ?Sized)) {
+        self.shown(&speech::shown(&line.message()));
     }
     /// A line to be copied, which is never broken: of words of ours, and of what the caller typed.
     pub fn command(&mut self, line: &str) {
@@ -99,12 +101,14 @@ impl Out {
         self.raw(b"\n");
     }
     /// The head of a passage, in as many lines as it needs.
-    pub fn heading(&mut self, words: &str) {
-        self.laid(&text::escape_line(words), Look::Bold);
+    pub fn heading(&mut self, words: &(impl Tell + ?Sized)) {
+        self.laid(&speech::shown(&words.message()), Look::Bold);
     }
     /// A named value.
-    pub fn field(&mut self, name: &str, value: &str) {
-        self.line(&format!("{name:<FIELD$} {value}"));
+    pub fn field(&mut self, name: &(impl Tell + ?Sized), value: &(impl Tell + ?Sized)) {
+        let name = speech::shown(&name.message());
+        let room = " ".repeat(FIELD.saturating_sub(name.width()));
+        self.shown(&format!("{name}{room} {}", speech::shown(&value.message())));
     }
     /// A line that was made safe to show already.
     pub fn shown(&mut self, escaped: &str) {
@@ -125,9 +129,14 @@ impl Out {
     /// A text, line by line as it stands, set off by a margin that no line of its own can feign. A line that is wider than
     /// the terminal goes on behind another margin.
     pub fn verbatim(&mut self, words: &str) {
+        let lines: Vec<_> = words.strip_suffix('\n').unwrap_or(words).split('\n').map(text::escape_line).collect();
+        self.set_off(&lines.join("\n"));
+    }
+    /// The same, of lines that were made safe to show already.
+    pub fn set_off(&mut self, escaped: &str) {
         let room = self.room(MARGIN);
-        for line in words.strip_suffix('\n').unwrap_or(words).split('\n') {
-            for (n, piece) in wrapped(&text::escape_line(line), room).into_iter().enumerate() {
+        for line in escaped.split('\n') {
+            for (n, piece) in wrapped(line, room).into_iter().enumerate() {
                 let margin = if n == 0 { VERBATIM } else { GOES_ON };
                 self.raw(format!("{margin}{piece}\n").as_bytes());
             }
@@ -176,9 +185,9 @@ impl Out {
         }
     }
     /// Words of our own alone in as many lines as they need, each behind the margin.
-    pub fn paragraph(&mut self, margin: &str, words: &str) {
+    pub fn paragraph(&mut self, margin: &str, words: &(impl Tell + ?Sized)) {
         let room = self.room(margin.width());
-        for (n, piece) in wrapped(&text::escape_line(words), room).into_iter().enumerate() {
+        for (n, piece) in wrapped(&speech::shown(&words.message()), room).into_iter().enumerate() {
             // What goes on is set in a little further where there is room.
             let more = if n > 0 { "  " } else { "" };
             let piece =
@@ -352,7 +361,8 @@ fn ascii_where_hidden(json: &str) -> String {
 
 /// A name in one language.
 pub fn name(names: &Names) -> &str {
-    names.preferring(&PREFERRED)
+    let [first, second] = PREFERRED;
+    names.preferring(&[speech::language().tag(), first, second])
 }
 
 /// A name in every language that it has.

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
+use communique::msg;
+
 use crate::errors::Failure;
 
 const ELSEWHERE: u8 = 0;
@@ -31,10 +33,10 @@ impl Stage {
     /// What an interruption comes to.
     pub fn interrupted(&self) -> Failure {
         match self.0.load(Ordering::SeqCst) {
-            ASKS => Failure::interrupted_while("interrupted: nothing was signed, and nothing was sent"),
-            SENDS => Failure::interrupted_while(
-                "interrupted while it was being sent: it is not known whether the exchange has it; the same command finds out, and sends the same bytes again, which is safe",
-            ),
+            ASKS => Failure::interrupted_while(msg!("interrupted: nothing was signed, and nothing was sent")),
+            SENDS => Failure::interrupted_while(msg!(
+                "interrupted while it was being sent: it is not known whether the exchange has it; the same command finds out, and sends the same bytes again, which is safe"
+            )),
             _ => Failure::interrupted(),
         }
     }

@@ -20,6 +20,7 @@ use crate::{
         key::PublicKey,
         life::{self, Context, Life},
         manifest::Manifest,
+        message::Message,
         powers::{Powers, Revocation},
         refusal::{Refusal, same},
         register::{PartyRecord, verify_act},
@@ -31,6 +32,7 @@ use crate::{
         trust::Trust,
         view::{EventView, Happening, Logged},
     },
+    msg,
 };
 
 /// How many communiqués are held in memory at once; the others are asked for again when they go on.
@@ -504,12 +506,12 @@ impl Books {
                 Some(due) => is(r.entry, &due)?,
                 // What lies in escrow may have made it due.
                 None if told.sealed => {}
-                None => return Err(refuse(format!("nothing made {} due", word(r.entry.kind)))),
+                None => return Err(refuse(msg!("nothing made {record} due", record = word(r.entry.kind)))),
             },
             Records::Lapsed | Records::Returned => {
                 let due = |standing: &Standing| {
                     let due = told.life.due(standing, r.entry.time);
-                    is(r.entry, &due.ok_or_else(|| refuse("neither time nor another charter made it due".into()))?)
+                    is(r.entry, &due.ok_or_else(|| refuse(msg!("neither time nor another charter made it due")))?)
                 };
                 each(&self.standings(r.entry.time), due)?;
             }
@@ -521,7 +523,7 @@ impl Books {
                 let manifest = Document::<Manifest>::parse(r.document(0)?.to_vec())?;
                 let of = manifest.rectifies.as_ref().map(|rectifies| StreamId::Communique(rectifies.communique));
                 if of.as_ref() != Some(&r.entry.stream) {
-                    return Err(refuse("the manifest that it names does not rectify this communiqué".into()));
+                    return Err(refuse(msg!("the manifest that it names does not rectify this communiqué")));
                 }
             }
             _ => {}
@@ -666,30 +668,30 @@ fn is(entry: &Entry, step: &Step) -> Result<(), Refusal> {
     if (entry.kind, &entry.documents, &entry.statements) == (step.kind, &step.documents, &step.statements) {
         Ok(())
     } else {
-        Err(refuse(format!("it is not the {} that the rules ask for here", word(step.kind))))
+        Err(refuse(msg!("it is not the {record} that the rules ask for here", record = word(step.kind))))
     }
 }
 
 fn missing(due: &Step) -> Refusal {
-    refuse(format!("{} should have followed the act before it", word(due.kind)))
+    refuse(msg!("{record} should have followed the act before it", record = word(due.kind)))
 }
 
 fn no_charter() -> Refusal {
-    refuse("no charter was in force".into())
+    refuse(msg!("no charter was in force"))
 }
 
 fn changed() -> Refusal {
-    refuse("what was kept of the audit before was changed".into())
+    refuse(msg!("what was kept of the audit before was changed"))
 }
 
-fn refuse(what: String) -> Refusal {
+fn refuse(what: Message) -> Refusal {
     Refusal::Inconsistent { what }
 }
 
 /// A refusal in an auditor's words: what an exchange says of its own records is not said here.
 fn why(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Inconsistent { what } => what.clone(),
+        Refusal::Inconsistent { what } => what.to_string(),
         other => other.to_string(),
     }
 }

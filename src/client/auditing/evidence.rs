@@ -19,6 +19,7 @@ use crate::{
         id::{Digest, ExchangeName, PartyId},
         json::{self, Form},
         key::PublicKey,
+        message::Message,
         powers::{Powers, Revocation},
         refusal::Refusal,
         statement::{Body, Type, Unverified},
@@ -32,6 +33,7 @@ use crate::{
         proof::Proof,
         tree::{Hash, verify_consistency},
     },
+    msg,
 };
 
 /// Largest file of evidence, in bytes: charters as many as an exchange takes, and two entries.
@@ -157,6 +159,9 @@ pub struct Evidence {
 impl Form for Evidence {
     const NAME: &'static str = "evidence";
     const LIMIT: usize = EVIDENCE_LIMIT;
+    fn called() -> Message {
+        msg!("form" => "evidence")
+    }
     fn check(&self) -> Result<(), Refusal> {
         self.r#type.check::<Self>()
     }

@@ -10,7 +10,13 @@ pub mod strength;
 pub mod token;
 
 pub use self::reference::{AgentKey, KeyRef, REFERENCE_LIMIT, ReferenceFault, TokenUri};
-use crate::domain::key::{PublicKey, Signer};
+use crate::{
+    domain::{
+        key::{PublicKey, Signer},
+        message::Message,
+    },
+    msg,
+};
 
 /// What a token or an agent answered is another program's word: it is verified under the public half that was announced before
 /// it is used.
@@ -30,13 +36,13 @@ impl<S: Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync> Signer for Checked<S
     fn public(&self) -> PublicKey {
         self.public
     }
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], String> {
-        let signature = (self.inner)(message)?;
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message> {
+        let signature = (self.inner)(message).map_err(Message::words)?;
         match <[u8; 64]>::try_from(signature) {
             Ok(signature) if self.public.verifies(message, &signature) => Ok(signature),
-            _ => Err(format!(
-                "what came back is no signature by the key {}; nothing was signed with it",
-                self.public.thumbprint()
+            _ => Err(msg!(
+                "what came back is no signature by the key {key}; nothing was signed with it",
+                key = self.public.thumbprint()
             )),
         }
     }
@@ -50,7 +56,7 @@ mod tests {
     #[test]
     fn what_is_no_signature_by_the_announced_key_is_refused() {
         let [key, other] = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]));
-        let by = |key: &'static [u8; 32]| move |m: &[u8]| Ok(SecretKey::from_seed(key).sign(m)?.to_vec());
+        let by = |key: &'static [u8; 32]| move |m: &[u8]| Ok(SecretKey::from_seed(key).sign(m).unwrap().to_vec());
         let honest = Checked::new(key.public(), by(&[1; 32]));
         assert_eq!(honest.sign(b"text").unwrap(), key.sign(b"text").unwrap());
         for lie in [
@@ -61,9 +67,9 @@ mod tests {
             vec![1; 65],
         ] {
             let signer = Checked::new(key.public(), move |_: &[u8]| Ok(lie.clone()));
-            assert!(signer.sign(b"text").unwrap_err().contains("no signature by the key"));
+            assert!(signer.sign(b"text").unwrap_err().to_string().contains("no signature by the key"));
         }
         let failing = Checked::new(key.public(), |_: &[u8]| Err("gone".into()));
-        assert_eq!(failing.sign(b"text").unwrap_err(), "gone");
+        assert_eq!(failing.sign(b"text").unwrap_err().to_string(), "gone");
     }
 }

@@ -276,7 +276,7 @@ impl Token {
             self.public_of(&session, handle)?
         };
         let signer = Arc::clone(&self).signer(public)?;
-        signer.sign(TRIAL).map_err(|what| TokenFault::Failed { token: token(), what })?;
+        signer.sign(TRIAL).map_err(|what| TokenFault::Failed { token: token(), what: what.to_string() })?;
         Ok(public)
     }
     fn generate(&self, session: &Session) -> Result<ObjectHandle, TokenFault> {

@@ -10,6 +10,7 @@ use crate::{
         charter::Charter,
         document::Document,
         key::{PublicKey, SecretKey},
+        message::Message,
         samples::{self, key, noon},
     },
     log::tree::{Edge, Node, Plan},
@@ -288,9 +289,9 @@ impl Signer for Watching {
     fn public(&self) -> PublicKey {
         self.key.public()
     }
-    fn sign(&self, _: &[u8]) -> Result<[u8; 64], String> {
+    fn sign(&self, _: &[u8]) -> Result<[u8; 64], Message> {
         self.seen.store(self.head.exists(), Ordering::Relaxed);
-        Err("it is locked".into())
+        Err(Message::words("it is locked"))
     }
 }
 

@@ -45,6 +45,11 @@ use serde::{Deserialize, Serialize};
 use tables::{COMBINING, HAN_VS, JOINER, JOINER_BASES, KIND, MARK, NORMALISED, OVERLAYS, TRANSPARENT, WORD, ZWSP};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use crate::{
+    domain::message::{Fact, Message, Tell},
+    msg,
+};
+
 /// The text rules' name, as a manifest's `rules` member carries it.
 pub const RULES: &str = "text.v1";
 
@@ -213,70 +218,95 @@ pub enum FaultKind {
     NotNormalised,
 }
 
+impl Tell for Fault {
+    fn tell(&self) -> Fact {
+        let Self { line, column, kind, character } = self;
+        let (wrong, remedy) = kind.sentence();
+        match character.map(named) {
+            Some(character) => {
+                msg!(
+                    "line {line}, column {column}: {wrong} ({character}); {remedy}",
+                    line,
+                    column,
+                    wrong,
+                    character,
+                    remedy
+                )
+            }
+            None => msg!("line {line}, column {column}: {wrong}; {remedy}", line, column, wrong, remedy),
+        }
+        .into()
+    }
+}
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (wrong, remedy) = self.kind.sentence();
-        write!(f, "line {}, column {}: {wrong}", self.line, self.column)?;
-        if let Some(character) = self.character {
-            write!(f, " ({})", named(character))?;
-        }
-        write!(f, "; {remedy}")
+        self.tell().fmt(f)
     }
+}
+
+/// Several of them, one after the other.
+pub fn faults<'a>(faults: impl Iterator<Item = &'a Fault>) -> Message {
+    let mut told = faults.map(Tell::message);
+    let first = told.next().unwrap_or_else(|| Message::words(""));
+    told.fold(first, |before, fault| msg!("{before}; {fault}", before, fault))
 }
 
 impl FaultKind {
     /// What is wrong, and what to do about it.
-    fn sentence(self) -> (&'static str, &'static str) {
-        const CLEAN: &str = "`communique text clean` mends this";
-        const DROP: &str = "`communique text clean` removes it where that changes no word";
-        const RETYPE: &str = "remove it or write what is meant";
+    fn sentence(self) -> (Message, Message) {
+        let clean = || msg!("`communique text clean` mends this");
+        let drop = || msg!("`communique text clean` removes it where that changes no word");
+        let retype = || msg!("remove it or write what is meant");
         match self {
-            Self::NotUtf8 => ("the bytes are not UTF-8", "save the file as UTF-8"),
-            Self::TooLong => ("longer than 1 MiB", "put the longer parts into annexes or split it"),
-            Self::Empty => ("there is no text", "write one"),
-            Self::EmptyLineAtStart => ("an empty line before the first paragraph", CLEAN),
-            Self::EmptyLineAtEnd => ("an empty line after the last paragraph", CLEAN),
-            Self::ExtraEmptyLine => ("more than one empty line between paragraphs", CLEAN),
-            Self::BlankLine => ("a line that shows nothing but is not empty", CLEAN),
-            Self::NoFinalLineFeed => ("the last line has no line feed at its end", CLEAN),
-            Self::LineBreak => ("a line break where one line is asked", "write it in one line"),
-            Self::SpaceAtLineStart => ("a space at the start of a line", CLEAN),
-            Self::SpaceAtLineEnd => ("a space at the end of a line", CLEAN),
-            Self::DoubledSpace => ("two spaces in a row", "leave one of them"),
-            Self::CarriageReturn => ("a carriage return", CLEAN),
-            Self::Tab => ("a tab", CLEAN),
-            Self::Control => ("a control character", RETYPE),
-            Self::ByteOrderMark => ("a byte order mark", CLEAN),
-            Self::ExoticSpace => ("a space of unusual width", CLEAN),
-            Self::LineSeparator => ("a line or paragraph separator", CLEAN),
+            Self::NotUtf8 => (msg!("the bytes are not UTF-8"), msg!("save the file as UTF-8")),
+            Self::TooLong => (msg!("longer than 1 MiB"), msg!("put the longer parts into annexes or split it")),
+            Self::Empty => (msg!("there is no text"), msg!("write one")),
+            Self::EmptyLineAtStart => (msg!("an empty line before the first paragraph"), clean()),
+            Self::EmptyLineAtEnd => (msg!("an empty line after the last paragraph"), clean()),
+            Self::ExtraEmptyLine => (msg!("more than one empty line between paragraphs"), clean()),
+            Self::BlankLine => (msg!("a line that shows nothing but is not empty"), clean()),
+            Self::NoFinalLineFeed => (msg!("the last line has no line feed at its end"), clean()),
+            Self::LineBreak => (msg!("a line break where one line is asked"), msg!("write it in one line")),
+            Self::SpaceAtLineStart => (msg!("a space at the start of a line"), clean()),
+            Self::SpaceAtLineEnd => (msg!("a space at the end of a line"), clean()),
+            Self::DoubledSpace => (msg!("two spaces in a row"), msg!("leave one of them")),
+            Self::CarriageReturn => (msg!("a carriage return"), clean()),
+            Self::Tab => (msg!("a tab"), clean()),
+            Self::Control => (msg!("a control character"), retype()),
+            Self::ByteOrderMark => (msg!("a byte order mark"), clean()),
+            Self::ExoticSpace => (msg!("a space of unusual width"), clean()),
+            Self::LineSeparator => (msg!("a line or paragraph separator"), clean()),
             Self::BidiControl => (
-                "a control that changes the order in which text is shown",
-                "remove it and read the line again: it may then read otherwise",
+                msg!("a control that changes the order in which text is shown"),
+                msg!("remove it and read the line again: it may then read otherwise"),
             ),
-            Self::Tag => ("an invisible tag character", DROP),
-            Self::SoftHyphen => ("a soft hyphen", CLEAN),
-            Self::Invisible => ("a character that shows nothing", DROP),
-            Self::PrivateUse => ("a private-use character", RETYPE),
-            Self::Noncharacter => ("a code point that is no character", RETYPE),
+            Self::Tag => (msg!("an invisible tag character"), drop()),
+            Self::SoftHyphen => (msg!("a soft hyphen"), clean()),
+            Self::Invisible => (msg!("a character that shows nothing"), drop()),
+            Self::PrivateUse => (msg!("a private-use character"), retype()),
+            Self::Noncharacter => (msg!("a code point that is no character"), retype()),
             Self::Special => (
-                "a replacement or annotation character",
-                "something was lost here when the text was converted: write what is meant",
+                msg!("a replacement or annotation character"),
+                msg!("something was lost here when the text was converted: write what is meant"),
             ),
             Self::Unassigned => {
-                ("a character that Unicode 14.0 does not have", "use one that every reader's system knows")
+                (msg!("a character that Unicode 14.0 does not have"), msg!("use one that every reader's system knows"))
             }
-            Self::Emoji => ("a part of an emoji sequence", RETYPE),
-            Self::MisplacedJoiner => ("a joiner or non-joiner that does nothing here", CLEAN),
-            Self::MisplacedZeroWidthSpace => ("a zero width space that does nothing here", CLEAN),
-            Self::MisplacedSelector => ("a variation selector that does nothing here", CLEAN),
-            Self::DirectionMark => ("a direction mark in a left-to-right text", DROP),
-            Self::DoubledInvisible => ("a second invisible character in a row", DROP),
-            Self::Overlay => ("a mark that strikes through the character before it", RETYPE),
-            Self::MarkWithoutBase => {
-                ("a combining mark with no letter to stand on", "put it directly after its letter, or remove it")
+            Self::Emoji => (msg!("a part of an emoji sequence"), retype()),
+            Self::MisplacedJoiner => (msg!("a joiner or non-joiner that does nothing here"), clean()),
+            Self::MisplacedZeroWidthSpace => (msg!("a zero width space that does nothing here"), clean()),
+            Self::MisplacedSelector => (msg!("a variation selector that does nothing here"), clean()),
+            Self::DirectionMark => (msg!("a direction mark in a left-to-right text"), drop()),
+            Self::DoubledInvisible => (msg!("a second invisible character in a row"), drop()),
+            Self::Overlay => (msg!("a mark that strikes through the character before it"), retype()),
+            Self::MarkWithoutBase => (
+                msg!("a combining mark with no letter to stand on"),
+                msg!("put it directly after its letter, or remove it"),
+            ),
+            Self::TooManyMarks => {
+                (msg!("more than eight combining marks in a row"), msg!("keep those that belong to the letter"))
             }
-            Self::TooManyMarks => ("more than eight combining marks in a row", "keep those that belong to the letter"),
-            Self::NotNormalised => ("letters and accents are not in composed form (NFC)", CLEAN),
+            Self::NotNormalised => (msg!("letters and accents are not in composed form (NFC)"), clean()),
         }
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    domain::message::Tell as _,
     exchange::{ToStamp, access::SubmitCosignature},
     log::cosignature::{Cosigner, cosign},
     package::{
@@ -67,7 +68,7 @@ async fn only_an_answer_to_the_question_is_kept() {
     assert_eq!(right.digest, life.published().unwrap().entry.as_bytes(), "it is the entry that is stamped");
     let other = Parts { digest: Digest::of(b"another").as_bytes().to_vec(), ..right.clone() };
     let refused = house.exchange.keep_stamp(&asked, other.response()).await;
-    assert_eq!(refused, Err(Refusal::malformed("time stamp", NoStamp::OtherBytes.to_string())));
+    assert_eq!(refused, Err(Refusal::malformed("time stamp", NoStamp::OtherBytes.message())));
     assert!(house.memory.stamps.lock().unwrap().is_empty());
     assert_eq!(house.exchange.to_stamp().await, Ok(Some(asked)), "it is asked for again");
     assert!(!served(&house).await.0.shown.stamped);

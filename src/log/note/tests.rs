@@ -144,7 +144,7 @@ fn a_text_is_signed_up_to_half_of_what_a_note_holds() {
     let text = |bytes: usize| "x".repeat(bytes - 1) + "\n";
     assert!(Note::sign(text(256 << 10), &name, &key).is_ok());
     let refused = Note::sign(text((256 << 10) + 1), &name, &key);
-    assert_eq!(refused, Err(Fault::TooLarge { what: "the text of a note, in bytes,", limit: 256 << 10 }));
+    assert_eq!(refused, Err(Fault::TooLarge { what: msg!("the text of a note, in bytes,"), limit: 256 << 10 }));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_signer_that_signs_with_another_key_is_found_out() {
         fn public(&self) -> PublicKey {
             self.0.public()
         }
-        fn sign(&self, message: &[u8]) -> Result<[u8; 64], String> {
+        fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message> {
             self.1.sign(message)
         }
     }

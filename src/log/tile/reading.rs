@@ -23,7 +23,7 @@ impl Tile {
             (hashes, []) if hashes.len() as u64 == self.width => {
                 Ok(hashes.iter().copied().map(Hash::from_bytes).collect())
             }
-            _ => Err(Fault::malformed("a tile", "it has not as many bytes as its path says")),
+            _ => Err(Fault::malformed(msg!("a tile"), msg!("it has not as many bytes as its path says"))),
         }
     }
     /// The tile of a tree of so many leaves from which a node's hash can be had.
@@ -65,7 +65,8 @@ impl Bundle {
     /// # Errors
     /// [`Fault::Malformed`] if these are not as many as its width says, or a leaf is not of 32 bytes.
     pub fn parse(self, bytes: &[u8]) -> Result<Vec<Digest>, Fault> {
-        let refuse = || Fault::malformed("a bundle of entries", "it does not hold as many digests as its path says");
+        let refuse =
+            || Fault::malformed(msg!("a bundle of entries"), msg!("it does not hold as many digests as its path says"));
         let (leaves, []) = bytes.as_chunks::<LEAF_BYTES>() else { return Err(refuse()) };
         let digests = leaves.iter().map(|leaf| match leaf.split_first_chunk() {
             Some(([0, 32], digest)) => digest.try_into().map(Digest::from_bytes).map_err(|_| refuse()),

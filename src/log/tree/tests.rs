@@ -308,7 +308,7 @@ fn what_is_wrong_is_said() {
     assert_eq!(verify_inclusion(other, 8, 9, root(9).1, &[]), Err(Fault::NotIncluded { index: 8, size: 9 }));
     assert_eq!(Plan::inclusion(9, 9), Err(Fault::NotInTree { index: 9, size: 9 }));
     assert_eq!(Plan::consistency(9, 8), Err(Fault::Shrunk { old: 9, new: 8 }));
-    let limit = Fault::TooLarge { what: "a tree, in leaves,", limit: SIZE_LIMIT };
+    let limit = Fault::TooLarge { what: msg!("a tree, in leaves,"), limit: SIZE_LIMIT };
     assert_eq!(Plan::inclusion(0, SIZE_LIMIT + 1), Err(limit.clone()));
     assert_eq!(Plan::root(u64::MAX), Err(limit.clone()));
     assert_eq!(Edge::nodes(SIZE_LIMIT + 1), Err(limit.clone()));

@@ -179,7 +179,7 @@ pub fn seeds(statements: &[String], documents: &[Vec<u8>]) -> Vec<Vec<u8>> {
         text: "Étang".into(),
     };
     add(14, list.encode_to_vec());
-    add(15, status(&Refusal::Busy { what: "sample".into() }, "a-request").details().to_vec());
+    add(15, status(&Refusal::Draining, "a-request").details().to_vec());
     add(14, v1::UploadHeader { communique: name, sha256: digest, size: 9, offset: 1 }.encode_to_vec());
     seeds
 }

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use communique::domain::act::Act;
 use communique::{
     client::{
         remote::RemoteError,
@@ -11,10 +10,11 @@ use communique::{
         seen::Memory,
     },
     domain::{
-        act::ActKind,
+        act::{Act, ActKind},
         manifest::Manifest,
         statement::{STATEMENT_LIMIT, Unverified},
     },
+    msg,
 };
 use serde_json::json;
 
@@ -45,23 +45,23 @@ fn intent(args: &args::Request) -> Result<Intent, Failure> {
     let kind = args.act;
     let reason = acts::reason(args.reason.as_deref(), args.reason_file.as_deref())?;
     if reason.is_none() && ceremony::has_reasons(kind) {
-        return Err(Failure::usage("this act has reasons: give --reason or --reason-file"));
+        return Err(Failure::usage(msg!("this act has reasons: give `--reason` or `--reason-file`")));
     }
     if reason.is_some() && !ceremony::has_reasons(kind) && kind != ActKind::Withdraw {
-        return Err(Failure::usage(format!("`{kind}` has no reasons; object, decline and withdraw have")));
+        return Err(Failure::usage(msg!("`{kind}` has no reasons; object, decline and withdraw have", kind)));
     }
     let declares = !(args.text.is_empty() && args.words.is_empty());
     if declares != (kind == ActKind::Declare) {
-        return Err(Failure::usage(
-            "--text and --words are what `declare` says, which needs one of them, and no other act",
-        ));
+        return Err(Failure::usage(msg!(
+            "`--text` and `--words` are what `declare` says, which needs one of them, and no other act"
+        )));
     }
     let signs = matches!(kind, ActKind::Sign | ActKind::SignAdReferendum);
     if args.declaration.is_some() && !signs {
-        return Err(Failure::usage("--declaration is for a signature alone"));
+        return Err(Failure::usage(msg!("`--declaration` is for a signature alone")));
     }
     if args.confirms.is_some() && kind != ActKind::Confirm {
-        return Err(Failure::usage("--confirms is for `confirm` alone"));
+        return Err(Failure::usage(msg!("`--confirms` is for `confirm` alone")));
     }
     let texts = if declares { Some(acts::declaration(&args.text, &args.words)?) } else { None };
     let (with, confirms, place) = (args.declaration, args.confirms, args.place.clone());
@@ -113,15 +113,18 @@ fn request(ctx: &mut Context, args: &args::Request) -> Result<(), Failure> {
         return Ok(());
     }
     let file = render::path(&args.out);
-    ctx.out.field("file", &file);
-    ctx.out.field("request", &digest.to_string());
-    ctx.out.field("revision", &revision.to_string());
+    ctx.out.field(&msg!("file"), &file);
+    ctx.out.field(&msg!("request"), &digest);
+    ctx.out.field(&msg!("revision"), &revision);
     ctx.out.paragraph(
         "",
-        "It holds the texts: carry it as you would carry a draft. Compare the line `request` where it is signed.",
+        &msg!(
+            "It holds the texts: carry it as you would carry a draft. Compare the line `request` where it is signed."
+        ),
     );
     let path = args.out.display();
-    ctx.out.command(&format!("Next, where the key is: communique act sign {path} --out ANSWER.jws"));
+    ctx.out.line(&msg!("Next, where the key is:"));
+    ctx.out.command(&format!("  communique act sign {path} --out ANSWER.jws"));
     Ok(())
 }
 
@@ -193,8 +196,8 @@ fn sign(ctx: &mut Context, args: &args::SignRequest) -> Result<(), Failure> {
         return Ok(());
     }
     let path = args.out.display();
-    ctx.out.field("digest", &act.digest().to_string());
-    ctx.out.paragraph("", "Signed. It does nothing until it is handed in where the exchange is reached:");
+    ctx.out.field(&msg!("digest"), &act.digest());
+    ctx.out.paragraph("", &msg!("Signed. It does nothing until it is handed in where the exchange is reached:"));
     ctx.out.command(&format!("  communique act submit {path}"));
     Ok(())
 }
@@ -204,7 +207,9 @@ fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {
     let misfit = |e| Failure::from(e).of(render::path(file));
     let kind = Unverified::<Act>::parse(&compact).map_err(misfit)?.claims().act;
     if kind == ActKind::Propose {
-        return Err(Failure::refused("a proposal is handed in with its manifest and texts; use `new` or `revise`"));
+        return Err(Failure::refused(msg!(
+            "a proposal is handed in with its manifest and texts; use `new` or `revise`"
+        )));
     }
     let profile = ctx.profile()?;
     let session = ctx.session(&profile)?;
@@ -219,8 +224,11 @@ fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {
         Some(kept) if kept.compact == compact => acts::again(ctx, &session, &kept)?,
         Some(kept) => {
             let (id, time) = (kept.act.communique, kept.act.time);
-            return Err(Failure::refused(format!(
-                "an earlier `{kind}` of {id}, signed {time}, has no answer yet; repeat that one first"
+            return Err(Failure::refused(msg!(
+                "an earlier `{kind}` of {id}, signed {time}, has no answer yet; repeat that one first",
+                kind,
+                id,
+                time
             )));
         }
         None => unanswered.send(ctx, &session, &act, None).map_err(acts::sent)?,

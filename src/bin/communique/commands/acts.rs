@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use communique::domain::{view::Receipt, words::Line};
 use communique::{
     client::{
         dossier::{Dossier, Wish},
@@ -17,9 +16,11 @@ use communique::{
         json,
         manifest::Manifest,
         refusal::Refusal,
-        words::{PROSE_LIMIT, Prose},
+        statement::Statement,
+        view::Receipt,
+        words::{Line, PROSE_LIMIT, Prose},
     },
-    pki,
+    msg, pki,
 };
 use serde_json::json;
 
@@ -90,7 +91,7 @@ impl Intent {
 pub fn reasoned(ctx: &mut Context, kind: ActKind, args: &args::Reasoned) -> Result<(), Failure> {
     let reason = reason(args.reason.as_deref(), args.reason_file.as_deref())?;
     if reason.is_none() {
-        return Err(Failure::usage("this act has reasons: give --reason or --reason-file"));
+        return Err(Failure::usage(msg!("this act has reasons: give `--reason` or `--reason-file`")));
     }
     run(ctx, Intent { reason, ..Intent::plain(kind) }, &args.act)
 }
@@ -121,7 +122,7 @@ pub fn reason(words: Option<&str>, file: Option<&Path>) -> Result<Option<Prose>,
         (Some(words), None) => words.to_owned(),
         (None, None) => return Ok(None),
     };
-    Prose::new(words).map(Some).map_err(|e| Failure::from(e).of("the reason"))
+    Prose::new(words).map(Some).map_err(|e| Failure::from(e).of(msg!("the reason")))
 }
 
 /// A declaration, from arguments and files.
@@ -131,14 +132,18 @@ pub fn declaration(
 ) -> Result<BTreeMap<Lang, Prose>, Failure> {
     let mut given = Vec::new();
     for (lang, file) in files {
-        given.push((lang, format!(" ({})", file.display()), profile::read_passed_on(file, PROSE_LIMIT)?));
+        let of = msg!("the declaration {lang} ({file})", lang, file);
+        given.push((lang, of, profile::read_passed_on(file, PROSE_LIMIT)?));
     }
-    given.extend(words.iter().map(|(lang, words)| (lang, String::new(), words.clone())));
+    given.extend(words.iter().map(|(lang, words)| (lang, msg!("the declaration {lang}", lang), words.clone())));
     let mut texts = BTreeMap::new();
-    for (lang, whence, words) in given {
-        let prose = Prose::new(words).map_err(|e| Failure::from(e).of(format!("the declaration {lang}{whence}")))?;
+    for (lang, of, words) in given {
+        let prose = Prose::new(words).map_err(|e| Failure::from(e).of(of))?;
         if texts.insert(lang.clone(), prose).is_some() {
-            return Err(Failure::usage(format!("the declaration is given twice in the language {lang}; give it once")));
+            return Err(Failure::usage(msg!(
+                "the declaration is given twice in the language {lang}; give it once",
+                lang
+            )));
         }
     }
     Ok(texts)
@@ -155,8 +160,9 @@ pub fn own_party(profile: &Profile, pinned: &Pinned) -> Result<PartyId, Failure>
     let caller = pki::client::caller(&profile.identity()?.0)?;
     let party = pinned.charter().parties.iter().find(|p| p.trust_domain == caller.trust_domain);
     let named = party.map(|p| p.id.clone());
-    Ok(named
-        .ok_or_else(|| Refusal::malformed("client certificate", "names a trust domain of no party of the charter"))?)
+    Ok(named.ok_or_else(|| {
+        Refusal::malformed("client certificate", msg!("names a trust domain of no party of the charter"))
+    })?)
 }
 
 /// Gathers all that must be seen before an act of this party, and checks it.
@@ -195,15 +201,22 @@ pub fn run(ctx: &mut Context, intent: Intent, args: &args::Act) -> Result<(), Fa
     if let Some(kept) = unanswered.act(kind, id, &dossier.grants_of(&announced)) {
         if !intent.is_of(&kept.act) {
             let time = kept.act.time;
-            return Err(Failure::refused(format!(
-                "an earlier `{kind}` of {id}, signed {time}, has no answer yet, and says something else (place, reason, declaration or what it confirms); repeat that one first"
+            return Err(Failure::refused(msg!(
+                "an earlier `{kind}` of {id}, signed {time}, has no answer yet, and says something else (place, reason, declaration or what it confirms); repeat that one first",
+                kind,
+                id,
+                time
             )));
         }
         let receipt = again(ctx, &session, &kept)?;
         if kept.act.manifest != manifest.digest() {
             let (index, before, newest) = (receipt.index, kept.act.revision, manifest.revision);
-            return Err(Failure::refused(format!(
-                "it was on revision {before}, and is entry {index} of the log; on revision {newest}, the newest, nothing was signed: look (communique show {id}), and repeat the command if it is meant"
+            return Err(Failure::refused(msg!(
+                "it was on revision {before}, and is entry {index} of the log; on revision {newest}, the newest, nothing was signed: look (`communique show {id}`), and repeat the command if it is meant",
+                before,
+                index,
+                newest,
+                id
             )));
         }
         return done(ctx, &session, &kept.act, &receipt);
@@ -231,7 +244,7 @@ pub fn run(ctx: &mut Context, intent: Intent, args: &args::Act) -> Result<(), Fa
 pub fn sent(error: RemoteError) -> Failure {
     match error {
         unreached @ RemoteError::Unreachable(_) => {
-            Failure::from(unreached).of("it was signed and not sent, so it is not in")
+            Failure::from(unreached).of(msg!("it was signed and not sent, so it is not in"))
         }
         other => other.into(),
     }
@@ -312,13 +325,18 @@ impl<'a> NewFile<'a> {
 /// What the exchange refuses; it was not stored the first time then either.
 pub fn again(ctx: &mut Context, session: &Session, kept: &Kept) -> Result<Receipt, Failure> {
     let (kind, id, time) = (kept.act.act, kept.act.communique, kept.act.time);
-    ctx.err.line(&format!("The same `{kind}` of {id}, signed {time}, had no answer: it is sent again as it was."));
+    ctx.err.line(&msg!(
+        "The same `{kind}` of {id}, signed {time}, had no answer: it is sent again as it was.",
+        kind,
+        id,
+        time
+    ));
     ctx.stage.sends();
     let answer = ctx.wait(session.carry(&kept.compact, kept.manifest.as_ref()));
     ctx.stage.ends();
     kept.settle(answer, true).map_err(|e| match Failure::from(e) {
         refused if !kept.is_there() => {
-            refused.of("what was signed before and had no answer is not stored; repeat the command to sign anew")
+            refused.of(msg!("what was signed before and had no answer is not stored; repeat the command to sign anew"))
         }
         unanswered => unanswered,
     })
@@ -336,11 +354,11 @@ pub fn done(ctx: &mut Context, session: &Session, act: &Act, receipt: &Receipt) 
         return Ok(());
     }
     let index = receipt.index;
-    ctx.out.line(&format!("Done, entry {index} of the log."));
+    ctx.out.line(&msg!("Done, entry {index} of the log.", index));
     if let Some(after) = after {
-        ctx.out.field("state", after.state.as_str());
+        ctx.out.field(&msg!("state"), &after.state);
         if act.act == ActKind::Declare {
-            ctx.out.line("Its signature may be given with it, once it is open:");
+            ctx.out.line(&msg!("Its signature may be given with it, once it is open:"));
             ctx.out.command(&format!("  communique sign {id} --declaration last"));
         }
         wording::next(&after, session.pinned(), Some(&act.party), None, now()).say(&mut ctx.out);
@@ -354,18 +372,26 @@ fn unconfirmed(dossier: &Dossier, named: Option<Digest>) -> Result<Digest, Failu
     let open = dossier.unconfirmed(party);
     match (named, open.as_slice()) {
         (Some(named), open) if open.iter().any(|a| a.digest() == named) => Ok(named),
-        (Some(named), _) => Err(Failure::refused(format!(
-            "no signature {named} ad referendum of {party} waits to be confirmed on this revision; look: communique show {id}"
+        (Some(named), _) => Err(Failure::refused(msg!(
+            "no signature {named} ad referendum of {party} waits to be confirmed on this revision; look: `communique show {id}`",
+            named,
+            party,
+            id
         ))),
         (None, [one]) => Ok(one.digest()),
-        (None, []) => Err(Failure::refused(format!(
-            "no signature ad referendum of {party} waits to be confirmed on this revision; look: communique show {id}"
+        (None, []) => Err(Failure::refused(msg!(
+            "no signature ad referendum of {party} waits to be confirmed on this revision; look: `communique show {id}`",
+            party,
+            id
         ))),
         (None, several) => {
             let digests: Vec<_> = several.iter().map(|a| format!("{} of {}", a.digest(), a.body().time)).collect();
             let digests = digests.join("\n");
-            Err(Failure::usage(format!(
-                "{party} has several signatures ad referendum to confirm; name one: communique confirm {id} DIGEST\n{digests}"
+            Err(Failure::usage(msg!(
+                "{party} has several signatures ad referendum to confirm; name one: `communique confirm {id} DIGEST`\n{digests}",
+                party,
+                id,
+                digests
             )))
         }
     }
@@ -374,17 +400,13 @@ fn unconfirmed(dossier: &Dossier, named: Option<Digest>) -> Result<Digest, Failu
 /// The declaration that a signature is given with: one of the party's own, on whichever revision.
 fn declared(dossier: &Dossier, which: args::Which) -> Result<Digest, Failure> {
     let (id, party) = (dossier.manifest().communique, &dossier.party);
-    let mut made = dossier.declarations(party).map(communique::domain::statement::Statement::digest);
+    let mut made = dossier.declarations(party).map(Statement::digest);
     match which {
         args::Which::Last => made.next().ok_or_else(|| {
-            Failure::refused(format!(
-                "{party} has made no declaration on this communiqué; one is made while the text is settled (communique declare {id})"
-            ))
+            Failure::refused(msg!("{party} has made no declaration on this communiqué; one is made while the text is settled (`communique declare {id}`)", party, id))
         }),
         args::Which::Of(digest) => made.find(|made| *made == digest).ok_or_else(|| {
-            Failure::refused(format!(
-                "{party} has made no declaration {digest} on this communiqué; see communique history {id} --json"
-            ))
+            Failure::refused(msg!("{party} has made no declaration {digest} on this communiqué; see `communique history {id} --json`", party, digest, id))
         }),
     }
 }

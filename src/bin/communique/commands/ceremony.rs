@@ -18,10 +18,12 @@ use communique::{
         act::{ActKind, Declaration},
         id::Digest,
         manifest::{Manifest, Part},
+        message::Tell as _,
         refusal::Refusal,
         statement::Statement,
         time::Time,
     },
+    msg,
 };
 
 use super::{Context, diff, now, show, text, wording};
@@ -101,16 +103,16 @@ pub fn sign(ctx: &mut Context, sitting: Sitting<'_>) -> Result<Statement<communi
             Some(n) => match save(ctx, manifest, annexes, n - 1, folder) {
                 Ok(path) => {
                     let path = render::path(&path);
-                    ctx.err.line(&format!("Annex {n} is in {path}; its digest is the one above."));
+                    ctx.err.line(&msg!("Annex {n} is in {path}; its digest is the one above.", n, path));
                 }
                 Err(failure) => {
                     let why = failure.sentence();
-                    ctx.err.line(&format!("Annex {n} could not be saved: {why}"));
+                    ctx.err.line(&msg!("Annex {n} could not be saved: {why}", n, why));
                 }
             },
             None => {
                 let count = manifest.annexes.len();
-                ctx.err.line(&format!("There are {count} annexes: type annex and its number."));
+                ctx.err.line(&msg!("There are {count} annexes: type `annex` and its number.", count));
             }
         }
         Ok(true)
@@ -129,7 +131,9 @@ fn check_annexes(
 ) -> Result<(), Failure> {
     if !annexes.are_there() {
         return match folder {
-            Some(_) => Err(Failure::usage("this request was made without annexes; ask for one with them to save them")),
+            Some(_) => {
+                Err(Failure::usage(msg!("this request was made without annexes; ask for one with them to save them")))
+            }
             None => Ok(()),
         };
     }
@@ -140,7 +144,7 @@ fn check_annexes(
         };
         done.map_err(|failure| match origin {
             Origin::Exchange => failure,
-            Origin::Request { .. } => failure.of("nothing was signed"),
+            Origin::Request { .. } => failure.of(msg!("nothing was signed")),
         })?;
     }
     Ok(())
@@ -188,43 +192,47 @@ fn shown(ctx: &mut Context, prepared: &Prepared<'_>, seen: Option<&Seen>, annexe
     }
     show::facts(out, charter, manifest);
     let (version, fingerprint) = (charter.version, charter.digest());
-    out.field("charter", &format!("charter {version}, {fingerprint}; it follows from the pin"));
-    out.field("state", reading.state.as_str());
+    out.field(
+        &msg!("charter"),
+        &msg!("charter {version}, {fingerprint}; it follows from the pin", version, fingerprint),
+    );
+    out.field(&msg!("state"), &reading.state);
     for (lang, words) in &dossier.texts {
         show::text(out, manifest, lang, words);
     }
     out.gap();
     since(out, dossier, seen);
     out.gap();
-    out.heading("Who has acted on this revision");
+    out.heading(&msg!("Who has acted on this revision"));
     let acts: Vec<_> = [&reading.newest.propose].into_iter().chain(&reading.acts).cloned().collect();
     show::done(out, dossier.book(), &acts, &reading.escrowed, &dossier.revoked());
     let before: Vec<_> = dossier.declared_before().cloned().collect();
     if !before.is_empty() {
         out.gap();
-        out.heading("Declarations on earlier revisions");
+        out.heading(&msg!("Declarations on earlier revisions"));
         for declared in &before {
             let revision = declared.body().revision;
             show::done(out, dossier.book(), std::slice::from_ref(declared), &[], &BTreeMap::new());
-            out.field("", &format!("on revision {revision}"));
+            out.field("", &msg!("on revision {revision}", revision));
         }
     }
     out.gap();
     if !manifest.annexes.is_empty() {
-        out.paragraph("", match annexes {
-            true => "The annexes are signed by digest, not shown. To open one, type annex and its number below, or give --annexes FOLDER.",
-            false => "The annexes are not in this request: they are signed by digest, not shown.",
-        });
+        let words = match annexes {
+            true => msg!(
+                "The annexes are signed by digest, not shown. To open one, type `annex` and its number below, or give `--annexes FOLDER`."
+            ),
+            false => msg!("The annexes are not in this request: they are signed by digest, not shown."),
+        };
+        out.paragraph("", &words);
     }
-    out.paragraph(
-        "",
-        match origin {
-            Origin::Exchange => "Every digest above was computed again on this machine, from what the exchange sent.",
-            Origin::Request { .. } => {
-                "Every digest above was computed again on this machine, from what is in the request."
-            }
-        },
-    );
+    let words = match origin {
+        Origin::Exchange => msg!("Every digest above was computed again on this machine, from what the exchange sent."),
+        Origin::Request { .. } => {
+            msg!("Every digest above was computed again on this machine, from what is in the request.")
+        }
+    };
+    out.paragraph("", &words);
     operator(out);
     spoken(out, prepared);
     out.gap();
@@ -241,32 +249,36 @@ fn shown(ctx: &mut Context, prepared: &Prepared<'_>, seen: Option<&Seen>, annexe
 fn spoken(out: &mut Out, prepared: &Prepared<'_>) {
     let (wish, dossier) = (prepared.wish(), prepared.dossier());
     if let Some(place) = &wish.place {
-        out.field("place", &render::quoted(place.as_str()));
+        out.field(&msg!("place"), &render::quoted(place.as_str()));
     }
     if let Some(reason) = &wish.reason {
         out.gap();
-        out.line("The reasons, which every party will read:");
+        out.line(&msg!("The reasons, which every party will read:"));
         out.verbatim(reason.as_str());
     }
     if let Some(Declaration::Texts(texts)) = &wish.declaration {
         out.gap();
-        out.line("The declaration, which every party will read:");
+        out.line(&msg!("The declaration, which every party will read:"));
         show::declaration(out, texts);
     }
     if let Some(made) = prepared.with {
         let body = made.body();
         let (time, revision) = (body.time, body.revision);
         out.gap();
-        out.line(&format!("The declaration that the signature is given with, made {time} on revision {revision}:"));
+        out.line(&msg!(
+            "The declaration that the signature is given with, made {time} on revision {revision}:",
+            time,
+            revision
+        ));
         if let Some(Declaration::Texts(texts)) = &body.declaration {
             show::declaration(out, texts);
         }
     }
     if let Some(signed) = prepared.confirmed {
         out.gap();
-        out.line("The signature ad referendum that is confirmed:");
+        out.line(&msg!("The signature ad referendum that is confirmed:"));
         show::done(out, dossier.book(), std::slice::from_ref(signed), &[], &dossier.revoked());
-        out.field("digest", &signed.digest().to_string());
+        out.field(&msg!("digest"), &signed.digest());
     }
 }
 
@@ -277,39 +289,44 @@ fn since(out: &mut Out, dossier: &Dossier, seen: Option<&Seen>) {
     match (same, &dossier.earlier) {
         (Some(seen), _) => {
             let time = seen.time;
-            out.paragraph("", &format!("You were shown this revision before, {time}, and it is the same."));
+            out.paragraph("", &msg!("You were shown this revision before, {time}, and it is the same.", time));
         }
         (None, Some((earlier, texts))) => {
             let number = earlier.manifest.revision;
             if seen.is_some_and(|seen| seen.revision == number) {
-                out.heading(&format!("What changed since revision {number}, which you were shown last"));
+                out.heading(&msg!("What changed since revision {number}, which you were shown last", number));
             } else {
                 let party = &dossier.party;
-                out.heading(&format!("What changed since revision {number}, on which {party} acted last"));
+                out.heading(&msg!("What changed since revision {number}, on which {party} acted last", number, party));
             }
             if let Some(seen) = seen.filter(|seen| seen.revision != number) {
                 let shown = seen.revision;
-                out.paragraph("", &format!("You were shown revision {shown} last; it is not in this request."));
+                out.paragraph("", &msg!("You were shown revision {shown} last; it is not in this request.", shown));
             }
             let comparison = comparing::revisions((&earlier.manifest, texts), (manifest, &dossier.texts));
             diff::whole(out, &comparison, texts, &dossier.texts);
         }
-        (None, None) if manifest.revision == 1 => out.paragraph("", "This is the first revision."),
-        (None, None) => out.paragraph("", "You have not seen an earlier revision."),
+        (None, None) if manifest.revision == 1 => out.paragraph("", &msg!("This is the first revision.")),
+        (None, None) => out.paragraph("", &msg!("You have not seen an earlier revision.")),
     }
 }
 
 /// How old the view is: what came after it is not in it.
 fn age(out: &mut Out, dossier: &Dossier, digest: Digest, asked: Time) {
     let (size, logged) = (dossier.size, dossier.logged);
-    out.field("request", &digest.to_string());
-    let ago = now().unix().saturating_sub(asked.unix()).max(0);
+    out.field(&msg!("request"), &digest);
+    let ago = u64::try_from(now().unix().saturating_sub(asked.unix())).unwrap_or(0);
     let (days, hours, minutes) = (ago / 86_400, ago % 86_400 / 3600, ago % 3600 / 60);
-    out.field("made", &format!("{asked}; that is {days} days, {hours} hours and {minutes} minutes ago"));
-    out.field("log", &format!("{size} entries; the newest thing here was logged {logged}"));
+    let ago = [
+        msg!("{n} day" | "{n} days", n = days),
+        msg!("{n} hour" | "{n} hours", n = hours),
+        msg!("{n} minute" | "{n} minutes", n = minutes),
+    ];
+    out.field(&msg!("made"), &msg!("{asked}; that is {ago} ago", asked, ago = ago[..]));
+    out.field(&msg!("log"), &msg!("{size} entries; the newest thing here was logged {logged}", size, logged));
     out.paragraph(
         "",
-        "What happened after that cannot be seen here: other acts, a revocation of full powers, another revision. When it was made is the word of the machine that made it.",
+        &msg!("What happened after that cannot be seen here: other acts, a revocation of full powers, another revision. When it was made is the word of the machine that made it."),
     );
 }
 
@@ -317,7 +334,9 @@ fn age(out: &mut Out, dossier: &Dossier, digest: Digest, asked: Time) {
 pub fn operator(out: &mut Out) {
     out.paragraph(
         "",
-        "The operator of the exchange can read drafts and the signatures that lie in escrow. It cannot make one.",
+        &msg!(
+            "The operator of the exchange can read drafts and the signatures that lie in escrow. It cannot make one."
+        ),
     );
 }
 
@@ -325,26 +344,31 @@ pub fn operator(out: &mut Out) {
 pub fn doubted(refusal: Refusal, origin: Origin) -> Failure {
     let what = match &refusal {
         Refusal::SignatureInvalid { statement } => {
-            format!(
-                "it holds a signed {statement} whose signature does not verify: whoever should have signed it has not"
+            msg!(
+                "it holds a signed {statement} whose signature does not verify: whoever should have signed it has not",
+                statement
             )
         }
         Refusal::WrongDigest { expected, actual } => {
-            format!(
-                "something in it has the digest {actual} where {expected} was proposed: it is another text than that"
+            msg!(
+                "something in it has the digest {actual} where {expected} was proposed: it is another text than that",
+                actual,
+                expected
             )
         }
         Refusal::Disagrees { member, expected, actual } => {
-            format!("{member} is {actual}, and must be {expected}")
+            msg!("{member} is {actual}, and must be {expected}", member, actual, expected)
         }
-        other => other.to_string(),
+        other => other.message(),
     };
     let sentence = match origin {
-        Origin::Exchange => format!(
-            "nothing was signed, since what the exchange shows does not hold: {what}. Do not rely on it; tell the other parties, and run `communique audit`"
+        Origin::Exchange => msg!(
+            "nothing was signed, since what the exchange shows does not hold: {what}. Do not rely on it; tell the other parties, and run `communique audit`",
+            what
         ),
-        Origin::Request { .. } => format!(
-            "nothing was signed, since what this request holds is not to be relied on: {what}. Ask for another (communique act request)"
+        Origin::Request { .. } => msg!(
+            "nothing was signed, since what this request holds is not to be relied on: {what}. Ask for another (`communique act request`)",
+            what
         ),
     };
     Failure::from(refusal).saying(sentence)
@@ -359,7 +383,7 @@ pub fn unreadable(fault: RequestFault, path: &Path) -> Failure {
         RequestFault::Refused(refusal) => doubted(refusal, origin).of(render::path(path)),
         length @ RequestFault::Length { .. } => {
             let path = render::path(path);
-            Failure::refused(format!("{path}: nothing was signed: {length}"))
+            Failure::refused(msg!("{path}: nothing was signed: {length}", path, length))
         }
     }
 }

@@ -116,7 +116,12 @@ fn examine(ctx: &Context, profile: &Profile, found: &mut Findings) {
             Some(pinned)
         }
         Err(failure) => {
-            found.bad(Level::Fault, "charter", failure.sentence(), "correct charter and pin in the profile");
+            found.bad(
+                Level::Fault,
+                "charter",
+                crate::speech::say(&failure.sentence()),
+                "correct charter and pin in the profile",
+            );
             None
         }
     };
@@ -136,7 +141,12 @@ fn examine(ctx: &Context, profile: &Profile, found: &mut Findings) {
     let road = match profile.road() {
         Ok(road) => road,
         Err(failure) => {
-            return found.bad(Level::Fault, "address", failure.sentence(), "correct the profile or the environment");
+            return found.bad(
+                Level::Fault,
+                "address",
+                crate::speech::say(&failure.sentence()),
+                "correct the profile or the environment",
+            );
         }
     };
     let Some((certificate, private, role, party)) = identity else { return };
@@ -170,7 +180,7 @@ fn own_certificate(profile: &Profile, pinned: Option<&Pinned>, now: Time, found:
             return None;
         }
         Err(failure) => {
-            found.bad(Level::Fault, WHAT, failure.sentence(), NEXT);
+            found.bad(Level::Fault, WHAT, crate::speech::say(&failure.sentence()), NEXT);
             return None;
         }
     };
@@ -241,12 +251,22 @@ fn signing_key(profile: &Profile, found: &mut Findings) -> Option<Announced> {
                         "have the PIN at hand before you sign",
                     );
                 }
-                Err(failure) => found.bad(Level::Fault, "signing key", failure.sentence(), "plug the token in again"),
+                Err(failure) => found.bad(
+                    Level::Fault,
+                    "signing key",
+                    crate::speech::say(&failure.sentence()),
+                    "plug the token in again",
+                ),
             }
             Some(key)
         }
         Err(failure) => {
-            found.bad(Level::Fault, "signing key", failure.sentence(), "correct signing_key in the profile");
+            found.bad(
+                Level::Fault,
+                "signing key",
+                crate::speech::say(&failure.sentence()),
+                "correct signing_key in the profile",
+            );
             None
         }
     }

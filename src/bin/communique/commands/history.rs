@@ -44,14 +44,14 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
         What::Revision(revision) => {
             let number = revision.manifest.revision;
             let told = wording::told(&who(session, &revision.propose), ActKind::Propose, number, false);
-            out.line(&head(&told));
+            out.line(&head(&told.to_string()));
         }
         What::Act(act) => {
             let body = act.body();
             let told = wording::told(&who(session, act), body.act, body.revision, body.opening.is_some());
             let what = match &body.place {
                 Some(place) => format!("{told}, in {}", render::quoted(place.as_str())),
-                None => told,
+                None => told.to_string(),
             };
             out.line(&head(&what));
             if let Some(reason) = &body.reason {

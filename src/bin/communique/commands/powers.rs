@@ -14,6 +14,7 @@ use communique::{
         statement::{STATEMENT_LIMIT, Statement, Unverified},
         words::Names,
     },
+    msg,
 };
 use serde_json::{Value, json};
 
@@ -124,7 +125,7 @@ fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
         "",
         "In force once the exchange has logged it. What was complete before stays so; a signature in a set that is not complete no longer counts.",
     );
-    confirm::typed(ctx, &args.by.consent, &format!("To end them, type {party}: "), &party)?;
+    confirm::typed(ctx, &args.by.consent, &msg!("To end them, type {party}:", party), &party)?;
     let key = announced.unlock(&args.by.consent.passphrase)?;
     let revocation = chartering::revoke(&pinned, &*key, grant, reason, now())?;
     let out = args.by.out.display();
@@ -179,7 +180,7 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
     let scene = ctx.scene();
     scene.heading(&format!("{party} grants full powers, in the exchange {}", pinned.exchange()));
     show(scene, &offered);
-    confirm::typed(ctx, &args.by.consent, &format!("To grant them, type {party}: "), &party)?;
+    confirm::typed(ctx, &args.by.consent, &msg!("To grant them, type {party}:", party), &party)?;
     let grant = Statement::sign(offered, &*announced.unlock(&args.by.consent.passphrase)?)?;
     let out = args.by.out.display();
     let then = format!("Signed; hand it in: communique powers submit {out}");

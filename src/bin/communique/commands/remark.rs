@@ -10,7 +10,7 @@ use communique::{
         statement::Type,
         words::{Line, PROSE_LIMIT, Prose},
     },
-    pki,
+    msg, pki,
 };
 use serde_json::json;
 
@@ -41,9 +41,9 @@ fn add(ctx: &mut Context, args: AddRemark) -> Result<(), Failure> {
     // Whose certificate calls, whose remark it is.
     let charter = session.pinned().charter();
     let party = charter.parties.iter().find(|p| p.trust_domain == caller.trust_domain);
-    let party = party
-        .map(|p| p.id.clone())
-        .ok_or_else(|| Refusal::malformed("client certificate", "names a trust domain of no party of the charter"))?;
+    let party = party.map(|p| p.id.clone()).ok_or_else(|| {
+        Refusal::malformed("client certificate", msg!("names a trust domain of no party of the charter"))
+    })?;
     let revision = match args.revision {
         Some(revision) => revision,
         None => ctx.wait(session.read(args.id))?.newest.manifest.revision,

@@ -14,13 +14,15 @@ use communique::{
         document::Document,
         id::{Digest, Lang, PartyId},
         life::State,
-        manifest::{Initialling, Manifest, Status},
+        manifest::{Initialling, LegalEffect, Manifest, Status},
+        message::{Message, Tell as _},
         statement::Statement,
         text::Direction,
         time::Time,
         view::ListFilter,
         words::Prose,
     },
+    msg,
 };
 use serde_json::{Value, json};
 
@@ -74,8 +76,8 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     let revoked = revoked(ctx, &session, &acts)?;
     let out = &mut ctx.out;
     facts(out, session.pinned().charter(), &manifest);
-    let state = if number == newest { state(&reading) } else { format!("overtaken by revision {newest}") };
-    out.field("state", &state);
+    let state = if number == newest { state(&reading) } else { msg!("overtaken by revision {newest}", newest) };
+    out.field(&msg!("state"), &state);
     done(out, &session.granted(), &acts, &escrowed, &revoked);
     if number == newest {
         for line in wording::under_way(&reading, session.pinned()) {
@@ -86,7 +88,9 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
         text(out, &manifest, lang, words);
     }
     if args.texts && purged {
-        out.line("Its texts and annexes were erased, as every party asked; the digests above and the acts remain.");
+        out.line(&msg!(
+            "Its texts and annexes were erased, as every party asked; the digests above and the acts remain."
+        ));
     }
     // Whoever saw all of it has it compared with what comes later.
     let seen = number == newest && !texts.is_empty() && out.is_terminal() && !out.is_lost();
@@ -103,18 +107,21 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
 }
 
 /// The state, and what it does not say by itself.
-fn state(reading: &Reading) -> String {
-    let more = match reading.state {
-        State::Drafting if reading.declined => ": it was declined, and what was signed stays sealed for ever",
-        State::Drafting if reading.returned => {
-            ": it came back when another charter came into force, and what was signed stays sealed for ever"
+fn state(reading: &Reading) -> Message {
+    let state = reading.state;
+    match state {
+        State::Drafting if reading.declined => {
+            msg!("{state}: it was declined, and what was signed stays sealed for ever", state)
         }
-        State::Lapsed if reading.purged => ": its deadline passed; its texts were erased",
-        State::Lapsed => ": its deadline passed, and what was signed stays sealed for ever",
-        State::Withdrawn if reading.purged => "; its texts were erased",
-        _ => "",
-    };
-    format!("{}{more}", reading.state)
+        State::Drafting if reading.returned => msg!(
+            "{state}: it came back when another charter came into force, and what was signed stays sealed for ever",
+            state
+        ),
+        State::Lapsed if reading.purged => msg!("{state}: its deadline passed; its texts were erased", state),
+        State::Lapsed => msg!("{state}: its deadline passed, and what was signed stays sealed for ever", state),
+        State::Withdrawn if reading.purged => msg!("{state}; its texts were erased", state),
+        _ => state.message(),
+    }
 }
 
 pub fn list(ctx: &mut Context, args: args::List) -> Result<(), Failure> {
@@ -126,9 +133,9 @@ pub fn list(ctx: &mut Context, args: args::List) -> Result<(), Failure> {
     if ctx.json {
         ctx.out.json(&json!({ "communiques": rows.iter().map(row).collect::<Vec<_>>() }));
     } else if rows.is_empty() && filter == ListFilter::default() {
-        ctx.out.line("None yet. `communique new DRAFT.toml` proposes one.");
+        ctx.out.line(&msg!("None yet. `communique new DRAFT.toml` proposes one."));
     } else if rows.is_empty() {
-        ctx.out.line("None that these filters leave.");
+        ctx.out.line(&msg!("None that these filters leave."));
     } else {
         let rows = rows.iter().map(|r| {
             vec![
@@ -156,7 +163,7 @@ pub fn inbox(ctx: &mut Context) -> Result<(), Failure> {
     if ctx.json {
         ctx.out.json(&json!({ "inbox": rows.iter().map(row).collect::<Vec<_>>() }));
     } else if rows.is_empty() {
-        ctx.out.line("Nothing waits for your party.");
+        ctx.out.line(&msg!("Nothing waits for your party."));
     } else {
         let rows = rows.iter().map(|r| {
             vec![
@@ -168,7 +175,7 @@ pub fn inbox(ctx: &mut Context) -> Result<(), Failure> {
             ]
         });
         ctx.out.table(&["to do", "deadline", "communiqué", "revision", "title"], rows.collect());
-        ctx.out.line("What waits is the exchange's word; `communique show ID` verifies it.");
+        ctx.out.line(&msg!("What waits is the exchange's word; `communique show ID` verifies it."));
     }
     Ok(())
 }
@@ -186,53 +193,77 @@ fn row(r: &Row) -> Value {
 /// What a manifest says.
 pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
     for (lang, title) in m.titles.iter() {
-        out.field(&format!("title {lang}"), title.as_str());
+        out.field(&msg!("title {lang}", lang), title.as_str());
     }
-    out.field("communiqué", &m.communique.to_string());
-    out.field("revision", &format!("{}, manifest {}", m.revision, m.digest()));
+    out.field(&msg!("communiqué"), &m.communique);
+    let (revision, digest) = (m.revision, m.digest());
+    out.field(&msg!("revision"), &msg!("{revision}, manifest {digest}", revision, digest));
     for (n, id) in m.parties.iter().enumerate() {
         let names = charter.parties.iter().find(|p| p.id == *id);
-        let names = names.map_or_else(|| "not in the charter".into(), |p| render::names(&p.names));
-        let proposer = if *id == m.proposer { ", the proposer" } else { "" };
-        out.field(if n == 0 { "parties" } else { "" }, &format!("{id}: {names}{proposer}"));
+        let party = match (names.map(|p| render::names(&p.names)), *id == m.proposer) {
+            (Some(names), true) => msg!("{id}: {names}, the proposer", id, names),
+            (Some(names), false) => msg!("{id}: {names}", id, names),
+            (None, true) => msg!("{id}: not in the charter, the proposer", id),
+            (None, false) => msg!("{id}: not in the charter", id),
+        };
+        if n == 0 { out.field(&msg!("parties"), &party) } else { out.field("", &party) }
     }
     if let Some(meeting) = &m.meeting {
-        let host = meeting.host.as_ref().map(|h| format!(", host {h}")).unwrap_or_default();
-        out.field("meeting", &format!("{}, {}{host}", render::names(&meeting.places), meeting.date));
+        let (places, date) = (render::names(&meeting.places), meeting.date.to_string());
+        let told = match &meeting.host {
+            Some(host) => msg!("{places}, {date}, host {host}", places, date, host),
+            None => msg!("{places}, {date}", places, date),
+        };
+        out.field(&msg!("meeting"), &told);
     }
     if let Some(rectifies) = &m.rectifies {
-        out.field("rectifies", &format!("{}, manifest {}", rectifies.communique, rectifies.manifest));
+        let (communique, manifest) = (rectifies.communique, rectifies.manifest);
+        out.field(&msg!("rectifies"), &msg!("{communique}, manifest {manifest}", communique, manifest));
     }
-    out.field("effect", &m.legal_effect.to_string());
-    let initialling = match m.procedure.initialling {
-        Initialling::Required => "every party initials, then it opens for signature",
-        Initialling::Waived => "initialling is waived; its proposer opens it for signature",
+    let effect = match m.legal_effect {
+        LegalEffect::Political => msg!("effect" => "political"),
+        LegalEffect::Binding => msg!("effect" => "binding"),
     };
-    out.field("procedure", initialling);
+    out.field(&msg!("effect"), &effect);
+    let initialling = match m.procedure.initialling {
+        Initialling::Required => msg!("every party initials, then it opens for signature"),
+        Initialling::Waived => msg!("initialling is waived; its proposer opens it for signature"),
+    };
+    out.field(&msg!("procedure"), &initialling);
     if let Some(deadline) = m.procedure.deadline {
-        out.field("deadline", &format!("{deadline}; no signature counts after it"));
+        out.field(&msg!("deadline"), &msg!("{deadline}; no signature counts after it", deadline));
     }
     if let Some(embargo) = m.procedure.embargo {
-        out.field("embargo", &format!("{embargo}; not published before"));
+        out.field(&msg!("embargo"), &msg!("{embargo}; not published before", embargo));
     }
     let languages = |status| {
         let texts = m.texts.iter().filter(|t| t.status == status);
         texts.map(|t| wording::language(&t.lang)).collect::<Vec<_>>()
     };
     let (authentic, translated) = (languages(Status::Authentic), languages(Status::Translation));
-    out.field("authentic", &wording::all(&authentic));
+    out.field(&msg!("authentic"), &authentic.tell());
     if !translated.is_empty() {
-        out.field("translated", &wording::all(&translated));
+        out.field(&msg!("translated"), &translated.tell());
     }
     for t in &m.texts {
-        let rtl = if t.dir == Direction::Rtl { ", right to left" } else { "" };
-        out.field(&format!("text {}", t.lang), &format!("{}{rtl}, {}, {}", t.status, render::size(t.size), t.sha256));
+        let (lang, status, size, digest) = (&t.lang, status(t.status), render::size(t.size), t.sha256);
+        let told = match t.dir {
+            Direction::Rtl => msg!("{status}, right to left, {size}, {digest}", status, size, digest),
+            Direction::Ltr => msg!("{status}, {size}, {digest}", status, size, digest),
+        };
+        out.field(&msg!("text {lang}", lang), &told);
     }
     for (n, a) in m.annexes.iter().enumerate() {
-        out.field(
-            &format!("annex {}", n + 1),
-            &format!("{}, {}, {}", render::names(&a.titles), render::size(a.size), a.sha256),
-        );
+        let (number, titles, size, digest) = (n + 1, render::names(&a.titles), render::size(a.size), a.sha256);
+        out.field(&msg!("annex {number}", number), &msg!("{titles}, {size}, {digest}", titles, size, digest));
+    }
+}
+
+/// Whether a text is authentic.
+fn status(status: Status) -> Message {
+    match status {
+        Status::Authentic => msg!("status" => "authentic"),
+        Status::Translation => msg!("status" => "translation"),
     }
 }
 
@@ -263,17 +294,17 @@ pub fn done(
         let place = body.place.as_ref().map(|p| render::quoted(p.as_str()));
         let (party, time) = (&body.party, body.time);
         let who = match (holder, place) {
-            (Some(holder), Some(place)) => format!("{party}, {holder}, {time}, in {place}"),
-            (Some(holder), None) => format!("{party}, {holder}, {time}"),
-            (None, Some(place)) => format!("{party}, {time}, in {place}"),
-            (None, None) => format!("{party}, {time}"),
+            (Some(holder), Some(place)) => msg!("{party}, {holder}, {time}, in {place}", party, holder, time, place),
+            (Some(holder), None) => msg!("{party}, {holder}, {time}", party, holder, time),
+            (None, Some(place)) => msg!("{party}, {time}, in {place}", party, time, place),
+            (None, None) => msg!("{party}, {time}", party, time),
         };
-        out.field(wording::past(body), &who);
+        out.field(&wording::past(body), &who);
         if let Some(more) = wording::more(body) {
             out.field("", &more);
         }
         if let Some(time) = revoked.get(&body.grant).filter(|_| body.act.is_signature()) {
-            out.field("", &format!("full powers revoked {time}: it does not count unless all had signed before"));
+            out.field("", &msg!("full powers revoked {time}: it does not count unless all had signed before", time));
         }
         if let Some(reason) = &body.reason {
             out.verbatim(reason.as_str());
@@ -283,7 +314,7 @@ pub fn done(
         }
     }
     for party in escrowed {
-        out.field("signed", &format!("{party}, in escrow: the exchange's word"));
+        out.field(&msg!("signed"), &msg!("{party}, in escrow: the exchange's word", party));
     }
 }
 
@@ -291,7 +322,7 @@ pub fn done(
 pub fn declaration(out: &mut Out, texts: &BTreeMap<Lang, Prose>) {
     for (lang, words) in texts {
         if texts.len() > 1 {
-            out.line(&format!("  in the language {lang}:"));
+            out.paragraph("  ", &msg!("in the language {lang}:", lang));
         }
         out.verbatim(words.as_str());
     }
@@ -301,17 +332,25 @@ pub fn declaration(out: &mut Out, texts: &BTreeMap<Lang, Prose>) {
 pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
     out.gap();
     let found = manifest.texts.iter().find(|t| t.lang == *lang);
-    let status = found.map(|t| t.status.to_string()).unwrap_or_default();
-    out.heading(&format!("Text {lang}, {status}"));
+    match found.map(|t| status(t.status)) {
+        Some(status) => out.heading(&msg!("Text {lang}, {status}", lang, status)),
+        None => out.heading(&msg!("Text {lang}", lang)),
+    }
     if found.is_some_and(|t| t.dir == Direction::Rtl) {
-        out.line("It runs from right to left; a terminal may show its words in another order.");
+        out.line(&msg!("It runs from right to left; a terminal may show its words in another order."));
     }
     for m in communique::domain::text::mixed_script_words(words) {
         let (line, column, word, script) = (m.line, m.column, render::quoted(&m.word), m.script);
-        out.line(&format!("Worth a look: line {line}, column {column}: {word} has letters of {script} and of others:"));
+        out.line(&msg!(
+            "Worth a look: line {line}, column {column}: {word} has letters of {script} and of others:",
+            line,
+            column,
+            word,
+            script
+        ));
         for (letter, script) in &m.letters {
-            let (code, letter) = (u32::from(*letter), render::quoted(&letter.to_string()));
-            out.line(&format!("  {letter} is a letter of {script} (U+{code:04X})"));
+            let (code, letter) = (format!("U+{:04X}", u32::from(*letter)), render::quoted(&letter.to_string()));
+            out.paragraph("  ", &msg!("The letter {letter} is of {script} ({code}).", letter, script, code));
         }
     }
     out.verbatim(words);

@@ -18,10 +18,12 @@ use communique::{
         document::Document,
         id::{Digest, PartyId},
         key::Signer as _,
+        message::Tell as _,
         refusal::Refusal,
         statement::{STATEMENT_LIMIT, Statement, Unverified},
         time::Time,
     },
+    msg,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -115,7 +117,7 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &KeyRef, to: &Path, consent: &
     }
     scene.gap();
     scene.heading(&format!("With this key {party} {words}"));
-    confirm::typed(ctx, consent, &format!("To adopt it, type {party}: "), &party)?;
+    confirm::typed(ctx, consent, &msg!("To adopt it, type {party}:", party), &party)?;
     let key = announced.unlock(&consent.passphrase)?;
     let adoption = if before.is_none() {
         chartering::adopt(next, &*key, now())?
@@ -417,12 +419,7 @@ impl Record {
         match self.adopted.iter().find(stands) {
             None => Ok(()),
             Some(first) => Err(Failure::from(Refusal::Succession {
-                problem: format!(
-                    "this key has adopted another charter {}, {}, in place of the same one, and it stands until {}; adopt this one after",
-                    first.version,
-                    first.charter,
-                    first.adopt_by.map(|by| by.to_string()).unwrap_or_default()
-                ),
+                problem: msg!("this key has adopted another charter {version}, {charter}, in place of the same one, and it stands until {adopt_by}; adopt this one after", version = first.version, charter = first.charter, adopt_by = first.adopt_by.map(|by| by.tell()).unwrap_or_else(|| "".tell())),
             })
             .of(self.file.display())),
         }

@@ -10,6 +10,7 @@ use communique::{
         statement::{STATEMENT_LIMIT, Statement},
         trust::Trust,
     },
+    msg,
     pki::{
         authority::Authority,
         pem::{self, MAX_PEM_BYTES},
@@ -50,7 +51,7 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
             for (file, digest) in &revoked {
                 scene.line(&format!("  refused from now on: {}, SHA-256 {digest}", render::path(file)));
             }
-            confirm::typed(ctx, &consent, &format!("To sign it, type {party}: "), &party)?;
+            confirm::typed(ctx, &consent, &msg!("To sign it, type {party}:", party), &party)?;
             let key = announced.unlock(&consent.passphrase)?;
             let certificates = authorities.into_iter().map(|(_, der, _)| der);
             let trust =

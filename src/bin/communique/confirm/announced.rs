@@ -13,7 +13,11 @@ use communique::{
         keyfile,
         token::{PinState, Token, TokenFault},
     },
-    domain::key::{PublicKey, Signer},
+    domain::{
+        key::{PublicKey, Signer},
+        message::Message,
+    },
+    msg,
 };
 
 use super::{answer, ask, jwk_path, public, say};
@@ -128,8 +132,8 @@ impl Signer for Announced {
     fn public(&self) -> PublicKey {
         self.public
     }
-    fn sign(&self, _: &[u8]) -> Result<[u8; 64], String> {
-        Err("the key is locked".into())
+    fn sign(&self, _: &[u8]) -> Result<[u8; 64], Message> {
+        Err(msg!("the key is locked"))
     }
 }
 

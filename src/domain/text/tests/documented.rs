@@ -53,7 +53,7 @@ fn the_format_lists_every_kind_of_fault() {
     });
     let said = KINDS.iter().map(|kind| {
         let name = serde_json::to_string(kind).unwrap().replace('"', "`");
-        (name, kind.sentence().0.to_owned())
+        (name, kind.sentence().0.to_string())
     });
     assert_eq!(listed.collect::<Vec<_>>(), said.collect::<Vec<_>>());
 }

@@ -290,7 +290,7 @@ impl Auditor {
             return;
         }
         if ctx.json {
-            line(ctx, &json!({ "not_audited": failure.sentence() }));
+            line(ctx, &json!({ "not_audited": crate::speech::say(&failure.sentence()) }));
             ctx.out.flush();
         } else if self.once {
             ctx.err

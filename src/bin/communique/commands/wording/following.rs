@@ -10,22 +10,24 @@ use communique::{
         id::{CommuniqueId, PartyId},
         life::State,
         manifest::Initialling,
+        message::Message,
         time::Time,
     },
+    msg,
 };
 
-use super::{list, missing};
+use super::missing;
 use crate::render::Out;
 
 /// What may be done next: sentences, and commands as they are typed.
 pub struct Next {
-    words: Vec<String>,
+    words: Vec<Message>,
     commands: Vec<String>,
 }
 
 impl Next {
-    fn new<const N: usize>(words: impl Into<String>, commands: [String; N]) -> Self {
-        Self { words: vec![words.into()], commands: commands.into() }
+    fn new<const N: usize>(words: Message, commands: [String; N]) -> Self {
+        Self { words: vec![words], commands: commands.into() }
     }
     /// Says it. Commands stand on lines of their own and are never broken, so that they can be copied.
     pub fn say(&self, out: &mut Out) {
@@ -53,31 +55,35 @@ pub fn next(
         State::Open => open(reading, pinned, me),
         State::Complete => match m.procedure.embargo.filter(|embargo| now < *embargo) {
             Some(_) if missing(ActKind::Release, reading, pinned).is_empty() => {
-                Next::new("Next: every party has released it from the embargo.", [format!("publish {id}")])
+                Next::new(msg!("Next: every party has released it from the embargo."), [format!("publish {id}")])
             }
             Some(embargo) => Next::new(
-                format!("Next: it is published from {embargo} on, or sooner once every party has released it."),
+                msg!("Next: it is published from {embargo} on, or sooner once every party has released it.", embargo),
                 [format!("publish {id}"), format!("release {id}")],
             ),
-            None => Next::new("Next: it can be published.", [format!("publish {id}")]),
+            None => Next::new(msg!("Next: it can be published."), [format!("publish {id}")]),
         },
         State::Published => match rectified_by {
             Some(newer) => Next::new(
-                format!("It was rectified by {newer}, the newest. That one, and this one:"),
+                msg!("It was rectified by {newer}, the newest. That one, and this one:", newer),
                 [format!("show {newer}"), format!("fetch {id} --out package.zip")],
             ),
-            None => Next::new("Next: anybody of the parties can fetch it.", [format!("fetch {id} --out package.zip")]),
+            None => {
+                Next::new(msg!("Next: anybody of the parties can fetch it."), [format!("fetch {id} --out package.zip")])
+            }
         },
         State::Withdrawn | State::Lapsed if reading.purged => Next::new(
-            "It is over, and its texts were erased; digests and acts remain. A new text is a new communiqué.",
+            msg!("It is over, and its texts were erased; digests and acts remain. A new text is a new communiqué."),
             [],
         ),
         State::Withdrawn => Next::new(
-            "It was withdrawn: a new text is a new communiqué. Every party together may have its texts erased:",
+            msg!("It was withdrawn: a new text is a new communiqué. Every party together may have its texts erased:"),
             [format!("purge {id}")],
         ),
         State::Lapsed => Next::new(
-            "Its deadline passed, and what was signed stays sealed: a new text is a new communiqué. Every party together may have its texts erased:",
+            msg!(
+                "Its deadline passed, and what was signed stays sealed: a new text is a new communiqué. Every party together may have its texts erased:"
+            ),
             [format!("purge {id}")],
         ),
     }
@@ -91,24 +97,23 @@ fn drafting(reading: &Reading, pinned: &Pinned, me: Option<&PartyId>, now: Time)
     let gone: Vec<_> = m.parties.iter().filter(|p| pinned.standing().party(p).is_err()).collect();
     if !gone.is_empty() {
         let words = match gone.as_slice() {
-            [one] => format!("{one} is no party under the charter in force, so it can only be withdrawn."),
-            several => {
-                let gone = list(several);
-                format!("{gone} are no parties under the charter in force, so it can only be withdrawn.")
-            }
+            [one] => msg!("{one} is no party under the charter in force, so it can only be withdrawn.", one),
+            gone => msg!("{gone} are no parties under the charter in force, so it can only be withdrawn.", gone),
         };
         return Next::new(words, [format!("withdraw {id}")]);
     }
     let again = if reading.declined {
-        Some("It was declined, and what was signed stays sealed: read the reasons, then propose another text.")
+        Some(msg!("It was declined, and what was signed stays sealed: read the reasons, then propose another text."))
     } else if reading.returned {
-        Some("Another charter came into force while it was open, and what was signed stays sealed: propose it again.")
+        Some(msg!(
+            "Another charter came into force while it was open, and what was signed stays sealed: propose it again."
+        ))
     } else if m.charter != pinned.charter().digest() {
-        Some("Another charter has come into force since it was proposed: propose it again.")
+        Some(msg!("Another charter has come into force since it was proposed: propose it again."))
     } else if !done_by(reading, ActKind::Object).is_empty() {
-        Some("An objection stands, so it does not open: read the reasons, then propose another text.")
+        Some(msg!("An objection stands, so it does not open: read the reasons, then propose another text."))
     } else if m.procedure.deadline.is_some_and(|deadline| now > deadline) {
-        Some("Its deadline has passed: propose it with a later one.")
+        Some(msg!("Its deadline has passed: propose it with a later one."))
     } else {
         None
     };
@@ -118,22 +123,22 @@ fn drafting(reading: &Reading, pinned: &Pinned, me: Option<&PartyId>, now: Time)
     if m.procedure.initialling == Initialling::Waived {
         let proposer = &m.proposer;
         return Next::new(
-            format!("Next: {proposer}, its proposer, opens it for signature; any party may object, or change it."),
+            msg!(
+                "Next: {proposer}, its proposer, opens it for signature; any party may object, or change it.",
+                proposer
+            ),
             [format!("open {id}"), object(), revise()],
         );
     }
     if me.is_some_and(|me| done_by(reading, ActKind::Initial).contains(&me)) {
         let left = missing(ActKind::Initial, reading, pinned);
         let words = match left.as_slice() {
-            [one] => format!("Next: {one} initials it too; then it opens for signature."),
-            several => {
-                let left = list(several);
-                format!("Next: {left} initial it too; then it opens for signature.")
-            }
+            [one] => msg!("Next: {one} initials it too; then it opens for signature.", one),
+            left => msg!("Next: {left} initial it too; then it opens for signature.", left),
         };
         return Next::new(words, []);
     }
-    Next::new("Next: initial it; or object; or change it.", [format!("initial {id}"), object(), revise()])
+    Next::new(msg!("Next: initial it; or object; or change it."), [format!("initial {id}"), object(), revise()])
 }
 
 fn open(reading: &Reading, pinned: &Pinned, me: Option<&PartyId>) -> Next {
@@ -148,35 +153,32 @@ fn open(reading: &Reading, pinned: &Pinned, me: Option<&PartyId>) -> Next {
     let pending = me.is_some_and(|me| !acting::unconfirmed(reading, me).is_empty());
     let mut next = match me {
         Some(me) if pending => Next::new(
-            format!("Next: {me} confirms its signature ad referendum, or declines."),
+            msg!("Next: {me} confirms its signature ad referendum, or declines.", me),
             [format!("confirm {id}"), decline()],
         ),
         Some(_) if signed + confirmed >= quorum => Next::new(
-            "Signed; it is complete once every party has signed. Until then it can still be declined.",
+            msg!("Signed; it is complete once every party has signed. Until then it can still be declined."),
             [decline()],
         ),
         Some(me) if signed + ad_referendum > 0 => {
             let count = signed + confirmed;
             Next::new(
-                format!("Next: {me} signs by {quorum} holders of full powers; {count} so far."),
+                msg!("Next: {me} signs by {quorum} holders of full powers; {count} so far.", me, quorum, count),
                 [format!("sign {id}"), decline()],
             )
         }
-        _ => Next::new("Next: sign it, or decline it.", [format!("sign {id}"), decline()]),
+        _ => Next::new(msg!("Next: sign it, or decline it."), [format!("sign {id}"), decline()]),
     };
     if me.is_some_and(|me| done_by(reading, ActKind::Withdraw).contains(&me)) {
         let left = missing(ActKind::Withdraw, reading, pinned);
         let words = match left.as_slice() {
-            [one] => format!("Next: it is withdrawn once {one} too has agreed to it."),
-            several => {
-                let left = list(several);
-                format!("Next: it is withdrawn once {left} too have agreed to it.")
-            }
+            [one] => msg!("Next: it is withdrawn once {one} too has agreed to it.", one),
+            left => msg!("Next: it is withdrawn once {left} too have agreed to it.", left),
         };
         return Next::new(words, []);
     }
     if !done_by(reading, ActKind::Withdraw).is_empty() {
-        next.words.push("Or agree to its withdrawal.".into());
+        next.words.push(msg!("Or agree to its withdrawal."));
         next.commands.push(format!("withdraw {id}"));
     }
     next

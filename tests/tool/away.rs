@@ -109,8 +109,8 @@ fn a_request_says_what_its_act_says_and_nothing_else() {
     for (args, code, words) in [
         (&["--act", "decline"][..], 64, "this act has reasons"),
         (&["--act", "sign", "--reason", "x"], 64, "has no reasons"),
-        (&["--act", "declare"], 64, "--text and --words"),
-        (&["--act", "initial", "--words", "fr=x"], 64, "--text and --words"),
+        (&["--act", "declare"], 64, "are what `declare` says"),
+        (&["--act", "initial", "--words", "fr=x"], 64, "are what `declare` says"),
         (&["--act", "initial", "--declaration", "last"], 64, "for a signature alone"),
         (&["--act", "propose"], 64, "possible values"),
         (&["--act", "initial"], 1, "initial is not allowed while the communiqué is open"),
@@ -338,8 +338,8 @@ impl communique::domain::key::Signer for Public {
     fn public(&self) -> communique::domain::key::PublicKey {
         self.0
     }
-    fn sign(&self, _: &[u8]) -> Result<[u8; 64], String> {
-        Err("it is not asked for here".into())
+    fn sign(&self, _: &[u8]) -> Result<[u8; 64], communique::domain::message::Message> {
+        Err(communique::domain::message::Message::words("it is not asked for here"))
     }
 }
 fn key(desk: &Desk, jwk: &str) -> Public {

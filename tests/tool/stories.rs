@@ -81,7 +81,7 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     signed
         .prints("You sign definitively, with the declaration above")
         .prints("Le sud l’entend ainsi.")
-        .prints("made 2");
+        .prints("on revision 2:");
     assert_eq!(shown(&desk, "south", &id)["state"], "open");
     act(&desk, "north", &["confirm", &id, &"0".repeat(64)]).ends(1).tells("no signature 0000");
     let confirmed = act(&desk, "north", &["confirm", &id]).ends(0);

@@ -33,7 +33,7 @@ use crate::{
         serve::{self as server},
         watch::Pace,
     },
-    http,
+    http, msg,
     observe::{Metrics, Readiness},
     pki::{
         pem,
@@ -252,10 +252,18 @@ impl Keys {
         }
         let has = |key, current: &Arc<dyn Signer>| [current].into_iter().chain(&self.next).any(|k| k.public() == key);
         if !has(charter.log.key, &self.log) {
-            return Err(Refusal::disagrees("charter.log.key", "the key configured", "another"));
+            return Err(Refusal::disagrees(
+                "charter.log.key",
+                msg!("the key configured"),
+                msg!("another value" => "another"),
+            ));
         }
         if !has(charter.depositary, &self.depositary) {
-            return Err(Refusal::disagrees("charter.depositary", "the key configured", "another"));
+            return Err(Refusal::disagrees(
+                "charter.depositary",
+                msg!("the key configured"),
+                msg!("another value" => "another"),
+            ));
         }
         Ok(())
     }

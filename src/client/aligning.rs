@@ -9,7 +9,13 @@ use std::{collections::HashMap, fmt};
 use serde::Serialize;
 
 use super::numbers::{self, Found, Value};
-use crate::domain::id::Lang;
+use crate::{
+    domain::{
+        id::Lang,
+        message::{Fact, Message, Tell},
+    },
+    msg,
+};
 
 /// Most findings that one comparison lists.
 pub const FINDINGS_LIMIT: usize = 100;
@@ -49,24 +55,46 @@ pub enum Misalignment {
 
 impl fmt::Display for Misalignment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Paragraphs { left: (a, m), right: (b, n) } => {
-                write!(f, "{a} has {}, {b} has {}", paragraphs(*m), paragraphs(*n))
-            }
-            Self::Numbers { paragraph, left: (a, left), right: (b, right) } => {
-                let place = paragraph.map_or_else(|| " as a whole".into(), |n| format!(" paragraph {n}"));
-                write!(f, "{a}{place} has {}, {b}{place} has {}", listed(left), listed(right))
-            }
-        }
+        self.tell().fmt(f)
     }
 }
 
-fn paragraphs(n: usize) -> String {
-    if n == 1 { "1 paragraph".into() } else { format!("{n} paragraphs") }
+impl Tell for Misalignment {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::Paragraphs { left: (left, m), right: (right, n) } => msg!(
+                "{left} has {left_paragraphs}, {right} has {right_paragraphs}",
+                left,
+                left_paragraphs = paragraphs(*m),
+                right,
+                right_paragraphs = paragraphs(*n)
+            ),
+            Self::Numbers { paragraph: None, left: (left, of_left), right: (right, of_right) } => msg!(
+                "{left} as a whole has {left_numbers}, {right} as a whole has {right_numbers}",
+                left,
+                left_numbers = listed(of_left),
+                right,
+                right_numbers = listed(of_right)
+            ),
+            Self::Numbers { paragraph: Some(paragraph), left: (left, of_left), right: (right, of_right) } => msg!(
+                "{left} paragraph {paragraph} has {left_numbers}, {right} paragraph {paragraph} has {right_numbers}",
+                left,
+                paragraph,
+                left_numbers = listed(of_left),
+                right,
+                right_numbers = listed(of_right)
+            ),
+        };
+        message.into()
+    }
 }
 
-fn listed(written: &[String]) -> String {
-    if written.is_empty() { "no such number".into() } else { written.join("; ") }
+fn paragraphs(n: usize) -> Message {
+    msg!("{n} paragraph" | "{n} paragraphs", n)
+}
+
+fn listed(written: &[String]) -> Message {
+    if written.is_empty() { msg!("no such number") } else { Message::words(written.join("; ")) }
 }
 
 /// Compares every version with the first; at most [`FINDINGS_LIMIT`] findings.

@@ -15,9 +15,13 @@ use serde_json::{Value, json};
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices};
 
 use super::numbers;
-use crate::domain::{
-    id::Lang,
-    manifest::{Manifest, Text},
+use crate::{
+    domain::{
+        id::Lang,
+        manifest::{Manifest, Text},
+        message::{Fact, Message, Tell},
+    },
+    msg,
 };
 
 /// Largest product of two sequences' lengths that are compared in full; beyond it what lies between their common beginning and
@@ -167,25 +171,46 @@ impl Comparison {
 
     /// What moved, in a line for each text and one for what is around them.
     #[must_use]
-    pub fn summary(&self) -> Vec<String> {
-        let mut lines: Vec<_> =
-            self.texts.iter().map(|(lang, text)| format!("{lang}: {}", text.summary(lang))).collect();
-        let members: Vec<_> = self.members.iter().map(|m| format!("{} changed", m.member)).collect();
-        if !members.is_empty() {
-            lines.push(members.join("; "));
-        }
-        lines
+    pub fn summary(&self) -> Vec<Message> {
+        let text = |(lang, text): (&Lang, &TextChange)| msg!("{lang}: {change}", lang, change = text.summary(lang));
+        let members = self.members.iter().map(Tell::message);
+        let members = members.reduce(|said, next| msg!("{said}; {next}", said, next));
+        self.texts.iter().map(text).chain(members).collect()
+    }
+}
+
+/// That it changed.
+impl Tell for Member {
+    fn tell(&self) -> Fact {
+        let message = match self.member {
+            "titles" => msg!("titles changed"),
+            "parties" => msg!("parties changed"),
+            "status of texts" => msg!("status of texts changed"),
+            "direction of texts" => msg!("direction of texts changed"),
+            "legal effect" => msg!("legal effect changed"),
+            "deadline" => msg!("deadline changed"),
+            "embargo" => msg!("embargo changed"),
+            "initialling" => msg!("initialling changed"),
+            "meeting" => msg!("meeting changed"),
+            "annexes" => msg!("annexes changed"),
+            "charter" => msg!("charter changed"),
+            "text rules" => msg!("text rules changed"),
+            other => msg!("{member} changed", member = other),
+        };
+        message.into()
     }
 }
 
 impl TextChange {
     /// What became of the text, in one line.
     #[must_use]
-    pub fn summary(&self, lang: &Lang) -> String {
+    pub fn summary(&self, lang: &Lang) -> Message {
         match self {
-            Self::Added(n) => format!("a new language, {}", counted(*n, "paragraph")),
-            Self::Removed(n) => format!("no longer there, {} removed", counted(*n, "paragraph")),
-            Self::Compared(changes) => Summary::of(changes, lang).to_string(),
+            Self::Added(n) => msg!("a new language, {n} paragraph" | "a new language, {n} paragraphs", n),
+            Self::Removed(n) => {
+                msg!("no longer there, {n} paragraph removed" | "no longer there, {n} paragraphs removed", n)
+            }
+            Self::Compared(changes) => Summary::of(changes, lang).message(),
         }
     }
 }
@@ -635,32 +660,45 @@ fn numbers_changed(words: &[Piece], lang: &Lang) -> Vec<(Option<String>, Option<
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = Vec::new();
-        for (count, what) in
-            [(self.changed, "changed"), (self.added, "added"), (self.removed, "removed"), (self.moved, "moved")]
-        {
-            if count > 0 {
-                said.push(match said.is_empty() {
-                    true => format!("{} {what}", counted(count, "paragraph")),
-                    false => format!("{count} {what}"),
-                });
-            }
-        }
-        if said.is_empty() {
-            return f.write_str("unchanged");
-        }
-        f.write_str(&said.join(", "))?;
-        if !self.numbers.is_empty() {
-            let one = |side: &Option<String>| side.clone().unwrap_or_else(|| "none".into());
-            let pairs: Vec<_> = self.numbers.iter().map(|(old, new)| format!("{} → {}", one(old), one(new))).collect();
-            write!(f, "; numbers changed: {}", pairs.join(", "))?;
-        }
-        Ok(())
+        self.tell().fmt(f)
     }
 }
 
-fn counted(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+impl Tell for Summary {
+    fn tell(&self) -> Fact {
+        let paragraphs = [
+            (self.changed, msg!("{n} paragraph changed" | "{n} paragraphs changed", n = self.changed)),
+            (self.added, msg!("{n} paragraph added" | "{n} paragraphs added", n = self.added)),
+            (self.removed, msg!("{n} paragraph removed" | "{n} paragraphs removed", n = self.removed)),
+            (self.moved, msg!("{n} paragraph moved" | "{n} paragraphs moved", n = self.moved)),
+        ];
+        let further = [
+            msg!("{n} changed" | "{n} changed", n = self.changed),
+            msg!("{n} added" | "{n} added", n = self.added),
+            msg!("{n} removed" | "{n} removed", n = self.removed),
+            msg!("{n} moved" | "{n} moved", n = self.moved),
+        ];
+        // Paragraphs are named once, with the first of these.
+        let said = paragraphs.into_iter().zip(further).filter(|((count, _), _)| *count > 0);
+        let said = said.fold(None, |said, ((_, first), next)| {
+            Some(match said {
+                None => first,
+                Some(said) => msg!("{said}, {next}", said, next),
+            })
+        });
+        let Some(said) = said else { return msg!("unchanged").into() };
+        let number = |(old, new): &(Option<String>, Option<String>)| match (old, new) {
+            (Some(old), Some(new)) => msg!("{old} → {new}", old, new),
+            (Some(old), None) => msg!("{old} → none", old),
+            (None, Some(new)) => msg!("none → {new}", new),
+            (None, None) => Message::words(""),
+        };
+        let numbers = self.numbers.iter().map(number).reduce(|said, next| msg!("{said}, {next}", said, next));
+        match numbers {
+            None => said.into(),
+            Some(numbers) => msg!("{said}; numbers changed: {numbers}", said, numbers).into(),
+        }
+    }
 }
 
 #[cfg(test)]

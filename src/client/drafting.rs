@@ -18,6 +18,7 @@ use crate::{
             ANNEX_LIMIT, Annex, Date, Initialling, LegalEffect, Manifest, MediaType, Meeting, Procedure, Rectifies,
             Status, Text,
         },
+        message::{Fact, Message, Tell},
         refusal::Refusal,
         statement::Type,
         text::{self, Direction, TEXT_LIMIT},
@@ -29,6 +30,8 @@ use crate::{
 
 /// Largest description, in bytes.
 const DESCRIPTION_LIMIT: u64 = 1 << 20;
+/// How many faults of a text are told at once.
+const FAULTS_SHOWN: usize = 10;
 
 /// A draft as a TOML file describes it. Paths are relative to the file.
 #[derive(Debug, Deserialize)]
@@ -131,20 +134,39 @@ pub struct Upload {
 
 /// What went wrong between a description and a manifest.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 #[allow(missing_docs)]
 pub enum DraftError {
-    #[error("{0}: {1}")]
     Io(PathBuf, std::io::Error),
-    #[error("{0}: {1}")]
     Description(PathBuf, String),
-    #[error(
-        "{0}: the text breaks the rules of text.v1:\n{1}`communique text clean` mends what can be mended without changing a word"
-    )]
-    Text(PathBuf, String),
-    #[error("{0}: this kind of annex is not on the closed list; use one of: pdf, png, jpg, tif, csv, txt")]
+    Text(PathBuf, Vec<text::Fault>),
     MediaType(PathBuf),
-    #[error(transparent)]
     Refused(#[from] Refusal),
+}
+
+impl Tell for DraftError {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::Io(path, error) => msg!("{path}: {error}", path, error),
+            Self::Description(path, problem) => msg!("{path}: {problem}", path, problem),
+            Self::Text(path, faults) => {
+                // One under another, each in its own words.
+                let faults = faults.iter().take(FAULTS_SHOWN);
+                let faults = faults.fold(Message::words(""), |said, fault| msg!("{said}  {fault}\n", said, fault));
+                msg!(
+                    "{path}: the text breaks the rules of text.v1:\n{faults}`communique text clean` mends what can be mended without changing a word",
+                    path,
+                    faults
+                )
+            }
+            Self::MediaType(path) => msg!(
+                "{path}: this kind of annex is not on the closed list; use one of: pdf, png, jpg, tif, csv, txt",
+                path
+            ),
+            Self::Refused(refusal) => return refusal.tell(),
+        };
+        message.into()
+    }
 }
 
 /// Where in the life of a communiqué the manifest stands.
@@ -202,8 +224,7 @@ pub fn manifest(
         let dir = t.dir.unwrap_or_else(|| direction_of(&t.lang));
         let bytes = whole(&file, TEXT_LIMIT as u64)?;
         if let Err(faults) = text::check_text(&bytes, dir) {
-            let shown: String = faults.iter().take(10).map(|f| format!("  {f}\n")).collect();
-            return Err(DraftError::Text(file, shown));
+            return Err(DraftError::Text(file, faults));
         }
         let (size, sha256) = (bytes.len() as u64, Digest::of(&bytes));
         texts.push(Text { lang: t.lang, dir, status: t.status, size, sha256 });

@@ -56,7 +56,7 @@ impl Granted {
                 same("revocation.party", &powers.body().party, &revocation.body().party)?;
                 let entry: Entry = json::parse(&attested.receipt.entry)?;
                 if entry.kind != Kind::Revocation || entry.statements != [revocation.digest()] {
-                    return Err(Refusal::disagrees("receipt", revocation.digest(), "an entry of something else"));
+                    return Err(Refusal::disagrees("receipt", revocation.digest(), msg!("an entry of something else")));
                 }
                 Some((revocation, entry.time))
             }

@@ -25,13 +25,17 @@ use tonic::{
 };
 use tower::{Service, ServiceExt as _};
 
-use super::{remote::RemoteError, road::Dialler};
+use super::{
+    remote::{RemoteError, in_words},
+    road::Dialler,
+};
 use crate::{
     domain::{message::Message, refusal::Refusal},
+    language::Language,
     msg,
     wire::{
         REQUEST_LIMIT,
-        status::{Answer, drop_broken_details},
+        status::{Answer, drop_broken_details, note_asked},
     },
 };
 
@@ -119,8 +123,11 @@ impl Line {
                 let (current, budget) = (Mutex::new((0, channel)), Mutex::new(Budget::full()));
                 Ok(Self { inner: Arc::new(Inner { endpoint, dialler, current, budget }) })
             }
-            Ok(Err(e)) => Err(RemoteError::Unreachable(Answer::unconnected(&e).sentence)),
-            Err(_) => Err(RemoteError::Unreachable(format!("no answer within {} s", patience.as_secs()))),
+            Ok(Err(e)) => {
+                let why = in_words(&e).unwrap_or_else(|| Message::words(Answer::unconnected(&e).sentence));
+                Err(RemoteError::Unreachable(why))
+            }
+            Err(_) => Err(RemoteError::Unreachable(msg!("no answer within {seconds} s", seconds = patience.as_secs()))),
         }
     }
 
@@ -156,10 +163,12 @@ impl Line {
     }
 
     async fn carry(self, request: Request<Body>) -> Outcome {
-        let (parts, body) = request.into_parts();
+        let language = self.inner.dialler.road().language();
+        let (mut parts, body) = request.into_parts();
+        note_asked(&mut parts.headers, language);
         if parts.extensions.get::<Streamed>().is_some() {
             let (_, channel) = self.channel();
-            return once(channel, Request::from_parts(parts, body)).await;
+            return once(channel, Request::from_parts(parts, body), language).await;
         }
         let body = whole(body).await?;
         let began = Instant::now();
@@ -167,7 +176,7 @@ impl Line {
         for attempt in 1.. {
             let (number, channel) = self.channel();
             let request = Request::from_parts(parts.clone(), Body::new(Whole(Some(body.clone()))));
-            let outcome = once(channel, request).await;
+            let outcome = once(channel, request, language).await;
             let verdict = self.judge(&outcome, doubt.is_some());
             if matches!(verdict, Verdict::Final) {
                 self.answered();
@@ -232,14 +241,15 @@ fn connector(
     })
 }
 
-async fn once(mut channel: Channel, request: Request<Body>) -> Outcome {
+async fn once(mut channel: Channel, request: Request<Body>, language: Language) -> Outcome {
     let mut response = channel.ready().await?.call(request).await?;
     drop_broken_details(response.headers_mut());
-    Ok(response.map(|body| Body::new(Readable(body))))
+    note_asked(response.headers_mut(), language);
+    Ok(response.map(|body| Body::new(Readable(body, language))))
 }
 
 /// The body of an answer whose trailers can be read.
-struct Readable(Body);
+struct Readable(Body, Language);
 
 impl http_body::Body for Readable {
     type Data = Bytes;
@@ -251,6 +261,7 @@ impl http_body::Body for Readable {
             && let Some(trailers) = frame.trailers_mut()
         {
             drop_broken_details(trailers);
+            note_asked(trailers, self.1);
         }
         Poll::Ready(frame)
     }
@@ -354,7 +365,7 @@ mod tests {
     async fn trailers_that_would_panic_are_mended() {
         let trailers = [("grpc-status", "9"), ("grpc-status-details-bin", "-")]
             .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
-        let mut body = Readable(Body::new(Trailers(Some(trailers.into_iter().collect()))));
+        let mut body = Readable(Body::new(Trailers(Some(trailers.into_iter().collect()))), Language::French);
         let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.unwrap().unwrap();
         let trailers = frame.into_trailers().unwrap();
         assert_eq!(trailers.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["grpc-status"]);

@@ -93,7 +93,7 @@ impl Pinned {
     /// [`Refusal::Disagrees`] for one that does not follow from the pin.
     pub fn of(&self, charter: Digest) -> Result<&Standing, Refusal> {
         self.chain().find(|s| s.digest() == charter).ok_or_else(|| {
-            Refusal::disagrees("charter", "one that follows from the pinned charter by adoption", charter)
+            Refusal::disagrees("charter", msg!("one that follows from the pinned charter by adoption"), charter)
         })
     }
     /// Follows the succession that the exchange shows: every charter in force must have been adopted by those whom its
@@ -116,7 +116,11 @@ impl Pinned {
         let (charters, newest) = decided_again(records, now)?;
         let chain = charters.chain(newest);
         if chain.iter().all(|s| s.digest() != self.pin) {
-            return Err(Refusal::disagrees("charter", format!("a chain with the pinned {}", self.pin), "another"));
+            return Err(Refusal::disagrees(
+                "charter",
+                msg!("a chain with the pinned {charter}", charter = self.pin),
+                msg!("another value" => "another"),
+            ));
         }
         self.chain = chain;
         Ok(())
@@ -194,7 +198,11 @@ pub(super) fn decided_again(mut records: Vec<(u64, &[u8], &[u8])>, now: Time) ->
         let entry: Entry = json::parse(bytes)?;
         let named = entry.documents.iter().chain(&entry.statements);
         if entry.stream != StreamId::Exchange || !named.eq([&Digest::of(object)]) {
-            return Err(Refusal::disagrees("charter", "an entry that names it", "an entry of something else"));
+            return Err(Refusal::disagrees(
+                "charter",
+                msg!("an entry that names it"),
+                msg!("an entry of something else"),
+            ));
         }
         newest = newest.max(entry.time);
         let objects = [object.to_vec()];
@@ -218,7 +226,7 @@ pub fn charters(file: &[u8]) -> Result<Vec<Document<Charter>>, Refusal> {
             return Err(Refusal::Disagrees {
                 member: "charter.previous".into(),
                 expected: msg!("the one on the line before, from charter 1 on"),
-                actual: msg!("another"),
+                actual: msg!("another value" => "another"),
             });
         }
         charters.push(charter);
@@ -351,19 +359,29 @@ fn opened(newest: &Revision, acts: &[Statement<Act>], bytes: &[u8]) -> Result<Di
     let (entry, manifest): (Entry, _) = (json::parse(bytes)?, &newest.manifest);
     let stream = StreamId::Communique(manifest.communique);
     if entry.kind != Kind::Opened || entry.documents != [manifest.digest()] || entry.stream != stream {
-        return Err(Refusal::disagrees("opened", manifest.digest(), "an entry of something else"));
+        return Err(Refusal::disagrees("opened", manifest.digest(), msg!("an entry of something else")));
     }
     let openers: Vec<_> = acts.iter().filter(|a| matches!(a.body().act, ActKind::Initial | ActKind::Open)).collect();
     if entry.statements != openers.iter().map(|a| a.digest()).collect::<Vec<_>>() {
-        return Err(Refusal::disagrees("opened.statements", "the initials that are there", "others"));
+        return Err(Refusal::disagrees(
+            "opened.statements",
+            msg!("the initials that are there"),
+            msg!("another value" => "others"),
+        ));
     }
     let by = |kind, party: &PartyId| openers.iter().any(|a| a.body().act == kind && a.body().party == *party);
     match manifest.procedure.initialling {
-        Initialling::Waived if !by(ActKind::Open, &manifest.proposer) => {
-            Err(Refusal::disagrees("opened.statements", "an opening by the proposer", "none"))
-        }
+        Initialling::Waived if !by(ActKind::Open, &manifest.proposer) => Err(Refusal::disagrees(
+            "opened.statements",
+            msg!("an opening by the proposer"),
+            msg!("another value" => "none"),
+        )),
         Initialling::Required if !manifest.parties.iter().all(|party| by(ActKind::Initial, party)) => {
-            Err(Refusal::disagrees("opened.statements", "an initial of every party", "fewer"))
+            Err(Refusal::disagrees(
+                "opened.statements",
+                msg!("an initial of every party"),
+                msg!("another value" => "fewer"),
+            ))
         }
         Initialling::Waived | Initialling::Required => Ok(Digest::of(bytes)),
     }

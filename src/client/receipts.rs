@@ -10,7 +10,6 @@ mod tests;
 
 use std::{
     collections::VecDeque,
-    fmt,
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -30,6 +29,7 @@ use crate::{
         entry::Entry,
         id::Digest,
         json::Form as _,
+        message::{Fact, Message, Tell},
         time::Time,
         view::{CharterView, Receipt},
     },
@@ -40,6 +40,7 @@ use crate::{
         proof::{PROOF_LIMIT, Proof},
         tree::{Hash, verify_consistency},
     },
+    msg,
 };
 
 /// How many joined heads a session knows without asking again.
@@ -50,7 +51,8 @@ pub const RECEIPT_LIMIT: usize = Entry::LIMIT + 1 + PROOF_LIMIT;
 const ATTEMPTS: usize = 16;
 
 /// The exchange contradicts what it has signed or shown before, or cannot prove what it says.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 pub struct Contradiction {
     /// What was seen, with what there is to show for it.
     pub evidence: Evidence,
@@ -58,20 +60,23 @@ pub struct Contradiction {
     pub file: Option<PathBuf>,
 }
 
-impl fmt::Display for Contradiction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. Do not rely on what this exchange shows: ", self.evidence.observation)?;
-        match &self.file {
-            Some(file) => write!(
-                f,
-                "keep {}, tell the other parties and send it to them, and run `communique audit`",
-                file.display()
+impl Tell for Contradiction {
+    fn tell(&self) -> Fact {
+        let observation = self.evidence.observed();
+        let message = match &self.file {
+            Some(file) => msg!(
+                "{observation}. Do not rely on what this exchange shows: keep {file}, tell the other parties and send it to them, and run `communique audit`",
+                observation,
+                file
             ),
-            None => f.write_str("tell the other parties, and run `communique audit`"),
-        }
+            None => msg!(
+                "{observation}. Do not rely on what this exchange shows: tell the other parties, and run `communique audit`",
+                observation
+            ),
+        };
+        message.into()
     }
 }
-impl std::error::Error for Contradiction {}
 
 /// Where receipts are kept, and what a session knows of the log.
 #[derive(Debug)]
@@ -152,7 +157,7 @@ impl Receipts {
             let file = file.map_err(|e| at(&folder, &e))?.path();
             if file.extension().is_some_and(|ending| ending == RECEIPT) {
                 let bytes = read(&file, RECEIPT_LIMIT)?.unwrap_or_default();
-                kept.push(KeptEntry::parse(&bytes).ok_or_else(|| broken(&file, &"no receipt"))?);
+                kept.push(KeptEntry::parse(&bytes).ok_or_else(|| broken(&file, &msg!("no receipt")))?);
             }
         }
         kept.sort_by_key(|kept| kept.index);
@@ -196,15 +201,19 @@ impl Receipts {
             }
         })?
         .map_or(Ok(()), |kept| {
-            let words = if newest.version < kept.version {
-                format!(
-                    "the exchange shows charter {} as the one in force, but charter {} ({}) was in force before: it was rolled back",
-                    newest.version, kept.version, kept.fingerprint
+            let Highest { version, fingerprint } = kept;
+            let words = if newest.version < version {
+                msg!(
+                    "the exchange shows charter {newest} as the one in force, but charter {version} ({fingerprint}) was in force before: it was rolled back",
+                    newest = newest.version,
+                    version,
+                    fingerprint
                 )
             } else {
-                format!(
-                    "the charters that the exchange shows do not come from charter {} with the fingerprint {}, which was in force before",
-                    kept.version, kept.fingerprint
+                msg!(
+                    "the charters that the exchange shows do not come from charter {version} with the fingerprint {fingerprint}, which was in force before",
+                    version,
+                    fingerprint
                 )
             };
             Err(self.contradiction(case.evidence(Kind::CharterRolledBack, words), case.now).into())
@@ -222,16 +231,17 @@ impl Receipts {
         let head =
             checkpoint::Unverified::parse(note.as_bytes()).and_then(|head| evidence::signed(&head, &case.logs()));
         let head = head.map_err(|fault| {
-            let words = format!("the exchange shows a head of its log that does not count: {fault}");
+            let words = msg!("the exchange shows a head of its log that does not count: {fault}", fault);
             self.contradiction(case.evidence(Kind::Unsigned, words).heads([note.to_owned()]), case.now)
         })?;
         let (size, kept) = (head.checkpoint().size(), self.known(case)?);
         if let (Some(before), Some(kept)) = (before, kept)
             && size < before.size()
         {
-            let words = format!(
-                "the exchange shows a log of {size} entries, but it signed one of {} before: entries are gone, or it shows another log",
-                before.size()
+            let words = msg!(
+                "the exchange shows a log of {size} entries, but it signed one of {before} before: entries are gone, or it shows another log",
+                size,
+                before = before.size()
             );
             let evidence = case.evidence(Kind::Shrunk, words).heads([kept.note().to_string(), note.to_owned()]);
             return Err(self.contradiction(evidence, case.now).into());
@@ -285,7 +295,7 @@ impl Receipts {
                 return Ok(());
             }
         }
-        Err(io::Error::other("other runs of this program keep changing the kept head; try again").into())
+        Err(io::Error::other(msg!("other runs of this program keep changing the kept head; try again")).into())
     }
     /// Keeps a head in place of this one; not if another run has kept another meanwhile.
     fn replace(&self, before: Option<&checkpoint::Unverified>, head: &Head) -> io::Result<bool> {
@@ -323,9 +333,9 @@ impl Receipts {
         match read(&file, RECEIPT_LIMIT).map_err(RemoteError::NotKept)?.and_then(|bytes| KeptEntry::parse(&bytes)) {
             Some(before) if before.entry == kept.entry => Ok(()),
             Some(before) => {
-                let words = format!(
-                    "the exchange now shows another entry {} of its log than the one that it proved before",
-                    receipt.index
+                let words = msg!(
+                    "the exchange now shows another entry {index} of its log than the one that it proved before",
+                    index = receipt.index
                 );
                 let evidence = case.evidence(Kind::OtherEntry, words);
                 let evidence = evidence.entry(&before.entry, &[], Some(before.proof));
@@ -338,13 +348,13 @@ impl Receipts {
     /// The head under which a receipt's entry is in the log.
     fn proven(&self, case: &Case<'_>, receipt: &Receipt) -> Result<Head> {
         let Receipt { index, entry, proof } = receipt;
-        let lie = |kind, words: String| {
+        let lie = |kind, words: Message| {
             let evidence = case.evidence(kind, words).entry(entry, &[], proof.clone());
             Err(self.contradiction(evidence, case.now).into())
         };
         let Some(text) = proof else {
-            let words = "the exchange answered without a proof that this is in its log, so it may not be there";
-            return lie(Kind::Unproven, words.into());
+            let words = msg!("the exchange answered without a proof that this is in its log, so it may not be there");
+            return lie(Kind::Unproven, words);
         };
         let judged = Proof::parse(text.as_bytes()).and_then(|proof| {
             let head = evidence::under(&proof, Digest::of(entry), &case.logs())?;
@@ -358,8 +368,10 @@ impl Receipts {
             Ok(head) => Ok(head),
             Err(fault) => lie(
                 Kind::WrongProof,
-                format!(
-                    "the exchange's proof that this is entry {index} of its log proves nothing ({fault}), so it may not be there"
+                msg!(
+                    "the exchange's proof that this is entry {index} of its log proves nothing ({fault}), so it may not be there",
+                    index,
+                    fault
                 ),
             ),
         }
@@ -417,7 +429,7 @@ impl Case<'_> {
         }
     }
     /// An observation.
-    pub fn evidence(&self, kind: Kind, words: impl Into<String>) -> Evidence {
+    pub fn evidence(&self, kind: Kind, words: impl Tell) -> Evidence {
         Evidence::new(kind, &self.background(), words)
     }
     /// Two heads that do not go together.
@@ -426,12 +438,18 @@ impl Case<'_> {
         let evidence = if size == other {
             self.evidence(
                 Kind::Forked,
-                format!("the exchange shows a log of {size} entries that differs from the one of {size} entries that it signed before"),
+                msg!(
+                    "the exchange shows a log of {size} entries that differs from the one of {size} entries that it signed before",
+                    size
+                ),
             )
         } else {
             let (old, new) = (size.min(other), size.max(other));
-            let words = format!(
-                "the exchange does not show that its log of {new} entries continues the one of {old} entries that it signed ({fault})"
+            let words = msg!(
+                "the exchange does not show that its log of {new} entries continues the one of {old} entries that it signed ({fault})",
+                new,
+                old,
+                fault
             );
             self.evidence(Kind::Unjoined, words).joined_by(hashes)
         };
@@ -470,7 +488,7 @@ const CHARTER_LIMIT: usize = 1 << 10;
 /// The highest charter that was seen, if one was.
 fn highest(file: &Path) -> io::Result<Option<Highest>> {
     let bytes = read(file, CHARTER_LIMIT)?;
-    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|e| broken(file, &e))).transpose()
+    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|e| broken(file, &e.to_string()))).transpose()
 }
 
 /// That something is in the log and only could not be kept.
@@ -492,7 +510,7 @@ pub(super) fn read(file: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     };
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut io::Read::take(opened, limit as u64 + 1), &mut bytes).map_err(|e| at(file, &e))?;
-    if bytes.len() > limit { Err(broken(file, &format!("more than {limit} bytes"))) } else { Ok(Some(bytes)) }
+    if bytes.len() > limit { Err(broken(file, &msg!("more than {limit} bytes", limit))) } else { Ok(Some(bytes)) }
 }
 
 /// Puts a file in place, whole, readable by its owner alone, and on the disk before this returns.
@@ -509,15 +527,16 @@ pub(super) fn put(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn at(file: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", file.display()))
+    io::Error::new(error.kind(), msg!("{file}: {error}", file, error))
 }
 
-pub(super) fn broken(file: &Path, why: &dyn fmt::Display) -> io::Error {
+pub(super) fn broken(file: &Path, why: &dyn Tell) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        format!(
-            "{}: {why}: it was changed or cut; put it back from a backup, or move it away to begin anew",
-            file.display()
+        msg!(
+            "{file}: {why}: it was changed or cut; put it back from a backup, or move it away to begin anew",
+            file,
+            why
         ),
     )
 }

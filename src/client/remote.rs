@@ -1,7 +1,7 @@
 //! The exchange, reached over mutual TLS: domain types in, domain types out. What it answers is not believed here; see
 //! [`super::reading`].
 
-use std::{io, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use prost::Message as _;
 use tokio::time::timeout;
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     domain::{
         id::{CommuniqueId, Digest, PartyId},
+        message::{Fact, Message, Tell},
         refusal::Refusal,
         time::Time,
         view::{
@@ -71,24 +72,40 @@ impl Connection {
 
 /// Why a call has no answer, or what the answer was.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 #[allow(missing_docs)]
 pub enum RemoteError {
-    #[error("{sentence}")]
     Refused { reason: String, sentence: String, request_id: Option<String> },
-    #[error("the exchange cannot be reached: {0}; check the address, your certificate and the network, then try again")]
-    Unreachable(String),
-    #[error("it is not known whether the exchange stored this ({0}); run the same command again, which is safe")]
-    OutcomeUnknown(String),
-    #[error(transparent)]
+    Unreachable(Message),
+    OutcomeUnknown(Message),
     Local(#[from] Refusal),
-    #[error(transparent)]
     Io(#[from] io::Error),
-    #[error(transparent)]
     Contradicted(#[from] Box<Contradiction>),
-    #[error(
-        "the exchange took this and proved it, but the receipt cannot be kept ({0}); make room for it and run the same command again, which is safe"
-    )]
     NotKept(io::Error),
+}
+
+impl Tell for RemoteError {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::Refused { sentence, .. } => return sentence.tell(),
+            Self::Unreachable(why) => msg!(
+                "the exchange cannot be reached: {why}; check the address, your certificate and the network, then try again",
+                why
+            ),
+            Self::OutcomeUnknown(why) => msg!(
+                "it is not known whether the exchange stored this ({why}); run the same command again, which is safe",
+                why
+            ),
+            Self::Local(refusal) => return refusal.tell(),
+            Self::Io(error) => return error.tell(),
+            Self::Contradicted(contradiction) => return contradiction.tell(),
+            Self::NotKept(error) => msg!(
+                "the exchange took this and proved it, but the receipt cannot be kept ({error}); make room for it and run the same command again, which is safe",
+                error
+            ),
+        };
+        message.into()
+    }
 }
 
 pub(super) type Result<T> = std::result::Result<T, RemoteError>;
@@ -98,7 +115,7 @@ pub(super) fn reading(status: Status) -> RemoteError {
     let answer = Answer::from(&status);
     match answer.reason {
         Some(reason) => refused(reason, answer),
-        None if answer.unreachable() || answer.outcome_unknown() => RemoteError::Unreachable(answer.sentence),
+        None if answer.unreachable() || answer.outcome_unknown() => RemoteError::Unreachable(why(&status, &answer)),
         None => refused("UNKNOWN", answer),
     }
 }
@@ -107,11 +124,25 @@ pub(super) fn reading(status: Status) -> RemoteError {
 pub(super) fn writing(status: Status) -> RemoteError {
     let answer = Answer::from(&status);
     if answer.unreachable() {
-        RemoteError::Unreachable(answer.sentence)
+        RemoteError::Unreachable(why(&status, &answer))
     } else if answer.outcome_unknown() {
-        RemoteError::OutcomeUnknown(answer.sentence)
+        RemoteError::OutcomeUnknown(why(&status, &answer))
     } else {
         refused(answer.reason.unwrap_or("UNKNOWN"), answer)
+    }
+}
+
+/// Why a call was broken: in words of ours where there are some.
+fn why(status: &Status, answer: &Answer) -> Message {
+    status.source().and_then(in_words).unwrap_or_else(|| Message::words(answer.sentence.as_str()))
+}
+
+/// What is said of the fault of the network that is among the causes of an error, if it is one that there are words for.
+pub(super) fn in_words(error: &(dyn Error + 'static)) -> Option<Message> {
+    let fault = std::iter::successors(Some(error), |&e| e.source()).find_map(<dyn Error>::downcast_ref::<io::Error>)?;
+    match fault.tell() {
+        Fact::Message(message) => Some(message),
+        _ => None,
     }
 }
 
@@ -152,7 +183,7 @@ impl Remote {
     /// # Errors
     /// As [`Remote::connect`].
     pub async fn knock(c: &Connection, address: &str) -> Result<Vec<u8>> {
-        let stream = dialler(c)?.reach(address).await.map_err(|e| RemoteError::Unreachable(e.to_string()))?;
+        let stream = dialler(c)?.reach(address).await.map_err(|e| RemoteError::Unreachable(e.message()))?;
         let shown = stream.get_ref().get_ref().1.peer_certificates().and_then(|chain| chain.first());
         lacks("server certificate", shown.map(|leaf| leaf.to_vec()))
     }
@@ -364,7 +395,7 @@ impl Remote {
         let communique = of.map(names::communique).unwrap_or_default();
         let request = v1::WatchRequest { from_index, communique };
         let begun = timeout(CALL_DEADLINE, self.happenings().watch(request)).await;
-        let begun = begun.map_err(|_| RemoteError::Unreachable(format!("silent for {} s", CALL_DEADLINE.as_secs())))?;
+        let begun = begun.map_err(|_| RemoteError::Unreachable(silent(CALL_DEADLINE)))?;
         Ok(Watched(begun.map_err(reading)?.into_inner()))
     }
     /// Publishes a complete communiqué.
@@ -403,12 +434,18 @@ impl Watched {
     /// Any [`RemoteError`]: why the stream ended. It never ends well.
     pub async fn next(&mut self) -> Result<WatchItem> {
         let message = timeout(WATCH_SILENCE, self.0.message()).await;
-        let message = message
-            .map_err(|_| RemoteError::Unreachable(format!("no heartbeat within {} s", WATCH_SILENCE.as_secs())))?;
+        let message = message.map_err(|_| {
+            RemoteError::Unreachable(msg!("no heartbeat within {seconds} s", seconds = WATCH_SILENCE.as_secs()))
+        })?;
         let message = message.map_err(reading)?;
-        let message = message.ok_or_else(|| RemoteError::Unreachable("the exchange ended the stream".into()))?;
+        let message = message.ok_or_else(|| RemoteError::Unreachable(msg!("the exchange ended the stream")))?;
         Ok(message.try_into()?)
     }
+}
+
+/// That nothing came for so long.
+pub(super) fn silent(within: Duration) -> Message {
+    msg!("silent for {seconds} s", seconds = within.as_secs())
 }
 
 /// A call with the deadline that every call without a transfer has.

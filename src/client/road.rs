@@ -20,7 +20,12 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    domain::{message::Message, refusal::Refusal, text::escape_line},
+    domain::{
+        message::{Message, Tell as _},
+        refusal::Refusal,
+        text::escape_line,
+    },
+    language::Language,
     msg,
 };
 
@@ -58,6 +63,7 @@ pub struct Road {
     addresses: Vec<String>,
     proxies: Proxies,
     patience: Duration,
+    language: Language,
 }
 
 impl Road {
@@ -77,7 +83,7 @@ impl Road {
             host_and_port("address", address)?;
         }
         let patience = if addresses.len() == 1 { CONNECT_DEADLINE } else { NEXT_ADDRESS_AFTER };
-        Ok(Self { addresses, proxies, patience })
+        Ok(Self { addresses, proxies, patience, language: Language::default() })
     }
     /// The same with another time for each address.
     #[must_use]
@@ -93,6 +99,15 @@ impl Road {
     #[must_use]
     pub fn proxy_for(&self, address: &str) -> Option<&Proxy> {
         self.proxies.proxy.as_ref().filter(|_| !self.proxies.passes_by(address))
+    }
+    /// The same road, on which the exchange is asked to say what it refuses in this language.
+    #[must_use]
+    pub fn speaking(self, language: Language) -> Self {
+        Self { language, ..self }
+    }
+    /// The language that the exchange is asked to speak.
+    pub(super) fn language(&self) -> Language {
+        self.language
     }
     /// The longest that connecting may take, all addresses together.
     pub(super) fn whole_patience(&self) -> Duration {
@@ -193,37 +208,41 @@ impl Proxy {
 
     /// A connection through the proxy to this address, which was checked to hold nothing but a host and a port.
     async fn tunnel(&self, address: &str) -> io::Result<TcpStream> {
-        let said = |problem: String| io::Error::other(format!("the proxy {}: {problem}", self.address));
-        let mut tcp = TcpStream::connect(&self.address).await.map_err(|e| said(e.to_string()))?;
+        let said = |problem: Message| {
+            io::Error::other(msg!("the proxy {address}: {problem}", address = self.address, problem))
+        };
+        let mut tcp = TcpStream::connect(&self.address).await.map_err(|e| said(e.message()))?;
         tcp.set_nodelay(true)?;
         let authorization =
             self.authorization.as_ref().map(|a| format!("Proxy-Authorization: {a}\r\n")).unwrap_or_default();
         let request = format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n{authorization}\r\n");
-        tcp.write_all(request.as_bytes()).await.map_err(|e| said(e.to_string()))?;
+        tcp.write_all(request.as_bytes()).await.map_err(|e| said(e.message()))?;
         // Byte by byte: what comes after the head is the exchange's.
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() >= PROXY_ANSWER_LIMIT {
-                return Err(said(format!("it answers more than {PROXY_ANSWER_LIMIT} bytes")));
+                return Err(said(msg!("it answers more than {limit} bytes", limit = PROXY_ANSWER_LIMIT)));
             }
             match tcp.read_u8().await {
                 Ok(byte) => head.push(byte),
-                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(said("it hung up".into())),
-                Err(e) => return Err(said(e.to_string())),
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(said(msg!("it hung up"))),
+                Err(e) => return Err(said(e.message())),
             }
         }
         let first = String::from_utf8_lossy(&head).lines().next().map(escape_line).unwrap_or_default();
         let code = first.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).map(str::to_owned);
         match code.as_deref() {
             Some(code) if code.len() == 3 && code.starts_with('2') => Ok(tcp),
-            Some("407") => Err(said(
-                "it asks for a user and a password (407); set HTTPS_PROXY=http://user:password@host:port".into(),
-            )),
-            Some("403" | "405") => {
-                Err(said(format!("it does not let connections to {address} through ({first}); ask who runs it")))
-            }
-            Some(_) => Err(said(format!("it cannot connect to {address} ({first})"))),
-            None => Err(said(format!("it does not answer as an HTTP proxy ({first})"))),
+            Some("407") => Err(said(msg!(
+                "it asks for a user and a password (407); set HTTPS_PROXY=http://user:password@host:port"
+            ))),
+            Some("403" | "405") => Err(said(msg!(
+                "it does not let connections to {address} through ({answer}); ask who runs it",
+                address,
+                answer = first
+            ))),
+            Some(_) => Err(said(msg!("it cannot connect to {address} ({answer})", address, answer = first))),
+            None => Err(said(msg!("it does not answer as an HTTP proxy ({answer})", answer = first))),
         }
     }
 }
@@ -280,10 +299,12 @@ impl Dialler {
                     return Ok(stream);
                 }
                 Err(error) if addresses.len() == 1 => return Err(error),
-                Err(error) => failed.push(format!("{address}: {error}")),
+                Err(error) => failed.push(msg!("{address}: {error}", address, error)),
             }
         }
-        Err(io::Error::other(failed.join("; ")))
+        // One after another, with what each came to.
+        let said = failed.into_iter().reduce(|said, next| msg!("{said}; {next}", said, next));
+        Err(io::Error::other(said.unwrap_or_else(|| Message::words(""))))
     }
     /// Connects to one address. Reads one byte ahead before the connection counts as made: TLS 1.3 lets a client finish
     /// before the server has judged its certificate, and a refusal would otherwise show as a broken pipe much later.
@@ -300,14 +321,20 @@ impl Dialler {
             if stream.fill_buf().await?.is_empty() {
                 return Err(io::Error::new(
                     io::ErrorKind::ConnectionAborted,
-                    "the exchange closed the connection at once",
+                    msg!("the exchange closed the connection at once"),
                 ));
             }
             Ok(stream)
         });
         reached.await.unwrap_or_else(|_| {
-            let through = proxy.map(|p| format!(" through the proxy {}", p.address())).unwrap_or_default();
-            let said = format!("no answer within {:.1} s{through}", self.road.patience.as_secs_f32());
+            let seconds = format!("{:.1}", self.road.patience.as_secs_f32());
+            let said = match proxy {
+                Some(proxy) => {
+                    let address = proxy.address();
+                    msg!("no answer within {seconds} s through the proxy {address}", seconds, address)
+                }
+                None => msg!("no answer within {seconds} s", seconds),
+            };
             Err(io::Error::new(io::ErrorKind::TimedOut, said))
         })
     }

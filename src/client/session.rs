@@ -491,7 +491,12 @@ impl Session {
     pub async fn succession(&self, now: Time) -> Result<Vec<Version>, RemoteError> {
         let (charters, newest) = reading::succession(&self.remote.charters().await?, now)?;
         if charters.founding() != Some(self.pinned.founding()) {
-            return Err(Refusal::disagrees("charter", "the pinned succession", "another").into());
+            return Err(Refusal::disagrees(
+                "charter",
+                msg!("the pinned succession"),
+                msg!("another value" => "another"),
+            )
+            .into());
         }
         Ok(succeeding::versions(&charters, newest))
     }
@@ -520,9 +525,9 @@ impl Session {
     /// A file that cannot be read; what the exchange refuses.
     pub async fn upload(&self, id: CommuniqueId, uploads: &[Upload], progress: Watch) -> Result<(), RemoteError> {
         for upload in uploads {
-            let file = tokio::fs::File::open(&upload.file)
-                .await
-                .map_err(|e| RemoteError::Io(io::Error::new(e.kind(), format!("{}: {e}", upload.file.display()))))?;
+            let file = tokio::fs::File::open(&upload.file).await.map_err(|e| {
+                RemoteError::Io(io::Error::new(e.kind(), msg!("{file}: {error}", file = upload.file, error = e)))
+            })?;
             let (progress, of) = (Arc::clone(&progress), upload.clone());
             self.remote.upload(id, upload.sha256, upload.size, file, move |sent| progress(&of, sent)).await?;
         }
@@ -693,7 +698,7 @@ impl Session {
         let entry: Entry = json::parse(&publication.receipt.entry)?;
         let published = entry.kind == Kind::Published && entry.documents == [manifest.digest()];
         if !published || entry.stream != StreamId::Communique(id) {
-            return Err(Refusal::disagrees("published", manifest.digest(), "an entry of something else").into());
+            return Err(Refusal::disagrees("published", manifest.digest(), msg!("an entry of something else")).into());
         }
         let entry = Digest::of(&publication.receipt.entry);
         let rectifies = Rectifies { communique: id, manifest: manifest.digest(), entry };
@@ -733,7 +738,7 @@ fn shown(time: Option<Time>) -> String {
 fn acknowledges(receipt: &Receipt, kind: Kind, sent: Digest) -> Result<Entry, Refusal> {
     let entry: Entry = json::parse(&receipt.entry)?;
     if entry.kind != kind || !entry.documents.iter().chain(&entry.statements).any(|named| *named == sent) {
-        return Err(Refusal::disagrees("receipt", sent, "an entry of something else"));
+        return Err(Refusal::disagrees("receipt", sent, msg!("an entry of something else")));
     }
     Ok(entry)
 }
@@ -747,7 +752,7 @@ struct Bounded<W> {
 impl<W: AsyncWrite + Unpin> AsyncWrite for Bounded<W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if bytes.len() as u64 > self.left {
-            return Poll::Ready(Err(io::Error::other("the exchange sends more than the manifest announces")));
+            return Poll::Ready(Err(io::Error::other(msg!("the exchange sends more than the manifest announces"))));
         }
         let written = std::task::ready!(Pin::new(&mut self.inner).poll_write(cx, bytes))?;
         self.left -= written as u64;

@@ -11,7 +11,7 @@ use crate::{
         document::Document,
         id::{Digest, PartyId},
         key::{PublicKey, Signer},
-        message::Message,
+        message::{Fact, Message, Tell},
         refusal::Refusal,
         statement::{Statement, is_by},
         succession::{ADOPTION_PERIOD, Charters},
@@ -230,6 +230,18 @@ impl Progress {
             Progress::Pending => "pending",
             Progress::Failed => "failed",
         }
+    }
+}
+
+impl Tell for Progress {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Progress::InForce => msg!("charter" => "in force"),
+            Progress::Succeeded => msg!("charter" => "succeeded by another"),
+            Progress::Pending => msg!("charter" => "can still be adopted"),
+            Progress::Failed => msg!("charter" => "not adopted in time"),
+        };
+        message.into()
     }
 }
 

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::reading::Revision;
-use crate::domain::{
-    act::{Act, ActKind},
-    entry::{Entry, Kind, Position, StreamId},
-    id::{CommuniqueId, Digest, PartyId},
-    json,
-    refusal::{Refusal, same},
-    statement::Statement,
-    time::Time,
-    view::{EventView, Happening},
+use crate::{
+    domain::{
+        act::{Act, ActKind},
+        entry::{Entry, Kind, Position, StreamId},
+        id::{CommuniqueId, Digest, PartyId},
+        json,
+        refusal::{Refusal, same},
+        statement::Statement,
+        time::Time,
+        view::{EventView, Happening},
+    },
+    msg,
 };
 
 /// Something that was done to a communiqué.
@@ -79,7 +82,7 @@ impl Timeline {
     /// Takes the next event: it must be the next of the stream, come later in the log, and have the objects that it names.
     pub fn next(&mut self, event: &EventView) -> Result<Step, Refusal> {
         if self.index.is_some_and(|before| event.index <= before) {
-            return Err(Refusal::disagrees("event.index", "an index after the one before", event.index));
+            return Err(Refusal::disagrees("event.index", msg!("an index after the one before"), event.index));
         }
         self.index = Some(event.index);
         match &event.happening {
@@ -98,7 +101,11 @@ impl Timeline {
                 // What else is noted may speak of another communiqué's manifest.
                 let of_ours = matches!(entry.kind, Kind::Opened | Kind::Completed | Kind::Published);
                 if of_ours && !entry.documents.iter().all(|d| self.manifests.contains(d)) {
-                    return Err(Refusal::disagrees("entry.documents", "a manifest that was shown", "another"));
+                    return Err(Refusal::disagrees(
+                        "entry.documents",
+                        msg!("a manifest that was shown"),
+                        msg!("another value" => "another"),
+                    ));
                 }
                 (self.length, self.last, self.time) = (position.length, Some(position.last), Some(entry.time));
                 Ok(Step::Logged(entry, logged.objects.clone()))
@@ -113,7 +120,7 @@ impl Timeline {
                 self.manifests.insert(revision.manifest.digest());
             }
             What::Act(act) if !self.manifests.contains(&act.body().manifest) => {
-                return Err(Refusal::disagrees("act.manifest", "a manifest that was shown", act.body().manifest));
+                return Err(Refusal::disagrees("act.manifest", msg!("a manifest that was shown"), act.body().manifest));
             }
             What::Act(_) | What::Escrowed { .. } | What::Noted(_) => {}
         }

@@ -14,7 +14,7 @@ use tonic::{Status, Streaming};
 
 use super::{
     line::Streamed,
-    remote::{CALL_DEADLINE, Remote, RemoteError, Result, call, reading, writing},
+    remote::{CALL_DEADLINE, Remote, RemoteError, Result, call, reading, silent, writing},
 };
 use crate::{
     domain::{
@@ -122,7 +122,7 @@ impl Remote {
                     return Ok(());
                 }
                 Some(Err(status)) => (Some(Answer::from(&status)), writing(status)),
-                None => (None, RemoteError::OutcomeUnknown(format!("silent for {} s", SILENCE.as_secs()))),
+                None => (None, RemoteError::OutcomeUnknown(silent(SILENCE))),
             };
             match &answer {
                 Some(a) if a.reason == Some("WRONG_OFFSET") => {}
@@ -289,8 +289,7 @@ impl Remote {
                 Err(broken) => broken,
             };
             let answer = broken.as_ref().map(Answer::from);
-            let error =
-                broken.map_or_else(|| RemoteError::Unreachable(format!("silent for {} s", SILENCE.as_secs())), reading);
+            let error = broken.map_or_else(|| RemoteError::Unreachable(silent(SILENCE)), reading);
             let passing = answer.as_ref().is_none_or(|a| a.unreachable() || a.outcome_unknown() || a.retryable());
             // A first call that fails was tried again beneath.
             let never_begun = stream.is_none() && breaks.all == 0;

@@ -31,7 +31,7 @@ use crate::{
     domain::{
         id::{Digest, PartyId},
         key::Signer,
-        message::Tell,
+        message::{Fact, Message, Tell},
         refusal::Refusal,
         time::Time,
     },
@@ -43,6 +43,7 @@ use crate::{
         tree::{CONSISTENCY_LIMIT, Hash},
         witness::{AddCheckpoint, No},
     },
+    msg,
     wire::{
         RESPONSE_LIMIT,
         v1::{self, log_service_client::LogServiceClient},
@@ -54,29 +55,45 @@ const FILE_LIMIT: usize = 3 * NOTE_LIMIT;
 
 /// Why a witness does not run, or does not cosign.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 #[allow(missing_docs)]
 pub enum WitnessError {
-    #[error("{0}: {1}")]
     Io(PathBuf, io::Error),
-    #[error("{0}: another witness runs with this key; stop one of them: two could cosign two truths")]
     Running(PathBuf),
-    #[error(
-        "{0}: this is not what a witness of this exchange has kept ({1}); do not delete it: bring back what was there, or make a \
-         new witness key"
-    )]
-    Broken(PathBuf, String),
-    #[error("{0}")]
+    Broken(PathBuf, Message),
     Doubt(Box<Doubt>),
-    #[error(
-        "the charter in force gives this key ({0}) to no witness; give --key the key whose public half stands as `witness` of your party"
-    )]
     NoWitness(String),
-    #[error("what the exchange shows as the head of its log is none: {0}; it was not cosigned; ask its operator")]
     NoHead(Fault),
-    #[error("cosigning failed: {0}")]
     Signing(Fault),
-    #[error(transparent)]
     Remote(#[from] RemoteError),
+}
+
+impl Tell for WitnessError {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::Io(path, error) => msg!("{path}: {error}", path, error),
+            Self::Running(path) => {
+                msg!("{path}: another witness runs with this key; stop one of them: two could cosign two truths", path)
+            }
+            Self::Broken(path, problem) => msg!(
+                "{path}: this is not what a witness of this exchange has kept ({problem}); do not delete it: bring back what was there, or make a new witness key",
+                path,
+                problem
+            ),
+            Self::Doubt(doubt) => return doubt.tell(),
+            Self::NoWitness(thumbprint) => msg!(
+                "the charter in force gives this key ({thumbprint}) to no witness; give --key the key whose public half stands as `witness` of your party",
+                thumbprint
+            ),
+            Self::NoHead(fault) => msg!(
+                "what the exchange shows as the head of its log is none: {fault}; it was not cosigned; ask its operator",
+                fault
+            ),
+            Self::Signing(fault) => msg!("cosigning failed: {fault}", fault),
+            Self::Remote(error) => return error.tell(),
+        };
+        message.into()
+    }
 }
 
 /// Two heads of one log that cannot both be true, or of which the later was not proven to continue the earlier; or a lie that an audit
@@ -84,8 +101,11 @@ pub enum WitnessError {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Doubt {
-    /// What is wrong, in words.
+    /// What is wrong, in English.
     pub what: String,
+    /// The same, to be said in any language; only in the run that saw it.
+    #[serde(skip)]
+    said: Option<Message>,
     /// When it was seen, by this machine's clock.
     pub seen: Time,
     /// Digest of charter 1.
@@ -115,23 +135,34 @@ pub struct Audited {
     pub evidence: Option<String>,
 }
 
+impl Tell for Doubt {
+    fn tell(&self) -> Fact {
+        let (what, file) = (self.told(), &self.file);
+        let message = match &self.audited {
+            None => msg!(
+                "{what}; this witness cosigns nothing more. Both heads are in {file}: tell the other parties, send them that file, and take it away only when all of you know what happened",
+                what,
+                file
+            ),
+            Some(Audited { evidence: Some(evidence), .. }) => msg!(
+                "an audit found a lie: {what}; this witness cosigns nothing more. The evidence is in {evidence}: send it to the other parties. Take {file} away only when all of you know what happened",
+                what,
+                evidence,
+                file
+            ),
+            Some(Audited { evidence: None, .. }) => msg!(
+                "an audit found a lie: {what}; this witness cosigns nothing more. The evidence could not be written: tell the other parties. Take {file} away only when all of you know what happened",
+                what,
+                file
+            ),
+        };
+        message.into()
+    }
+}
+
 impl std::fmt::Display for Doubt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(Audited { evidence, .. }) = &self.audited {
-            write!(f, "an audit found a lie: {}; this witness cosigns nothing more. ", self.what)?;
-            match evidence {
-                Some(evidence) => write!(f, "The evidence is in {evidence}: send it to the other parties. ")?,
-                None => f.write_str("The evidence could not be written: tell the other parties. ")?,
-            }
-            return write!(f, "Take {} away only when all of you know what happened", self.file.display());
-        }
-        write!(
-            f,
-            "{}; this witness cosigns nothing more. Both heads are in {}: tell the other parties, send them that file, and take it away \
-             only when all of you know what happened",
-            self.what,
-            self.file.display()
-        )
+        self.tell().fmt(f)
     }
 }
 
@@ -141,19 +172,44 @@ impl Doubt {
     pub fn file(&self) -> &Path {
         &self.file
     }
-    fn of(fault: &Fault) -> String {
+    /// What is wrong, to be said in any language. Of one that an earlier run kept it is found again in the heads; of an audit's, of
+    /// which kind the lie is stands before the English sentence.
+    fn told(&self) -> Message {
+        let again = || match &self.audited {
+            Some(Audited { kind, .. }) => msg!("{kind} (“{observation}”)", kind, observation = self.what),
+            None => {
+                let head = |note: &str| Unverified::parse(note.as_bytes()).ok().map(|head| head.claims().size());
+                let fault = match (head(&self.known), head(&self.shown)) {
+                    (Some(old), Some(new)) if old == new => Fault::Forked { size: new },
+                    (Some(old), Some(new)) if old > new => Fault::Shrunk { old, new },
+                    (Some(old), Some(new)) => Fault::Inconsistent { old, new },
+                    _ => return Message::words(self.what.clone()),
+                };
+                let again = Self::of(&fault);
+                if again.to_string() == self.what { again } else { Message::words(self.what.clone()) }
+            }
+        };
+        self.said.clone().unwrap_or_else(again)
+    }
+    fn of(fault: &Fault) -> Message {
         match fault {
-            Fault::Shrunk { old, new } => format!(
-                "the exchange has rolled its log back: it shows one of {new} entries, after this witness had cosigned one of {old}"
+            Fault::Shrunk { old, new } => msg!(
+                "the exchange has rolled its log back: it shows one of {new} entries, after this witness had cosigned one of {old}",
+                new,
+                old
             ),
             Fault::Forked { size } => {
-                format!("the exchange has signed two different logs of {size} entries each: it shows two truths")
+                msg!("the exchange has signed two different logs of {size} entries each: it shows two truths", size)
             }
-            Fault::Inconsistent { old, new } => format!(
-                "the exchange does not prove that its log of {new} entries continues the one of {old} that this witness cosigned: what \
-                 was in it may have been altered"
+            Fault::Inconsistent { old, new } => msg!(
+                "the exchange does not prove that its log of {new} entries continues the one of {old} that this witness cosigned: what was in it may have been altered",
+                new,
+                old
             ),
-            other => format!("the exchange does not prove that its log continues what this witness cosigned ({other})"),
+            other => msg!(
+                "the exchange does not prove that its log continues what this witness cosigned ({fault})",
+                fault = other
+            ),
         }
     }
 }
@@ -196,11 +252,11 @@ impl Kept {
         let last = match read::<Sheet>(&file)? {
             None => None,
             Some(sheet) if sheet.founding != founding => {
-                return Err(WitnessError::Broken(file, "it is of another exchange".into()));
+                return Err(WitnessError::Broken(file, msg!("it is of another exchange")));
             }
             Some(sheet) => Some(
                 Unverified::parse(sheet.checkpoint.as_bytes())
-                    .map_err(|fault| WitnessError::Broken(file, fault.to_string()))?,
+                    .map_err(|fault| WitnessError::Broken(file, fault.message()))?,
             ),
         };
         Ok(Self { key: key.into(), founding, last, doubt: None, _lock: held })
@@ -231,8 +287,10 @@ impl Kept {
         proof: &[Hash],
         seen: Time,
     ) -> WitnessError {
+        let what = Doubt::of(fault);
         let doubt = Doubt {
-            what: Doubt::of(fault),
+            what: what.to_string(),
+            said: Some(what),
             seen,
             founding: self.founding,
             known: known.map(|known| known.note().to_string()).unwrap_or_default(),
@@ -248,6 +306,7 @@ impl Kept {
         let evidence = lie.file.as_ref().map(|file| file.display().to_string());
         let doubt = Doubt {
             what: lie.evidence.observation.clone(),
+            said: Some(lie.evidence.observed()),
             seen,
             founding: self.founding,
             known: self.last.as_ref().map(|known| known.note().to_string()).unwrap_or_default(),
@@ -262,9 +321,12 @@ impl Kept {
         let doubt = match write(&doubt.file, &doubt) {
             Ok(()) => doubt,
             Err(error) => {
-                let what =
-                    format!("{} (and that could not be kept: {error}; do not start this witness again)", doubt.what);
-                Doubt { what, ..doubt }
+                let what = msg!(
+                    "{what} (and that could not be kept: {error}; do not start this witness again)",
+                    what = doubt.told(),
+                    error
+                );
+                Doubt { what: what.to_string(), said: Some(what), ..doubt }
             }
         };
         self.doubt = Some(doubt.clone());
@@ -575,11 +637,11 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, WitnessError> {
     };
     let mut bytes = Vec::new();
     file.take(FILE_LIMIT as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
-    let broken = |what: String| WitnessError::Broken(path.into(), what);
+    let broken = |what: Message| WitnessError::Broken(path.into(), what);
     if bytes.len() > FILE_LIMIT {
-        return Err(broken(format!("it has more than {FILE_LIMIT} bytes")));
+        return Err(broken(msg!("it has more than {limit} bytes", limit = FILE_LIMIT)));
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| broken(e.to_string()))
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| broken(Message::words(e.to_string())))
 }
 
 /// Puts a file in its place: whole, readable by its owner alone, and on the disk before this returns.

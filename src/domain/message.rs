@@ -24,6 +24,9 @@ pub enum Fact {
     Message(Message),
     /// Several, as a list that ends with “and”.
     All(Vec<Fact>),
+    /// What another program of ours said in the language that it was asked for: its isolates stand, and what lies between them is
+    /// words.
+    Said(String),
 }
 
 /// A sentence, or a name for something, with its facts. Its [`Display`](fmt::Display) is the English one.
@@ -123,10 +126,13 @@ impl fmt::Display for Message {
     }
 }
 
+/// So that an [`io::Error`] can carry what is to be said of it.
+impl std::error::Error for Message {}
+
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Words(words) => f.write_str(words),
+            Self::Words(words) | Self::Said(words) => f.write_str(words),
             Self::Number(n) => n.fmt(f),
             Self::Time(time) => time.fmt(f),
             Self::Message(message) => message.fmt(f),
@@ -212,8 +218,11 @@ impl Tell for io::Error {
     fn tell(&self) -> Fact {
         use io::ErrorKind as Kind;
         match self.kind() {
-            // What somebody of ours says about it is better than its kind.
-            _ if self.get_ref().is_some() => Fact::Words(self.to_string()),
+            // What somebody says about it is better than its kind.
+            _ if let Some(said) = self.get_ref() => match said.downcast_ref::<Message>() {
+                Some(message) => message.clone().into(),
+                None => Fact::Words(self.to_string()),
+            },
             Kind::NotFound => crate::msg!("there is no such file or folder").into(),
             Kind::PermissionDenied => crate::msg!("this user may not do that here").into(),
             Kind::AlreadyExists => crate::msg!("it exists already").into(),

@@ -22,13 +22,37 @@ use crate::{
         Exchange,
         access::{Method, Permit},
     },
+    language::Language,
     observe::Metrics,
-    wire::{page::PageLimits, status::status},
+    wire::{
+        page::PageLimits,
+        status::{asked, status},
+    },
 };
 
 tokio::task_local! {
-    /// The name of the call under way: what it streams later bears the same.
-    static REQUEST: String;
+    /// The call under way: what it streams later bears the same name, and speaks the same language.
+    static REQUEST: Asked;
+}
+
+/// What a refusal says of the call that it refuses, and in which language.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Asked {
+    /// Its name, in every line that the exchange logs of it.
+    pub(super) id: String,
+    /// What its caller reads.
+    pub(super) language: Language,
+}
+
+impl Asked {
+    /// A new name for the call with these headers.
+    pub(super) fn of(headers: &http::HeaderMap) -> Self {
+        Self { id: request_id(), language: asked(headers) }
+    }
+    /// The refusal, as this caller is told it.
+    pub(super) fn refused(&self, refusal: &Refusal) -> Status {
+        status(refusal, &self.id, self.language)
+    }
 }
 
 /// How much one call may take.
@@ -106,10 +130,10 @@ impl Desk {
     where
         F: Future<Output = Result<R, Refusal>>,
     {
-        let id = request_id();
+        let asked = Asked::of(request.metadata().as_ref());
         let peer = request.extensions().get::<Peer>().cloned();
         let caller = peer.as_ref().map(|p| p.caller.id.to_string()).unwrap_or_default();
-        let span = info_span!("call", request = %id, method = M::NAME, caller);
+        let span = info_span!("call", request = %asked.id, method = M::NAME, caller);
         let outcome = async {
             let started = Instant::now();
             let outcome = async {
@@ -135,8 +159,8 @@ impl Desk {
             outcome
         }
         .instrument(span);
-        let outcome = REQUEST.scope(id.clone(), outcome).await;
-        outcome.map(Response::new).map_err(|refusal| status(&refusal, &id))
+        let outcome = REQUEST.scope(asked.clone(), outcome).await;
+        outcome.map(Response::new).map_err(|refusal| asked.refused(&refusal))
     }
 
     /// A turn to upload: each party has so many.
@@ -157,13 +181,13 @@ fn micros(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The name of the call under way.
-pub(super) fn current_request() -> String {
+/// The call under way.
+pub(super) fn current_request() -> Asked {
     REQUEST.try_with(Clone::clone).unwrap_or_default()
 }
 
 /// A name for one call, in every line that the exchange logs of it and in every refusal.
-pub(super) fn request_id() -> String {
+fn request_id() -> String {
     let mut bytes = [0; 8];
     // A name that repeats is a nuisance, not a danger.
     let _ = getrandom::fill(&mut bytes);

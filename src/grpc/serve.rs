@@ -1,17 +1,23 @@
 //! Serving: the door, the services and every limit of HTTP/2 that tonic leaves unset; and going down in order.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, transport::Server};
 use tonic_health::pb::health_server::{Health, HealthServer};
-use tower::util::MapResponseLayer;
+use tower::{Service, layer::layer_fn, util::MapResponseLayer};
 use tracing::{info, warn};
 
 use super::{
-    call::{Desk, request_id},
+    call::{Asked, Desk},
     gate::Gate,
     listener::{self, incoming},
 };
@@ -87,7 +93,7 @@ pub async fn serve<H: Health>(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_connection_age(limits.connection_age)
-        .layer(MapResponseLayer::new(|response| in_our_words::<Body>(response, &request_id())))
+        .layer(layer_fn(Worded))
         .layer(MapResponseLayer::new(move |response| timed::<Body>(response, clock.now())))
         .add_service(health)
         .add_optional_service(reflection)
@@ -103,6 +109,28 @@ pub async fn serve<H: Health>(
             shutdown.clone().cancelled_owned(),
         );
     draining(served, &gate, limits.drain, shutdown).await
+}
+
+/// Puts what tonic itself refuses into our words, in the language of whoever called.
+#[derive(Clone)]
+struct Worded<S>(S);
+
+impl<S, B> Service<http::Request<B>> for Worded<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<Body>, Future: Send + 'static>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let asked = Asked::of(request.headers());
+        let answer = self.0.call(request);
+        Box::pin(async move { Ok(in_our_words(answer.await?, &asked.id, asked.language)) })
+    }
 }
 
 /// Says in every answer what the exchange's clock shows.

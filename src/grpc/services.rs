@@ -27,7 +27,6 @@ use crate::{
     msg,
     wire::{
         convert, names, page,
-        status::status,
         v1::{
             self, charter_service_server::CharterService, communique_service_server::CommuniqueService,
             content_service_server::ContentService, powers_service_server::PowersService,
@@ -361,14 +360,14 @@ impl Desk {
         if offset > download.size() {
             return Err(Refusal::malformed("offset", msg!("is beyond the end, {size}", size = download.size())));
         }
-        let (limit, id) = (self.limits.transfer, current_request());
+        let (limit, asked) = (self.limits.transfer, current_request());
         let deadline = tokio::time::Instant::now() + limit;
         let pieces = futures_util::stream::try_unfold((download, offset), move |(download, offset)| {
-            let id = id.clone();
+            let asked = asked.clone();
             async move {
                 let piece = timeout_at(deadline, download.piece(offset)).await;
                 let piece = piece.unwrap_or(Err(Refusal::DeadlineExceeded { seconds: limit.as_secs() }));
-                let piece = piece.map_err(|refusal| status(&refusal, &id))?;
+                let piece = piece.map_err(|refusal| asked.refused(&refusal))?;
                 if piece.is_empty() {
                     return Ok(None);
                 }

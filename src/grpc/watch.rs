@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::{
-    call::{Desk, current_request},
+    call::{Asked, Desk, current_request},
     gate::lock,
     turns::Turn,
 };
@@ -29,7 +29,6 @@ use crate::{
     },
     wire::{
         names, page,
-        status::status,
         v1::{self, event_service_server::EventService},
     },
 };
@@ -84,7 +83,7 @@ pub struct Events {
     ended: Arc<Mutex<Option<End>>>,
     /// From which index on nothing was sent.
     next: u64,
-    request: String,
+    request: Asked,
 }
 
 /// How a task of a watcher ends.
@@ -128,7 +127,7 @@ impl Stream for Events {
                 End::Slow => Refusal::SlowReader { next_index: self.next },
                 End::Refused(refusal) => refusal,
             };
-            return Poll::Ready(Some(Err(status(&refusal, &self.request))));
+            return Poll::Ready(Some(Err(self.request.refused(&refusal))));
         }
         polled.map(|item| {
             let item = item?;

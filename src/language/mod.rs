@@ -35,8 +35,9 @@ const GROUPED: u64 = 10_000;
 /// Most languages that are read of an `accept-language`.
 const ACCEPTED_LIMIT: usize = 32;
 /// Set around what runs from left to right within Arabic words, so that neither reorders the other (UAX #9, isolates).
-const ISOLATE: char = '\u{2068}';
-const END_OF_ISOLATE: char = '\u{2069}';
+pub const ISOLATE: char = '\u{2068}';
+/// Ends what [`ISOLATE`] begins.
+pub const END_OF_ISOLATE: char = '\u{2069}';
 
 impl Language {
     /// Every one of them.
@@ -112,6 +113,7 @@ impl Language {
     fn fact(self, fact: &Fact, words: fn(&str) -> String) -> String {
         match fact {
             Fact::Words(said) => words(said),
+            Fact::Said(said) => between_isolates(said, words),
             Fact::Number(n) => self.number(*n),
             Fact::Time(time) => self.moment(*time),
             Fact::Message(message) => self.say_with(message, words),
@@ -259,6 +261,17 @@ impl Language {
             [rest @ .., last] => format!("{}{and}{last}", rest.join(comma)),
         }
     }
+}
+
+/// Does something to all that isolates set off, and to what lies around them.
+fn between_isolates(said: &str, words: fn(&str) -> String) -> String {
+    let mut done = String::with_capacity(said.len());
+    for run in said.split_inclusive([ISOLATE, END_OF_ISOLATE]) {
+        let inner = run.trim_end_matches([ISOLATE, END_OF_ISOLATE]);
+        done.push_str(&words(inner));
+        done.push_str(run.get(inner.len()..).unwrap_or_default());
+    }
+    done
 }
 
 static ARABIC: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("ar.po")));

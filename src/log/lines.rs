@@ -27,7 +27,7 @@ pub(super) fn hashes<'a>(
 }
 
 /// Text in UTF-8 of limited size.
-pub(super) fn text<'a>(bytes: &'a [u8], what: fn() -> Message, limit: usize) -> Result<&'a str, Fault> {
+pub(super) fn text(bytes: &[u8], what: fn() -> Message, limit: usize) -> Result<&str, Fault> {
     if bytes.len() > limit {
         return Err(Fault::TooLarge { what: what(), limit: limit as u64 });
     }

@@ -79,6 +79,7 @@ impl fmt::Display for Hash {
         f.write_str(&STANDARD.encode(self.0))
     }
 }
+crate::tell_as_words!(Hash);
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -2,6 +2,9 @@
 //!
 //! A status travels in HTTP/2 headers, which peers and proxies bound at 8 to 16 KiB: so its parts are bounded here.
 //! What comes back is outside data: whatever is to be shown is escaped and cut first.
+//!
+//! `grpc-message` and the facts are English, for programs and logs. For people there is a sentence in the language that the caller asked
+//! for by `accept-language`.
 
 use std::{collections::BTreeMap, error::Error, fmt, time::Duration};
 
@@ -14,9 +17,10 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     domain::{
-        message::Message,
+        message::{Message, Tell as _},
         refusal::{Class, Refusal},
     },
+    language::{END_OF_ISOLATE, ISOLATE, Language},
     msg,
 };
 
@@ -24,8 +28,12 @@ use crate::{
 pub const DOMAIN: &str = "communique";
 /// Largest encoded status: `grpc-status`, `grpc-message` and `grpc-status-details-bin`, in bytes of header names and values.
 pub const STATUS_LIMIT: usize = 6 << 10;
-/// Largest sentence, in bytes of UTF-8. It travels three times, once percent-encoded: up to 3 + 2 × 4/3 bytes for each.
+/// Largest English sentence, in bytes of UTF-8. It travels percent-encoded: up to 3 bytes for each.
 pub const SENTENCE_LIMIT: usize = 512;
+/// Largest sentence in the caller's language, in bytes of UTF-8: letters of other scripts have two. It travels in base64.
+pub const LOCALIZED_LIMIT: usize = 1024;
+/// The header by which a caller says in which language sentences are to be.
+pub const LANGUAGE: &str = "accept-language";
 /// Largest fact, in bytes of UTF-8. No refusal has more than three.
 pub const FACT_LIMIT: usize = 256;
 /// Largest request id, in bytes of ASCII.
@@ -67,9 +75,16 @@ pub fn retry_after(refusal: &Refusal) -> Option<Duration> {
     }
 }
 
-/// The status that carries a refusal, with its details, below [`STATUS_LIMIT`].
+/// The language that a caller asks for, or English.
 #[must_use]
-pub fn status(refusal: &Refusal, request_id: &str) -> tonic::Status {
+pub fn asked(headers: &http::HeaderMap) -> Language {
+    let header = headers.get(LANGUAGE).and_then(|value| value.to_str().ok());
+    header.and_then(Language::accepted).unwrap_or_default()
+}
+
+/// The status that carries a refusal, with its details, below [`STATUS_LIMIT`], and with its sentence in this language.
+#[must_use]
+pub fn status(refusal: &Refusal, request_id: &str, language: Language) -> tonic::Status {
     let sentence = cut(&refusal.to_string(), SENTENCE_LIMIT);
     let facts = refusal.facts().into_iter().map(|(name, value)| (name, cut(&value.to_string(), FACT_LIMIT)));
     let metadata = facts
@@ -79,7 +94,7 @@ pub fn status(refusal: &Refusal, request_id: &str) -> tonic::Status {
 
     let mut details = ErrorDetails::new();
     details.set_error_info(refusal.reason(), DOMAIN, metadata);
-    details.set_localized_message("en", sentence.as_str());
+    details.set_localized_message(language.tag(), cut(&language.say(&refusal.message()), LOCALIZED_LIMIT));
     if let Some((field, problem)) = violation(refusal) {
         details.add_bad_request_violation(cut(&field, FACT_LIMIT), cut(&problem, FACT_LIMIT));
     }
@@ -106,7 +121,11 @@ pub fn status(refusal: &Refusal, request_id: &str) -> tonic::Status {
 ///
 /// Refusals of ours have details and pass as they are; so does every other answer.
 #[must_use]
-pub fn in_our_words<B: Default>(response: http::Response<B>, request_id: &str) -> http::Response<B> {
+pub fn in_our_words<B: Default>(
+    response: http::Response<B>,
+    request_id: &str,
+    language: Language,
+) -> http::Response<B> {
     let Some(theirs) = tonic::Status::from_header_map(response.headers()).filter(|s| s.details().is_empty()) else {
         return response;
     };
@@ -117,7 +136,7 @@ pub fn in_our_words<B: Default>(response: http::Response<B>, request_id: &str) -
         }
         _ => return response,
     };
-    status(&refusal, request_id).into_http()
+    status(&refusal, request_id, language).into_http()
 }
 
 /// Which field of the request is wrong, and how.
@@ -159,6 +178,28 @@ fn shown(s: &str, limit: usize) -> String {
     cut(&out, limit)
 }
 
+/// The same of a sentence in which what runs the other way is set off: its isolates stand, one at a time, and each ends.
+fn shown_with_isolates(s: &str, limit: usize) -> String {
+    let room = limit - END_OF_ISOLATE.len_utf8();
+    let mut out = String::new();
+    for run in cut(s, room).split_inclusive([ISOLATE, END_OF_ISOLATE]) {
+        let within = out.matches(ISOLATE).count() > out.matches(END_OF_ISOLATE).count();
+        let ends = if within { END_OF_ISOLATE } else { ISOLATE };
+        match run.strip_suffix(ends) {
+            Some(inner) => {
+                out.push_str(&shown(inner, limit));
+                out.push(ends);
+            }
+            None => out.push_str(&shown(run, limit)),
+        }
+    }
+    let mut out = cut(&out, room);
+    if out.matches(ISOLATE).count() > out.matches(END_OF_ISOLATE).count() {
+        out.push(END_OF_ISOLATE);
+    }
+    out
+}
+
 /// Characters that show as nothing, or change how others show.
 fn invisible(c: char) -> bool {
     matches!(c,
@@ -178,6 +219,12 @@ fn has_broken_details(headers: &http::HeaderMap) -> bool {
     headers.get(DETAILS).is_some_and(|details| LENIENT.decode(details).is_err())
 }
 
+/// Asks for sentences in this language in the head of a request. In the head or the trailers of its answer it notes what was asked:
+/// whatever the other side says there is dropped.
+pub fn note_asked(headers: &mut http::HeaderMap, language: Language) {
+    headers.insert(LANGUAGE, http::HeaderValue::from_static(language.tag()));
+}
+
 /// Takes a status's details out of the head or the trailers of an answer if they are not base64: tonic (0.14) panics over them, and
 /// whoever answers could end the program.
 pub fn drop_broken_details(headers: &mut http::HeaderMap) {
@@ -193,7 +240,8 @@ pub struct Answer {
     pub code: Code,
     /// The refusal's name in [`Refusal::TABLE`]; `None` for a failure on the way, or a name that this program does not know.
     pub reason: Option<&'static str>,
-    /// What to tell people, escaped; at most [`SENTENCE_LIMIT`] bytes.
+    /// What to tell people, escaped: in the language that was asked for, if it was answered in it; at most [`LOCALIZED_LIMIT`] bytes.
+    /// Isolates of what runs the other way stand.
     pub sentence: String,
     /// The refusal's facts by name, escaped.
     pub facts: BTreeMap<String, String>,
@@ -280,18 +328,21 @@ impl From<&tonic::Status> for Answer {
         });
         let source = status.source();
         let unsent = reason.is_none() && source.is_some_and(Self::is_unsent);
-        let sentence = match source {
+        let asked = status.metadata().get(LANGUAGE).and_then(|tag| tag.to_str().ok());
+        let localized = details.localized_message().filter(|m| reason.is_some() && asked == Some(&*m.locale));
+        let sentence = match (source, localized) {
+            (_, Some(localized)) => shown_with_isolates(&localized.message, LOCALIZED_LIMIT),
             // tonic's own message is often a mere 'transport error'.
-            Some(source) if reason.is_none() => causes(source),
-            _ if status.message().is_empty() => status.code().to_string(),
-            _ => status.message().to_owned(),
+            (Some(source), _) if reason.is_none() => shown(&causes(source), SENTENCE_LIMIT),
+            _ if status.message().is_empty() => shown(&status.code().to_string(), SENTENCE_LIMIT),
+            _ => shown(status.message(), SENTENCE_LIMIT),
         };
         // The server's map has no order; ours has, so that what is cut is always the same.
         let metadata: BTreeMap<_, _> = info.map(|info| info.metadata.iter().collect()).unwrap_or_default();
         Self {
             code: status.code(),
             reason,
-            sentence: shown(&sentence, SENTENCE_LIMIT),
+            sentence,
             facts: metadata
                 .iter()
                 .filter(|(name, _)| name.as_str() != REQUEST_ID)
@@ -330,6 +381,10 @@ mod tests {
         id::{CommuniqueId, Digest, PartyId},
         time::Time,
     };
+
+    fn status(refusal: &Refusal, request_id: &str) -> tonic::Status {
+        super::status(refusal, request_id, Language::English)
+    }
 
     /// One of each, with this for every free string.
     fn samples(s: &str) -> Vec<Refusal> {
@@ -452,15 +507,81 @@ mod tests {
 
     #[test]
     fn the_largest_status_fits_headers() {
-        for filler in ["x", "é", "\u{1}", "\u{1f600}", "%", "\u{202e}", "\n"] {
-            for refusal in samples(&filler.repeat(100_000)) {
-                let size: usize = headers(&status(&refusal, &filler.repeat(1000)))
+        for filler in ["x", "é", "\u{1}", "\u{1f600}", "%", "\u{202e}", "\n", "ж", "ش", "\u{2068}"] {
+            for (refusal, language) in
+                samples(&filler.repeat(100_000)).iter().flat_map(|r| Language::ALL.map(|language| (r, language)))
+            {
+                let size: usize = headers(&super::status(refusal, &filler.repeat(1000), language))
                     .iter()
                     .map(|(n, v)| n.as_str().len() + v.len())
                     .sum();
                 assert!(size < STATUS_LIMIT, "{} takes {size} bytes with {filler:?}", refusal.reason());
             }
         }
+    }
+
+    /// No sentence of ours is cut in any language, but for what others wrote into it.
+    #[test]
+    fn whole_sentences_fit() {
+        for refusal in samples("a name of a usual length, or the words of a problem") {
+            assert!(refusal.to_string().len() < SENTENCE_LIMIT, "{refusal}");
+            for language in Language::ALL {
+                let said = language.say(&refusal.message());
+                assert!(said.len() < LOCALIZED_LIMIT, "{} bytes: {said}", said.len());
+                let mut status = super::status(&refusal, "a-request", language);
+                assert_eq!(status.get_error_details().localized_message().unwrap().message, said);
+                assert_eq!(status.message(), refusal.to_string());
+                // Believed in the language that was asked for, and in no other.
+                assert_eq!(Answer::from(&status).sentence, refusal.to_string());
+                status.metadata_mut().insert(LANGUAGE, language.tag().parse().unwrap());
+                assert_eq!(Answer::from(&status).sentence, said);
+                status.metadata_mut().insert(LANGUAGE, "de".parse().unwrap());
+                assert_eq!(Answer::from(&status).sentence, refusal.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn isolates_stand_one_at_a_time_and_end() {
+        let (open, close) = (ISOLATE, END_OF_ISOLATE);
+        for (said, heard) in [
+            (format!("a {open}b{close} c"), format!("a {open}b{close} c")),
+            (format!("a {open}b"), format!("a {open}b{close}")),
+            (format!("a {close}b"), "a \\u{2069}b".to_owned()),
+            (format!("{open}{open}a{close}{close}"), format!("{open}\\u{{2068}}a{close}\\u{{2069}}")),
+            ("\u{2067}a\u{202e}".to_owned(), "\\u{2067}a\\u{202e}".to_owned()),
+        ] {
+            assert_eq!(shown_with_isolates(&said, 100), heard);
+        }
+        for hostile in
+            [format!("{open}x{close}").repeat(10_000), "\u{1}".repeat(10_000), open.to_string().repeat(10_000)]
+        {
+            let heard = shown_with_isolates(&hostile, LOCALIZED_LIMIT);
+            assert!(heard.len() <= LOCALIZED_LIMIT, "{}", heard.len());
+            assert_eq!(heard.matches(open).count(), heard.matches(close).count());
+        }
+    }
+
+    #[test]
+    fn a_caller_is_answered_in_the_language_that_is_asked_for() {
+        let of = |header: &[u8]| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(LANGUAGE, http::HeaderValue::from_bytes(header).unwrap());
+            asked(&headers)
+        };
+        assert_eq!(asked(&http::HeaderMap::new()), Language::English);
+        for (header, language) in [
+            (&b"fr-CA, en;q=0.2"[..], Language::French),
+            (b"de, ru;q=0.5", Language::Russian),
+            (b"ar", Language::Arabic),
+            (b"xx", Language::English),
+            (b";;q=,", Language::English),
+            (b"\xff\xfe", Language::English),
+            (b"", Language::English),
+        ] {
+            assert_eq!(of(header), language, "{header:?}");
+        }
+        assert_eq!(of("de,".repeat(40_000).as_bytes()), Language::English);
     }
 
     #[test]
@@ -509,7 +630,7 @@ mod tests {
     #[test]
     fn what_the_carrier_refuses_is_a_refusal_of_ours() {
         let heard = |theirs: tonic::Status| {
-            let response = in_our_words::<()>(theirs.into_http(), "r-1");
+            let response = in_our_words::<()>(theirs.into_http(), "r-1", Language::French);
             let answer = Answer::from(&tonic::Status::from_header_map(response.headers()).unwrap());
             (answer.reason, answer.code, answer.outcome_unknown())
         };
@@ -519,7 +640,7 @@ mod tests {
         assert_eq!(theirs(Code::Unimplemented), (None, Code::Unimplemented, false));
         let ours = heard(status(&Refusal::Inconsistent { what: Message::words("sample") }, ""));
         assert_eq!(ours, (Some("INCONSISTENT"), Code::Internal, false));
-        let served = in_our_words(http::Response::new(7), "");
+        let served = in_our_words(http::Response::new(7), "", Language::English);
         assert_eq!((served.status(), *served.body(), served.headers().len()), (http::StatusCode::OK, 7, 0));
     }
 

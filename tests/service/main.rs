@@ -12,6 +12,7 @@ mod foreign;
 #[allow(dead_code, reason = "the host of the lying exchange")]
 #[path = "../lying/host.rs"]
 mod host;
+mod languages;
 mod load;
 #[path = "../foreign/missing.rs"]
 mod missing;

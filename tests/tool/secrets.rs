@@ -36,7 +36,7 @@ impl Canary {
     fn new() -> Self {
         let seed: [u8; 32] = std::array::from_fn(|n| 0xa7 ^ (n as u8).wrapping_mul(29));
         let key = SecretKey::from_seed(&seed);
-        let page = backup::page(&key);
+        let page = backup::page(&key, communique::language::Language::English);
         let all: Vec<_> = page.split_whitespace().collect();
         let numbered = all.windows(2).filter(|w| w[0].strip_suffix('.').is_some_and(|n| n.parse::<u8>().is_ok()));
         let words = numbered.map(|w| w[1]).collect::<Vec<_>>().join(" ");
@@ -296,5 +296,5 @@ fn the_types_that_hold_secrets_wipe_them() {
     let key = SecretKey::from_seed(&[7; 32]);
     wipes(&key.seed());
     wipes(&Zeroizing::new(String::new()));
-    wipes(&backup::page(&key));
+    wipes(&backup::page(&key, communique::language::Language::English));
 }

@@ -143,7 +143,7 @@ pub fn new_passphrase(passphrase: &Passphrase) -> Result<Zeroizing<String>, Fail
         return Err(KeyFileError::Weak.into());
     }
     if let Some(hint) = strength::hint(&first) {
-        say(&format!("A hint: {hint}"));
+        say(&crate::speech::say(&communique::msg!("A hint: {hint}", hint)));
     }
     if passphrase.fd.is_none() && *ask(passphrase, "The same again: ").map_err(failed)? != *first {
         return Err(Failure::refused("the two differ; no key was made, try again"));

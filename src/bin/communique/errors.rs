@@ -15,7 +15,7 @@ use communique::{
         witnessing::WitnessError,
     },
     domain::{
-        message::{Message, Tell},
+        message::{Fact, Message, Tell},
         refusal::Refusal,
         text,
     },
@@ -164,10 +164,14 @@ impl From<RemoteError> for Failure {
         match error {
             RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", error.to_string()),
             RemoteError::Refused { reason, sentence, request_id } => {
-                let id = request_id.map(|id| format!(" (request {id})")).unwrap_or_default();
                 // The exchange's words: one line, not the whole screen.
                 let sentence: String = sentence.chars().take(SENTENCE).collect();
-                Self::new(REFUSED, &reason, format!("{}{id}", sentence.replace('\n', " ")))
+                let sentence = Fact::Said(sentence.replace('\n', " "));
+                let said = match request_id {
+                    Some(request) => msg!("{sentence} (request {request})", sentence, request),
+                    None => msg!("{sentence}", sentence),
+                };
+                Self::new(REFUSED, &reason, said)
             }
             RemoteError::Unreachable(why) => Self::new(
                 UNREACHABLE,
@@ -257,8 +261,8 @@ mod tests {
             RemoteError::Refused { reason: "NOT_NOW".into(), sentence: "no".into(), request_id: Some("r".into()) };
         for (error, code, reason) in [
             (refused, 1, "NOT_NOW"),
-            (RemoteError::Unreachable("no route".into()), 69, "UNREACHABLE"),
-            (RemoteError::OutcomeUnknown("cut".into()), 75, "OUTCOME_UNKNOWN"),
+            (RemoteError::Unreachable(Message::words("no route")), 69, "UNREACHABLE"),
+            (RemoteError::OutcomeUnknown(Message::words("cut")), 75, "OUTCOME_UNKNOWN"),
             (RemoteError::Local(Refusal::Draining), 1, "DRAINING"),
             (RemoteError::Io(io::ErrorKind::NotFound.into()), 1, "FILE"),
             (RemoteError::NotKept(io::ErrorKind::StorageFull.into()), 75, "NOT_KEPT"),

@@ -22,7 +22,7 @@ use communique::{
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
-use crate::errors::Failure;
+use crate::{errors::Failure, speech};
 
 /// Largest profile, in bytes.
 const PROFILE_LIMIT: usize = 64 << 10;
@@ -132,7 +132,8 @@ impl Profile {
             Addresses::One(address) => std::slice::from_ref(address),
             Addresses::Several(addresses) => addresses,
         };
-        Road::new(addresses, proxies).map_err(|e| Failure::usage(format!("the profile's {e}")))
+        let road = Road::new(addresses, proxies).map_err(|e| Failure::usage(format!("the profile's {e}")))?;
+        Ok(road.speaking(speech::language()))
     }
     /// Certificate and key, in PEM.
     ///

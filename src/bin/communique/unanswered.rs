@@ -193,8 +193,8 @@ mod tests {
         let refused = |reason: &str| {
             Err::<(), _>(RemoteError::Refused { reason: reason.into(), sentence: String::new(), request_id: None })
         };
-        let unknown = || Err(RemoteError::OutcomeUnknown(String::new()));
-        let away = || Err(RemoteError::Unreachable(String::new()));
+        let unknown = || Err(RemoteError::OutcomeUnknown(communique::domain::message::Message::words("")));
+        let away = || Err(RemoteError::Unreachable(communique::domain::message::Message::words("")));
         for (answer, sent_before, stays) in [
             (Ok(()), false, false),
             (unknown(), false, true),

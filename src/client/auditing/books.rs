@@ -20,7 +20,7 @@ use crate::{
         key::PublicKey,
         life::{self, Context, Life},
         manifest::Manifest,
-        message::Message,
+        message::{Message, Tell as _},
         powers::{Powers, Revocation},
         refusal::{Refusal, same},
         register::{PartyRecord, verify_act},
@@ -44,7 +44,7 @@ pub struct Finding {
     /// Of which kind.
     pub kind: Kind,
     /// In a sentence without its full stop.
-    pub words: String,
+    pub words: Message,
     /// The entries that show it.
     pub entries: Vec<u64>,
 }
@@ -247,7 +247,7 @@ impl Books {
                     return Err(finding(
                         Kind::Withheld,
                         [index],
-                        format!("entry {index}, a signature of your own party, is not shown to it"),
+                        msg!("entry {index}, a signature of your own party, is not shown to it", index),
                     ));
                 }
                 self.escrowed(index, *communique, leaf)?;
@@ -266,8 +266,12 @@ impl Books {
     pub fn kept_until(&self, index: u64) -> Result<(), Finding> {
         match self.promised {
             Some((at, kind)) if at < index => {
-                let words =
-                    format!("entry {at}, which must record {} since entry {} does, is not shown", word(kind), at - 1);
+                let words = msg!(
+                    "entry {index}, which must record {kind} since entry {before} does, is not shown",
+                    index = at,
+                    kind = word(kind),
+                    before = at - 1
+                );
                 Err(finding(Kind::Withheld, [at - 1], words))
             }
             _ => Ok(()),
@@ -276,8 +280,11 @@ impl Books {
     fn escrowed(&mut self, index: u64, id: CommuniqueId, leaf: Digest) -> Result<(), Finding> {
         self.tally.escrowed += 1;
         let Some(reached) = self.streams.get_mut(&StreamId::Communique(id)) else {
-            let words =
-                format!("entry {index} is a signature on the communiqué {id}, of which nothing was shown before");
+            let words = msg!(
+                "entry {index} is a signature on the communiqué {id}, of which nothing was shown before",
+                index,
+                id = id.to_string()
+            );
             return Err(finding(Kind::Withheld, [index], words));
         };
         *reached = Reached { length: reached.length + 1, last: leaf, index };
@@ -292,36 +299,56 @@ impl Books {
         self.tally.shown += 1;
         let digest = Digest::of(&logged.entry);
         if digest != leaf {
-            let words =
-                format!("entry {index} is shown with the digest {digest}, and the log's tree has {leaf} in its place");
+            let words = msg!(
+                "entry {index} is shown with the digest {digest}, and the log's tree has {leaf} in its place",
+                index,
+                digest,
+                leaf
+            );
             return Err(finding(Kind::OtherEntry, [index], words));
         }
-        let against = |words: String| finding(Kind::AgainstRules, [index], words);
-        let entry: Entry = json::parse(&logged.entry).map_err(|e| against(format!("entry {index} is none: {e}")))?;
+        let against = |words: Message| finding(Kind::AgainstRules, [index], words);
+        let entry: Entry =
+            json::parse(&logged.entry).map_err(|e| against(msg!("entry {index} is none: {why}", index, why = e)))?;
         named(&entry, &logged.objects).map_err(|e| {
-            let words = format!("what is shown with entry {index} is not what the entry names: {e}");
+            let words = msg!("what is shown with entry {index} is not what the entry names: {why}", index, why = e);
             finding(Kind::OtherObject, [index], words)
         })?;
         if !belongs(entry.kind, &entry.stream) {
-            let words = format!("entry {index} records {} in the stream {}", word(entry.kind), entry.stream);
+            let words = msg!(
+                "entry {index} records {kind} in the stream {stream}",
+                index,
+                kind = word(entry.kind),
+                stream = entry.stream.to_string()
+            );
             return Err(against(words));
         }
         if let Some(time) = self.time.filter(|time| entry.time < *time) {
-            let words =
-                format!("entry {index} is of {}, but one before it is of {time}: log time went back", entry.time);
+            let words = msg!(
+                "entry {index} is of {time}, but one before it is of {time_before}: log time went back",
+                index,
+                time = entry.time,
+                time_before = time
+            );
             return Err(finding(Kind::OutOfOrder, [Some(index), self.before].into_iter().flatten(), words));
         }
         self.time = Some(entry.time);
         let recorded = Recorded { index, digest, entry: &entry, objects: &logged.objects };
         let promised = self.promised.take();
         if let Some((_, kind)) = promised.filter(|(at, kind)| *at == index && *kind != entry.kind) {
-            let words =
-                format!("entry {index} records {}, where the entry before asks for {}", word(entry.kind), word(kind));
+            let words = msg!(
+                "entry {index} records {kind}, where the entry before asks for {due}",
+                index,
+                kind = word(entry.kind),
+                due = word(kind)
+            );
             return Err(against(words));
         }
         if entry.kind == Records::Rectified && promised != Some((index, Records::Rectified)) {
-            let words =
-                format!("entry {index} says that something was rectified, and the publication before it is not shown");
+            let words = msg!(
+                "entry {index} says that something was rectified, and the publication before it is not shown",
+                index
+            );
             return Err(finding(Kind::Withheld, [index], words));
         }
         if self.follow(recorded)? {
@@ -344,8 +371,9 @@ impl Books {
                     Some(_) => Err(finding(
                         Kind::Withheld,
                         [index],
-                        format!(
-                            "the communiqué {id} names your party, and nothing of it was shown before it was published"
+                        msg!(
+                            "the communiqué {id} names your party, and nothing of it was shown before it was published",
+                            id = id.to_string()
                         ),
                     )),
                 };
@@ -356,12 +384,19 @@ impl Books {
         }
         if position.advance(entry, digest).is_err() {
             let words = if entry.seq > position.length {
-                format!(
-                    "entry {index} is number {} of the stream {}, and only {} before it were shown: something is left out",
-                    entry.seq, entry.stream, position.length
+                msg!(
+                    "entry {index} is number {number} of the stream {stream}, and only {shown} before it were shown: something is left out",
+                    index,
+                    number = entry.seq,
+                    stream = entry.stream.to_string(),
+                    shown = position.length
                 )
             } else {
-                format!("entry {index} does not continue the stream {} as it was shown", entry.stream)
+                msg!(
+                    "entry {index} does not continue the stream {stream} as it was shown",
+                    index,
+                    stream = entry.stream.to_string()
+                )
             };
             let kind = if entry.seq > position.length { Kind::Withheld } else { Kind::OutOfOrder };
             return Err(finding(kind, [Some(index), before.map(|b| b.index)].into_iter().flatten(), words));
@@ -371,13 +406,7 @@ impl Books {
     }
     fn judge(&mut self, r: Recorded<'_>, logged: &Logged) -> Result<(), Finding> {
         let index = r.index;
-        let against = |e: Refusal| {
-            finding(
-                Kind::AgainstRules,
-                [index],
-                format!("entry {index} ({}) is against the rules: {}", word(r.entry.kind), why(&e)),
-            )
-        };
+        let against = |e: Refusal| finding(Kind::AgainstRules, [index], against_rules(index, r.entry.kind, &e));
         match &r.entry.stream {
             StreamId::Exchange => {
                 self.charter(r).map_err(against)?;
@@ -548,8 +577,9 @@ impl Books {
     pub fn load(&mut self, id: CommuniqueId, events: &[EventView]) -> Result<(), Finding> {
         let stream = StreamId::Communique(id);
         let Some(reached) = self.streams.get(&stream).copied() else { return Ok(()) };
-        let otherwise = |index: u64, why: String| {
-            let words = format!("the communiqué {id} is not shown as it was shown before: {why}");
+        let otherwise = |index: u64, why: Message| {
+            let words =
+                msg!("the communiqué {id} is not shown as it was shown before: {why}", id = id.to_string(), why);
             finding(Kind::OutOfOrder, [index], words)
         };
         let (mut told, mut sealed, mut left) = (Told::default(), 0, 0);
@@ -568,10 +598,13 @@ impl Books {
             let digest = Digest::of(&logged.entry);
             let r = Recorded { index, digest, entry: &entry, objects: &logged.objects };
             if entry.stream != stream {
-                return Err(otherwise(index, format!("entry {index} is of the stream {}", entry.stream)));
+                return Err(otherwise(
+                    index,
+                    msg!("entry {index} is of the stream {stream}", index, stream = entry.stream.to_string()),
+                ));
             }
             self.communique(&mut told, r, self.original(r)).map_err(|e| {
-                let words = format!("entry {index} ({}) is against the rules: {}", word(entry.kind), why(&e));
+                let words = against_rules(index, entry.kind, &e);
                 let mut found = finding(Kind::AgainstRules, [index], words);
                 found.entries.extend(self.grant_of(r));
                 found
@@ -579,7 +612,7 @@ impl Books {
         }
         pass(&mut told, &mut sealed, Some(reached.last));
         if told.life.position() != (Position { length: reached.length, last: Some(reached.last) }) {
-            return Err(otherwise(reached.index, format!("it had {} entries", reached.length)));
+            return Err(otherwise(reached.index, msg!("it had one entry" | "it had {n} entries", n = reached.length)));
         }
         self.lives.insert(id, told);
         let before = if left > 0 { self.sealed.insert(id, left) } else { self.sealed.remove(&id) };
@@ -689,17 +722,21 @@ fn refuse(what: Message) -> Refusal {
 }
 
 /// A refusal in an auditor's words: what an exchange says of its own records is not said here.
-fn why(refusal: &Refusal) -> String {
+fn why(refusal: &Refusal) -> Message {
     match refusal {
-        Refusal::Inconsistent { what } => what.to_string(),
-        other => other.to_string(),
+        Refusal::Inconsistent { what } => what.message(),
+        other => other.message(),
     }
+}
+
+fn against_rules(index: u64, kind: Records, refusal: &Refusal) -> Message {
+    msg!("entry {index} ({kind}) is against the rules: {why}", index, kind = word(kind), why = why(refusal))
 }
 
 fn shown(digest: Option<Digest>) -> String {
     digest.map_or_else(|| "none".into(), |d| d.to_string())
 }
 
-fn finding(kind: Kind, entries: impl IntoIterator<Item = u64>, words: String) -> Finding {
+fn finding(kind: Kind, entries: impl IntoIterator<Item = u64>, words: Message) -> Finding {
     Finding { kind, words, entries: entries.into_iter().collect() }
 }

@@ -19,7 +19,7 @@ use crate::{
         id::{Digest, ExchangeName, PartyId},
         json::{self, Form},
         key::PublicKey,
-        message::Message,
+        message::{Fact, Message, Tell},
         powers::{Powers, Revocation},
         refusal::Refusal,
         statement::{Body, Type, Unverified},
@@ -96,6 +96,29 @@ impl Kind {
     }
 }
 
+/// What such a lie is, in words.
+impl Tell for Kind {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::Forked => msg!("two different logs of one size"),
+            Self::Unjoined => msg!("a log that was not shown to continue the one before"),
+            Self::Shrunk => msg!("a log that is smaller than the one before"),
+            Self::Unsigned => msg!("a head of the log that does not count"),
+            Self::CharterRolledBack => msg!("charters that are older than those before, or others"),
+            Self::Unproven => msg!("an answer without a proof"),
+            Self::WrongProof => msg!("a proof that proves something else"),
+            Self::WrongRoot => msg!("digests that do not make the signed root"),
+            Self::OtherEntry => msg!("another entry than the one in the log"),
+            Self::OtherObject => msg!("another document or statement than the entry names"),
+            Self::OutOfOrder => msg!("an entry that does not continue what was before it"),
+            Self::AgainstRules => msg!("an entry that the rules do not allow"),
+            Self::Withheld => msg!("an entry that is not shown and should be"),
+            Self::Frozen => msg!("a head of the log that stands still"),
+        };
+        message.into()
+    }
+}
+
 /// A charter or adoption, as the log of charters records it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,8 +167,11 @@ pub struct Evidence {
     pub founding: Digest,
     /// Whether it was made to convince somebody else. [`Evidence::judge`] finds that out itself.
     pub proves: bool,
-    /// What was seen, in a sentence.
+    /// What was seen, in an English sentence.
     pub observation: String,
+    /// The same, to be said in any language; only by who saw it.
+    #[serde(skip)]
+    seen: Option<Message>,
     /// Charters and adoptions, in log order.
     pub succession: Vec<Logged>,
     /// Signed heads, as they came.
@@ -186,20 +212,22 @@ pub struct Judgement {
     /// Whether the charters in it follow from the pin that was given.
     pub pinned: bool,
     /// What was found, sentence by sentence.
-    pub found: Vec<String>,
+    pub found: Vec<Message>,
 }
 
 impl Evidence {
     /// An observation, without anything to show for it yet.
     #[must_use]
-    pub fn new(kind: Kind, background: &Background, observation: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, background: &Background, observation: impl Tell) -> Self {
+        let seen = observation.message();
         Self {
             r#type: Type::of::<Self>(),
             kind,
             exchange: background.exchange.clone(),
             founding: background.founding,
             proves: false,
-            observation: observation.into(),
+            observation: seen.to_string(),
+            seen: Some(seen),
             succession: background.succession.clone(),
             heads: vec![],
             consistency: None,
@@ -225,6 +253,12 @@ impl Evidence {
         self.entries.push(Shown { entry: text(entry), objects: objects.iter().map(|o| text(o)).collect(), proof });
         self
     }
+    /// What was seen. Of a file that was read: of which kind that is, and the sentence as it stands there.
+    #[must_use]
+    pub fn observed(&self) -> Message {
+        let from_file = || msg!("{kind} (“{observation}”)", kind = self.kind, observation = self.observation);
+        self.seen.clone().unwrap_or_else(from_file)
+    }
     /// Says of itself whether it proves: what is written is what [`Evidence::judge`] finds.
     #[must_use]
     pub fn weighed(mut self, now: Time) -> Self {
@@ -244,13 +278,13 @@ impl Evidence {
         let chain = match self.chain(now) {
             Ok(chain) => chain,
             Err(why) => {
-                found.push(format!("The charters in it do not hold together, so it proves nothing: {why}."));
+                found.push(msg!("The charters in it do not hold together, so it proves nothing: {why}.", why));
                 return Judgement { weight: Weight::Nothing, pinned: false, found };
             }
         };
         let pinned = pin.is_some_and(|pin| chain.iter().any(|s| s.digest() == pin));
         if pin.is_some() && !pinned {
-            found.push("Its charters are not those that you pin: it is of another exchange, or made up.".into());
+            found.push(msg!("Its charters are not those that you pin: it is of another exchange, or made up."));
             return Judgement { weight: Weight::Nothing, pinned, found };
         }
         let logs: Vec<Log> = logs(chain.iter().map(|s| &**s));
@@ -270,10 +304,9 @@ impl Evidence {
             entries.iter().skip(n + 1).for_each(|other| scale.pair(one, other));
         }
         if scale.weight == Weight::Nothing {
-            scale.found.push(
+            scale.found.push(msg!(
                 "Nothing in it proves a lie of the exchange to anybody else: it tells what somebody says to have seen."
-                    .into(),
-            );
+            ));
         }
         Judgement { weight: scale.weight, pinned, found: scale.found }
     }
@@ -284,7 +317,7 @@ impl Evidence {
         let chain = charters.chain(newest);
         match chain.first() {
             Some(first) if first.digest() == self.founding && *first.exchange() == self.exchange => Ok(chain),
-            _ => Err(Refusal::disagrees("founding", self.founding, "other charters")),
+            _ => Err(Refusal::disagrees("founding", self.founding, msg!("other charters"))),
         }
     }
     fn signed_heads(&self, logs: &[Log], scale: &mut Scale) -> Vec<Head> {
@@ -292,7 +325,7 @@ impl Evidence {
         for (n, note) in self.heads.iter().enumerate() {
             match checkpoint::Unverified::parse(note.as_bytes()).and_then(|head| signed(&head, logs)) {
                 Ok(head) => heads.push(head),
-                Err(fault) => scale.note(format!("Head {} in it does not count: {fault}.", n + 1)),
+                Err(fault) => scale.note(msg!("Head {number} in it does not count: {fault}.", number = n + 1, fault)),
             }
         }
         heads
@@ -304,7 +337,11 @@ impl Evidence {
             let digest = Digest::of(shown.entry.as_bytes());
             match Proof::parse(proof.as_bytes()).and_then(|proof| Ok((proof.index(), under(&proof, digest, logs)?))) {
                 Ok((index, head)) => proven.push(Proven { index, digest, head, shown }),
-                Err(fault) => scale.note(format!("The proof of entry {} in it does not count: {fault}.", n + 1)),
+                Err(fault) => scale.note(msg!(
+                    "The proof of entry {number} in it does not count: {fault}.",
+                    number = n + 1,
+                    fault
+                )),
             }
         }
         proven
@@ -361,20 +398,20 @@ struct Proven<'a> {
 /// What was found so far.
 struct Scale {
     weight: Weight,
-    found: Vec<String>,
+    found: Vec<Message>,
 }
 
 impl Scale {
-    fn note(&mut self, words: String) {
+    fn note(&mut self, words: Message) {
         self.found.push(words);
     }
-    fn proves(&mut self, words: String) {
+    fn proves(&mut self, words: Message) {
         self.weight = Weight::Proven;
         if !self.found.contains(&words) {
             self.found.push(words);
         }
     }
-    fn asks(&mut self, words: String) {
+    fn asks(&mut self, words: Message) {
         if self.weight == Weight::Nothing {
             self.weight = Weight::Challenge;
         }
@@ -383,11 +420,11 @@ impl Scale {
     fn heads(&mut self, one: &Head, other: &Head) {
         let (one, other) = (one.checkpoint(), other.checkpoint());
         if one.size() == other.size() && one.root() != other.root() {
-            self.proves(format!(
-                "The log's key signed two heads of {} entries with different roots, {} and {}: it showed two truths.",
-                one.size(),
-                one.root(),
-                other.root()
+            self.proves(msg!(
+                "The log's key signed two heads of {size} entries with different roots, {root} and {other}: it showed two truths.",
+                size = one.size(),
+                root = one.root(),
+                other = other.root()
             ));
         }
     }
@@ -401,52 +438,61 @@ impl Scale {
             return;
         }
         if joins {
-            return self.note(format!("The head of {} entries continues that of {}.", new.size(), old.size()));
+            return self.note(msg!(
+                "The head of {new} entries continues that of {old}.",
+                new = new.size(),
+                old = old.size()
+            ));
         }
-        self.asks(format!(
-            "The log's key signed a head of {} entries and one of {}. Nothing in this file shows that the later continues the earlier. \
-             An exchange that has not lied can show it at any time: let it (GetConsistencyProof {} {}).",
-            old.size(),
-            new.size(),
-            old.size(),
-            new.size()
+        self.asks(msg!(
+            "The log's key signed a head of {old} entries and one of {new}. Nothing in this file shows that the later continues the earlier. An exchange that has not lied can show it at any time: let it ({call}).",
+            old = old.size(),
+            new = new.size(),
+            call = format!("GetConsistencyProof {} {}", old.size(), new.size())
         ));
     }
     fn pair(&mut self, one: &Proven<'_>, other: &Proven<'_>) {
         if one.index == other.index && one.digest != other.digest {
-            return self.proves(format!(
-                "Two different entries, {} and {}, are each proven to be entry {} of the log, under heads of {} and {} entries that \
-                 its key signed.",
-                one.digest,
-                other.digest,
-                one.index,
-                one.head.checkpoint().size(),
-                other.head.checkpoint().size()
+            return self.proves(msg!(
+                "Two different entries, {entry} and {other}, are each proven to be entry {index} of the log, under heads of {size} and {other_size} entries that its key signed.",
+                entry = one.digest,
+                other = other.digest,
+                index = one.index,
+                size = one.head.checkpoint().size(),
+                other_size = other.head.checkpoint().size()
             ));
         }
         let (Ok(a), Ok(b)) = (parsed(one.shown), parsed(other.shown)) else { return };
         let (before, after) =
             if one.index <= other.index { ((one, &a), (other, &b)) } else { ((other, &b), (one, &a)) };
         if before.1.time > after.1.time {
-            self.proves(format!(
-                "Entry {} is of {}, and entry {}, which stands before it, of {}: log time went back.",
-                after.0.index, after.1.time, before.0.index, before.1.time
+            self.proves(msg!(
+                "Entry {index} is of {time}, and entry {before}, which stands before it, of {time_before}: log time went back.",
+                index = after.0.index,
+                time = after.1.time,
+                before = before.0.index,
+                time_before = before.1.time
             ));
         }
         if a.stream != b.stream || one.digest == other.digest {
             return;
         }
         if a.seq == b.seq {
-            self.proves(format!(
-                "Entries {} and {} are both proven to be number {} of the stream {}.",
-                one.index, other.index, a.seq, a.stream
+            self.proves(msg!(
+                "Entries {one} and {other} are both proven to be number {number} of the stream {stream}.",
+                one = one.index,
+                other = other.index,
+                number = a.seq,
+                stream = a.stream.to_string()
             ));
         } else if (before.1.seq > after.1.seq)
             || (after.1.seq == before.1.seq + 1 && after.1.previous != Some(before.0.digest))
         {
-            self.proves(format!(
-                "Entry {} does not continue entry {} in the stream {}, as it claims to.",
-                after.0.index, before.0.index, a.stream
+            self.proves(msg!(
+                "Entry {index} does not continue entry {before} in the stream {stream}, as it claims to.",
+                index = after.0.index,
+                before = before.0.index,
+                stream = a.stream.to_string()
             ));
         }
     }
@@ -455,13 +501,14 @@ impl Scale {
         let index = proven.index;
         let entry = match parsed(proven.shown) {
             Ok(entry) => entry,
-            Err(why) => return self.proves(format!("Entry {index} of the log is none: {why}.")),
+            Err(why) => return self.proves(msg!("Entry {index} of the log is none: {why}.", index, why)),
         };
         if !belongs(entry.kind, &entry.stream) {
-            return self.proves(format!(
-                "Entry {index}, which records {}, stands in the stream {}, where it cannot.",
-                word(entry.kind),
-                entry.stream
+            return self.proves(msg!(
+                "Entry {index}, which records {kind}, stands in the stream {stream}, where it cannot.",
+                index,
+                kind = word(entry.kind),
+                stream = entry.stream.to_string()
             ));
         }
         let Some(compact) = statement(&entry, &proven.shown.objects) else { return };
@@ -469,7 +516,7 @@ impl Scale {
             Records::Act | Records::Revision => {
                 let act = match Unverified::<Act>::parse(compact) {
                     Ok(act) => act,
-                    Err(why) => return self.proves(format!("What entry {index} records is no act: {why}.")),
+                    Err(why) => return self.proves(msg!("What entry {index} records is no act: {why}.", index, why)),
                 };
                 let grant = act.claims().grant;
                 let objects = evidence.entries.iter().flat_map(|shown| &shown.objects);
@@ -477,8 +524,10 @@ impl Scale {
                 let Some(powers) = powers.find_map(|o| Unverified::<Powers>::parse(o).ok()) else { return };
                 let party = act.claims().party.clone();
                 if act.verify(&powers.claims().key).is_err() {
-                    self.proves(format!(
-                        "The act of {party} that entry {index} records is not signed by the key of the full powers that it names."
+                    self.proves(msg!(
+                        "The act of {party} that entry {index} records is not signed by the key of the full powers that it names.",
+                        party = party.to_string(),
+                        index
                     ));
                 }
             }
@@ -492,17 +541,20 @@ impl Scale {
     fn authority<B: Body>(&mut self, index: u64, compact: &str, chain: &[Arc<Standing>], of: fn(&B) -> &PartyId) {
         let statement = match Unverified::<B>::parse(compact) {
             Ok(statement) => statement,
-            Err(why) => return self.proves(format!("What entry {index} records is no statement of its kind: {why}.")),
+            Err(why) => {
+                return self.proves(msg!("What entry {index} records is no statement of its kind: {why}.", index, why));
+            }
         };
         let party = of(statement.claims());
         let keys: Vec<PublicKey> =
             chain.iter().flat_map(|s| &s.charter().parties).filter(|p| p.id == *party).map(|p| p.authority).collect();
         if !keys.iter().any(|key| Unverified::<B>::parse(compact).is_ok_and(|s| s.verify(key).is_ok())) {
             // A later charter, which the file leaves out, might name another key.
-            self.asks(format!(
-                "The {} of {party} that entry {index} records is signed by no key that these charters give {party}. An exchange that has \
-                 not lied can show the charter that does: let it.",
-                B::NAME
+            self.asks(msg!(
+                "The statement of {party} that entry {index} records ({kind}) is signed by no key that these charters give {party}. An exchange that has not lied can show the charter that does: let it.",
+                party = party.to_string(),
+                index,
+                kind = B::NAME
             ));
         }
     }

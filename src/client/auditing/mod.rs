@@ -29,6 +29,7 @@ use super::{
 use crate::{
     domain::{
         id::{CommuniqueId, Digest, PartyId},
+        message::{Message, Tell as _},
         time::Time,
         view::{EventView, Happening, WatchItem},
     },
@@ -37,6 +38,7 @@ use crate::{
         checkpoint::Checkpoint,
         tree::{Edge, Hash, verify_consistency},
     },
+    msg,
 };
 
 /// How many entries are audited before it is noted how far it came: their digests are held in memory, 32 bytes each.
@@ -137,12 +139,15 @@ impl<'a> Audit<'a> {
         if let Some(folder) = folder.as_ref().filter(|_| !anew) {
             let file = folder.join(STATE);
             let state: State = match read(&file, STATE_LIMIT)? {
-                Some(bytes) => serde_json::from_slice(&bytes).map_err(|e| broken(&file, &e))?,
+                Some(bytes) => serde_json::from_slice(&bytes).map_err(|e| broken(&file, &e.to_string()))?,
                 None => State::default(),
             };
             if state.party.as_ref().is_some_and(|party| party != own) {
-                let words = "the audit before was another party's; audit anew (--anew), or with another profile";
-                return Err(io::Error::other(format!("{}: {words}", file.display())).into());
+                return Err(io::Error::other(msg!(
+                    "{file}: the audit before was another party's; audit anew (--anew), or with another profile",
+                    file
+                ))
+                .into());
             }
             register = registered(&folder.join(REGISTER), state.size)?;
             let hashes: std::result::Result<Vec<Hash>, Fault> = state.peaks.iter().map(|peak| peak.parse()).collect();
@@ -157,7 +162,7 @@ impl<'a> Audit<'a> {
     async fn run(&mut self, report: &mut Report, heard: impl Fn(u64, u64)) -> Result<()> {
         let head = self.session.receipts().head()?;
         let Some(head) = head.map(|head| head.claims().clone()) else {
-            return Err(io::Error::other("no head of the log is known").into());
+            return Err(io::Error::other(msg!("no head of the log is known")).into());
         };
         heard(self.edge.size(), head.size());
         while self.edge.size() < head.size() {
@@ -183,22 +188,22 @@ impl<'a> Audit<'a> {
         while digests.len() < wanted {
             let more = self.session.remote().digests(from + digests.len() as u64 / 32).await?;
             if more.is_empty() {
-                let words = format!("the exchange signed a head of {} entries and lists fewer", head.size());
+                let words = msg!("the exchange signed a head of {size} entries and lists fewer", size = head.size());
                 return Err(self.lie(Kind::WrongRoot, words));
             }
             digests.extend(more);
         }
         digests.truncate(wanted);
         let before = self.edge.clone();
-        grow(&mut self.edge, &digests).map_err(|fault| io::Error::other(fault.to_string()))?;
+        grow(&mut self.edge, &digests).map_err(|fault| io::Error::other(fault.message()))?;
         let hashes = match to {
             to if to == head.size() => vec![],
             to => self.session.remote().joining(to, head.size()).await?,
         };
         if verify_consistency((to, self.edge.root()), place(head), &hashes).is_err() {
-            let words = format!(
-                "the digests of entries that the exchange lists do not make the tree of {} entries that it signed",
-                head.size()
+            let words = msg!(
+                "the digests of entries that the exchange lists do not make the tree of {size} entries that it signed",
+                size = head.size()
             );
             self.edge = before;
             return Err(self.lie(Kind::WrongRoot, words));
@@ -216,16 +221,18 @@ impl<'a> Audit<'a> {
                 WatchItem::Heartbeat(reached) if reached > next => (next, silent) = (reached, 0),
                 WatchItem::Heartbeat(_) if silent < SILENT => silent += 1,
                 WatchItem::Heartbeat(_) => {
-                    let words = format!(
-                        "the exchange signed a head of {} entries, and says nothing of them from entry {next} on",
-                        head.size()
+                    let words = msg!(
+                        "the exchange signed a head of {size} entries, and says nothing of them from entry {next} on",
+                        size = head.size(),
+                        next
                     );
                     return Err(self.lie(Kind::Withheld, words));
                 }
                 WatchItem::Event(event) if event.index < next => {
-                    let words = format!(
-                        "the exchange shows entry {} after it said that it had shown all below {next}",
-                        event.index
+                    let words = msg!(
+                        "the exchange shows entry {index} after it said that it had shown all below {next}",
+                        index = event.index,
+                        next
                     );
                     return Err(self.lie(Kind::OutOfOrder, words));
                 }
@@ -274,9 +281,10 @@ impl<'a> Audit<'a> {
         if head.checkpoint().size() > index {
             return Ok(());
         }
-        let words = format!(
-            "the exchange shows entry {index} of its log, and signs a head of {} entries: its head stands still",
-            head.checkpoint().size()
+        let words = msg!(
+            "the exchange shows entry {index} of its log, and signs a head of {size} entries: its head stands still",
+            index,
+            size = head.checkpoint().size()
         );
         Err(self.accuse(case.evidence(Kind::Frozen, words).heads([note])))
     }
@@ -286,16 +294,16 @@ impl<'a> Audit<'a> {
         for kept in &self.kept {
             let Some(leaf) = kept.index.checked_sub(from).and_then(|at| leaf(digests, at)) else { continue };
             if Digest::of(&kept.entry) != leaf {
-                let words = format!(
-                    "entry {} of the log is another than the one that the exchange proved when it was sent",
-                    kept.index
+                let words = msg!(
+                    "entry {index} of the log is another than the one that the exchange proved when it was sent",
+                    index = kept.index
                 );
                 let evidence = self.session.case().evidence(Kind::OtherEntry, words);
                 let evidence = evidence.entry(&kept.entry, &[], Some(kept.proof.clone()));
                 return Err(self.accuse(self.with_entry(evidence, kept.index).await));
             }
             if self.awaited.contains(&kept.index) {
-                let words = format!("entry {}, which your party sent itself, is not shown to it", kept.index);
+                let words = msg!("entry {index}, which your party sent itself, is not shown to it", index = kept.index);
                 let evidence = self.session.case().evidence(Kind::Withheld, words);
                 return Err(self.accuse(evidence.entry(&kept.entry, &[], Some(kept.proof.clone()))));
             }
@@ -310,13 +318,16 @@ impl<'a> Audit<'a> {
         match told {
             None => Ok(()),
             Some(told) => {
-                let words = format!("charter {} is told as in force and is not in the log", told.charter().version);
+                let words = msg!(
+                    "charter {version} is told as in force and is not in the log",
+                    version = told.charter().version
+                );
                 Err(self.lie(Kind::CharterRolledBack, words))
             }
         }
     }
 
-    fn lie(&self, kind: Kind, words: String) -> RemoteError {
+    fn lie(&self, kind: Kind, words: Message) -> RemoteError {
         let head = self.session.receipts().head().ok().flatten().map(|head| head.note().to_string());
         self.accuse(self.session.case().evidence(kind, words).heads(head))
     }
@@ -348,7 +359,7 @@ impl<'a> Audit<'a> {
                 match stream.next().await? {
                     WatchItem::Event(event) if event.index == index => return Ok((event, proof)),
                     WatchItem::Heartbeat(reached) if reached <= index => {}
-                    _ => return Err(RemoteError::Unreachable("it is not shown".into())),
+                    _ => return Err(RemoteError::Unreachable(msg!("it is not shown"))),
                 }
             }
         };
@@ -390,7 +401,7 @@ const REGISTER: &str = "audited-register";
 fn locked(folder: &Path) -> io::Result<File> {
     let file = folder.join("audit.lock");
     let lock = File::options().create(true).truncate(false).write(true).open(&file)?;
-    let busy = |_| io::Error::other(format!("{}: another audit runs with this profile; wait for it", file.display()));
+    let busy = |_| io::Error::other(msg!("{file}: another audit runs with this profile; wait for it", file));
     lock.try_lock().map_err(busy)?;
     Ok(lock)
 }
@@ -402,7 +413,7 @@ fn registered(file: &Path, size: u64) -> io::Result<Vec<Registered>> {
     let all: BTreeMap<u64, Registered> = lines
         .map(|line| serde_json::from_slice::<Registered>(line).map(|r| (r.index, r)))
         .collect::<std::result::Result<_, _>>()
-        .map_err(|e| broken(file, &e))?;
+        .map_err(|e| broken(file, &e.to_string()))?;
     Ok(all.into_values().filter(|kept| kept.index < size).collect())
 }
 

@@ -4,7 +4,11 @@ use std::io::{Cursor, Read as _};
 
 use zip::{ZipArchive, result::ZipError};
 
-use super::{ENTRIES_LIMIT, ImportFault, PART_LIMIT, RATIO_FREE, RATIO_LIMIT};
+use super::{ENTRIES_LIMIT, ImportFault, Measured, PART_LIMIT, RATIO_FREE, RATIO_LIMIT};
+use crate::{
+    domain::message::{Message, Tell as _},
+    msg,
+};
 
 /// How the compound files begin that old Word files and encrypted new ones are (MS-CFB, section 2.2).
 const COMPOUND: [u8; 8] = [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1];
@@ -26,23 +30,23 @@ impl<'a> Container<'a> {
             return Err(if encrypted {
                 ImportFault::Encrypted
             } else {
-                ImportFault::Other("it is a document of the old kind (.doc); save it as .docx or .odt")
+                ImportFault::Other(msg!("it is a document of the old kind (.doc); save it as .docx or .odt"))
             });
         }
         if !bytes.starts_with(b"PK") {
-            return Err(ImportFault::Other("it is neither a .docx nor an .odt; save it as one of them"));
+            return Err(ImportFault::Other(msg!("it is neither a .docx nor an .odt; save it as one of them")));
         }
         // Before anything is allocated for them.
         if bytes.windows(DIRECTORY_ENTRY.len()).filter(|window| *window == DIRECTORY_ENTRY).count() > ENTRIES_LIMIT {
             return Err(ImportFault::TooManyEntries);
         }
-        let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| damaged("the file", &e))?;
+        let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| damaged(None, &e))?;
         if archive.has_duplicate_names() {
-            return Err(ImportFault::Damaged("the file".into(), "two entries of one name".into()));
+            return Err(ImportFault::Damaged(None, msg!("two entries of one name")));
         }
         let names: Result<Vec<_>, _> =
             archive.file_names().map(|name| name.map(std::borrow::Cow::into_owned)).collect();
-        let names = names.map_err(|e| damaged("the file", &e))?;
+        let names = names.map_err(|e| damaged(None, &e))?;
         Ok(Self { archive, names })
     }
 
@@ -56,7 +60,7 @@ impl<'a> Container<'a> {
 
     /// A part, unpacked, as UTF-8 without byte order mark.
     pub(super) fn read(&mut self, name: &str) -> Result<String, ImportFault> {
-        let mut file = self.archive.by_name(name).map_err(|e| damaged(name, &e))?;
+        let mut file = self.archive.by_name(name).map_err(|e| damaged(Some(name), &e))?;
         if file.encrypted() {
             return Err(ImportFault::Encrypted);
         }
@@ -66,22 +70,22 @@ impl<'a> Container<'a> {
         (&mut file)
             .take(limit + 1)
             .read_to_end(&mut bytes)
-            .map_err(|e| ImportFault::Damaged(name.into(), e.to_string()))?;
+            .map_err(|e| ImportFault::Damaged(Some(name.into()), e.message()))?;
         if bytes.len() as u64 > limit {
             return Err(if room < PART_LIMIT {
                 ImportFault::Bomb(name.into())
             } else {
-                ImportFault::TooLarge { what: "a part of the file", limit: PART_LIMIT }
+                ImportFault::TooLarge { what: Measured::Part, limit: PART_LIMIT }
             });
         }
-        let text = String::from_utf8(bytes).map_err(|_| ImportFault::Damaged(name.into(), "not UTF-8".into()))?;
+        let text = String::from_utf8(bytes).map_err(|_| ImportFault::Damaged(Some(name.into()), msg!("not UTF-8")))?;
         Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
     }
 }
 
-fn damaged(name: &str, error: &ZipError) -> ImportFault {
+fn damaged(name: Option<&str>, error: &ZipError) -> ImportFault {
     match error {
         ZipError::UnsupportedArchive(why) if *why == ZipError::PASSWORD_REQUIRED => ImportFault::Encrypted,
-        other => ImportFault::Damaged(name.into(), other.to_string()),
+        other => ImportFault::Damaged(name.map(str::to_owned), Message::words(other.to_string())),
     }
 }

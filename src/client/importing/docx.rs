@@ -6,6 +6,7 @@ use super::{
     page::{Look, Page, Style, Styles},
     xml::{Element, Markup, Space, Step},
 };
+use crate::msg;
 
 pub(super) const CONTENT_TYPES: &str = "[Content_Types].xml";
 const RELATIONSHIPS: &str = "_rels/.rels";
@@ -19,7 +20,9 @@ pub(super) fn read(container: &mut Container<'_>) -> Result<Page, ImportFault> {
     refuse_programs(container)?;
     let main = target(container, RELATIONSHIPS, "", "/officeDocument")?.unwrap_or_else(|| MAIN.to_owned());
     if !container.has(&main) {
-        return Err(ImportFault::Other("it has no text part, as a spreadsheet has none; import a .docx or an .odt"));
+        return Err(ImportFault::Other(msg!(
+            "it has no text part, as a spreadsheet has none; import a .docx or an .odt"
+        )));
     }
     let (folder, file) = main.rsplit_once('/').unwrap_or(("", &main));
     let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
@@ -251,7 +254,7 @@ impl Body<'_> {
                 Step::Open(element) => match (element.space, element.name.as_str()) {
                     (Space::Word, "p") => {
                         if paragraph.is_some() {
-                            return Err(self.markup.damaged("a paragraph inside a paragraph"));
+                            return Err(self.markup.damaged(msg!("a paragraph inside a paragraph")));
                         }
                         base = self.base(None);
                         paragraph = Some(ParagraphProperties::default());
@@ -305,7 +308,7 @@ impl Body<'_> {
                 }
                 Step::Close(..) | Step::Words(_) => {}
                 Step::End if self.fields.is_empty() => return Ok(self.page),
-                Step::End => return Err(self.markup.damaged("a field has no end")),
+                Step::End => return Err(self.markup.damaged(msg!("a field has no end"))),
             }
         }
     }
@@ -406,7 +409,7 @@ impl Body<'_> {
         match element.attribute(Space::Word, "fldCharType") {
             Some("begin") => {
                 if self.fields.len() == super::DEPTH_LIMIT {
-                    return Err(self.markup.damaged("fields inside fields without end"));
+                    return Err(self.markup.damaged(msg!("fields inside fields without end")));
                 }
                 self.fields.push(Field { in_code: true, code: String::new() });
             }
@@ -416,7 +419,7 @@ impl Body<'_> {
                 }
             }
             Some("end") => {
-                let ended = self.fields.pop().ok_or_else(|| self.markup.damaged("a field has no beginning"))?;
+                let ended = self.fields.pop().ok_or_else(|| self.markup.damaged(msg!("a field has no beginning")))?;
                 self.page.drop(field(&ended.code));
             }
             _ => {}

@@ -17,6 +17,10 @@ use std::fmt;
 use serde::Serialize;
 
 use self::container::Container;
+use crate::{
+    domain::message::{Fact, Message, Tell},
+    msg,
+};
 
 /// Largest file that is read, in bytes: a text is at most 1 MiB, the rest is pictures.
 pub const FILE_LIMIT: usize = 32 << 20;
@@ -49,7 +53,7 @@ pub const WORDS_LIMIT: usize = crate::domain::text::CLEAN_LIMIT;
 /// Any [`ImportFault`]; nothing of a refused document is given.
 pub fn import(bytes: &[u8]) -> Result<Imported, ImportFault> {
     if bytes.len() > FILE_LIMIT {
-        return Err(ImportFault::TooLarge { what: "the file", limit: FILE_LIMIT as u64 });
+        return Err(ImportFault::TooLarge { what: Measured::File, limit: FILE_LIMIT as u64 });
     }
     let mut container = Container::open(bytes)?;
     let (format, page) = if container.has(docx::CONTENT_TYPES) {
@@ -57,12 +61,11 @@ pub fn import(bytes: &[u8]) -> Result<Imported, ImportFault> {
     } else if container.has(odt::MIMETYPE) {
         (Format::Odt, odt::read(&mut container)?)
     } else {
-        return Err(ImportFault::Other("it is neither a .docx nor an .odt; save it as one of them"));
+        return Err(ImportFault::Other(msg!("it is neither a .docx nor an .odt; save it as one of them")));
     };
     let (paragraphs, dropped) = page.done();
     if paragraphs.is_empty() {
-        let only = dropped.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        return Err(ImportFault::NoText(only));
+        return Err(ImportFault::NoText(dropped));
     }
     Ok(Imported { format, paragraphs, dropped })
 }
@@ -164,76 +167,180 @@ pub enum Loss {
 
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (one, many, what) = self.what.words();
-        write!(f, "{} {}: {what}", self.count, if self.count == 1 { one } else { many })
+        self.tell().fmt(f)
     }
 }
 
-impl Loss {
-    /// One, several, and what became of it.
-    fn words(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Insertions => ("tracked insertion", "tracked insertions", "kept, as if accepted"),
-            Self::Deletions => ("tracked deletion", "tracked deletions", "left out, as if accepted"),
-            Self::Moves => ("tracked move", "tracked moves", "done, as if accepted"),
-            Self::Hidden => ("hidden passage", "hidden passages", "dropped"),
-            Self::Tables => ("table", "tables", "dropped, with all that stands in the cells"),
-            Self::TextBoxes => ("text box", "text boxes", "dropped, with all that stands inside"),
-            Self::Footnotes => ("footnote", "footnotes", "dropped, mark and note"),
-            Self::Endnotes => ("endnote", "endnotes", "dropped, mark and note"),
-            Self::Comments => ("comment", "comments", "dropped"),
-            Self::Pictures => ("picture or object", "pictures or objects", "dropped"),
-            Self::Formulas => ("formula", "formulas", "dropped"),
-            Self::Embedded => ("document inside the document", "documents inside the document", "dropped"),
-            Self::HeadersFooters => ("header or footer", "headers or footers", "dropped"),
-            Self::Symbols => ("sign of a symbol font", "signs of symbol fonts", "dropped; write what is meant"),
-            Self::AutomaticNumbers => (
-                "automatic number or bullet",
-                "automatic numbers or bullets",
-                "dropped; type those that the text refers to",
+/// How many of what, and what became of it.
+impl Tell for Dropped {
+    fn tell(&self) -> Fact {
+        let n = self.count;
+        let message = match self.what {
+            Loss::Insertions => {
+                msg!("{n} tracked insertion: kept, as if accepted" | "{n} tracked insertions: kept, as if accepted", n)
+            }
+            Loss::Deletions => msg!(
+                "{n} tracked deletion: left out, as if accepted" | "{n} tracked deletions: left out, as if accepted",
+                n
             ),
-            Self::Fields => ("field", "fields", "kept as what it showed last"),
-            Self::Links => ("link", "links", "its words are kept, where it leads is dropped"),
-            Self::Readings => ("reading beside a word", "readings beside words", "dropped, the word is kept"),
-            Self::Struck => ("struck-through passage", "struck-through passages", "KEPT, without the stroke"),
-            Self::Raised => {
-                ("raised or lowered passage", "raised or lowered passages", "kept, on the line: 10² becomes 102")
+            Loss::Moves => {
+                msg!("{n} tracked move: done, as if accepted" | "{n} tracked moves: done, as if accepted", n)
             }
-            Self::Capitals => {
-                ("passage in capitals by formatting", "passages in capitals by formatting", "kept as typed")
+            Loss::Hidden => msg!("{n} hidden passage: dropped" | "{n} hidden passages: dropped", n),
+            Loss::Tables => msg!(
+                "{n} table: dropped, with all that stands in the cells"
+                    | "{n} tables: dropped, with all that stands in the cells",
+                n
+            ),
+            Loss::TextBoxes => msg!(
+                "{n} text box: dropped, with all that stands inside"
+                    | "{n} text boxes: dropped, with all that stands inside",
+                n
+            ),
+            Loss::Footnotes => {
+                msg!("{n} footnote: dropped, mark and note" | "{n} footnotes: dropped, mark and note", n)
             }
-            Self::Turned => {
-                ("passage turned by hand", "passages turned by hand", "kept in stored order: it may read otherwise")
+            Loss::Endnotes => msg!("{n} endnote: dropped, mark and note" | "{n} endnotes: dropped, mark and note", n),
+            Loss::Comments => msg!("{n} comment: dropped" | "{n} comments: dropped", n),
+            Loss::Pictures => msg!("{n} picture or object: dropped" | "{n} pictures or objects: dropped", n),
+            Loss::Formulas => msg!("{n} formula: dropped" | "{n} formulas: dropped", n),
+            Loss::Embedded => {
+                msg!("{n} document inside the document: dropped" | "{n} documents inside the document: dropped", n)
             }
-            Self::Unknown => ("unknown kind of content", "unknown kinds of content", "dropped"),
-        }
+            Loss::HeadersFooters => msg!("{n} header or footer: dropped" | "{n} headers or footers: dropped", n),
+            Loss::Symbols => msg!(
+                "{n} sign of a symbol font: dropped; write what is meant"
+                    | "{n} signs of symbol fonts: dropped; write what is meant",
+                n
+            ),
+            Loss::AutomaticNumbers => msg!(
+                "{n} automatic number or bullet: dropped; type those that the text refers to"
+                    | "{n} automatic numbers or bullets: dropped; type those that the text refers to",
+                n
+            ),
+            Loss::Fields => {
+                msg!("{n} field: kept as what it showed last" | "{n} fields: kept as what it showed last", n)
+            }
+            Loss::Links => msg!(
+                "{n} link: its words are kept, where it leads is dropped"
+                    | "{n} links: its words are kept, where it leads is dropped",
+                n
+            ),
+            Loss::Readings => msg!(
+                "{n} reading beside a word: dropped, the word is kept"
+                    | "{n} readings beside words: dropped, the word is kept",
+                n
+            ),
+            Loss::Struck => msg!(
+                "{n} struck-through passage: KEPT, without the stroke"
+                    | "{n} struck-through passages: KEPT, without the stroke",
+                n
+            ),
+            Loss::Raised => msg!(
+                "{n} raised or lowered passage: kept, on the line: 10² becomes 102"
+                    | "{n} raised or lowered passages: kept, on the line: 10² becomes 102",
+                n
+            ),
+            Loss::Capitals => msg!(
+                "{n} passage in capitals by formatting: kept as typed"
+                    | "{n} passages in capitals by formatting: kept as typed",
+                n
+            ),
+            Loss::Turned => msg!(
+                "{n} passage turned by hand: kept in stored order: it may read otherwise"
+                    | "{n} passages turned by hand: kept in stored order: it may read otherwise",
+                n
+            ),
+            Loss::Unknown => msg!("{n} unknown kind of content: dropped" | "{n} unknown kinds of content: dropped", n),
+        };
+        message.into()
     }
 }
 
 /// Why a document is not imported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.tell())]
 #[allow(missing_docs)]
 pub enum ImportFault {
-    #[error("the document is encrypted; open it in the word processor, save it without a password, and import that")]
     Encrypted,
-    #[error(
-        "the document carries programs ({0}); such files are not opened here: save it without macros and controls (as .docx or .odt) and import that"
-    )]
     Programs(String),
-    #[error("{0}")]
-    Other(&'static str),
-    #[error("{what} is larger than {limit} bytes")]
-    TooLarge { what: &'static str, limit: u64 },
-    #[error("{0} unpacks to more than {RATIO_LIMIT} times its size, as a zip bomb does")]
+    Other(Message),
+    TooLarge {
+        what: Measured,
+        limit: u64,
+    },
     Bomb(String),
-    #[error("the file has more than {ENTRIES_LIMIT} entries")]
     TooManyEntries,
-    #[error("{0} declares a document type, which no word processor does and which can make a file explode")]
     DocumentType(String),
-    #[error("{0} is nested more than {DEPTH_LIMIT} deep")]
     TooDeep(String),
-    #[error("{0}: damaged, or not made by a word processor: {1}")]
-    Damaged(String, String),
-    #[error("it holds no text besides what is not taken over{}", if .0.is_empty() { String::new() } else { format!(" ({})", .0) })]
-    NoText(String),
+    /// Which part, none for the file itself; and what is wrong with it.
+    Damaged(Option<String>, Message),
+    NoText(Vec<Dropped>),
+}
+
+/// What may be too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// The file.
+    File,
+    /// A part of it, unpacked.
+    Part,
+    /// Its styles, by their number.
+    Styles,
+    /// The text that was taken out of it.
+    Text,
+}
+
+impl Tell for ImportFault {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::Encrypted => msg!(
+                "the document is encrypted; open it in the word processor, save it without a password, and import that"
+            ),
+            Self::Programs(part) => msg!(
+                "the document carries programs ({part}); such files are not opened here: save it without macros and controls (as .docx or .odt) and import that",
+                part
+            ),
+            Self::Other(what) => return what.tell(),
+            Self::TooLarge { what: Measured::File, limit } => {
+                msg!("the file is larger than {limit} bytes", limit)
+            }
+            Self::TooLarge { what: Measured::Part, limit } => {
+                msg!("a part of the file is larger than {limit} bytes", limit)
+            }
+            Self::TooLarge { what: Measured::Styles, limit } => {
+                msg!("the document has more than {limit} styles", limit)
+            }
+            Self::TooLarge { what: Measured::Text, limit } => {
+                msg!("the text is larger than {limit} bytes", limit)
+            }
+            Self::Bomb(part) => msg!(
+                "{part} unpacks to more than {times} times its size, as a zip bomb does",
+                part,
+                times = RATIO_LIMIT
+            ),
+            Self::TooManyEntries => msg!("the file has more than {limit} entries", limit = ENTRIES_LIMIT),
+            Self::DocumentType(part) => msg!(
+                "{part} declares a document type, which no word processor does and which can make a file explode",
+                part
+            ),
+            Self::TooDeep(part) => msg!("{part} is nested more than {limit} deep", part, limit = DEPTH_LIMIT),
+            Self::Damaged(None, why) => {
+                msg!("the file: damaged, or not made by a word processor: {why}", why)
+            }
+            Self::Damaged(Some(part), why) => {
+                msg!("{part}: damaged, or not made by a word processor: {why}", part, why)
+            }
+            Self::NoText(dropped) => match in_a_row(dropped) {
+                None => msg!("it holds no text besides what is not taken over"),
+                Some(dropped) => msg!("it holds no text besides what is not taken over ({dropped})", dropped),
+            },
+        };
+        message.into()
+    }
+}
+
+/// One after another.
+fn in_a_row(dropped: &[Dropped]) -> Option<Message> {
+    dropped.iter().map(Tell::message).reduce(|said, next| msg!("{said}; {next}", said, next))
 }

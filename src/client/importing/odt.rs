@@ -8,6 +8,7 @@ use super::{
     page::{Look, Page, Style, Styles},
     xml::{Element, Markup, Space, Step},
 };
+use crate::msg;
 
 pub(super) const MIMETYPE: &str = "mimetype";
 const TYPE: &str = "application/vnd.oasis.opendocument.text";
@@ -20,7 +21,9 @@ const SPACES_LIMIT: usize = 64;
 pub(super) fn read(container: &mut Container<'_>) -> Result<Page, ImportFault> {
     let kind = container.read(MIMETYPE)?;
     if kind.trim() != TYPE && kind.trim() != format!("{TYPE}-template") {
-        return Err(ImportFault::Other("it is another kind of OpenDocument than a text; save it as .odt or .docx"));
+        return Err(ImportFault::Other(msg!(
+            "it is another kind of OpenDocument than a text; save it as .odt or .docx"
+        )));
     }
     let program = |name: &&str| name.starts_with("Basic/") || name.starts_with("Scripts/");
     // A folder's own entry holds nothing.
@@ -31,7 +34,7 @@ pub(super) fn read(container: &mut Container<'_>) -> Result<Page, ImportFault> {
         refuse_encryption(&container.read(MANIFEST)?)?;
     }
     if !container.has(CONTENT) {
-        return Err(ImportFault::Damaged(CONTENT.into(), "it is not there".into()));
+        return Err(ImportFault::Damaged(Some(CONTENT.into()), msg!("it is not there")));
     }
     let mut sheet = Sheet::default();
     let mut page = Page::default();
@@ -156,7 +159,7 @@ impl Body<'_> {
                 Step::Open(element) if element.space == Space::Text => match element.name.as_str() {
                     "p" | "h" => {
                         if !self.dressed.is_empty() {
-                            return Err(self.markup.damaged("a paragraph inside a paragraph"));
+                            return Err(self.markup.damaged(msg!("a paragraph inside a paragraph")));
                         }
                         let default = self.sheet.look("paragraph", Some(""));
                         let own = self.sheet.look("paragraph", element.attribute(Space::Text, "style-name"));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Dropped, ImportFault, Loss, PARENTS_LIMIT, STYLES_LIMIT, WORDS_LIMIT};
+use super::{Dropped, ImportFault, Loss, Measured, PARENTS_LIMIT, STYLES_LIMIT, WORDS_LIMIT};
 
 /// How words look, as far as it changes what is read. `None`: as whatever stands around it says.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -43,7 +43,7 @@ pub(super) struct Styles {
 impl Styles {
     pub(super) fn add(&mut self, name: &str, style: Style) -> Result<(), ImportFault> {
         if self.named.len() == STYLES_LIMIT {
-            return Err(ImportFault::TooLarge { what: "the list of styles", limit: STYLES_LIMIT as u64 });
+            return Err(ImportFault::TooLarge { what: Measured::Styles, limit: STYLES_LIMIT as u64 });
         }
         self.named.insert(name.to_owned(), style);
         Ok(())
@@ -109,7 +109,7 @@ impl Page {
         }
         self.size += words.len();
         if self.size > WORDS_LIMIT {
-            return Err(ImportFault::TooLarge { what: "the text", limit: WORDS_LIMIT as u64 });
+            return Err(ImportFault::TooLarge { what: Measured::Text, limit: WORDS_LIMIT as u64 });
         }
         self.open.push_str(words);
         Ok(())

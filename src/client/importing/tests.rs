@@ -219,7 +219,7 @@ fn what_must_not_be_opened_is_refused() {
     assert_eq!(import(&locked), Err(ImportFault::Encrypted));
 
     let mut compound = [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1].to_vec();
-    assert!(matches!(import(&compound), Err(ImportFault::Other(why)) if why.contains(".doc)")));
+    assert!(matches!(import(&compound), Err(ImportFault::Other(why)) if why.to_string().contains(".doc)")));
     compound.extend("EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes));
     assert_eq!(import(&compound), Err(ImportFault::Encrypted));
 
@@ -240,7 +240,7 @@ fn what_must_not_be_opened_is_refused() {
     let sheet = zipped(&[("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", "<a/>")]);
     assert!(matches!(import(&sheet), Err(ImportFault::Other(_))));
     let none = docx("<w:tbl/>");
-    assert_eq!(none, Err(ImportFault::NoText("1 table: dropped, with all that stands in the cells".into())));
+    assert_eq!(none, Err(ImportFault::NoText(vec![Dropped { what: Loss::Tables, count: 1 }])));
 }
 
 #[test]
@@ -268,7 +268,9 @@ fn hostile_files_end_soon_and_well() {
     assert!(matches!(whole(&format!("<a{many}/>")), ImportFault::Damaged(..)));
 
     let many = " a=\"\"".repeat(ATTRIBUTES_LIMIT + 1);
-    assert!(matches!(whole(&format!("<a{many}/>")), ImportFault::Damaged(_, why) if why.contains("too many")));
+    assert!(
+        matches!(whole(&format!("<a{many}/>")), ImportFault::Damaged(_, why) if why.to_string().contains("too many"))
+    );
 
     // A bomb: a few kilobytes that come to megabytes.
     let bomb = " ".repeat(40 << 20);
@@ -281,8 +283,11 @@ fn hostile_files_end_soon_and_well() {
     })
     .take(WORDS_LIMIT + 1)
     .collect();
-    assert!(matches!(refused(&format!("<w:p>{}</w:p>", run(&noise))), ImportFault::TooLarge { what: "the text", .. }));
-    assert!(matches!(import(&vec![0; FILE_LIMIT + 1]), Err(ImportFault::TooLarge { what: "the file", .. })));
+    assert!(matches!(
+        refused(&format!("<w:p>{}</w:p>", run(&noise))),
+        ImportFault::TooLarge { what: Measured::Text, .. }
+    ));
+    assert!(matches!(import(&vec![0; FILE_LIMIT + 1]), Err(ImportFault::TooLarge { what: Measured::File, .. })));
     let names: Vec<_> = (0..=ENTRIES_LIMIT).map(|n| n.to_string()).collect();
     let entries: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
     assert_eq!(import(&zipped(&entries)), Err(ImportFault::TooManyEntries));

@@ -7,6 +7,7 @@ use quick_xml::{
 };
 
 use super::{ATTRIBUTES_LIMIT, DEPTH_LIMIT, ImportFault};
+use crate::{domain::message::Tell, msg};
 
 /// The vocabularies that are told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,14 +110,16 @@ impl<'a> Markup<'a> {
         Self { part, reader, open: Vec::new() }
     }
 
-    pub(super) fn damaged(&self, why: impl ToString) -> ImportFault {
-        ImportFault::Damaged(self.part.to_owned(), why.to_string())
+    pub(super) fn damaged(&self, why: impl Tell) -> ImportFault {
+        ImportFault::Damaged(Some(self.part.to_owned()), why.message())
     }
 
     pub(super) fn step(&mut self) -> Result<Step, ImportFault> {
         loop {
-            let event =
-                self.reader.read_event().map_err(|e| ImportFault::Damaged(self.part.to_owned(), e.to_string()))?;
+            let event = self
+                .reader
+                .read_event()
+                .map_err(|e| ImportFault::Damaged(Some(self.part.to_owned()), e.to_string().message()))?;
             match event {
                 Event::Start(start) => {
                     let element = self.element(&start)?;
@@ -127,15 +130,16 @@ impl<'a> Markup<'a> {
                     return Ok(Step::Open(element));
                 }
                 Event::End(_) => {
-                    let (space, name) = self.open.pop().ok_or_else(|| self.damaged("an end without a beginning"))?;
+                    let (space, name) =
+                        self.open.pop().ok_or_else(|| self.damaged(msg!("an end without a beginning")))?;
                     return Ok(Step::Close(space, name));
                 }
                 // Asked to make two events of it.
-                Event::Empty(_) => return Err(self.damaged("an empty element")),
+                Event::Empty(_) => return Err(self.damaged(msg!("an empty element"))),
                 Event::Text(words) => return Ok(Step::Words(words.xml10_content().into_owned())),
                 Event::CData(words) => return Ok(Step::Words(words.xml10_content().into_owned())),
                 Event::GeneralRef(reference) => {
-                    let character = match reference.resolve_char_ref().map_err(|e| self.damaged(e))? {
+                    let character = match reference.resolve_char_ref().map_err(|e| self.damaged(e.to_string()))? {
                         Some(c) => c,
                         None => match reference.xml10_content().as_ref() {
                             "amp" => '&',
@@ -143,23 +147,23 @@ impl<'a> Markup<'a> {
                             "gt" => '>',
                             "quot" => '"',
                             "apos" => '\'',
-                            _ => return Err(self.damaged("an entity that XML does not have")),
+                            _ => return Err(self.damaged(msg!("an entity that XML does not have"))),
                         },
                     };
                     return Ok(Step::Words(character.into()));
                 }
                 Event::Decl(declaration) => {
                     if let Some(encoding) = declaration.encoding() {
-                        let encoding = encoding.map_err(|e| self.damaged(e))?;
+                        let encoding = encoding.map_err(|e| self.damaged(e.to_string()))?;
                         if !encoding.eq_ignore_ascii_case("utf-8") {
-                            return Err(self.damaged("not UTF-8"));
+                            return Err(self.damaged(msg!("not UTF-8")));
                         }
                     }
                 }
                 Event::DocType(_) => return Err(ImportFault::DocumentType(self.part.to_owned())),
                 Event::Comment(_) | Event::PI(_) => {}
                 Event::Eof if self.open.is_empty() => return Ok(Step::End),
-                Event::Eof => return Err(self.damaged("it ends in the middle")),
+                Event::Eof => return Err(self.damaged(msg!("it ends in the middle"))),
             }
         }
     }
@@ -171,15 +175,15 @@ impl<'a> Markup<'a> {
         let mut attributes = Vec::new();
         // Unchecked: telling doubles apart costs their square, and the first of two is what is asked for.
         for attribute in start.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|e| self.damaged(e))?;
+            let attribute = attribute.map_err(|e| self.damaged(e.to_string()))?;
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
             }
             if attributes.len() == ATTRIBUTES_LIMIT {
-                return Err(self.damaged("an element with too many attributes"));
+                return Err(self.damaged(msg!("an element with too many attributes")));
             }
             let (space, local) = resolver.resolve_attribute(attribute.key);
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|e| self.damaged(e))?;
+            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|e| self.damaged(e.to_string()))?;
             attributes.push((known(&space), local.as_ref().to_owned(), value.into_owned()));
         }
         Ok(Element { space, name, attributes })
@@ -218,7 +222,7 @@ impl<'a> Markup<'a> {
                 Step::Close(..) if self.open.len() < depth => return Ok(words),
                 Step::Close(..) => {}
                 Step::Words(more) => words.push_str(&more),
-                Step::End => return Err(self.damaged("it ends in the middle")),
+                Step::End => return Err(self.damaged(msg!("it ends in the middle"))),
             }
         }
     }

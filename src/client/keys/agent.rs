@@ -16,10 +16,14 @@ use std::{os::unix::net::UnixStream, path::PathBuf};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{AgentKey, Checked, reference::fingerprint};
-use crate::domain::{
-    id::Digest,
-    key::{PublicKey, Signer},
-    text::escape_line,
+use crate::{
+    domain::{
+        id::Digest,
+        key::{PublicKey, Signer},
+        message::{Fact, Message, Tell},
+        text::escape_line,
+    },
+    msg,
 };
 
 /// Largest answer of an agent, in bytes: what OpenSSH's own client takes.
@@ -40,32 +44,58 @@ const ED25519: &[u8] = b"ssh-ed25519";
 
 /// What is wrong with an agent or what it was asked for, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 #[allow(missing_docs)]
 pub enum AgentFault {
-    #[error(
-        "there is no ssh-agent: SSH_AUTH_SOCK is not set; start one (eval $(ssh-agent)) and load the key (ssh-add FILE)"
-    )]
     None,
-    #[error("the ssh-agent at {socket} cannot be reached ({error}); start one, and load the key (ssh-add FILE)")]
     Gone { socket: String, error: io::Error },
-    #[error("the ssh-agent did not answer as one should: {0}")]
-    Odd(&'static str),
-    #[error("the ssh-agent has no key {asked}; load it with ssh-add FILE. It has: {}", list(.there))]
+    Odd(Message),
     NoKey { asked: String, there: Vec<String> },
-    #[error("{count} keys in the ssh-agent fit {asked}; name one by its fingerprint: {}", list(.there))]
     Keys { asked: String, count: usize, there: Vec<String> },
-    #[error(
-        "{asked} is a key of the kind {kind}; only a plain ssh-ed25519 key makes signatures that all can verify (ssh-keygen -t ed25519)"
-    )]
     Kind { asked: String, kind: String },
-    #[error("{path}: no public key of ssh ({problem})")]
-    File { path: String, problem: String },
-    #[error("the ssh-agent refuses to sign: it is locked, the key was taken out, or somebody said no")]
+    File { path: String, problem: Message },
     Refused,
 }
 
-fn list(there: &[String]) -> String {
-    if there.is_empty() { "none".into() } else { there.join(", ") }
+impl Tell for AgentFault {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::None => msg!(
+                "there is no ssh-agent: SSH_AUTH_SOCK is not set; start one (eval $(ssh-agent)) and load the key (ssh-add FILE)"
+            ),
+            Self::Gone { socket, error } => msg!(
+                "the ssh-agent at {socket} cannot be reached ({error}); start one, and load the key (ssh-add FILE)",
+                socket,
+                error
+            ),
+            Self::Odd(problem) => msg!("the ssh-agent did not answer as one should: {problem}", problem),
+            Self::NoKey { asked, there } if there.is_empty() => {
+                msg!("the ssh-agent has no key {asked}; load it with ssh-add FILE. It has: none", asked)
+            }
+            Self::NoKey { asked, there } => msg!(
+                "the ssh-agent has no key {asked}; load it with ssh-add FILE. It has: {keys}",
+                asked,
+                keys = there.join(", ")
+            ),
+            Self::Keys { asked, count, there } => msg!(
+                "one key in the ssh-agent fits {asked}; name it by its fingerprint: {keys}"
+                    | "{n} keys in the ssh-agent fit {asked}; name one by its fingerprint: {keys}",
+                n = count,
+                asked,
+                keys = there.join(", ")
+            ),
+            Self::Kind { asked, kind } => msg!(
+                "{asked} is a key of the kind {kind}; only a plain ssh-ed25519 key makes signatures that all can verify (ssh-keygen -t ed25519)",
+                asked,
+                kind
+            ),
+            Self::File { path, problem } => msg!("{path}: no public key of ssh ({problem})", path, problem),
+            Self::Refused => {
+                msg!("the ssh-agent refuses to sign: it is locked, the key was taken out, or somebody said no")
+            }
+        };
+        message.into()
+    }
 }
 
 /// A key that an agent lists.
@@ -162,13 +192,14 @@ impl Agent {
         let public = plain(&identity)?;
         let agent = self.clone();
         Ok(Box::new(Checked::new(public, move |message: &[u8]| {
-            agent.sign(&identity.blob, message).map_err(|fault| fault.to_string())
+            agent.sign(&identity.blob, message).map_err(|fault| fault.message())
         })))
     }
     fn sign(&self, blob: &[u8], message: &[u8]) -> Result<Vec<u8>, AgentFault> {
         let mut request = vec![SIGN_REQUEST];
         for field in [blob, message] {
-            let length = u32::try_from(field.len()).map_err(|_| AgentFault::Odd("what is to be signed is too long"))?;
+            let length =
+                u32::try_from(field.len()).map_err(|_| AgentFault::Odd(msg!("what is to be signed is too long")))?;
             request.extend(length.to_be_bytes());
             request.extend(field);
         }
@@ -184,13 +215,14 @@ impl Agent {
             .set_read_timeout(Some(PATIENCE))
             .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
             .map_err(gone)?;
-        let length = u32::try_from(request.len()).map_err(|_| AgentFault::Odd("what is to be signed is too long"))?;
+        let length =
+            u32::try_from(request.len()).map_err(|_| AgentFault::Odd(msg!("what is to be signed is too long")))?;
         stream.write_all(&[&length.to_be_bytes(), request].concat()).map_err(gone)?;
         let mut head = [0; 4];
         stream.read_exact(&mut head).map_err(gone)?;
         let length = usize::try_from(u32::from_be_bytes(head)).unwrap_or(usize::MAX);
         if length > ANSWER_LIMIT {
-            return Err(AgentFault::Odd("its answer is too long"));
+            return Err(AgentFault::Odd(msg!("its answer is too long")));
         }
         let mut answer = vec![0; length];
         stream.read_exact(&mut answer).map_err(gone)?;
@@ -224,17 +256,17 @@ fn choose<'a>(which: &AgentKey, wanted: Option<&Identity>, all: &'a [Identity]) 
 /// The key of a .pub file, as `ssh-keygen` writes it: kind, base64, comment.
 fn public_file(path: &Path) -> Result<Identity, AgentFault> {
     let shown = escape_line(&path.display().to_string());
-    let fault = |problem: String| AgentFault::File { path: shown.clone(), problem };
-    let file = std::fs::File::open(path).map_err(|e| fault(e.to_string()))?;
+    let fault = |problem: Message| AgentFault::File { path: shown.clone(), problem };
+    let file = std::fs::File::open(path).map_err(|e| fault(e.message()))?;
     let mut text = String::new();
-    file.take(PUBLIC_FILE_LIMIT as u64).read_to_string(&mut text).map_err(|e| fault(e.to_string()))?;
+    file.take(PUBLIC_FILE_LIMIT as u64).read_to_string(&mut text).map_err(|e| fault(e.message()))?;
     let blob = text.split_ascii_whitespace().nth(1).and_then(|blob| BASE64_STANDARD.decode(blob).ok());
     let identity = blob.and_then(|blob| Identity::new(&blob, b""));
-    identity.ok_or_else(|| fault("it does not hold `ssh-ed25519 AAAA…`".into()))
+    identity.ok_or_else(|| fault(msg!("it does not hold `ssh-ed25519 AAAA…`")))
 }
 
 fn identities(answer: &[u8]) -> Result<Vec<Identity>, AgentFault> {
-    let odd = || AgentFault::Odd("its list of keys cannot be read");
+    let odd = || AgentFault::Odd(msg!("its list of keys cannot be read"));
     let Some((&IDENTITIES_ANSWER, rest)) = answer.split_first() else { return Err(odd()) };
     let mut fields = Fields(rest);
     let count = fields.number().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= KEYS_LIMIT).ok_or_else(odd)?;
@@ -254,7 +286,7 @@ fn signature(answer: &[u8]) -> Result<Vec<u8>, AgentFault> {
         let (kind, signature) = (fields.string()?, fields.string()?);
         (kind == ED25519 && fields.0.is_empty()).then(|| signature.to_vec())
     });
-    signature.ok_or(AgentFault::Odd("its signature is not one of Ed25519"))
+    signature.ok_or(AgentFault::Odd(msg!("its signature is not one of Ed25519")))
 }
 
 /// Numbers and strings as ssh writes them (RFC 4251, section 5).

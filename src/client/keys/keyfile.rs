@@ -15,7 +15,13 @@ use pkcs8::{
 };
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::domain::key::{SecretKey, Signer as _};
+use crate::{
+    domain::{
+        key::{SecretKey, Signer as _},
+        message::{Fact, Tell},
+    },
+    msg,
+};
 
 /// id-Ed25519 (RFC 8410, section 3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -33,39 +39,57 @@ pub const PASSPHRASE_LEAST: usize = 12;
 
 /// What is wrong with a key file, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 #[allow(missing_docs)]
 pub enum KeyFileError {
-    #[error("{0}: {1}")]
     Io(PathBuf, std::io::Error),
-    #[error("{0}: others may read it; run `chmod 600` on it, and make a new key if somebody has")]
     Exposed(PathBuf),
-    #[error("{0}: not a PKCS#8 key in PEM; make one with `communique key new`")]
     NotAKey(PathBuf),
-    #[error("{0}: not an Ed25519 key; make one with `communique key new`")]
     NotEd25519(PathBuf),
-    #[error(
-        "{0}: not encrypted; an official's key must be: `openssl pkcs8 -topk8 -scrypt -in KEY -out NEW` encrypts it"
-    )]
     NotEncrypted(PathBuf),
-    #[error(
-        "{0}: broken, or encrypted otherwise than with AES in CBC mode under scrypt or PBKDF2 with HMAC-SHA-2; \
-         `openssl pkcs8 -in KEY -topk8 -scrypt -out NEW` encrypts it anew"
-    )]
     Cipher(PathBuf),
-    #[error("{0}: encrypted, but a key that a service starts with must not ask for a passphrase")]
     Encrypted(PathBuf),
-    #[error(
-        "{0}: to decrypt it would take more memory or time than any sound key file asks for; get it again from where it was made"
-    )]
     TooCostly(PathBuf),
-    #[error("{0}: wrong passphrase; try again")]
     WrongPassphrase(PathBuf),
-    #[error("{0}: exists already and is not overwritten; choose another name")]
     Exists(PathBuf),
-    #[error(
-        "a passphrase needs at least {PASSPHRASE_LEAST} characters; several words are easier to remember than signs"
-    )]
     Weak,
+}
+
+impl Tell for KeyFileError {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::Io(path, error) => msg!("{path}: {error}", path, error),
+            Self::Exposed(path) => {
+                msg!("{path}: others may read it; run `chmod 600` on it, and make a new key if somebody has", path)
+            }
+            Self::NotAKey(path) => msg!("{path}: not a PKCS#8 key in PEM; make one with `communique key new`", path),
+            Self::NotEd25519(path) => msg!("{path}: not an Ed25519 key; make one with `communique key new`", path),
+            Self::NotEncrypted(path) => msg!(
+                "{path}: not encrypted; an official's key must be: `openssl pkcs8 -topk8 -scrypt -in KEY -out NEW` encrypts it",
+                path
+            ),
+            Self::Cipher(path) => msg!(
+                "{path}: broken, or encrypted otherwise than with AES in CBC mode under scrypt or PBKDF2 with HMAC-SHA-2; `openssl pkcs8 -in KEY -topk8 -scrypt -out NEW` encrypts it anew",
+                path
+            ),
+            Self::Encrypted(path) => {
+                msg!("{path}: encrypted, but a key that a service starts with must not ask for a passphrase", path)
+            }
+            Self::TooCostly(path) => msg!(
+                "{path}: to decrypt it would take more memory or time than any sound key file asks for; get it again from where it was made",
+                path
+            ),
+            Self::WrongPassphrase(path) => msg!("{path}: wrong passphrase; try again", path),
+            Self::Exists(path) => {
+                msg!("{path}: exists already and is not overwritten; choose another name", path)
+            }
+            Self::Weak => msg!(
+                "a passphrase needs at least {least} characters; several words are easier to remember than signs",
+                least = PASSPHRASE_LEAST
+            ),
+        };
+        message.into()
+    }
 }
 
 /// Writes a key encrypted under a passphrase. The file must not exist; it is readable by its owner alone.

@@ -25,24 +25,24 @@ pub struct Checked<S> {
     inner: S,
 }
 
-impl<S: Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync> Checked<S> {
+impl<S: Fn(&[u8]) -> Result<Vec<u8>, Message> + Send + Sync> Checked<S> {
     /// The key of this public half, by what signs for it.
     pub const fn new(public: PublicKey, inner: S) -> Self {
         Self { public, inner }
     }
 }
 
-impl<S: Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync> Signer for Checked<S> {
+impl<S: Fn(&[u8]) -> Result<Vec<u8>, Message> + Send + Sync> Signer for Checked<S> {
     fn public(&self) -> PublicKey {
         self.public
     }
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message> {
-        let signature = (self.inner)(message).map_err(Message::words)?;
+        let signature = (self.inner)(message)?;
         match <[u8; 64]>::try_from(signature) {
             Ok(signature) if self.public.verifies(message, &signature) => Ok(signature),
             _ => Err(msg!(
-                "what came back is no signature by the key {key}; nothing was signed with it",
-                key = self.public.thumbprint()
+                "what came back is no signature by the key {thumbprint}; nothing was signed with it",
+                thumbprint = self.public.thumbprint()
             )),
         }
     }
@@ -69,7 +69,7 @@ mod tests {
             let signer = Checked::new(key.public(), move |_: &[u8]| Ok(lie.clone()));
             assert!(signer.sign(b"text").unwrap_err().to_string().contains("no signature by the key"));
         }
-        let failing = Checked::new(key.public(), |_: &[u8]| Err("gone".into()));
+        let failing = Checked::new(key.public(), |_: &[u8]| Err(Message::words("gone")));
         assert_eq!(failing.sign(b"text").unwrap_err().to_string(), "gone");
     }
 }

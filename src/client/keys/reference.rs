@@ -8,7 +8,13 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 
-use crate::domain::text::escape_line;
+use crate::{
+    domain::{
+        message::{Fact, Message, Tell},
+        text::escape_line,
+    },
+    msg,
+};
 
 /// Longest `pkcs11:` or `ssh-agent:` reference, in bytes.
 pub const REFERENCE_LIMIT: usize = 2048;
@@ -46,7 +52,7 @@ impl KeyRef {
             Some(text)
                 if text.len() > REFERENCE_LIMIT && [TOKEN, AGENT].iter().any(|scheme| text.starts_with(scheme)) =>
             {
-                Err(ReferenceFault(format!("it is longer than {REFERENCE_LIMIT} bytes")))
+                Err(ReferenceFault(msg!("it is longer than {limit} bytes", limit = REFERENCE_LIMIT)))
             }
             Some(text) if text.starts_with(TOKEN) => TokenUri::read(text).map(|uri| Self::Token(Box::new(uri))),
             Some(text) => match text.strip_prefix(AGENT) {
@@ -84,8 +90,14 @@ impl fmt::Display for KeyRef {
 
 /// Why a reference is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the key's name is refused: {0}; docs/TOOL.md has them all under Keys")]
-pub struct ReferenceFault(String);
+#[error("{}", self.tell())]
+pub struct ReferenceFault(Message);
+
+impl Tell for ReferenceFault {
+    fn tell(&self) -> Fact {
+        msg!("the key's name is refused: {problem}; docs/TOOL.md has them all under Keys", problem = self.0).into()
+    }
+}
 
 /// A key in an ssh-agent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,12 +115,12 @@ pub enum AgentKey {
 impl AgentKey {
     fn read(which: &str) -> Result<Self, ReferenceFault> {
         if which.chars().any(char::is_control) {
-            return Err(ReferenceFault("it has a control character".into()));
+            return Err(ReferenceFault(msg!("it has a control character")));
         }
         if let Some(digest) = which.strip_prefix(SHA256) {
             let bytes = BASE64_STANDARD_NO_PAD.decode(digest).ok().and_then(|bytes| bytes.try_into().ok());
             return bytes.map(Self::Fingerprint).ok_or_else(|| {
-                ReferenceFault("a fingerprint is SHA256: and 43 characters, as `ssh-add -l` prints it".into())
+                ReferenceFault(msg!("a fingerprint is SHA256: and 43 characters, as `ssh-add -l` prints it"))
             });
         }
         Ok(match which {
@@ -172,14 +184,15 @@ impl TokenUri {
                 "object" => uri.object.once(name, words(name, value, LABEL_LIMIT)?)?,
                 "id" => uri.id.once(name, bytes(name, value, ID_LIMIT)?)?,
                 "type" if matches!(value, "private" | "public") => typed.once(name, ())?,
-                "type" => return Err(ReferenceFault("a signing key is of type private".into())),
+                "type" => return Err(ReferenceFault(msg!("a signing key is of type private"))),
                 "slot-id" | "slot-description" | "slot-manufacturer" => {
-                    return Err(ReferenceFault(format!(
-                        "{name} names a slot, and another token may lie in it tomorrow: say token= or serial="
+                    return Err(ReferenceFault(msg!(
+                        "{name} names a slot, and another token may lie in it tomorrow: say token= or serial=",
+                        name
                     )));
                 }
                 "library-description" | "library-manufacturer" | "library-version" => {
-                    return Err(ReferenceFault(format!("{name} is not looked at: say module-path= behind a ?")));
+                    return Err(ReferenceFault(msg!("{name} is not looked at: say module-path= behind a ?", name)));
                 }
                 _ => return Err(unknown(name)),
             }
@@ -189,25 +202,23 @@ impl TokenUri {
                 "module-path" => {
                     let path = PathBuf::from(words(name, value, REFERENCE_LIMIT)?);
                     if !path.is_absolute() {
-                        return Err(ReferenceFault("module-path is the full path of the library, from / on".into()));
+                        return Err(ReferenceFault(msg!("module-path is the full path of the library, from / on")));
                     }
                     uri.module.once(name, path)?;
                 }
                 "jwk" => uri.jwk.once(name, words(name, value, REFERENCE_LIMIT)?.into())?,
                 "pin-value" => {
-                    return Err(ReferenceFault(
-                        "pin-value is a secret in the open: take it out, and change the PIN if others could read it; the PIN is \
-                         asked for, or comes by --passphrase-fd"
-                            .into(),
-                    ));
+                    return Err(ReferenceFault(msg!(
+                        "pin-value is a secret in the open: take it out, and change the PIN if others could read it; the PIN is asked for, or comes by --passphrase-fd"
+                    )));
                 }
                 "pin-source" => {
-                    return Err(ReferenceFault(
-                        "pin-source would keep the PIN in a file: it is asked for, or comes by --passphrase-fd".into(),
-                    ));
+                    return Err(ReferenceFault(msg!(
+                        "pin-source would keep the PIN in a file: it is asked for, or comes by --passphrase-fd"
+                    )));
                 }
                 "module-name" => {
-                    return Err(ReferenceFault("module-name may be found in several places: say module-path=".into()));
+                    return Err(ReferenceFault(msg!("module-name may be found in several places: say module-path=")));
                 }
                 _ => return Err(unknown(name)),
             }
@@ -270,14 +281,18 @@ fn attributes(part: &str, separator: char) -> Result<Vec<(&str, &str)>, Referenc
     part.split(separator)
         .map(|attribute| {
             attribute.split_once('=').ok_or_else(|| {
-                ReferenceFault(format!("between two {separator} stands name=value, not {:?}", escape_line(attribute)))
+                ReferenceFault(msg!(
+                    "between two {separator} stands name=value, not {attribute}",
+                    separator,
+                    attribute = format!("{:?}", escape_line(attribute))
+                ))
             })
         })
         .collect()
 }
 
 fn unknown(name: &str) -> ReferenceFault {
-    ReferenceFault(format!("{:?} is no attribute that is known here", escape_line(name)))
+    ReferenceFault(msg!("{name} is no attribute that is known here", name = format!("{:?}", escape_line(name))))
 }
 
 /// RFC 7512, section 2.3: no attribute stands there twice.
@@ -288,16 +303,16 @@ impl<T> Once<T> for Option<T> {
     fn once(&mut self, name: &str, value: T) -> Result<(), ReferenceFault> {
         match self.replace(value) {
             None => Ok(()),
-            Some(_) => Err(ReferenceFault(format!("{name} is there twice"))),
+            Some(_) => Err(ReferenceFault(msg!("{name} is there twice", name))),
         }
     }
 }
 
 fn words(name: &str, value: &str, limit: usize) -> Result<String, ReferenceFault> {
     let words =
-        String::from_utf8(bytes(name, value, limit)?).map_err(|_| ReferenceFault(format!("{name} is not UTF-8")))?;
+        String::from_utf8(bytes(name, value, limit)?).map_err(|_| ReferenceFault(msg!("{name} is not UTF-8", name)))?;
     if words.chars().any(char::is_control) {
-        return Err(ReferenceFault(format!("{name} has a control character")));
+        return Err(ReferenceFault(msg!("{name} has a control character", name)));
     }
     Ok(words)
 }
@@ -313,13 +328,13 @@ fn bytes(name: &str, value: &str, limit: usize) -> Result<Vec<u8>, ReferenceFaul
                 let (high, low) = (digit(rest.next()), digit(rest.next()));
                 high.zip(low)
                     .map(|(high, low)| high << 4 | low)
-                    .ok_or_else(|| ReferenceFault(format!("in {name}, a % is followed by two hex digits")))?
+                    .ok_or_else(|| ReferenceFault(msg!("in {name}, a % is followed by two hex digits", name)))?
             }
             byte => byte,
         });
     }
     if out.is_empty() || out.len() > limit {
-        return Err(ReferenceFault(format!("{name} has 1 to {limit} bytes")));
+        return Err(ReferenceFault(msg!("{name} has 1 to {limit} bytes", name, limit)));
     }
     Ok(out)
 }

@@ -2,7 +2,6 @@
 //! is asked for, and at no other time.
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -21,9 +20,13 @@ use cryptoki::{
 };
 
 use super::{Checked, TokenUri};
-use crate::domain::{
-    key::{PublicKey, Signer},
-    text::escape_line,
+use crate::{
+    domain::{
+        key::{PublicKey, Signer},
+        message::{Fact, Message, Tell},
+        text::escape_line,
+    },
+    msg,
 };
 
 /// Most tokens that are looked at.
@@ -38,46 +41,99 @@ const TRIAL: &[u8] = b"communique key new: does this key sign?";
 
 /// What is wrong with a token or what it was asked for, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 #[allow(missing_docs)]
 pub enum TokenFault {
-    #[error(
-        "no library is named that talks to the token: add ?module-path=/…/library.so to the key's name, or set COMMUNIQUE_PKCS11_MODULE"
-    )]
     NoModule,
-    #[error(
-        "{0}: cannot be loaded as a PKCS#11 library ({1}); check module-path, and whether the token's software is installed"
-    )]
-    Module(PathBuf, String),
-    #[error("no token fits {uri}; there {}", if .there.is_empty() { "is none: is it plugged in?".into() } else { format!("are: {}", .there.join(", ")) })]
-    NoToken { uri: String, there: Vec<String> },
-    #[error("{count} tokens fit {uri}; name one by serial=: {}", .there.join(", "))]
-    Tokens { uri: String, count: usize, there: Vec<String> },
-    #[error("token {token} has no Ed25519 key that fits {uri}; `communique key list` shows those that it has")]
+    Module(PathBuf, Message),
+    NoToken { uri: String, there: Vec<Message> },
+    Tokens { uri: String, count: usize, there: Vec<Message> },
     NoKey { token: String, uri: String },
-    #[error("{count} keys on token {token} fit {uri}; name one by object= or id= (`communique key list` shows them)")]
     Keys { token: String, uri: String, count: usize },
-    #[error(
-        "token {token} shows no Ed25519 key that fits {uri}; `communique key list` shows those that it has. If it shows them only after the \
-         PIN, write the public half to a file once (communique key show KEY --out FILE.jwk), and add jwk=FILE.jwk behind the ? of \
-         the key's name"
-    )]
     Hidden { token: String, uri: String },
-    #[error("what token {token} shows as the public half of this key is none of Ed25519: {problem}")]
-    NotEd25519 { token: String, problem: String },
-    #[error("token {token} holds another key than the public half that was given for it; nothing was signed")]
+    NotEd25519 { token: String, problem: Message },
     OtherKey { token: String },
-    #[error("wrong PIN for token {token}: one try is used up. {left}")]
     WrongPin { token: String, left: PinState },
-    #[error("token {token}: {0}", .state)]
     Pin { token: String, state: PinState },
-    #[error("the PIN of token {token} has {least} to {most} characters; this one was not tried, so no try is used up")]
     PinLength { token: String, least: usize, most: usize },
-    #[error("token {token} makes no Ed25519 keys (CKM_EC_EDWARDS_KEY_PAIR_GEN); take another token, or a key file")]
     CannotMake { token: String },
-    #[error("token {token} has a key that fits {uri} already, and it is not replaced; choose another object=")]
     Exists { token: String, uri: String },
-    #[error("token {token}: {what}")]
-    Failed { token: String, what: String },
+    Failed { token: String, what: Message },
+}
+
+impl Tell for TokenFault {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::NoModule => msg!(
+                "no library is named that talks to the token: add ?module-path=/…/library.so to the key's name, or set COMMUNIQUE_PKCS11_MODULE"
+            ),
+            Self::Module(path, problem) => msg!(
+                "{path}: cannot be loaded as a PKCS#11 library ({problem}); check module-path, and whether the token's software is installed",
+                path,
+                problem
+            ),
+            Self::NoToken { uri, there } if there.is_empty() => {
+                msg!("no token fits {uri}; there is none: is it plugged in?", uri)
+            }
+            Self::NoToken { uri, there } => {
+                msg!("no token fits {uri}; there are: {tokens}", uri, tokens = there)
+            }
+            Self::Tokens { uri, count, there } => msg!(
+                "one token fits {uri}; name it by serial=: {tokens}"
+                    | "{n} tokens fit {uri}; name one by serial=: {tokens}",
+                n = count,
+                uri,
+                tokens = there
+            ),
+            Self::NoKey { token, uri } => msg!(
+                "token {token} has no Ed25519 key that fits {uri}; `communique key list` shows those that it has",
+                token,
+                uri
+            ),
+            Self::Keys { token, uri, count } => msg!(
+                "one key on token {token} fits {uri}; name it by object= or id= (`communique key list` shows it)"
+                    | "{n} keys on token {token} fit {uri}; name one by object= or id= (`communique key list` shows them)",
+                n = count,
+                token,
+                uri
+            ),
+            Self::Hidden { token, uri } => msg!(
+                "token {token} shows no Ed25519 key that fits {uri}; `communique key list` shows those that it has. If it shows them only after the PIN, write the public half to a file once (communique key show KEY --out FILE.jwk), and add jwk=FILE.jwk behind the ? of the key's name",
+                token,
+                uri
+            ),
+            Self::NotEd25519 { token, problem } => msg!(
+                "what token {token} shows as the public half of this key is none of Ed25519: {problem}",
+                token,
+                problem
+            ),
+            Self::OtherKey { token } => msg!(
+                "token {token} holds another key than the public half that was given for it; nothing was signed",
+                token
+            ),
+            Self::WrongPin { token, left } => {
+                msg!("wrong PIN for token {token}: one try is used up. {left}", token, left)
+            }
+            Self::Pin { token, state } => msg!("token {token}: {state}", token, state),
+            Self::PinLength { token, least, most } => msg!(
+                "the PIN of token {token} has {least} to {most} characters; this one was not tried, so no try is used up",
+                token,
+                least,
+                most
+            ),
+            Self::CannotMake { token } => msg!(
+                "token {token} makes no Ed25519 keys (CKM_EC_EDWARDS_KEY_PAIR_GEN); take another token, or a key file",
+                token
+            ),
+            Self::Exists { token, uri } => msg!(
+                "token {token} has a key that fits {uri} already, and it is not replaced; choose another object=",
+                token,
+                uri
+            ),
+            Self::Failed { token, what } => msg!("token {token}: {what}", token, what),
+        };
+        message.into()
+    }
 }
 
 /// What a token says of its PIN. Tokens say no number: only that tries were lost, that one is left, that none is.
@@ -117,15 +173,22 @@ impl PinState {
     }
 }
 
-impl fmt::Display for PinState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Usual => "The token says that the tries are not running low.",
-            Self::Low => "A wrong PIN was typed before: few tries may be left before the token locks, it does not say how many.",
-            Self::Final => "ONE TRY IS LEFT: the next wrong PIN locks the token.",
-            Self::Locked => "the PIN is locked after too many wrong ones; the token's administrator unlocks it with the SO PIN (or PUK)",
-            Self::Unset => "no user PIN is set; the token's administrator sets it with the token's own software",
-        })
+impl Tell for PinState {
+    fn tell(&self) -> Fact {
+        let message = match self {
+            Self::Usual => msg!("The token says that the tries are not running low."),
+            Self::Low => msg!(
+                "A wrong PIN was typed before: few tries may be left before the token locks, it does not say how many."
+            ),
+            Self::Final => msg!("ONE TRY IS LEFT: the next wrong PIN locks the token."),
+            Self::Locked => msg!(
+                "the PIN is locked after too many wrong ones; the token's administrator unlocks it with the SO PIN (or PUK)"
+            ),
+            Self::Unset => {
+                msg!("no user PIN is set; the token's administrator sets it with the token's own software")
+            }
+        };
+        message.into()
     }
 }
 
@@ -251,7 +314,7 @@ impl Token {
             several => return Err(self.several(several.len())),
         };
         Ok(Box::new(Checked::new(public, move |message: &[u8]| {
-            self.sign(key, message).map_err(|e| self.failed(&e).to_string())
+            self.sign(key, message).map_err(|e| self.failed(&e).message())
         })))
     }
     /// Makes a key pair on the token, under the label and id of the URI. The private half is sensitive and cannot be taken out.
@@ -276,7 +339,7 @@ impl Token {
             self.public_of(&session, handle)?
         };
         let signer = Arc::clone(&self).signer(public)?;
-        signer.sign(TRIAL).map_err(|what| TokenFault::Failed { token: token(), what: what.to_string() })?;
+        signer.sign(TRIAL).map_err(|what| TokenFault::Failed { token: token(), what })?;
         Ok(public)
     }
     fn generate(&self, session: &Session) -> Result<ObjectHandle, TokenFault> {
@@ -347,13 +410,13 @@ impl Token {
     }
     fn public_of(&self, session: &Session, handle: ObjectHandle) -> Result<PublicKey, TokenFault> {
         let attributes = session.get_attributes(handle, &[AttributeType::EcPoint]).map_err(|e| self.failed(&e))?;
-        let not_ed25519 = |problem: String| TokenFault::NotEd25519 { token: self.label.clone(), problem };
+        let not_ed25519 = |problem: Message| TokenFault::NotEd25519 { token: self.label.clone(), problem };
         let point = attributes.iter().find_map(|attribute| match attribute {
             Attribute::EcPoint(point) => Some(point.as_slice()),
             _ => None,
         });
-        let bytes = point.and_then(point_bytes).ok_or_else(|| not_ed25519("its point is not of 32 bytes".into()))?;
-        PublicKey::from_bytes(bytes).map_err(|refusal| not_ed25519(refusal.to_string()))
+        let bytes = point.and_then(point_bytes).ok_or_else(|| not_ed25519(msg!("its point is not of 32 bytes")))?;
+        PublicKey::from_bytes(bytes).map_err(|refusal| not_ed25519(refusal.message()))
     }
     fn several(&self, count: usize) -> TokenFault {
         TokenFault::Keys { token: self.label.clone(), uri: self.uri.to_string(), count }
@@ -425,8 +488,8 @@ pub fn fitting(uri: &TokenUri, module: Option<&Path>) -> Result<Vec<TokenUri>, T
     Ok(there.iter().map(|(_, info)| one(info)).collect())
 }
 
-fn described(info: &TokenInfo) -> String {
-    format!("{} (serial {})", shown(info.label()), shown(info.serial_number()))
+fn described(info: &TokenInfo) -> Message {
+    msg!("{label} (serial {serial})", label = shown(info.label()), serial = shown(info.serial_number()))
 }
 
 /// A token's words, in one line and in quotation marks.
@@ -436,25 +499,28 @@ fn shown(words: &str) -> String {
 
 fn failed(token: &str, error: &Error) -> TokenFault {
     let what = match error {
-        Error::Pkcs11(RvError::TokenNotPresent | RvError::DeviceRemoved, _) => "it is gone; plug it in again".into(),
-        Error::Pkcs11(RvError::TokenWriteProtected, _) => "it is write-protected".into(),
+        Error::Pkcs11(RvError::TokenNotPresent | RvError::DeviceRemoved, _) => msg!("it is gone; plug it in again"),
+        Error::Pkcs11(RvError::TokenWriteProtected, _) => msg!("it is write-protected"),
         Error::Pkcs11(RvError::UserNotLoggedIn, Function::Sign | Function::SignInit) => {
-            "it wants the PIN again for each signature, which this tool does not do; make a key without CKA_ALWAYS_AUTHENTICATE"
-                .into()
+            msg!(
+                "it wants the PIN again for each signature, which this tool does not do; make a key without CKA_ALWAYS_AUTHENTICATE"
+            )
         }
         Error::Pkcs11(RvError::FunctionCanceled | RvError::FunctionRejected, _) => {
-            "it was cancelled at the token; nothing was signed".into()
+            msg!("it was cancelled at the token; nothing was signed")
         }
-        other => format!("it failed with {}", plain(other)),
+        other => msg!("it failed with {error}", error = plain(other)),
     };
     TokenFault::Failed { token: token.into(), what }
 }
 
 /// An error of the library in few words, in one line.
-fn plain(error: &Error) -> String {
+fn plain(error: &Error) -> Message {
     match error {
-        Error::Pkcs11(code, function) => format!("{code:?} in {function}"),
-        other => escape_line(&other.to_string()),
+        Error::Pkcs11(code, function) => {
+            msg!("{code} in {function}", code = format!("{code:?}"), function = function.to_string())
+        }
+        other => Message::words(escape_line(&other.to_string())),
     }
 }
 

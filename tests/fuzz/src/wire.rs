@@ -11,9 +11,10 @@ use communique::{
             RemarkView, RevisionView, Summary, WatchItem,
         },
     },
+    language::Language,
     wire::{
         convert,
-        status::{Answer, status},
+        status::{Answer, LANGUAGE, status},
         v1,
     },
 };
@@ -37,10 +38,14 @@ where
 
 /// A refusal becomes a status and an answer that a terminal may show.
 pub fn said(refusal: &Refusal) {
-    let answer = Answer::from(&status(refusal, "a-request"));
-    assert_eq!(answer.reason, Some(refusal.reason()));
-    assert!(!answer.sentence.chars().any(|c| c.is_control()), "{answer:?}");
-    assert!(!answer.facts.values().any(|fact| fact.chars().any(char::is_control)), "{answer:?}");
+    for language in Language::ALL {
+        let mut status = status(refusal, "a-request", language);
+        status.metadata_mut().insert(LANGUAGE, language.tag().parse().expect("a tag"));
+        let answer = Answer::from(&status);
+        assert_eq!(answer.reason, Some(refusal.reason()));
+        assert!(!answer.sentence.chars().any(|c| c.is_control()), "{answer:?}");
+        assert!(!answer.facts.values().any(|fact| fact.chars().any(char::is_control)), "{answer:?}");
+    }
 }
 
 macro_rules! rounds {
@@ -179,7 +184,7 @@ pub fn seeds(statements: &[String], documents: &[Vec<u8>]) -> Vec<Vec<u8>> {
         text: "Étang".into(),
     };
     add(14, list.encode_to_vec());
-    add(15, status(&Refusal::Draining, "a-request").details().to_vec());
+    add(15, status(&Refusal::Draining, "a-request", Language::French).details().to_vec());
     add(14, v1::UploadHeader { communique: name, sha256: digest, size: 9, offset: 1 }.encode_to_vec());
     seeds
 }

@@ -211,7 +211,7 @@ fn verify(ctx: &mut Context, file: &Path, pin: Option<Digest>) -> Result<(), Fai
         };
         ctx.out.json(&json!({ "exit_code": code, "weight": weight, "pinned": judgement.pinned,
             "kind": evidence.kind.as_str(), "exchange": evidence.exchange, "founding": evidence.founding,
-            "observation": evidence.observation, "found": judgement.found }));
+            "observation": evidence.observation, "found": judgement.found.iter().map(ToString::to_string).collect::<Vec<_>>() }));
     } else {
         judged(ctx, &evidence, &judgement);
     }

@@ -34,7 +34,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
             comparison.texts.iter().map(|(lang, text)| (lang.to_string(), value_of(lang, text))).collect();
         ctx.out.json(&json!({
             "communique": args.id, "from": number, "to": to.manifest.revision,
-            "summary": comparison.summary(), "members": comparison.members, "texts": texts,
+            "summary": comparison.summary().iter().map(ToString::to_string).collect::<Vec<_>>(), "members": comparison.members, "texts": texts,
         }));
         return Ok(());
     }
@@ -51,7 +51,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
 /// Shows what changed: a summary first, then around the texts, then in each of them.
 pub fn whole(out: &mut Out, comparison: &Comparison, old: &BTreeMap<Lang, String>, new: &BTreeMap<Lang, String>) {
     for line in comparison.summary() {
-        out.line(&format!("  {line}"));
+        out.paragraph("  ", &line);
     }
     if comparison.is_empty() {
         out.line("  Nothing that is read changed.");

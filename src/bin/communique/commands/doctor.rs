@@ -247,7 +247,7 @@ fn signing_key(profile: &Profile, found: &mut Findings) -> Option<Announced> {
                     found.bad(
                         level,
                         "signing key",
-                        format!("{thumbprint}: {state}"),
+                        format!("{thumbprint}: {}", crate::speech::say(&state)),
                         "have the PIN at hand before you sign",
                     );
                 }
@@ -303,8 +303,8 @@ fn addresses(ctx: &Context, connection: &Connection, now: Time, found: &mut Find
 /// Without what the sentence of an error advises in general.
 fn cause(error: &communique::client::remote::RemoteError) -> String {
     match error {
-        communique::client::remote::RemoteError::Unreachable(why) => why.clone(),
-        other => other.to_string(),
+        communique::client::remote::RemoteError::Unreachable(why) => crate::speech::say(why),
+        other => crate::speech::say(other),
     }
 }
 

@@ -106,7 +106,7 @@ fn propose(
         Some((_, original)) => {
             let before = ctx.wait(session.texts(original))?;
             let changes = comparing::revisions((original, &before), (&manifest, &texts));
-            let nothing = changes.is_empty().then(|| "Nothing that is read changed.".to_owned());
+            let nothing = changes.is_empty().then(|| communique::msg!("Nothing that is read changed."));
             changes.summary().into_iter().chain(nothing).collect()
         }
         None => vec![],

@@ -236,7 +236,7 @@ fn back_up(ctx: &mut Context, key: &KeyRef, out: Option<&Path>, passphrase: &Pas
     }
     let prompt = format!("Passphrase of {}: ", file.display());
     let key = keyfile::read_encrypted(file, || confirm::ask(passphrase, &prompt))?;
-    let page = backup::page(&key);
+    let page = backup::page(&key, crate::speech::language());
     let Some(out) = out else {
         ctx.out.raw(page.as_bytes());
         return Ok(());
@@ -274,7 +274,7 @@ fn typed() -> Result<SecretKey, Failure> {
         })?;
         let words: Vec<&str> = line.split_whitespace().collect();
         let fault = match words.iter().position(|word| !backup::is_word(word)) {
-            Some(n) => Some(WordsFault::Unknown(count + n + 1).to_string()),
+            Some(n) => Some(crate::speech::say(&WordsFault::Unknown(count + n + 1))),
             None if words.len() != AT_ONCE => Some(format!("type {AT_ONCE} words, not {}", words.len())),
             None => None,
         };

@@ -122,7 +122,7 @@ fn follow(
             }
         }
         if ctx.out.is_lost() && args.exec.is_none() {
-            return Ok(RemoteError::Unreachable("nobody reads any more".into()));
+            return Ok(RemoteError::Unreachable(communique::msg!("nobody reads any more")));
         }
     }
 }

@@ -143,7 +143,7 @@ fn look(
                     Ok((profile.pinned()?, profile.road()?, certificate, key))
                 };
                 let (pinned, road, certificate, key) =
-                    read().map_err(|failure| RemoteError::Unreachable(failure.sentence().to_string()))?;
+                    read().map_err(|failure| RemoteError::Unreachable(failure.sentence()))?;
                 Session::open_by(pinned, road, certificate, key, now()).await?
             }
         };

@@ -21,7 +21,7 @@ use communique::{
 };
 
 use super::{answer, ask, jwk_path, public, say};
-use crate::{args::Passphrase, errors::Failure, profile};
+use crate::{args::Passphrase, errors::Failure, profile, speech};
 
 /// A key by its public half: enough to find its full powers, and unable to sign.
 pub struct Announced {
@@ -166,9 +166,9 @@ pub fn log_in(token: &Token, passphrase: &Passphrase) -> Result<(), Failure> {
     let state = token.pin_state()?.open(token.label())?;
     let label = token.label();
     match state {
-        PinState::Low => say(&format!("Token {label}: {state}")),
+        PinState::Low => say(&speech::say(&msg!("Token {label}: {state}", label, state))),
         PinState::Final => {
-            say(&format!("Token {label}: {state}"));
+            say(&speech::say(&msg!("Token {label}: {state}", label, state)));
             if !passphrase.final_try {
                 wanted(passphrase)?;
             }

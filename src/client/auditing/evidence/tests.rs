@@ -87,7 +87,7 @@ fn world() -> World {
 }
 fn judged(world: &World, evidence: &Evidence) -> Weight {
     let read: Evidence = json::parse(&evidence.to_bytes()).unwrap();
-    assert_eq!(read, *evidence);
+    assert_eq!(read.to_bytes(), evidence.to_bytes());
     let judgement = read.judge(Some(world.founding()), noon());
     assert!(judgement.pinned, "{:?}", judgement.found);
     judgement.weight

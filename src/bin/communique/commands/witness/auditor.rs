@@ -274,7 +274,11 @@ impl Auditor {
     }
     /// Tells that the audit under way comes no further.
     pub fn stalled(&mut self, ctx: &mut Context) {
-        let failure = RemoteError::Unreachable(format!("it shows nothing more for {} s", STALLED.as_secs())).into();
+        let failure = RemoteError::Unreachable(communique::msg!(
+            "it shows nothing more for {seconds} s",
+            seconds = STALLED.as_secs()
+        ))
+        .into();
         self.outage(ctx, &failure);
     }
     /// What was not audited, where the program ends here.

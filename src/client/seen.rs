@@ -52,7 +52,7 @@ impl Memory {
     pub fn of(&self, id: CommuniqueId) -> io::Result<Option<Seen>> {
         let Some(file) = self.file(id) else { return Ok(None) };
         let bytes = read(&file, SEEN_LIMIT)?;
-        bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|e| broken(&file, &e))).transpose()
+        bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|e| broken(&file, &e.to_string()))).transpose()
     }
     /// Notes that this was shown, unless a later revision was.
     ///

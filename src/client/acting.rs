@@ -184,14 +184,14 @@ pub fn unconfirmed<'a>(reading: &'a Reading, party: &PartyId) -> Vec<&'a Stateme
 /// [`Refusal::GrantForbids`] saying what is missing.
 pub fn choose<'a>(
     pinned: &Pinned,
-    grants: &'a [Granted],
+    grants: impl IntoIterator<Item = &'a Granted>,
     signer: &dyn Signer,
     kind: ActKind,
     manifest: &Manifest,
     time: Time,
 ) -> Result<&'a Statement<Powers>, Refusal> {
     let forbid = |problem: Message| Refusal::GrantForbids { problem };
-    let mine: Vec<_> = grants.iter().filter(|g| g.powers.body().key == signer.public()).collect();
+    let mine: Vec<_> = grants.into_iter().filter(|g| g.powers.body().key == signer.public()).collect();
     let Some(newest) = mine.last() else {
         return Err(forbid(msg!("no full powers in the log name this key")));
     };

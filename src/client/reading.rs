@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::auditing::evidence::Logged;
 use crate::{
     domain::{
         act::{Act, ActKind},
@@ -101,7 +102,18 @@ impl Pinned {
     /// # Errors
     /// What does not verify; [`Refusal::Disagrees`] if the pinned charter is not in the chain.
     pub fn follow(&mut self, views: &[CharterView], now: Time) -> Result<(), Refusal> {
-        let (charters, newest) = succession(views, now)?;
+        self.follow_records(records(views), now)
+    }
+    /// The same of what was written down of a succession.
+    ///
+    /// # Errors
+    /// As [`Pinned::follow`].
+    pub fn follow_logged(&mut self, succession: &[Logged], now: Time) -> Result<(), Refusal> {
+        let records = succession.iter().map(|l| (l.index, l.entry.as_bytes(), l.object.as_bytes())).collect();
+        self.follow_records(records, now)
+    }
+    fn follow_records(&mut self, records: Vec<(u64, &[u8], &[u8])>, now: Time) -> Result<(), Refusal> {
+        let (charters, newest) = decided_again(records, now)?;
         let chain = charters.chain(newest);
         if chain.iter().all(|s| s.digest() != self.pin) {
             return Err(Refusal::disagrees(

@@ -13,7 +13,8 @@ use tokio::io::AsyncWrite;
 
 use super::{
     acting::{self, Circumstances},
-    auditing::evidence::Logged,
+    auditing::evidence::{self, Logged},
+    dossier::{self, Earlier, Entered, Held, Papers, Proposed, Shown},
     drafting::Upload,
     granted::Granted,
     reading::{self, GrantBook, Pinned, Reading, Revision},
@@ -40,10 +41,14 @@ use crate::{
         statement::{Statement, Unverified},
         time::Time,
         trust::Trust,
-        view::{ActView, ListFilter, PublicationView, Receipt, RevisionView},
+        view::{ActView, CommuniqueView, ListFilter, PublicationView, Receipt, RevisionView},
     },
+    log::checkpoint,
     msg,
 };
+
+/// How often a communiqué is asked for while others act on it.
+const LOOKS: usize = 4;
 
 /// A party's side of an exchange.
 pub struct Session {
@@ -78,6 +83,27 @@ pub struct History {
     pub acts: Vec<Statement<Act>>,
     /// Whose signatures on which revision lie in escrow, unseen: the exchange's word.
     pub escrowed: Vec<(PartyId, u64)>,
+}
+
+impl History {
+    /// Checks what the exchange shows of the acts on a communiqué: each verifies under its full powers, which cover it.
+    ///
+    /// # Errors
+    /// What does not follow from the pin; an act on another communiqué.
+    pub fn check(pinned: &Pinned, id: CommuniqueId, views: &[ActView], book: &GrantBook) -> Result<Self, Refusal> {
+        let mut history = Self::default();
+        for view in views {
+            match view {
+                ActView::Shown { statement, .. } => {
+                    let act = reading::covered(pinned, statement, book)?;
+                    same("act.communique", id, act.body().communique)?;
+                    history.acts.push(act);
+                }
+                ActView::Escrowed { party, revision, .. } => history.escrowed.push((party.clone(), *revision)),
+            }
+        }
+        Ok(history)
+    }
 }
 
 impl Pinned {
@@ -236,20 +262,95 @@ impl Session {
     /// # Errors
     /// As [`Self::read`].
     pub async fn history(&self, id: CommuniqueId) -> Result<History, RemoteError> {
-        let mut history = History::default();
-        for view in self.remote.acts(id).await? {
-            match view {
-                ActView::Shown { statement, .. } => {
-                    let unverified = Unverified::<Act>::parse(&statement)?;
-                    self.gather([unverified.claims().grant]).await?;
-                    let act = reading::covered(&self.pinned, &statement, &self.book())?;
-                    same("act.communique", id, act.body().communique)?;
-                    history.acts.push(act);
-                }
-                ActView::Escrowed { party, revision, .. } => history.escrowed.push((party, revision)),
+        let views = self.remote.acts(id).await?;
+        for view in &views {
+            if let ActView::Shown { statement, .. } = view {
+                self.gather([Unverified::<Act>::parse(statement)?.claims().grant]).await?;
             }
         }
-        Ok(history)
+        Ok(History::check(&self.pinned, id, &views, &self.book())?)
+    }
+    /// All that must be seen before an act of this party, as it comes: [`Dossier::check`] judges it. It is compared with the newest
+    /// revision before the newest of all that was seen, if one is named, or that the party acted on.
+    ///
+    /// # Errors
+    /// What the exchange refuses; [`RemoteError::Local`] for what cannot be read at all.
+    pub async fn papers(&self, id: CommuniqueId, party: &PartyId, seen: Option<u64>) -> Result<Papers, RemoteError> {
+        let (view, acts) = self.agreeing(id).await?;
+        let newest_proof = self.remote.inclusion(view.newest.receipt.index).await?;
+        let opened = match view.opened {
+            Some(receipt) => {
+                let proof = self.remote.inclusion(receipt.index).await?;
+                Some(Entered::of(receipt, proof)?)
+            }
+            None => None,
+        };
+        let mut papers = Papers {
+            succession: self.succession.to_vec(),
+            head: self.remote.checkpoint().await?,
+            party: party.clone(),
+            communique: view.communique,
+            state: view.state.to_string(),
+            declined: view.declined,
+            returned: view.returned,
+            purged: view.purged,
+            newest: Proposed::of(view.newest, newest_proof)?,
+            opened,
+            acts: view.acts.into_iter().map(Shown::of).collect(),
+            history: acts.into_iter().map(Shown::of).collect(),
+            powers: vec![],
+            texts: BTreeMap::new(),
+            earlier: None,
+        };
+        // What is asked for below is what the manifest says, so this much is read of it before all of it is checked.
+        let manifest = self.of_this_exchange(papers.newest.manifest.clone().into_bytes())?;
+        if !papers.purged {
+            papers.texts = self.raw_texts(&manifest).await?;
+            papers.earlier = match papers.before(party, seen, manifest.revision)? {
+                Some(number) => {
+                    let view = self.remote.revision(id, number).await?;
+                    let manifest = self.of_this_exchange(view.manifest.clone())?;
+                    Some(Earlier::of(view, self.raw_texts(&manifest).await?)?)
+                }
+                None => None,
+            };
+        }
+        let mut named = Papers::grants_named(&papers.statements())?;
+        for view in self.remote.powers_list(Some(party)).await? {
+            named.remove(&Digest::of(view.statement.as_bytes()));
+            papers.powers.push(Held::of(view)?);
+        }
+        for digest in named {
+            papers.powers.push(Held::of(self.remote.powers(digest).await?)?);
+        }
+        self.joined(&papers).await?;
+        Ok(papers)
+    }
+    /// A communiqué as it stands and the acts on all its revisions, asked for again if somebody acted in between.
+    async fn agreeing(&self, id: CommuniqueId) -> Result<(CommuniqueView, Vec<ActView>), RemoteError> {
+        let mut looks = 0;
+        loop {
+            let view = self.remote.communique(id).await?;
+            let acts = self.remote.acts(id).await?;
+            looks += 1;
+            if looks == LOOKS || dossier::alike(&view, &acts)? {
+                return Ok((view, acts));
+            }
+        }
+    }
+    /// Demands that the heads of papers go on from what is kept here of the log.
+    async fn joined(&self, papers: &Papers) -> Result<(), RemoteError> {
+        let (case, logs) = (self.case(), self.case().logs());
+        let entered = [Some(&papers.newest.entered), papers.opened.as_ref()].into_iter().flatten();
+        let notes = entered.filter_map(|e| e.proof.split_once("\n\n")).map(|(_, note)| note);
+        for note in notes.chain([papers.head.as_str()]) {
+            let head = checkpoint::Unverified::parse(note.as_bytes()).and_then(|head| evidence::signed(&head, &logs));
+            // One that nobody signed is what the papers are refused for.
+            if let Ok(head) = head {
+                self.receipts.join(&case, &head, &self.remote).await?;
+            }
+        }
+        Ok(())
     }
     /// The communiqués that the caller may see, as far as the filter wants them.
     ///
@@ -271,13 +372,24 @@ impl Session {
     /// # Errors
     /// What the exchange refuses; bytes that are not what the manifest says.
     pub async fn texts(&self, manifest: &Manifest) -> Result<BTreeMap<Lang, String>, RemoteError> {
+        Ok(reading::texts(manifest, self.text_bytes(manifest).await?)?)
+    }
+    async fn text_bytes(&self, manifest: &Manifest) -> Result<BTreeMap<Lang, Vec<u8>>, RemoteError> {
         let mut bytes = BTreeMap::new();
         for text in &manifest.texts {
             let mut sink = Bounded { inner: Vec::new(), left: text.size };
             self.remote.download(manifest.communique, text.sha256, &mut sink, &|_| ()).await?;
             bytes.insert(text.lang.clone(), sink.inner);
         }
-        Ok(reading::texts(manifest, bytes)?)
+        Ok(bytes)
+    }
+    async fn raw_texts(&self, manifest: &Manifest) -> Result<BTreeMap<Lang, String>, RemoteError> {
+        let bytes = self.text_bytes(manifest).await?;
+        let text = |(lang, bytes): (Lang, Vec<u8>)| match String::from_utf8(bytes) {
+            Ok(words) => Ok((lang, words)),
+            Err(_) => Err(Refusal::malformed(msg!("the text {lang}", lang), msg!("is not UTF-8"))),
+        };
+        Ok(bytes.into_iter().map(text).collect::<Result<_, _>>()?)
     }
     /// Writes a file that a verified manifest names to `sink`; no more than its size, and it fails unless the digest is
     /// right.
@@ -447,6 +559,19 @@ impl Session {
         };
         self.proven(&receipt, kind, digest).await?;
         Ok(receipt)
+    }
+    /// An act that was signed elsewhere, if it verifies under its full powers, which cover it.
+    ///
+    /// # Errors
+    /// What does not verify; what the exchange refuses.
+    pub async fn signed(&self, compact: &str) -> Result<Statement<Act>, RemoteError> {
+        self.gather([Unverified::<Act>::parse(compact)?.claims().grant]).await?;
+        Ok(reading::covered(&self.pinned, compact, &self.book())?)
+    }
+    /// Full powers that were verified in this session, all of them.
+    #[must_use]
+    pub fn granted(&self) -> GrantBook {
+        self.book().clone()
     }
     /// Signs any other act on what was read, and sends it.
     ///
@@ -660,9 +785,10 @@ mod tests {
     #[test]
     fn what_reads_can_be_spawned() {
         fn sent(_: impl Future<Output: Send> + Send) {}
-        let _ = |session: &'static Session, id: CommuniqueId, filter: &'static ListFilter| {
+        let _ = |session: &'static Session, id: CommuniqueId, party: &'static PartyId, filter: &'static ListFilter| {
             sent(session.read(id));
             sent(session.history(id));
+            sent(session.papers(id, party, None));
             sent(session.timeline(id));
             sent(session.remarks(id, None));
             sent(session.list(filter));

@@ -70,7 +70,9 @@ impl Held {
     pub fn size(&self) -> u64 {
         self.size
     }
-    fn digest(self) -> Digest {
+    /// Of all of them.
+    #[must_use]
+    pub fn digest(self) -> Digest {
         Digest::from_bytes(self.hash.finalize().into())
     }
 }

@@ -1,8 +1,10 @@
 //! Lies about what is there to be read, told to an official who is about to sign.
 
 use communique::{
+    client::{dossier::Dossier, seen::Seen},
     domain::{
         act::ActKind,
+        document::Document,
         entry::{Entry, Kind},
         id::{Digest, Role},
         json,
@@ -52,6 +54,32 @@ fn course<'a>(
     let lies =
         Lies::default().changed("ListEvents", move |_, answer: &mut v1::ListEventsResponse| change(&mut answer.events));
     Box::pin(async move { scene.caught(lies, async || scene.south().await.timeline(of.communique).await).await })
+}
+
+/// What South gathers before it acts on a communiqué, after it was shown a revision of it.
+fn gathered<'a>(scene: &'a Scene, of: &'a Document<Manifest>, seen: &'a Document<Manifest>, lies: Lies) -> Telling<'a> {
+    let seen = Seen { revision: seen.revision, manifest: seen.digest(), time: now() };
+    Box::pin(async move {
+        let ask = async || {
+            let session = scene.south().await;
+            let papers = session.papers(of.communique, &party("south"), Some(seen.revision)).await?;
+            let dossier = Dossier::check(session.pinned(), &papers, now())?;
+            dossier.goes_on_from(&seen)?;
+            Ok(dossier.reading.state)
+        };
+        scene.caught(lies, ask).await
+    })
+}
+
+/// The first revision of what is open in its second one, as the newest.
+async fn rolled_back(scene: &Scene) -> Lies {
+    let first = scene.world.remote("south").await.revision(scene.open.communique, 1).await.unwrap();
+    Lies::default().changed("GetCommunique", move |_, answer: &mut v1::GetCommuniqueResponse| {
+        let communique = answer.communique.as_mut().unwrap();
+        communique.newest = Some(first.clone().into());
+        communique.set_state(v1::State::Drafting);
+        (communique.opened, communique.acts) = (None, vec![]);
+    })
 }
 
 fn shown(act: &mut v1::Act) -> Option<&mut v1::ShownAct> {
@@ -254,6 +282,35 @@ pub const LIES: &[Lie] = &[
         course(scene, &scene.open, move |events| {
             let Some(event::View::Shown(logged)) = &mut events[2].view else { panic!("it is shown") };
             logged.objects[0] = act.clone().into_bytes();
+        })
+    }),
+    read("an initial left out of one list", "DISAGREES", "the list of acts on this revision is another", |scene| {
+        let lies = Lies::default().changed("GetCommunique", |_, answer: &mut v1::GetCommuniqueResponse| {
+            answer.communique.as_mut().unwrap().acts.pop();
+        });
+        gathered(scene, &scene.draft, &scene.draft, lies)
+    }),
+    read("an earlier revision as the newest", "DISAGREES", "which was shown here before", |scene| {
+        Box::pin(async move {
+            let lies = rolled_back(scene).await;
+            let lies = lies.changed("ListActs", |_, answer: &mut v1::ListActsResponse| answer.acts.clear());
+            gathered(scene, &scene.open, &scene.open, lies).await
+        })
+    }),
+    read("an earlier revision, and acts on a later one", "DISAGREES", "on which somebody acted", |scene| {
+        Box::pin(async move {
+            let lies = rolled_back(scene).await;
+            gathered(scene, &scene.open, &scene.before, lies).await
+        })
+    }),
+    read("a revision that is not in the log", "DISAGREES", "the proof is one of entry 0", |scene| {
+        Box::pin(async move {
+            let first = scene.world.remote("south").await.inclusion(0).await.unwrap();
+            let lies =
+                Lies::default().changed("GetInclusionProof", move |_, answer: &mut v1::GetInclusionProofResponse| {
+                    answer.proof = first.clone();
+                });
+            gathered(scene, &scene.draft, &scene.draft, lies).await
         })
     }),
     Lie {

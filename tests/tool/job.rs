@@ -37,6 +37,10 @@ impl Served {
         let address = address.unwrap_or_else(|| panic!("{line:?}: {}", desk.read("served.log"))).to_owned();
         Self { child, address }
     }
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
     /// Asks it to stop, and waits until it has.
     pub fn stop(&mut self) {
         let id = self.child.id().to_string();
@@ -203,7 +207,10 @@ fn from_the_first_draft_to_a_verified_package() {
     let wrong = ["sign", &id, "--yes", "--passphrase-fd", "0", "--profile", "north-official.toml"];
     desk.run_with(&wrong, "another passphrase\n").ends(1).tells("wrong passphrase");
     let signed = official(&desk, "north", &format!("sign {id}")).ends(0);
-    signed.prints("SIGNS this text definitively").prints("23 novembre").prints("operator of the exchange can read");
+    signed
+        .prints("You sign definitively, for “Partie d’essai ")
+        .prints("23 novembre")
+        .prints("operator of the exchange can read");
     let seen = reader(&desk, "south", &format!("show {id} --json")).ends(0).json();
     assert_eq!(seen["escrowed"], serde_json::json!(["north"]), "{seen}");
     reader(&desk, "south", &format!("publish {id}")).ends(1).tells("must have signed");
@@ -326,7 +333,7 @@ fn an_act_without_an_answer_is_sent_again_as_it_was() {
         .spawn()
         .unwrap();
     let mut scene = BufReader::new(tool.stderr.take().unwrap()).lines();
-    assert!(scene.any(|line| line.unwrap().contains("initials this text")));
+    assert!(scene.any(|line| line.unwrap().contains("You initial, for ")));
     signal("-STOP", served.child.id());
     std::io::Write::write_all(&mut tool.stdin.take().unwrap(), WORDS.as_bytes()).unwrap();
     let begun = std::time::Instant::now();

@@ -16,6 +16,8 @@ mod auditing;
 #[allow(dead_code, reason = "what other tests ask openssl")]
 #[path = "../foreign/authority.rs"]
 mod authority;
+mod away;
+mod ceremony;
 mod daily;
 mod desk;
 mod doctor;

@@ -40,7 +40,7 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     act(&desk, "south", &["object", &id]).ends(64).tells("--reason");
     act(&desk, "south", &["decline", &id, "--reason", "Non."]).ends(1).tells("object or propose another text");
     let objected = act(&desk, "south", &["object", &id, "--reason", "Il manque un alinéa."]).ends(0);
-    objected.prints("objects to this revision, for the reasons above").prints("Il manque un alinéa.");
+    objected.prints("You object, for the reasons above").prints("Il manque un alinéa.");
     let seen = reader(&desk, "north", &format!("show {id}")).ends(0);
     seen.prints("Il manque un alinéa.").prints("An objection stands");
     for party in ["north", "south"] {
@@ -60,7 +60,7 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     desk.write("declared.txt", "إعلان تجريبي.\n");
     let declared =
         act(&desk, "south", &["declare", &id, "--words", "fr=Le sud l’entend ainsi.", "--text", "ar=declared.txt"]);
-    declared.ends(0).prints("makes the declaration above").prints("إعلان تجريبي.").prints("--declaration last");
+    declared.ends(0).prints("You make the declaration above").prints("إعلان تجريبي.").prints("--declaration last");
     let seen = reader(&desk, "north", &format!("show {id}")).ends(0);
     seen.prints("Le sud l’entend ainsi.").prints("declared");
     act(&desk, "north", &["release", &id]).ends(1).tells("released once it is open");
@@ -73,24 +73,27 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     act(&desk, "north", &["sign", &id, "--declaration", "last"]).ends(1).tells("north has made no declaration");
     act(&desk, "north", &["sign", &id, "--declaration", "first"]).ends(64).tells("`last`");
     let signed = act(&desk, "north", &["sign", &id, "--ad-referendum"]).ends(0);
-    signed.prints("AD REFERENDUM").prints(&format!("communique confirm {id}"));
+    signed.prints("You sign ad referendum").prints(&format!("communique confirm {id}"));
     reader(&desk, "north", &format!("show {id}")).ends(0).prints("north confirms its signature ad referendum");
     let south = reader(&desk, "south", &format!("show {id}")).ends(0);
     assert!(south.out.contains("in escrow") && !south.out.contains("confirm"), "{}", south.out);
     let signed = act(&desk, "south", &["sign", &id, "--declaration", "last"]).ends(0);
-    signed.prints("WITH THE DECLARATION above").prints("Le sud l’entend ainsi.").prints("made 2");
+    signed
+        .prints("You sign definitively, with the declaration above")
+        .prints("Le sud l’entend ainsi.")
+        .prints("on revision 2:");
     assert_eq!(shown(&desk, "south", &id)["state"], "open");
     act(&desk, "north", &["confirm", &id, &"0".repeat(64)]).ends(1).tells("no signature 0000");
     let confirmed = act(&desk, "north", &["confirm", &id]).ends(0);
-    confirmed.prints("CONFIRMS the signature ad referendum above").prints("complete").prints("release");
+    confirmed.prints("You confirm the signature ad referendum above").prints("complete").prints("release");
 
     // Publication before the embargo needs everybody.
     reader(&desk, "north", &format!("publish {id}")).ends(1).tells("embargo until 2990");
-    act(&desk, "north", &["release", &id]).ends(0).prints("it needs every party; south must agree too");
+    act(&desk, "north", &["release", &id]).ends(0).prints("It needs every party; still to agree besides yours: south");
     let seen = reader(&desk, "south", &format!("show {id}")).ends(0);
-    seen.prints("release from the embargo: agreed by north, not yet by south");
+    seen.prints("The release from the embargo is agreed by north, and not yet by south");
     reader(&desk, "north", &format!("publish {id}")).ends(1).tells("embargo until 2990");
-    act(&desk, "south", &["release", &id]).ends(0).prints("every other party has agreed").prints("publish");
+    act(&desk, "south", &["release", &id]).ends(0).prints("Every other party has agreed").prints("publish");
     let seen = shown(&desk, "south", &id);
     let acts: Vec<_> =
         seen["acts"].as_array().unwrap().iter().map(|a| a["statement"]["act"].as_str().unwrap()).collect();
@@ -130,27 +133,30 @@ fn a_declination_after_a_signature_a_withdrawal_and_an_erasure() {
     official(&desk, "north", &format!("release {id}")).ends(1).tells("no embargo");
     let first = act(&desk, "south", &["withdraw", &id, "--reason", "Sans objet."]).ends(0);
     first
-        .prints("TAKE THIS COMMUNIQUÉ BACK")
-        .prints("it needs every party; north must agree too")
+        .prints("You agree to take this communiqué back")
+        .prints("It needs every party; still to agree besides yours: north")
         .prints("Sans objet.");
     assert_eq!(shown(&desk, "north", &id)["state"], "open");
     let seen = reader(&desk, "north", &format!("show {id}")).ends(0);
-    seen.prints("withdrawal: agreed by south, not yet by north").prints("Sans objet.");
+    seen.prints("The withdrawal is agreed by south, and not yet by north").prints("Sans objet.");
     official(&desk, "south", &format!("withdraw {id}")).ends(1).tells("has done this already");
     official(&desk, "south", &format!("purge {id}")).ends(1).tells("withdrawn or has lapsed alone");
     let last = official(&desk, "north", &format!("withdraw {id}")).ends(0);
-    last.prints("every other party has agreed, so it is so AT ONCE").prints("withdrawn");
+    last.prints("Every other party has agreed, so it is done AT ONCE").prints("withdrawn");
     reader(&desk, "south", &format!("show {id} --texts")).ends(0).prints("Texte d’essai.").prints("communique purge");
 
     // The texts are erased when all ask; what was done remains.
-    official(&desk, "north", &format!("purge {id}")).ends(0).prints("ERASED FOR EVER").prints("south must agree too");
+    official(&desk, "north", &format!("purge {id}"))
+        .ends(0)
+        .prints("erased for ever")
+        .prints("still to agree besides yours: south");
     reader(&desk, "south", &format!("show {id}"))
         .ends(0)
-        .prints("erasure of the texts: agreed by north, not yet by south");
+        .prints("The erasure of the texts is agreed by north, and not yet by south");
     let purged = official(&desk, "south", &format!("purge {id}")).ends(0);
     purged.prints("AT ONCE").prints("its texts were erased");
     let seen = reader(&desk, "north", &format!("show {id} --texts")).ends(0);
-    let seen = seen.prints("Its texts and annexes were erased").prints("to withdraw it");
+    let seen = seen.prints("Its texts and annexes were erased").prints("to the withdrawal");
     assert!(!seen.out.contains("Texte d’essai."), "{}", seen.out);
     assert_eq!(shown(&desk, "north", &id)["purged"], true);
     reader(&desk, "north", &format!("history {id}")).ends(0).prints("were erased, as every party asked");
@@ -160,7 +166,7 @@ fn a_declination_after_a_signature_a_withdrawal_and_an_erasure() {
     let id = proposed(&desk, "draft.toml", "");
     official(&desk, "south", &format!("withdraw {id}")).ends(1).tells("the act of the proposer, north");
     let taken = official(&desk, "north", &format!("withdraw {id}")).ends(0);
-    taken.prints("TAKES THIS DRAFT BACK: that ends it at once").prints("withdrawn");
+    taken.prints("You take this draft back").prints("withdrawn");
     official(&desk, "north", &format!("revise {id} draft.toml")).ends(1).tells("new communiqué");
     audited_anew(&desk, &["north", "south"]);
 }

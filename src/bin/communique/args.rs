@@ -28,7 +28,7 @@ use crate::{
 };
 
 pub use self::{
-    acts::{Act, Confirm, Declare, Reasoned, Sign, Which, Withdraw},
+    acts::{Act, Away, Confirm, Declare, Reasoned, Request, Sign, SignRequest, Which, Withdraw},
     charter::{Charter, Next},
     key::{Key, KeyName, Passphrase},
     powers::{ByAuthority, Grant, Powers, Revoke},
@@ -129,6 +129,9 @@ pub enum Command {
     Release(Act),
     /// Agree that the texts of what was withdrawn or has lapsed are erased for ever; it needs every party.
     Purge(Act),
+    /// Act away from the network: a request, its answer, and handing that in.
+    #[command(subcommand)]
+    Act(Away),
     /// Ask for publication of a communiqué that every party has signed.
     Publish {
         /// The communiqué's id.

@@ -13,7 +13,7 @@ use communique::{
         keyfile::{self, KeyFileError},
         strength,
     },
-    domain::{id::PartyId, json, key::PublicKey},
+    domain::{id::PartyId, json, key::PublicKey, message::Message},
     msg,
 };
 use zeroize::Zeroizing;
@@ -58,38 +58,59 @@ pub fn jwk(key: &PublicKey) -> Vec<u8> {
     bytes
 }
 
+/// What somebody may type instead of the party's id, and be asked again. Says whether it was understood.
+pub type Instead<'a> = &'a mut dyn FnMut(&mut Context, &str) -> Result<bool, Failure>;
+
 /// Asks for the party's id, once what is to be signed is on the screen; anything else commits nothing.
 ///
 /// # Errors
 /// Another answer; nobody there to answer; a scene that reached nobody.
-pub fn typed(ctx: &mut Context, consent: &Consent, act: &str, party: &PartyId) -> Result<(), Failure> {
+pub fn typed(ctx: &mut Context, consent: &Consent, prompt: &Message, party: &PartyId) -> Result<(), Failure> {
+    let seen = ctx.end_scene();
+    typed_or(ctx, consent, prompt, party, &seen, &mut |_, _| Ok(false))
+}
+
+/// The same, once the scene has ended as `seen` tells, where something else may be typed first.
+///
+/// # Errors
+/// As [`typed`].
+pub fn typed_or(
+    ctx: &mut Context,
+    consent: &Consent,
+    prompt: &Message,
+    party: &PartyId,
+    seen: &Seen,
+    instead: Instead<'_>,
+) -> Result<(), Failure> {
     if consent.yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!(
-            "nobody is there to confirm: run it at a terminal, or give --yes once somebody has read what is signed for {party}"
+        return Err(Failure::usage(msg!(
+            "nobody is there to confirm: run it at a terminal, or give `--yes` once somebody has read what is signed for {party}",
+            party
         )));
     }
-    let seen = ctx.end_scene();
     let scene = ctx.scene();
     if !scene.is_terminal() || scene.is_lost() {
-        return Err(Failure::usage(
-            "what is to be signed did not reach a terminal, so nobody can have read it; run it without redirecting its output",
-        ));
+        return Err(Failure::usage(msg!(
+            "what is to be signed did not reach a terminal, so nobody can have read it; run it without redirecting its output"
+        )));
     }
     loop {
         if let Some(hint) = seen.hint(party.as_str()) {
             ctx.err.line(&hint);
         }
-        ctx.err.ask(&msg!("To {act}, type {party}:", act, party));
-        match seen.judge(&answer()?, party.as_str()) {
+        ctx.err.ask(prompt);
+        let answer = answer()?;
+        match seen.judge(&answer, party.as_str()) {
             Answer::Yes => return Ok(()),
-            Answer::No => return Err(Failure::refused(format!("that is not {party}; nothing was signed"))),
+            Answer::No if instead(ctx, answer.trim())? => continue,
+            Answer::No => return Err(Failure::refused(msg!("that is not {party}; nothing was signed", party))),
             Answer::Again => {}
             Answer::Unread => ctx.err.line(&msg!("Nothing is signed before the end of it was read.")),
         }
-        if let Seen::Paged { page, .. } = &seen {
+        if let Seen::Paged { page, .. } = seen {
             ctx.repeat_scene(page);
         }
     }

@@ -69,6 +69,18 @@ impl Failure {
             msg!("interrupted; what was being sent may have arrived: look with `communique show` before you repeat it");
         Self::new(INTERRUPTED, "INTERRUPTED", sentence)
     }
+    /// SIGINT, where it is known what was done.
+    pub fn interrupted_while(sentence: impl Tell) -> Self {
+        Self::new(INTERRUPTED, "INTERRUPTED", sentence)
+    }
+    /// Whether it was SIGINT.
+    pub fn is_interrupted(&self) -> bool {
+        self.code == INTERRUPTED
+    }
+    /// The same, said otherwise.
+    pub fn saying(self, sentence: impl Tell) -> Self {
+        Self { sentence: Some(sentence.message()), ..self }
+    }
     /// Everything was said already; only the code is left to give.
     pub fn said(code: u8) -> Self {
         Self { code, reason: String::new(), sentence: None }

@@ -13,6 +13,7 @@ mod profile;
 mod progress;
 mod render;
 mod speech;
+mod stage;
 mod unanswered;
 mod usage;
 
@@ -21,7 +22,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::FromArgMatches as _;
 use communique::msg;
 
-use self::{args::Args, errors::Failure};
+use self::{args::Args, errors::Failure, stage::Stage};
 
 /// How long after SIGINT a command may take to put the terminal in order.
 const GRACE: Duration = Duration::from_millis(300);
@@ -78,7 +79,11 @@ fn keep_memory_private() -> std::io::Result<()> {
 /// Runs the command on a thread of its own, since it waits for people as well as for the network.
 async fn until_interrupted(args: Args) -> Result<(), Failure> {
     let network = tokio::runtime::Handle::current();
-    let mut work = tokio::task::spawn_blocking(move || commands::run(args, network));
+    let stage = Stage::default();
+    let mut work = {
+        let stage = stage.clone();
+        tokio::task::spawn_blocking(move || commands::run(args, network, stage))
+    };
     let ended = loop {
         tokio::select! {
             ended = &mut work => break ended,
@@ -89,12 +94,13 @@ async fn until_interrupted(args: Args) -> Result<(), Failure> {
                 }
                 match tokio::time::timeout(GRACE, work).await {
                     Ok(ended) => break ended,
-                    Err(_) => return Err(Failure::interrupted()),
+                    Err(_) => return Err(stage.interrupted()),
                 }
             }
         }
     };
-    ended.unwrap_or_else(|_| {
+    let ended = ended.unwrap_or_else(|_| {
         Err(Failure::refused(msg!("the tool has a fault and stopped; please report the lines above")))
-    })
+    });
+    ended.map_err(|failure| if failure.is_interrupted() { stage.interrupted() } else { failure })
 }

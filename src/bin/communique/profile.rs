@@ -122,16 +122,7 @@ impl Profile {
     /// # Errors
     /// A file that cannot be read, another charter.
     pub fn pinned(&self) -> Result<Pinned, Failure> {
-        let charters = read(&self.charter, CHARTERS_FILE_LIMIT)?;
-        Pinned::new(&charters, self.pin).map_err(|e| match e {
-            Refusal::WrongDigest { expected, actual } => Failure::refused(msg!(
-                "{path}: this charter has the fingerprint {actual}, but the profile pins {expected}; ask the other parties which one they adopted",
-                path = self.charter,
-                actual,
-                expected
-            )),
-            other => Failure::from(other).of(&self.charter),
-        })
+        pinned_by(&self.charter, self.pin)
     }
     /// The way to the exchange: the profile's addresses, and the proxy that the environment names.
     ///
@@ -166,6 +157,23 @@ impl Profile {
             ))
         })
     }
+}
+
+/// The charter of a file, which must be the one that the pin is of.
+///
+/// # Errors
+/// A file that cannot be read, another charter.
+pub fn pinned_by(charter: &Path, pin: Digest) -> Result<Pinned, Failure> {
+    let charters = read(charter, CHARTERS_FILE_LIMIT)?;
+    Pinned::new(&charters, pin).map_err(|e| match e {
+        Refusal::WrongDigest { expected, actual } => Failure::refused(msg!(
+            "{path}: this charter has the fingerprint {actual}, but the profile pins {expected}; ask the other parties which one they adopted",
+            path = charter,
+            actual,
+            expected
+        )),
+        other => Failure::from(other).of(charter),
+    })
 }
 
 /// A variable of the environment; what is not UTF-8 is no address.

@@ -36,11 +36,6 @@ pub fn say(message: &(impl Tell + ?Sized)) -> String {
     language().say(&message.message())
 }
 
-/// What tells itself only in English as yet.
-pub fn untold(of: impl std::fmt::Display) -> Message {
-    Message::words(of.to_string())
-}
-
 /// A message in the language of this run, with what others wrote in it made fit for a terminal.
 pub fn shown(message: &Message) -> String {
     language().say_with(message, communique::domain::text::escape_line)

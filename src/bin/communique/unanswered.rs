@@ -18,6 +18,7 @@ use communique::{
         statement::{STATEMENT_LIMIT, Statement, Unverified},
         view::Receipt,
     },
+    msg,
 };
 use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
@@ -72,9 +73,11 @@ impl Unanswered {
         if let Err(failure) = &kept {
             let why = failure.sentence();
             ctx.err
-                .line(&format!("If no answer comes, this cannot be sent again as it is, for want of a place: {why}"));
+                .line(&msg!("If no answer comes, this cannot be sent again as it is, for want of a place: {why}", why));
         }
+        ctx.stage.sends();
         let answer = ctx.wait(session.carry(act.compact(), manifest));
+        ctx.stage.ends();
         match kept {
             Ok(kept) => kept.settle(answer, false),
             Err(_) => answer,
@@ -83,7 +86,7 @@ impl Unanswered {
 
     /// Keeps an act that is about to be sent; readable by its user alone.
     fn keep(&self, compact: &str, manifest: Option<&Document<Manifest>>) -> Result<Kept, Failure> {
-        let Some(place) = &self.0 else { return Err(Failure::usage("there is no home directory")) };
+        let Some(place) = &self.0 else { return Err(Failure::usage(msg!("there is no home directory"))) };
         let failed = |e| Failure::file(place, &e);
         let mut directory = fs::DirBuilder::new();
         directory.recursive(true);
@@ -98,7 +101,7 @@ impl Unanswered {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(place).map_err(failed)?;
         std::io::Write::write_all(&mut file, &bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         file.persist(&path).map_err(|e| failed(e.error))?;
-        read(&path).ok_or_else(|| Failure::refused(format!("{}: cannot be read back", path.display())))
+        read(&path).ok_or_else(|| Failure::refused(msg!("{path}: cannot be read back", path)))
     }
 
     /// One that this describes, if it is there.

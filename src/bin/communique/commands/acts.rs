@@ -1,12 +1,12 @@
-//! The acts: what a holder of full powers does to the newest revision. Everything that is signed is read, recomputed and shown
-//! first.
+//! The acts, at a machine that reaches the exchange: gather, the ceremony, send.
 
 use std::{collections::BTreeMap, path::Path};
 
 use communique::{
     client::{
-        acting::{self, Circumstances},
-        reading::Reading,
+        dossier::{Dossier, Wish},
+        reading::Pinned,
+        remote::RemoteError,
         session::Session,
     },
     domain::{
@@ -15,44 +15,46 @@ use communique::{
         id::{CommuniqueId, Digest, Lang, PartyId},
         json,
         manifest::Manifest,
-        powers::Powers,
+        refusal::Refusal,
         statement::Statement,
-        time::Time,
         view::Receipt,
-        words::{PROSE_LIMIT, Prose},
+        words::{Line, PROSE_LIMIT, Prose},
     },
+    msg, pki,
 };
 use serde_json::json;
 
-use super::{Context, now, show, wording};
+use super::{
+    Context,
+    ceremony::{self, Annexes, Origin, Sitting},
+    now, wording,
+};
 use crate::{
     args,
-    confirm::{self, Announced},
+    confirm::Announced,
     errors::Failure,
-    profile,
-    render::{self, Out},
+    profile::{self, Profile},
+    render,
     unanswered::{Kept, Unanswered},
 };
 
-/// The texts of a manifest, by language.
-pub type Texts = BTreeMap<Lang, String>;
-
 /// What is to be done, as typed.
 pub struct Intent {
-    kind: ActKind,
-    reason: Option<Prose>,
+    pub kind: ActKind,
+    pub place: Option<Line>,
+    pub reason: Option<Prose>,
     /// What is declared.
-    texts: Option<BTreeMap<Lang, Prose>>,
+    pub texts: Option<BTreeMap<Lang, Prose>>,
     /// With which declaration it is signed.
-    with: Option<args::Which>,
+    pub with: Option<args::Which>,
     /// Which signature is confirmed, if it was said.
-    confirms: Option<Digest>,
+    pub confirms: Option<Digest>,
 }
 
 impl Intent {
     /// An act that says nothing more.
     pub fn plain(kind: ActKind) -> Self {
-        Self { kind, reason: None, texts: None, with: None, confirms: None }
+        Self { kind, place: None, reason: None, texts: None, with: None, confirms: None }
     }
     /// Whether this act says what is meant, as far as that can be told without asking the exchange.
     fn is_of(&self, act: &Act) -> bool {
@@ -62,7 +64,26 @@ impl Intent {
             (Some(Declaration::Made(said)), None, Some(args::Which::Of(meant))) => *said == meant,
             _ => false,
         };
-        declares && act.reason == self.reason && self.confirms.is_none_or(|meant| act.confirms == Some(meant))
+        declares
+            && act.place == self.place
+            && act.reason == self.reason
+            && self.confirms.is_none_or(|meant| act.confirms == Some(meant))
+    }
+    /// The same by digests: what `last` means, and which signature is to be confirmed, as these papers tell.
+    ///
+    /// # Errors
+    /// If there is none, or several and none was named.
+    pub fn wish(&self, dossier: &Dossier) -> Result<Wish, Failure> {
+        let confirms = match self.kind {
+            ActKind::Confirm => Some(unconfirmed(dossier, self.confirms)?),
+            _ => None,
+        };
+        let declaration = match (&self.texts, self.with) {
+            (Some(texts), _) => Some(Declaration::Texts(texts.clone())),
+            (None, Some(which)) => Some(Declaration::Made(declared(dossier, which)?)),
+            (None, None) => None,
+        };
+        Ok(Wish { act: self.kind, place: self.place.clone(), reason: self.reason.clone(), declaration, confirms })
     }
 }
 
@@ -70,39 +91,28 @@ impl Intent {
 pub fn reasoned(ctx: &mut Context, kind: ActKind, args: &args::Reasoned) -> Result<(), Failure> {
     let reason = reason(args.reason.as_deref(), args.reason_file.as_deref())?;
     if reason.is_none() {
-        return Err(Failure::usage("this act has reasons: give --reason or --reason-file"));
+        return Err(Failure::usage(msg!("this act has reasons: give `--reason` or `--reason-file`")));
     }
-    run(ctx, &Intent { reason, ..Intent::plain(kind) }, &args.act)
+    run(ctx, Intent { reason, ..Intent::plain(kind) }, &args.act)
 }
 
 pub fn withdraw(ctx: &mut Context, args: &args::Withdraw) -> Result<(), Failure> {
     let reason = reason(args.reason.as_deref(), args.reason_file.as_deref())?;
-    run(ctx, &Intent { reason, ..Intent::plain(ActKind::Withdraw) }, &args.act)
+    run(ctx, Intent { reason, ..Intent::plain(ActKind::Withdraw) }, &args.act)
 }
 
 pub fn declare(ctx: &mut Context, args: &args::Declare) -> Result<(), Failure> {
-    let mut given = Vec::new();
-    for (lang, file) in &args.text {
-        given.push((lang, format!(" ({})", file.display()), profile::read_passed_on(file, PROSE_LIMIT)?));
-    }
-    given.extend(args.words.iter().map(|(lang, words)| (lang, String::new(), words.clone())));
-    let mut texts = BTreeMap::new();
-    for (lang, whence, words) in given {
-        let prose = Prose::new(words).map_err(|e| Failure::from(e).of(format!("the declaration {lang}{whence}")))?;
-        if texts.insert(lang.clone(), prose).is_some() {
-            return Err(Failure::usage(format!("the declaration is given twice in the language {lang}; give it once")));
-        }
-    }
-    run(ctx, &Intent { texts: Some(texts), ..Intent::plain(ActKind::Declare) }, &args.act)
+    let texts = declaration(&args.text, &args.words)?;
+    run(ctx, Intent { texts: Some(texts), ..Intent::plain(ActKind::Declare) }, &args.act)
 }
 
 pub fn sign(ctx: &mut Context, args: &args::Sign) -> Result<(), Failure> {
     let kind = if args.ad_referendum { ActKind::SignAdReferendum } else { ActKind::Sign };
-    run(ctx, &Intent { with: args.declaration, ..Intent::plain(kind) }, &args.act)
+    run(ctx, Intent { with: args.declaration, ..Intent::plain(kind) }, &args.act)
 }
 
 pub fn confirm(ctx: &mut Context, args: &args::Confirm) -> Result<(), Failure> {
-    run(ctx, &Intent { confirms: args.signature, ..Intent::plain(ActKind::Confirm) }, &args.act)
+    run(ctx, Intent { confirms: args.signature, ..Intent::plain(ActKind::Confirm) }, &args.act)
 }
 
 /// Reasons, from an argument or a file.
@@ -112,102 +122,201 @@ pub fn reason(words: Option<&str>, file: Option<&Path>) -> Result<Option<Prose>,
         (Some(words), None) => words.to_owned(),
         (None, None) => return Ok(None),
     };
-    Prose::new(words).map(Some).map_err(|e| Failure::from(e).of("the reason"))
+    Prose::new(words).map(Some).map_err(|e| Failure::from(e).of(msg!("the reason")))
 }
 
-pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), Failure> {
-    let kind = intent.kind;
+/// A declaration, from arguments and files.
+pub fn declaration(
+    files: &[(Lang, std::path::PathBuf)],
+    words: &[(Lang, String)],
+) -> Result<BTreeMap<Lang, Prose>, Failure> {
+    let mut given = Vec::new();
+    for (lang, file) in files {
+        let of = msg!("the declaration {lang} ({file})", lang, file);
+        given.push((lang, of, profile::read_passed_on(file, PROSE_LIMIT)?));
+    }
+    given.extend(words.iter().map(|(lang, words)| (lang, msg!("the declaration {lang}", lang), words.clone())));
+    let mut texts = BTreeMap::new();
+    for (lang, of, words) in given {
+        let prose = Prose::new(words).map_err(|e| Failure::from(e).of(of))?;
+        if texts.insert(lang.clone(), prose).is_some() {
+            return Err(Failure::usage(msg!(
+                "the declaration is given twice in the language {lang}; give it once",
+                lang
+            )));
+        }
+    }
+    Ok(texts)
+}
+
+/// For which party somebody acts: the profile's, or the certificate's.
+///
+/// # Errors
+/// A certificate that names no party of the charter.
+pub fn own_party(profile: &Profile, pinned: &Pinned) -> Result<PartyId, Failure> {
+    if let Some(party) = &profile.party {
+        return Ok(party.clone());
+    }
+    let caller = pki::client::caller(&profile.identity()?.0)?;
+    let party = pinned.charter().parties.iter().find(|p| p.trust_domain == caller.trust_domain);
+    let named = party.map(|p| p.id.clone());
+    Ok(named.ok_or_else(|| {
+        Refusal::malformed("client certificate", msg!("names a trust domain of no party of the charter"))
+    })?)
+}
+
+/// Gathers all that must be seen before an act of this party, and checks it.
+///
+/// # Errors
+/// What the exchange refuses; what it shows and cannot be so.
+pub fn gather(
+    ctx: &Context,
+    session: &Session,
+    id: CommuniqueId,
+    party: &PartyId,
+    since: Option<u64>,
+) -> Result<(Dossier, communique::client::dossier::Papers), Failure> {
+    let lie = |refusal| ceremony::doubted(refusal, Origin::Exchange);
+    let papers = ctx.wait(session.papers(id, party, since)).map_err(|error| match error {
+        RemoteError::Local(refusal) => lie(refusal),
+        other => other.into(),
+    })?;
+    let dossier = Dossier::check(session.pinned(), &papers, now()).map_err(lie)?;
+    Ok((dossier, papers))
+}
+
+pub fn run(ctx: &mut Context, intent: Intent, args: &args::Act) -> Result<(), Failure> {
+    ctx.stage.asks();
+    let intent = Intent { place: args.place.clone(), ..intent };
+    let (kind, id) = (intent.kind, args.id);
     let profile = ctx.profile()?;
     let announced = Announced::of(profile.signing_key()?)?;
     let session = ctx.session(&profile)?;
-    let reading = ctx.wait(session.read(args.id))?;
-    let manifest = &reading.newest.manifest;
-    let grants = ctx.wait(session.my_grants(&announced, profile.party.as_ref()))?;
-    let digests: Vec<_> = grants.iter().map(|g| g.powers.digest()).collect();
+    let party = own_party(&profile, session.pinned())?;
+    let memory = ctx.memory(session.pinned())?;
+    let seen = memory.of(id).map_err(RemoteError::from)?;
+    let (dossier, _) = gather(ctx, &session, id, &party, seen.map(|seen| seen.revision))?;
+    let manifest = dossier.manifest();
     let unanswered = Unanswered::under(session.pinned().founding());
-    if let Some(kept) = unanswered.act(kind, args.id, &digests) {
-        if kept.act.place != args.place || !intent.is_of(&kept.act) {
-            return Err(Failure::refused(format!(
-                "an earlier `{kind}` of {}, signed {}, has no answer yet, and says something else (place, reason, declaration or what it confirms); repeat that one first",
-                args.id, kept.act.time
+    if let Some(kept) = unanswered.act(kind, id, &dossier.grants_of(&announced)) {
+        if !intent.is_of(&kept.act) {
+            let time = kept.act.time;
+            return Err(Failure::refused(msg!(
+                "an earlier `{kind}` of {id}, signed {time}, has no answer yet, and says something else (place, reason, declaration or what it confirms); repeat that one first",
+                kind,
+                id,
+                time
             )));
         }
         let receipt = again(ctx, &session, &kept)?;
         if kept.act.manifest != manifest.digest() {
-            return Err(Failure::refused(format!(
-                "it was on revision {}, and is entry {} of the log; on revision {}, the newest, nothing was signed: look (communique show {}), and repeat the command if it is meant",
-                kept.act.revision, receipt.index, manifest.revision, args.id
+            let (index, before, newest) = (receipt.index, kept.act.revision, manifest.revision);
+            return Err(Failure::refused(msg!(
+                "it was on revision {before}, and is entry {index} of the log; on revision {newest}, the newest, nothing was signed: look (`communique show {id}`), and repeat the command if it is meant",
+                before,
+                index,
+                newest,
+                id
             )));
         }
-        return done(ctx, &session, args.id, &kept.act, &receipt);
+        return done(ctx, &session, &kept.act, &receipt);
     }
-    let grant = acting::choose(session.pinned(), &grants, &announced, kind, manifest, now())?;
-    let party = grant.body().party.clone();
-    // What cannot be done is said before anybody reads and types.
-    acting::allowed(session.pinned(), &reading, kind, &party, now())?;
-    let confirmed = match kind {
-        ActKind::Confirm => Some(unconfirmed(ctx, &session, &reading, &party, intent.confirms)?),
-        _ => None,
-    };
-    let with = match intent.with {
-        Some(which) => Some(declared(ctx, &session, args.id, &party, which)?),
-        None => None,
-    };
-    let declaration = match (&intent.texts, &with) {
-        (Some(texts), _) => Some(Declaration::Texts(texts.clone())),
-        (None, with) => with.as_ref().map(|act| Declaration::Made(act.digest())),
-    };
-    let circumstances = || Circumstances {
-        time: now(),
-        place: args.place.clone(),
-        reason: intent.reason.clone(),
-        declaration: declaration.clone(),
-        confirms: confirmed.as_ref().map(Statement::digest),
-    };
-    grant.body().cover(&acting::act(session.pinned(), &reading, kind, grant, circumstances())?)?;
-    let texts = ctx.wait(session.texts(manifest))?;
-    annexes(ctx, &session, manifest)?;
-    let revoked = show::revoked(ctx, &session, &reading.acts)?;
+    dossier.allows(kind, now())?;
+    let wish = intent.wish(&dossier)?;
+    let act = ceremony::sign(
+        ctx,
+        Sitting {
+            dossier: &dossier,
+            wish: &wish,
+            announced: &announced,
+            consent: &args.consent,
+            memory: &memory,
+            annexes: &mut OfExchange(&session),
+            folder: args.annexes.as_deref(),
+            origin: Origin::Exchange,
+        },
+    )?;
+    let receipt = unanswered.send(ctx, &session, &act, None).map_err(sent)?;
+    done(ctx, &session, act.body(), &receipt)
+}
 
-    ctx.begin_scene();
-    let out = ctx.scene();
-    for (lang, words) in &texts {
-        show::text(out, manifest, lang, words);
-    }
-    out.gap();
-    standing(out, &session, &reading, &revoked);
-    if let Some(reason) = &intent.reason {
-        out.line("The reasons, which every party will read:");
-        out.verbatim(reason.as_str());
-    }
-    if let Some(texts) = &intent.texts {
-        out.line("The declaration, which every party will read:");
-        show::declaration(out, texts);
-    }
-    if let Some(made) = &with {
-        let body = made.body();
-        out.line(&format!(
-            "The declaration that the signature is given with, made {} on revision {}:",
-            body.time, body.revision
-        ));
-        if let Some(Declaration::Texts(texts)) = &body.declaration {
-            show::declaration(out, texts);
+/// What became of an act that was signed and sent, in the sentence for why it has no receipt.
+pub fn sent(error: RemoteError) -> Failure {
+    match error {
+        unreached @ RemoteError::Unreachable(_) => {
+            Failure::from(unreached).of(msg!("it was signed and not sent, so it is not in"))
         }
+        other => other.into(),
     }
-    if let Some(signed) = &confirmed {
-        out.line("The signature ad referendum that is confirmed:");
-        show::done(out, &session, std::slice::from_ref(signed), &[], &revoked);
-        out.field("digest", &signed.digest().to_string());
+}
+
+/// The annexes, as the exchange has them.
+pub struct OfExchange<'a>(pub &'a Session);
+
+impl Annexes for OfExchange<'_> {
+    fn are_there(&self) -> bool {
+        true
     }
-    out.gap();
-    let who = wording::who(&party, grant);
-    let what = wording::meaning(kind, &party, &reading, session.pinned(), with.is_some());
-    out.heading(&format!("{who}, {what} (revision {} of {}).", manifest.revision, manifest.communique));
-    confirm::typed(ctx, &args.consent, wording::infinitive(kind), &party)?;
-    let key = announced.unlock(&args.consent.passphrase)?;
-    let act = acting::sign(acting::act(session.pinned(), &reading, kind, grant, circumstances())?, grant, &*key)?;
-    let receipt = unanswered.send(ctx, &session, &act, None)?;
-    done(ctx, &session, args.id, act.body(), &receipt)
+    fn copy(&mut self, ctx: &Context, manifest: &Manifest, n: usize, to: Option<&Path>) -> Result<(), Failure> {
+        let Some(part) = ceremony::annex(manifest, n) else { return Ok(()) };
+        let number = n + 1;
+        let bar = ctx.progress(&format!("checking annex {number}"), part.size);
+        let copied = match to {
+            None => ctx.wait(self.0.part(manifest.communique, &part, tokio::io::sink(), &|n| bar.at(n))),
+            Some(path) => {
+                let new = NewFile::begin(path)?;
+                let file = new.file()?;
+                let copied = ctx.wait(async {
+                    let mut sink = tokio::fs::File::from_std(file);
+                    let copied = self.0.part(manifest.communique, &part, &mut sink, &|n| bar.at(n)).await;
+                    tokio::io::AsyncWriteExt::flush(&mut sink).await?;
+                    copied
+                });
+                // What is not the annex is no file.
+                if copied.is_ok() {
+                    new.end()?;
+                }
+                copied
+            }
+        };
+        bar.end();
+        copied.map_err(|error| match error {
+            RemoteError::Local(refusal) => ceremony::doubted(refusal, Origin::Exchange),
+            other => other.into(),
+        })
+    }
+}
+
+/// A file that is put in place once it is whole.
+pub struct NewFile<'a> {
+    path: &'a Path,
+    file: tempfile::NamedTempFile,
+}
+
+impl<'a> NewFile<'a> {
+    /// Begins beside where it goes, readable by its owner alone.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn begin(path: &'a Path) -> Result<Self, Failure> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder);
+        Ok(Self { path, file: file.map_err(|e| Failure::file(path, &e))? })
+    }
+    /// To write to.
+    ///
+    /// # Errors
+    /// What cannot be opened a second time.
+    pub fn file(&self) -> Result<std::fs::File, Failure> {
+        self.file.as_file().try_clone().map_err(|e| Failure::file(self.path, &e))
+    }
+    /// Puts it in place, unless something has come to be there.
+    ///
+    /// # Errors
+    /// A file that is there, or cannot be put there.
+    pub fn end(self) -> Result<(), Failure> {
+        self.file.persist_noclobber(self.path).map(drop).map_err(|e| Failure::file(self.path, &e.error))
+    }
 }
 
 /// Sends what had no answer, as it was.
@@ -215,21 +324,27 @@ pub fn run(ctx: &mut Context, intent: &Intent, args: &args::Act) -> Result<(), F
 /// # Errors
 /// What the exchange refuses; it was not stored the first time then either.
 pub fn again(ctx: &mut Context, session: &Session, kept: &Kept) -> Result<Receipt, Failure> {
-    let (act, id) = (&kept.act, kept.act.communique);
-    ctx.err.line(&format!(
-        "The same `{}` of {id}, signed {}, had no answer: it is sent again as it was.",
-        act.act, act.time
+    let (kind, id, time) = (kept.act.act, kept.act.communique, kept.act.time);
+    ctx.err.line(&msg!(
+        "The same `{kind}` of {id}, signed {time}, had no answer: it is sent again as it was.",
+        kind,
+        id,
+        time
     ));
+    ctx.stage.sends();
     let answer = ctx.wait(session.carry(&kept.compact, kept.manifest.as_ref()));
+    ctx.stage.ends();
     kept.settle(answer, true).map_err(|e| match Failure::from(e) {
         refused if !kept.is_there() => {
-            refused.of("what was signed before and had no answer is not stored; repeat the command to sign anew")
+            refused.of(msg!("what was signed before and had no answer is not stored; repeat the command to sign anew"))
         }
         unanswered => unanswered,
     })
 }
 
-fn done(ctx: &mut Context, session: &Session, id: CommuniqueId, act: &Act, receipt: &Receipt) -> Result<(), Failure> {
+/// Says that an act is in the log, and what may be done next.
+pub fn done(ctx: &mut Context, session: &Session, act: &Act, receipt: &Receipt) -> Result<(), Failure> {
+    let id = act.communique;
     let entry: Entry = json::parse(&receipt.entry)?;
     let after = ctx.wait(session.read(id)).ok();
     if ctx.json {
@@ -238,11 +353,12 @@ fn done(ctx: &mut Context, session: &Session, id: CommuniqueId, act: &Act, recei
             "state": after.map(|r| r.state.as_str()) }));
         return Ok(());
     }
-    ctx.out.line(&format!("Done, entry {} of the log.", receipt.index));
+    let index = receipt.index;
+    ctx.out.line(&msg!("Done, entry {index} of the log.", index));
     if let Some(after) = after {
-        ctx.out.field("state", after.state.as_str());
+        ctx.out.field(&msg!("state"), &after.state);
         if act.act == ActKind::Declare {
-            ctx.out.line("Its signature may be given with it, once it is open:");
+            ctx.out.line(&msg!("Its signature may be given with it, once it is open:"));
             ctx.out.command(&format!("  communique sign {id} --declaration last"));
         }
         wording::next(&after, session.pinned(), Some(&act.party), None, now()).say(&mut ctx.out);
@@ -250,91 +366,47 @@ fn done(ctx: &mut Context, session: &Session, id: CommuniqueId, act: &Act, recei
     Ok(())
 }
 
-/// The signature ad referendum of the party that is to be confirmed: the one named, or the one that there is.
-fn unconfirmed(
-    ctx: &Context,
-    session: &Session,
-    reading: &Reading,
-    party: &PartyId,
-    named: Option<Digest>,
-) -> Result<Statement<Act>, Failure> {
-    let id = reading.newest.manifest.communique;
-    let grants = ctx.wait(session.grants(Some(party)))?;
-    let stands = |a: &&Statement<Act>| {
-        let grant = grants.iter().find(|g| g.powers.digest() == a.body().grant);
-        grant.is_some_and(|g| g.revoked.is_none())
-    };
-    let open: Vec<_> = acting::unconfirmed(reading, party).into_iter().filter(stands).collect();
-    let found = match named {
-        Some(digest) => open.iter().find(|a| a.digest() == digest).copied(),
-        None if open.len() > 1 => {
-            let digests: Vec<_> = open.iter().map(|a| format!("{} of {}", a.digest(), a.body().time)).collect();
-            return Err(Failure::usage(format!(
-                "{party} has several signatures ad referendum to confirm; name one: communique confirm {id} DIGEST\n{}",
-                digests.join("\n")
-            )));
+/// The signature ad referendum of the acting party that is to be confirmed: the one named, or the one that there is.
+fn unconfirmed(dossier: &Dossier, named: Option<Digest>) -> Result<Digest, Failure> {
+    let (id, party) = (dossier.manifest().communique, &dossier.party);
+    let open = dossier.unconfirmed(party);
+    match (named, open.as_slice()) {
+        (Some(named), open) if open.iter().any(|a| a.digest() == named) => Ok(named),
+        (Some(named), _) => Err(Failure::refused(msg!(
+            "no signature {named} ad referendum of {party} waits to be confirmed on this revision; look: `communique show {id}`",
+            named,
+            party,
+            id
+        ))),
+        (None, [one]) => Ok(one.digest()),
+        (None, []) => Err(Failure::refused(msg!(
+            "no signature ad referendum of {party} waits to be confirmed on this revision; look: `communique show {id}`",
+            party,
+            id
+        ))),
+        (None, several) => {
+            let digests: Vec<_> = several.iter().map(|a| format!("{} of {}", a.digest(), a.body().time)).collect();
+            let digests = digests.join("\n");
+            Err(Failure::usage(msg!(
+                "{party} has several signatures ad referendum to confirm; name one: `communique confirm {id} DIGEST`\n{digests}",
+                party,
+                id,
+                digests
+            )))
         }
-        None => open.first().copied(),
-    };
-    found.cloned().ok_or_else(|| {
-        let which = named.map(|digest| format!(" {digest}")).unwrap_or_default();
-        Failure::refused(format!(
-            "no signature{which} ad referendum of {party} waits to be confirmed on this revision; look: communique show {id}"
-        ))
-    })
+    }
 }
 
 /// The declaration that a signature is given with: one of the party's own, on whichever revision.
-fn declared(
-    ctx: &Context,
-    session: &Session,
-    id: CommuniqueId,
-    party: &PartyId,
-    which: args::Which,
-) -> Result<Statement<Act>, Failure> {
-    let acts = ctx.wait(session.history(id))?.acts;
-    let mut made = acts.into_iter().rev().filter(|a| a.body().act == ActKind::Declare && a.body().party == *party);
+fn declared(dossier: &Dossier, which: args::Which) -> Result<Digest, Failure> {
+    let (id, party) = (dossier.manifest().communique, &dossier.party);
+    let mut made = dossier.declarations(party).map(Statement::digest);
     match which {
         args::Which::Last => made.next().ok_or_else(|| {
-            Failure::refused(format!(
-                "{party} has made no declaration on this communiqué; one is made while the text is settled (communique declare {id})"
-            ))
+            Failure::refused(msg!("{party} has made no declaration on this communiqué; one is made while the text is settled (`communique declare {id}`)", party, id))
         }),
-        args::Which::Of(digest) => made.find(|a| a.digest() == digest).ok_or_else(|| {
-            Failure::refused(format!(
-                "{party} has made no declaration {digest} on this communiqué; see communique history {id} --json"
-            ))
+        args::Which::Of(digest) => made.find(|made| *made == digest).ok_or_else(|| {
+            Failure::refused(msg!("{party} has made no declaration {digest} on this communiqué; see `communique history {id} --json`", party, digest, id))
         }),
     }
-}
-
-/// Recomputes the digest of every annex, without keeping it.
-fn annexes(ctx: &Context, session: &Session, manifest: &Manifest) -> Result<(), Failure> {
-    for part in manifest.parts().skip(manifest.texts.len()) {
-        let bar = ctx.progress(&format!("checking {}", part.path), part.size);
-        let done = ctx.wait(session.part(manifest.communique, &part, tokio::io::sink(), &|n| bar.at(n)));
-        bar.end();
-        done?;
-    }
-    Ok(())
-}
-
-fn standing(out: &mut Out, session: &Session, reading: &Reading, revoked: &BTreeMap<Digest, Time>) {
-    show::facts(out, session.pinned().charter(), &reading.newest.manifest);
-    out.field("state", reading.state.as_str());
-    let acts: Vec<_> = [&reading.newest.propose].into_iter().chain(&reading.acts).cloned().collect();
-    show::done(out, session, &acts, &reading.escrowed, revoked);
-    out.line("Every digest above was computed again on this machine, from what the exchange sent.");
-    operator(out);
-}
-
-/// What nobody may sign without knowing.
-pub fn operator(out: &mut Out) {
-    out.line("The operator of the exchange can read drafts and the signatures that lie in escrow. It cannot make one.");
-}
-
-/// The words that name a proposal.
-pub fn proposal(party: &PartyId, grant: &Statement<Powers>, m: &Manifest) -> String {
-    let who = wording::who(party, grant);
-    format!("{who}, proposes this text to the other parties (revision {} of {}).", m.revision, m.communique)
 }

@@ -1,7 +1,9 @@
 //! `diff`: what changed from one revision to another, per language, by paragraph and by word.
 
+use std::collections::BTreeMap;
+
 use communique::{
-    client::comparing::{self, Change, Fate, Piece, Summary, TextChange},
+    client::comparing::{self, Change, Comparison, Fate, Piece, Summary, TextChange},
     domain::{id::Lang, message::Message},
     msg,
 };
@@ -45,6 +47,12 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
         after = to.manifest.revision,
         party = to.propose.body().party
     ));
+    whole(out, &comparison, &old, &new);
+    Ok(())
+}
+
+/// Shows what changed: a summary first, then around the texts, then in each of them.
+pub fn whole(out: &mut Out, comparison: &Comparison, old: &BTreeMap<Lang, String>, new: &BTreeMap<Lang, String>) {
     for line in comparison.summary() {
         out.item(1, &line);
     }
@@ -70,15 +78,14 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
                 out.gap();
                 out.heading(&msg!("Text {lang}", lang));
                 let (texts, sign, look) = match change {
-                    TextChange::Added(_) => (&new, "  + ", Look::Added),
-                    _ => (&old, "  - ", Look::Removed),
+                    TextChange::Added(_) => (new, "  + ", Look::Added),
+                    _ => (old, "  - ", Look::Removed),
                 };
                 let words = texts.get(lang).map_or("", String::as_str);
                 out.marked(sign, &[(look, words.trim_end_matches('\n'))]);
             }
         }
     }
-    Ok(())
 }
 
 /// Shows what changed in one text.

@@ -14,7 +14,7 @@ use communique::{
     domain::{
         act::ActKind,
         document::Document,
-        id::{CommuniqueId, PartyId, Salt},
+        id::{CommuniqueId, Lang, PartyId, Salt},
         manifest::{Manifest, Rectifies},
         text::TEXT_LIMIT,
         view::Receipt,
@@ -23,7 +23,7 @@ use communique::{
 };
 use serde_json::json;
 
-use super::{Context, acts, millis, now, random, show, text};
+use super::{Context, acts, ceremony, millis, now, random, show, text, wording};
 use crate::{
     args::{Consent, New, Revise},
     confirm::{self, Announced},
@@ -102,7 +102,7 @@ fn propose(
     {
         bytes.insert(text.lang.clone(), profile::read(&upload.file, TEXT_LIMIT)?);
     }
-    let texts: acts::Texts = reading::texts(&manifest, bytes)?;
+    let texts: std::collections::BTreeMap<Lang, String> = reading::texts(&manifest, bytes)?;
     let corrected = match &original {
         Some((_, original)) => {
             let before = ctx.wait(session.texts(original))?;
@@ -120,7 +120,7 @@ fn propose(
     }
     out.gap();
     show::facts(out, session.pinned().charter(), &manifest);
-    acts::operator(out);
+    ceremony::operator(out);
     if let Some((_, original)) = &original {
         out.gap();
         out.heading(&msg!("What it corrects in {communique}", communique = original.communique));
@@ -132,11 +132,11 @@ fn propose(
         overtakes(out, reading);
     }
     out.gap();
-    out.heading(&acts::proposal(&party, grant, &manifest));
+    out.heading(&wording::proposal(session.pinned().charter(), grant, &manifest));
     // Last before it is asked, and apart from the scene, so that scripts see it too.
     out.flush();
     text::warn(&mut ctx.err, &misaligned);
-    confirm::typed(ctx, consent, "propose it", &party)?;
+    confirm::typed(ctx, consent, &wording::asked(ActKind::Propose, &party), &party)?;
     let key = announced.unlock(&consent.passphrase)?;
 
     upload(ctx, &session, id, &uploads)?;

@@ -6,7 +6,7 @@ use communique::{
         timeline::{Happened, What},
     },
     domain::{
-        act::{Act, Declaration},
+        act::{Act, ActKind, Declaration},
         entry::Kind,
         id::{CommuniqueId, Digest},
         message::{Message, Tell as _},
@@ -21,7 +21,7 @@ use super::{Context, show, wording};
 use crate::{
     errors::Failure,
     render::{self, Out},
-    speech::{self, untold},
+    speech,
 };
 
 /// How wide a moment is, in columns.
@@ -53,13 +53,12 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
     };
     match &happened.what {
         What::Revision(revision) => {
-            let (who, revision) = (who(session, &revision.propose), revision.manifest.revision);
-            head(out, &msg!("{who} proposed revision {revision}", who, revision));
+            let number = revision.manifest.revision;
+            head(out, &wording::told(&who(session, &revision.propose), ActKind::Propose, number, false));
         }
         What::Act(act) => {
             let body = act.body();
-            let told = wording::told(body.act, body.revision, body.opening.is_some());
-            let deed = untold(format!("{} {told}", who(session, act)));
+            let deed = wording::told(&who(session, act), body.act, body.revision, body.opening.is_some());
             match body.place.as_ref().map(|place| render::quoted(place.as_str())) {
                 Some(place) => head(out, &msg!("{deed}, in {place}", deed, place)),
                 None => head(out, &deed),
@@ -76,8 +75,7 @@ fn line(out: &mut Out, session: &Session, happened: &Happened) {
             }
         }
         What::Escrowed { party, act, revision } => {
-            let told = wording::told(*act, *revision, true);
-            let deed = untold(format!("{party} {told}"));
+            let deed = wording::told(party, *act, *revision, true);
             head(out, &msg!("{deed}, in escrow: the exchange's word", deed));
         }
         What::Noted(kind) => head(out, &noted(*kind)),

@@ -1,7 +1,9 @@
 //! The commands: one file per noun. Each reads, decides by the library, and prints; the rules are not here.
 
+mod act;
 mod acts;
 mod audit;
+mod ceremony;
 mod certs;
 mod charter;
 pub mod diff;
@@ -24,7 +26,7 @@ mod wording;
 
 use communique::{
     app::machine::ThisMachine,
-    client::{reading::Pinned, receipts::Receipts, remote::RemoteError, session::Session},
+    client::{reading::Pinned, receipts::Receipts, remote::RemoteError, seen::Memory, session::Session},
     domain::{act::ActKind, message::Tell, time::Time},
     msg,
 };
@@ -38,6 +40,7 @@ use crate::{
     profile::{self, Profile},
     progress::Progress,
     render::Out,
+    stage::Stage,
 };
 
 /// What every command has at hand.
@@ -52,13 +55,15 @@ pub struct Context {
     network: tokio::runtime::Handle,
     /// Shows what is longer than the screen, if somebody looks.
     pager: Option<Pager>,
+    /// How far an act has come.
+    pub stage: Stage,
 }
 
 /// Runs one command.
 ///
 /// # Errors
 /// Why it was not done.
-pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
+pub fn run(args: Args, network: tokio::runtime::Handle, stage: Stage) -> Result<(), Failure> {
     let colour = !args.global.no_color;
     let mut ctx = Context {
         out: Out::stdout(colour),
@@ -67,6 +72,7 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         profile: args.global.profile,
         network,
         pager: if args.global.json || args.global.no_pager { None } else { Pager::of_terminal() },
+        stage,
     };
     if is_long(&args.command) {
         let pager = ctx.pager.clone();
@@ -90,14 +96,15 @@ pub fn run(args: Args, network: tokio::runtime::Handle) -> Result<(), Failure> {
         Command::Diff(args) => diff::run(&mut ctx, &args),
         Command::Object(args) => acts::reasoned(&mut ctx, ActKind::Object, &args),
         Command::Declare(args) => acts::declare(&mut ctx, &args),
-        Command::Initial(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Initial), &args),
-        Command::Open(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Open), &args),
+        Command::Initial(args) => acts::run(&mut ctx, Intent::plain(ActKind::Initial), &args),
+        Command::Open(args) => acts::run(&mut ctx, Intent::plain(ActKind::Open), &args),
         Command::Sign(args) => acts::sign(&mut ctx, &args),
         Command::Confirm(args) => acts::confirm(&mut ctx, &args),
         Command::Decline(args) => acts::reasoned(&mut ctx, ActKind::Decline, &args),
         Command::Withdraw(args) => acts::withdraw(&mut ctx, &args),
-        Command::Release(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Release), &args),
-        Command::Purge(args) => acts::run(&mut ctx, &Intent::plain(ActKind::Purge), &args),
+        Command::Act(command) => act::run(&mut ctx, command),
+        Command::Release(args) => acts::run(&mut ctx, Intent::plain(ActKind::Release), &args),
+        Command::Purge(args) => acts::run(&mut ctx, Intent::plain(ActKind::Purge), &args),
         Command::Publish { id } => publication::publish(&mut ctx, id),
         Command::Fetch { id, out } => publication::fetch(&mut ctx, id, &out),
         Command::Text(command) => text::run(&mut ctx, command),
@@ -161,6 +168,13 @@ impl Context {
     /// A folder that cannot be made or written.
     pub fn receipts(&self, pinned: &Pinned) -> Result<Receipts, Failure> {
         receipts_of(&self.profile, pinned)
+    }
+    /// What was seen with this profile of the exchange that this folder of receipts is of.
+    ///
+    /// # Errors
+    /// A folder that cannot be found.
+    pub fn memory(&self, pinned: &Pinned) -> Result<Memory, Failure> {
+        Ok(Memory::within(&profile::receipts(&self.profile, pinned.founding())?))
     }
     /// Waits for the network.
     pub fn wait<F: Future>(&self, answer: F) -> F::Output {

@@ -134,7 +134,7 @@ fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
             "In force once the exchange has logged it. What was complete before stays so; a signature in a set that is not complete no longer counts."
         ),
     );
-    confirm::typed(ctx, &args.by.consent, "end them", &party)?;
+    confirm::typed(ctx, &args.by.consent, &msg!("To end them, type {party}:", party), &party)?;
     let key = announced.unlock(&args.by.consent.passphrase)?;
     let revocation = chartering::revoke(&pinned, &*key, grant, reason, now())?;
     let then = msg!("Signed; it ends nothing until it is handed in:");
@@ -189,7 +189,7 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
     let scene = ctx.scene();
     scene.heading(&msg!("{party} grants full powers, in the exchange {exchange}", party, exchange = pinned.exchange()));
     show(scene, &offered);
-    confirm::typed(ctx, &args.by.consent, "grant them", &party)?;
+    confirm::typed(ctx, &args.by.consent, &msg!("To grant them, type {party}:", party), &party)?;
     let grant = Statement::sign(offered, &*announced.unlock(&args.by.consent.passphrase)?)?;
     let then = msg!("Signed; hand it in:");
     signed(ctx, &args.by, grant.compact(), ("powers", value(&grant)), &then)

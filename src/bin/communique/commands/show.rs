@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use communique::{
     client::{
-        reading::Reading,
+        reading::{GrantBook, Reading},
+        seen::Memory,
         session::{History, Row, Session},
     },
     domain::{
@@ -13,13 +14,15 @@ use communique::{
         document::Document,
         id::{Digest, Lang, PartyId},
         life::State,
-        manifest::{Initialling, Manifest},
+        manifest::{Initialling, LegalEffect, Manifest, Status},
+        message::{Message, Tell as _},
         statement::Statement,
         text::Direction,
         time::Time,
         view::ListFilter,
         words::Prose,
     },
+    msg,
 };
 use serde_json::{Value, json};
 
@@ -73,9 +76,9 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
     let revoked = revoked(ctx, &session, &acts)?;
     let out = &mut ctx.out;
     facts(out, session.pinned().charter(), &manifest);
-    let state = if number == newest { state(&reading) } else { format!("overtaken by revision {newest}") };
-    out.field("state", &state);
-    done(out, &session, &acts, &escrowed, &revoked);
+    let state = if number == newest { state(&reading) } else { msg!("overtaken by revision {newest}", newest) };
+    out.field(&msg!("state"), &state);
+    done(out, &session.granted(), &acts, &escrowed, &revoked);
     if number == newest {
         for line in wording::under_way(&reading, session.pinned()) {
             out.line(&line);
@@ -85,7 +88,15 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
         text(out, &manifest, lang, words);
     }
     if args.texts && purged {
-        out.line("Its texts and annexes were erased, as every party asked; the digests above and the acts remain.");
+        out.line(&msg!(
+            "Its texts and annexes were erased, as every party asked; the digests above and the acts remain."
+        ));
+    }
+    // Whoever saw all of it has it compared with what comes later.
+    let seen = number == newest && !texts.is_empty() && out.is_terminal() && !out.is_lost();
+    if let Some(folder) = session.receipts().folder().filter(|_| seen) {
+        let noted = Memory::within(folder).note(&manifest, manifest.digest(), now());
+        noted.map_err(|e| Failure::file(folder, &e))?;
     }
     super::text::warn(out, &super::text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str()))));
     if number == newest {
@@ -96,18 +107,21 @@ pub fn show(ctx: &mut Context, args: &args::Show) -> Result<(), Failure> {
 }
 
 /// The state, and what it does not say by itself.
-fn state(reading: &Reading) -> String {
-    let more = match reading.state {
-        State::Drafting if reading.declined => ": it was declined, and what was signed stays sealed for ever",
-        State::Drafting if reading.returned => {
-            ": it came back when another charter came into force, and what was signed stays sealed for ever"
+fn state(reading: &Reading) -> Message {
+    let state = reading.state;
+    match state {
+        State::Drafting if reading.declined => {
+            msg!("{state}: it was declined, and what was signed stays sealed for ever", state)
         }
-        State::Lapsed if reading.purged => ": its deadline passed; its texts were erased",
-        State::Lapsed => ": its deadline passed, and what was signed stays sealed for ever",
-        State::Withdrawn if reading.purged => "; its texts were erased",
-        _ => "",
-    };
-    format!("{}{more}", reading.state)
+        State::Drafting if reading.returned => msg!(
+            "{state}: it came back when another charter came into force, and what was signed stays sealed for ever",
+            state
+        ),
+        State::Lapsed if reading.purged => msg!("{state}: its deadline passed; its texts were erased", state),
+        State::Lapsed => msg!("{state}: its deadline passed, and what was signed stays sealed for ever", state),
+        State::Withdrawn if reading.purged => msg!("{state}; its texts were erased", state),
+        _ => state.message(),
+    }
 }
 
 pub fn list(ctx: &mut Context, args: args::List) -> Result<(), Failure> {
@@ -119,9 +133,9 @@ pub fn list(ctx: &mut Context, args: args::List) -> Result<(), Failure> {
     if ctx.json {
         ctx.out.json(&json!({ "communiques": rows.iter().map(row).collect::<Vec<_>>() }));
     } else if rows.is_empty() && filter == ListFilter::default() {
-        ctx.out.line("None yet. `communique new DRAFT.toml` proposes one.");
+        ctx.out.line(&msg!("None yet. `communique new DRAFT.toml` proposes one."));
     } else if rows.is_empty() {
-        ctx.out.line("None that these filters leave.");
+        ctx.out.line(&msg!("None that these filters leave."));
     } else {
         let rows = rows.iter().map(|r| {
             vec![
@@ -149,7 +163,7 @@ pub fn inbox(ctx: &mut Context) -> Result<(), Failure> {
     if ctx.json {
         ctx.out.json(&json!({ "inbox": rows.iter().map(row).collect::<Vec<_>>() }));
     } else if rows.is_empty() {
-        ctx.out.line("Nothing waits for your party.");
+        ctx.out.line(&msg!("Nothing waits for your party."));
     } else {
         let rows = rows.iter().map(|r| {
             vec![
@@ -161,7 +175,7 @@ pub fn inbox(ctx: &mut Context) -> Result<(), Failure> {
             ]
         });
         ctx.out.table(&["to do", "deadline", "communiqué", "revision", "title"], rows.collect());
-        ctx.out.line("What waits is the exchange's word; `communique show ID` verifies it.");
+        ctx.out.line(&msg!("What waits is the exchange's word; `communique show ID` verifies it."));
     }
     Ok(())
 }
@@ -179,44 +193,77 @@ fn row(r: &Row) -> Value {
 /// What a manifest says.
 pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
     for (lang, title) in m.titles.iter() {
-        out.field(&format!("title {lang}"), title.as_str());
+        out.field(&msg!("title {lang}", lang), title.as_str());
     }
-    out.field("communiqué", &m.communique.to_string());
-    out.field("revision", &format!("{}, manifest {}", m.revision, m.digest()));
+    out.field(&msg!("communiqué"), &m.communique);
+    let (revision, digest) = (m.revision, m.digest());
+    out.field(&msg!("revision"), &msg!("{revision}, manifest {digest}", revision, digest));
     for (n, id) in m.parties.iter().enumerate() {
         let names = charter.parties.iter().find(|p| p.id == *id);
-        let names = names.map_or_else(|| "not in the charter".into(), |p| render::names(&p.names));
-        let proposer = if *id == m.proposer { ", the proposer" } else { "" };
-        out.field(if n == 0 { "parties" } else { "" }, &format!("{id}: {names}{proposer}"));
+        let party = match (names.map(|p| render::names(&p.names)), *id == m.proposer) {
+            (Some(names), true) => msg!("{id}: {names}, the proposer", id, names),
+            (Some(names), false) => msg!("{id}: {names}", id, names),
+            (None, true) => msg!("{id}: not in the charter, the proposer", id),
+            (None, false) => msg!("{id}: not in the charter", id),
+        };
+        if n == 0 { out.field(&msg!("parties"), &party) } else { out.field("", &party) }
     }
     if let Some(meeting) = &m.meeting {
-        let host = meeting.host.as_ref().map(|h| format!(", host {h}")).unwrap_or_default();
-        out.field("meeting", &format!("{}, {}{host}", render::names(&meeting.places), meeting.date));
+        let (places, date) = (render::names(&meeting.places), meeting.date.to_string());
+        let told = match &meeting.host {
+            Some(host) => msg!("{places}, {date}, host {host}", places, date, host),
+            None => msg!("{places}, {date}", places, date),
+        };
+        out.field(&msg!("meeting"), &told);
     }
     if let Some(rectifies) = &m.rectifies {
-        out.field("rectifies", &format!("{}, manifest {}", rectifies.communique, rectifies.manifest));
+        let (communique, manifest) = (rectifies.communique, rectifies.manifest);
+        out.field(&msg!("rectifies"), &msg!("{communique}, manifest {manifest}", communique, manifest));
     }
-    out.field("effect", &m.legal_effect.to_string());
-    let initialling = match m.procedure.initialling {
-        Initialling::Required => "every party initials, then it opens for signature",
-        Initialling::Waived => "initialling is waived; its proposer opens it for signature",
+    let effect = match m.legal_effect {
+        LegalEffect::Political => msg!("effect" => "political"),
+        LegalEffect::Binding => msg!("effect" => "binding"),
     };
-    out.field("procedure", initialling);
+    out.field(&msg!("effect"), &effect);
+    let initialling = match m.procedure.initialling {
+        Initialling::Required => msg!("every party initials, then it opens for signature"),
+        Initialling::Waived => msg!("initialling is waived; its proposer opens it for signature"),
+    };
+    out.field(&msg!("procedure"), &initialling);
     if let Some(deadline) = m.procedure.deadline {
-        out.field("deadline", &format!("{deadline}; no signature counts after it"));
+        out.field(&msg!("deadline"), &msg!("{deadline}; no signature counts after it", deadline));
     }
     if let Some(embargo) = m.procedure.embargo {
-        out.field("embargo", &format!("{embargo}; not published before"));
+        out.field(&msg!("embargo"), &msg!("{embargo}; not published before", embargo));
+    }
+    let languages = |status| {
+        let texts = m.texts.iter().filter(|t| t.status == status);
+        texts.map(|t| wording::language(&t.lang)).collect::<Vec<_>>()
+    };
+    let (authentic, translated) = (languages(Status::Authentic), languages(Status::Translation));
+    out.field(&msg!("authentic"), &authentic.tell());
+    if !translated.is_empty() {
+        out.field(&msg!("translated"), &translated.tell());
     }
     for t in &m.texts {
-        let rtl = if t.dir == Direction::Rtl { ", right to left" } else { "" };
-        out.field(&format!("text {}", t.lang), &format!("{}{rtl}, {}, {}", t.status, render::size(t.size), t.sha256));
+        let (lang, status, size, digest) = (&t.lang, status(t.status), render::size(t.size), t.sha256);
+        let told = match t.dir {
+            Direction::Rtl => msg!("{status}, right to left, {size}, {digest}", status, size, digest),
+            Direction::Ltr => msg!("{status}, {size}, {digest}", status, size, digest),
+        };
+        out.field(&msg!("text {lang}", lang), &told);
     }
     for (n, a) in m.annexes.iter().enumerate() {
-        out.field(
-            &format!("annex {}", n + 1),
-            &format!("{}, {}, {}", render::names(&a.titles), render::size(a.size), a.sha256),
-        );
+        let (number, titles, size, digest) = (n + 1, render::names(&a.titles), render::size(a.size), a.sha256);
+        out.field(&msg!("annex {number}", number), &msg!("{titles}, {size}, {digest}", titles, size, digest));
+    }
+}
+
+/// Whether a text is authentic.
+fn status(status: Status) -> Message {
+    match status {
+        Status::Authentic => msg!("status" => "authentic"),
+        Status::Translation => msg!("status" => "translation"),
     }
 }
 
@@ -236,37 +283,38 @@ pub fn revoked(ctx: &Context, session: &Session, acts: &[Statement<Act>]) -> Res
 /// Who did what.
 pub fn done(
     out: &mut Out,
-    session: &Session,
+    book: &GrantBook,
     acts: &[Statement<Act>],
     escrowed: &[PartyId],
     revoked: &BTreeMap<Digest, Time>,
 ) {
     for act in acts {
         let body = act.body();
-        let who = session.grant(&body.grant).map_or_else(String::new, |g| {
-            let holder = &g.body().holder;
-            format!(", {}", render::person(holder))
-        });
-        let place = body.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
-        let (done, of) = wording::past(body);
-        out.field(done, &format!("{}{who}, {}{place}{of}", body.party, body.time));
+        let holder = book.find(&body.grant).map(|g| render::person(&g.body().holder));
+        let place = body.place.as_ref().map(|p| render::quoted(p.as_str()));
+        let (party, time) = (&body.party, body.time);
+        let who = match (holder, place) {
+            (Some(holder), Some(place)) => msg!("{party}, {holder}, {time}, in {place}", party, holder, time, place),
+            (Some(holder), None) => msg!("{party}, {holder}, {time}", party, holder, time),
+            (None, Some(place)) => msg!("{party}, {time}, in {place}", party, time, place),
+            (None, None) => msg!("{party}, {time}", party, time),
+        };
+        out.field(&wording::past(body), &who);
+        if let Some(more) = wording::more(body) {
+            out.field("", &more);
+        }
         if let Some(time) = revoked.get(&body.grant).filter(|_| body.act.is_signature()) {
-            out.field("", &format!("full powers revoked {time}: it does not count unless all had signed before"));
+            out.field("", &msg!("full powers revoked {time}: it does not count unless all had signed before", time));
         }
         if let Some(reason) = &body.reason {
             out.verbatim(reason.as_str());
         }
-        match &body.declaration {
-            Some(Declaration::Texts(texts)) => declaration(out, texts),
-            Some(Declaration::Made(digest)) => out.field("", &format!("with the declaration {digest}")),
-            None => {}
-        }
-        if let Some(confirmed) = body.confirms {
-            out.field("", &format!("the signature {confirmed}"));
+        if let Some(Declaration::Texts(texts)) = &body.declaration {
+            declaration(out, texts);
         }
     }
     for party in escrowed {
-        out.field("signed", &format!("{party}, in escrow: the exchange's word"));
+        out.field(&msg!("signed"), &msg!("{party}, in escrow: the exchange's word", party));
     }
 }
 
@@ -274,7 +322,7 @@ pub fn done(
 pub fn declaration(out: &mut Out, texts: &BTreeMap<Lang, Prose>) {
     for (lang, words) in texts {
         if texts.len() > 1 {
-            out.line(&format!("  in the language {lang}:"));
+            out.paragraph("  ", &msg!("in the language {lang}:", lang));
         }
         out.verbatim(words.as_str());
     }
@@ -284,19 +332,26 @@ pub fn declaration(out: &mut Out, texts: &BTreeMap<Lang, Prose>) {
 pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
     out.gap();
     let found = manifest.texts.iter().find(|t| t.lang == *lang);
-    let status = found.map(|t| t.status.to_string()).unwrap_or_default();
-    out.heading(&format!("Text {lang}, {status}"));
+    match found.map(|t| status(t.status)) {
+        Some(status) => out.heading(&msg!("Text {lang}, {status}", lang, status)),
+        None => out.heading(&msg!("Text {lang}", lang)),
+    }
     if found.is_some_and(|t| t.dir == Direction::Rtl) {
-        out.line("It runs from right to left; a terminal may show its words in another order.");
+        out.line(&msg!("It runs from right to left; a terminal may show its words in another order."));
     }
     for m in communique::domain::text::mixed_script_words(words) {
-        out.line(&format!(
-            "Worth a look: line {}, column {}: {} mixes letters of {} with others.",
-            m.line,
-            m.column,
-            render::quoted(&m.word),
-            m.script
+        let (line, column, word, script) = (m.line, m.column, render::quoted(&m.word), m.script);
+        out.line(&msg!(
+            "Worth a look: line {line}, column {column}: {word} has letters of {script} and of others:",
+            line,
+            column,
+            word,
+            script
         ));
+        for (letter, script) in &m.letters {
+            let (code, letter) = (format!("U+{:04X}", u32::from(*letter)), render::quoted(&letter.to_string()));
+            out.paragraph("  ", &msg!("The letter {letter} is of {script} ({code}).", letter, script, code));
+        }
     }
     out.verbatim(words);
 }

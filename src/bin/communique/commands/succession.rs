@@ -126,7 +126,7 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &KeyRef, to: &Path, consent: &
     }
     scene.gap();
     scene.heading(&words);
-    confirm::typed(ctx, consent, "adopt it", &party)?;
+    confirm::typed(ctx, consent, &msg!("To adopt it, type {party}:", party), &party)?;
     let key = announced.unlock(&consent.passphrase)?;
     let adoption = if before.is_none() {
         chartering::adopt(next, &*key, now())?

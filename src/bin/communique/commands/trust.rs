@@ -57,7 +57,7 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
                 let file = render::path(file);
                 scene.item(1, &msg!("refused from now on: {file}, SHA-256 {digest}", file, digest));
             }
-            confirm::typed(ctx, &consent, "sign it", &party)?;
+            confirm::typed(ctx, &consent, &msg!("To sign it, type {party}:", party), &party)?;
             let key = announced.unlock(&consent.passphrase)?;
             let certificates = authorities.into_iter().map(|(_, der, _)| der);
             let trust =

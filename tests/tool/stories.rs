@@ -88,11 +88,11 @@ fn an_objection_a_declaration_a_signature_ad_referendum_and_an_embargo_lifted() 
     confirmed.prints("You confirm the signature ad referendum above").prints("complete").prints("release");
 
     // Publication before the embargo needs everybody.
-    reader(&desk, "north", &format!("publish {id}")).ends(1).tells("embargo until 2990");
+    reader(&desk, "north", &format!("publish {id}")).ends(1).tells("embargo until 1 January 2990");
     act(&desk, "north", &["release", &id]).ends(0).prints("It needs every party; still to agree besides yours: south");
     let seen = reader(&desk, "south", &format!("show {id}")).ends(0);
     seen.prints("The release from the embargo is agreed by north, and not yet by south");
-    reader(&desk, "north", &format!("publish {id}")).ends(1).tells("embargo until 2990");
+    reader(&desk, "north", &format!("publish {id}")).ends(1).tells("embargo until 1 January 2990");
     act(&desk, "south", &["release", &id]).ends(0).prints("Every other party has agreed").prints("publish");
     let seen = shown(&desk, "south", &id);
     let acts: Vec<_> =

@@ -13,7 +13,7 @@ use tokio::io::AsyncWrite;
 
 use super::{
     acting::{self, Circumstances},
-    auditing::evidence::{self, Logged},
+    auditing::evidence::Logged,
     dossier::{self, Earlier, Entered, Held, Papers, Proposed, Shown},
     drafting::Upload,
     granted::Granted,
@@ -43,7 +43,6 @@ use crate::{
         trust::Trust,
         view::{ActView, CommuniqueView, ListFilter, PublicationView, Receipt, RevisionView},
     },
-    log::checkpoint,
     msg,
 };
 
@@ -340,15 +339,9 @@ impl Session {
     }
     /// Demands that the heads of papers go on from what is kept here of the log.
     async fn joined(&self, papers: &Papers) -> Result<(), RemoteError> {
-        let (case, logs) = (self.case(), self.case().logs());
-        let entered = [Some(&papers.newest.entered), papers.opened.as_ref()].into_iter().flatten();
-        let notes = entered.filter_map(|e| e.proof.split_once("\n\n")).map(|(_, note)| note);
-        for note in notes.chain([papers.head.as_str()]) {
-            let head = checkpoint::Unverified::parse(note.as_bytes()).and_then(|head| evidence::signed(&head, &logs));
-            // One that nobody signed is what the papers are refused for.
-            if let Ok(head) = head {
-                self.receipts.join(&case, &head, &self.remote).await?;
-            }
+        let case = self.case();
+        for head in papers.heads(&case.logs()) {
+            self.receipts.join(&case, &head, &self.remote).await?;
         }
         Ok(())
     }
@@ -785,10 +778,9 @@ mod tests {
     #[test]
     fn what_reads_can_be_spawned() {
         fn sent(_: impl Future<Output: Send> + Send) {}
-        let _ = |session: &'static Session, id: CommuniqueId, party: &'static PartyId, filter: &'static ListFilter| {
+        let _ = |session: &'static Session, id: CommuniqueId, filter: &'static ListFilter| {
             sent(session.read(id));
             sent(session.history(id));
-            sent(session.papers(id, party, None));
             sent(session.timeline(id));
             sent(session.remarks(id, None));
             sent(session.list(filter));

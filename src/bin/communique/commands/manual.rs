@@ -183,7 +183,7 @@ mod tests {
             let top = name == "communique.1";
             assert_eq!(
                 top,
-                page.contains(".SH \"EXIT STATUS\"") && page.contains("COMMUNIQUE\\_PROFILE"),
+                page.contains(".SH \"EXIT STATUS\"") && page.replace('\\', "").contains("COMMUNIQUE_PROFILE"),
                 "{name}\n{page}"
             );
         }

@@ -32,7 +32,10 @@ use crate::{
         view::{ActView, Attested, CommuniqueView, PowersView, Receipt, RevisionView},
         words::{Line, Prose},
     },
-    log::{checkpoint, proof::Proof},
+    log::{
+        checkpoint::{self, Head, Log},
+        proof::Proof,
+    },
     msg,
 };
 
@@ -508,6 +511,17 @@ impl Papers {
     pub(super) fn grants_named(statements: &[&str]) -> Result<BTreeSet<Digest>, Refusal> {
         statements.iter().map(|compact| Ok(Unverified::<Act>::parse(compact)?.claims().grant)).collect()
     }
+    /// The heads in them that one of these logs signed. What nobody signed is what they are refused for.
+    pub(super) fn heads(&self, logs: &[Log]) -> Vec<Head> {
+        let entered = [Some(&self.newest.entered), self.opened.as_ref()].into_iter().flatten();
+        let proven = entered.filter_map(|e| e.proof.split_once("\n\n")).map(|(_, note)| note);
+        let notes = proven.chain([self.head.as_str()]);
+        let signed = |note: &str| {
+            let head = checkpoint::Unverified::parse(note.as_bytes()).ok()?;
+            evidence::signed(&head, logs).ok()
+        };
+        notes.filter_map(signed).collect()
+    }
     /// Every act in them, as it came.
     pub(super) fn statements(&self) -> Vec<&str> {
         let shown = self.acts.iter().chain(&self.history).filter_map(|a| a.statement.as_deref());
@@ -527,7 +541,7 @@ impl Papers {
                 known.insert(unverified.claims().revision);
             }
         }
-        Ok(known.into_iter().filter(|n| *n < newest && seen != Some(newest)).next_back())
+        Ok(known.into_iter().rfind(|n| *n < newest && seen != Some(newest)))
     }
     fn view(&self) -> Result<CommuniqueView, Refusal> {
         Ok(CommuniqueView {

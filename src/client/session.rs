@@ -13,7 +13,7 @@ use tokio::io::AsyncWrite;
 
 use super::{
     acting::{self, Circumstances},
-    auditing::evidence::{self, Logged},
+    auditing::evidence::Logged,
     dossier::{self, Earlier, Entered, Held, Papers, Proposed, Shown},
     drafting::Upload,
     granted::Granted,
@@ -43,7 +43,6 @@ use crate::{
         trust::Trust,
         view::{ActView, CommuniqueView, ListFilter, PublicationView, Receipt, RevisionView},
     },
-    log::checkpoint::{self, Head},
     msg,
 };
 
@@ -341,7 +340,7 @@ impl Session {
     /// Demands that the heads of papers go on from what is kept here of the log.
     async fn joined(&self, papers: &Papers) -> Result<(), RemoteError> {
         let case = self.case();
-        for head in heads(papers, &case) {
+        for head in papers.heads(&case.logs()) {
             self.receipts.join(&case, &head, &self.remote).await?;
         }
         Ok(())
@@ -758,17 +757,6 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Bounded<W> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
-}
-
-/// The heads in papers that one of the exchange's logs signed; what nobody signed is what the papers are refused for.
-fn heads(papers: &Papers, case: &Case<'_>) -> Vec<Head> {
-    let logs = case.logs();
-    let entered = [Some(&papers.newest.entered), papers.opened.as_ref()].into_iter().flatten();
-    let notes = entered.filter_map(|e| e.proof.split_once("\n\n")).map(|(_, note)| note);
-    let head = |note: &str| {
-        checkpoint::Unverified::parse(note.as_bytes()).and_then(|head| evidence::signed(&head, &logs)).ok()
-    };
-    notes.chain([papers.head.as_str()]).filter_map(head).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@
 mod catalogue;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod upkeep;
 
 use std::sync::LazyLock;
 

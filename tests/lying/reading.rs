@@ -172,7 +172,7 @@ pub const LIES: &[Lie] = &[
             communique.acts.remove(initial);
         })
     }),
-    read("open, though it was never opened", "NOT_FOUND", "there is no opened entry of", |scene| {
+    read("open, though it was never opened", "NOT_FOUND", "there is no `opened` entry of", |scene| {
         opened(scene, |communique| communique.opened = None)
     }),
     read("the opening of another revision", "DISAGREES", "opened is an entry of something else", |scene| {

@@ -26,6 +26,7 @@ use crate::{
     pager::{Answer, Seen},
     profile,
     render::Out,
+    speech,
 };
 
 /// Longest line that is read from a person or a descriptor, in bytes.
@@ -46,8 +47,9 @@ pub fn jwk_path(file: &Path) -> PathBuf {
 /// A file that cannot be read, or is none.
 pub fn public(path: &Path) -> Result<PublicKey, Failure> {
     let text = profile::read_passed_on(path, JWK_LIMIT)?;
-    let key: PublicKey = serde_json::from_str(&text)
-        .map_err(|e| Failure::refused(format!("{}: not an Ed25519 public key in JWK: {e}", path.display())))?;
+    let key: PublicKey = serde_json::from_str(&text).map_err(|e| {
+        Failure::refused(msg!("{path}: not an Ed25519 public key in JWK: {fault}", path, fault = e.to_string()))
+    })?;
     Ok(key)
 }
 
@@ -123,12 +125,12 @@ fn answer() -> Result<String, Failure> {
         .lock()
         .take(ANSWER_LIMIT as u64)
         .read_line(&mut answer)
-        .map_err(|e| Failure::refused(format!("the answer could not be read: {e}")))?;
+        .map_err(|error| Failure::refused(msg!("the answer could not be read: {error}", error)))?;
     Ok(answer)
 }
 
 /// A line on standard error, for whoever holds the key.
-pub fn say(line: &str) {
+pub fn say(line: &Message) {
     let mut err = Out::stderr(false);
     err.line(line);
     // Whether anybody reads it changes nothing.
@@ -140,19 +142,19 @@ pub fn say(line: &str) {
 /// # Errors
 /// Two that differ; a descriptor or terminal that cannot be read.
 pub fn new_passphrase(passphrase: &Passphrase) -> Result<Zeroizing<String>, Failure> {
-    let failed = |e: io::Error| match e.kind() {
+    let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::Interrupted => Failure::interrupted(),
-        _ => Failure::refused(format!("the passphrase could not be read: {e}")),
+        _ => Failure::refused(msg!("the passphrase could not be read: {error}", error)),
     };
-    let first = ask(passphrase, "New passphrase: ").map_err(failed)?;
+    let first = ask(passphrase, &msg!("New passphrase:")).map_err(failed)?;
     if first.chars().count() < keyfile::PASSPHRASE_LEAST {
         return Err(KeyFileError::Weak.into());
     }
     if let Some(hint) = strength::hint(&first) {
-        say(&crate::speech::say(&communique::msg!("A hint: {hint}", hint)));
+        say(&msg!("A hint: {hint}", hint));
     }
-    if passphrase.fd.is_none() && *ask(passphrase, "The same again: ").map_err(failed)? != *first {
-        return Err(Failure::refused("the two differ; no key was made, try again"));
+    if passphrase.fd.is_none() && *ask(passphrase, &msg!("The same again:")).map_err(failed)? != *first {
+        return Err(Failure::refused(msg!("the two differ; no key was made, try again")));
     }
     Ok(first)
 }
@@ -161,17 +163,17 @@ pub fn new_passphrase(passphrase: &Passphrase) -> Result<Zeroizing<String>, Fail
 ///
 /// # Errors
 /// Neither can be read.
-pub fn ask(passphrase: &Passphrase, prompt: &str) -> io::Result<Zeroizing<String>> {
+pub fn ask(passphrase: &Passphrase, prompt: &Message) -> io::Result<Zeroizing<String>> {
     let Some(fd) = passphrase.fd else {
-        return rpassword::prompt_password(communique::domain::text::escape_line(prompt)).map(Zeroizing::new).map_err(
-            |e| match e.kind() {
-                io::ErrorKind::Interrupted => e,
-                kind => io::Error::new(kind, format!("no terminal to ask at ({e}); give --passphrase-fd N")),
-            },
-        );
+        let answer = rpassword::prompt_password(format!("{} ", speech::shown(prompt)));
+        return answer.map(Zeroizing::new).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            kind => io::Error::new(kind, msg!("no terminal to ask at ({error}); give `--passphrase-fd N`", error)),
+        });
     };
-    let mut file = File::open(format!("/dev/fd/{fd}"))
-        .map_err(|e| io::Error::new(e.kind(), format!("file descriptor {fd} cannot be read: {e}")))?;
+    let mut file = File::open(format!("/dev/fd/{fd}")).map_err(|error| {
+        io::Error::new(error.kind(), msg!("file descriptor {fd} cannot be read: {error}", fd, error))
+    })?;
     // Of its full size from the start, and without a reader's buffer: nothing is moved and left behind in memory, and of a pipe no more
     // than the line is taken.
     let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_LIMIT));
@@ -184,6 +186,6 @@ pub fn ask(passphrase: &Passphrase, prompt: &str) -> io::Result<Zeroizing<String
         }
     }
     let words = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(&line))
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, msg!("it is not UTF-8")))?;
     Ok(Zeroizing::new(words.to_owned()))
 }

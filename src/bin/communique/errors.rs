@@ -14,7 +14,7 @@ use communique::{
         witnessing::WitnessError,
     },
     domain::{
-        message::{Fact, Message, Tell},
+        message::{Fact, Message},
         refusal::Refusal,
         text,
     },
@@ -23,7 +23,10 @@ use communique::{
 };
 use serde_json::json;
 
-use crate::{render::Out, speech};
+use crate::{
+    render::Out,
+    speech::{self, Said},
+};
 
 /// Refused, or failed.
 pub const REFUSED: u8 = 1;
@@ -48,19 +51,19 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(code: u8, reason: &str, sentence: impl Tell) -> Self {
+    fn new(code: u8, reason: &str, sentence: impl Said) -> Self {
         Self { code, reason: reason.into(), sentence: Some(sentence.message()) }
     }
     /// Wrong arguments, or a profile that cannot be used.
-    pub fn usage(sentence: impl Tell) -> Self {
+    pub fn usage(sentence: impl Said) -> Self {
         Self::new(USAGE, "USAGE", sentence)
     }
     /// It may or may not have been done.
-    pub fn unknown(sentence: impl Tell) -> Self {
+    pub fn unknown(sentence: impl Said) -> Self {
         Self::new(UNKNOWN, "OUTCOME_UNKNOWN", sentence)
     }
     /// It was not done.
-    pub fn refused(sentence: impl Tell) -> Self {
+    pub fn refused(sentence: impl Said) -> Self {
         Self::new(REFUSED, "REFUSED", sentence)
     }
     /// SIGINT.
@@ -70,7 +73,7 @@ impl Failure {
         Self::new(INTERRUPTED, "INTERRUPTED", sentence)
     }
     /// SIGINT, where it is known what was done.
-    pub fn interrupted_while(sentence: impl Tell) -> Self {
+    pub fn interrupted_while(sentence: impl Said) -> Self {
         Self::new(INTERRUPTED, "INTERRUPTED", sentence)
     }
     /// Whether it was SIGINT.
@@ -78,7 +81,7 @@ impl Failure {
         self.code == INTERRUPTED
     }
     /// The same, said otherwise.
-    pub fn saying(self, sentence: impl Tell) -> Self {
+    pub fn saying(self, sentence: impl Said) -> Self {
         Self { sentence: Some(sentence.message()), ..self }
     }
     /// Everything was said already; only the code is left to give.
@@ -96,7 +99,7 @@ impl Failure {
         }
     }
     /// The same, with where it happened before it.
-    pub fn of(self, what: impl Tell) -> Self {
+    pub fn of(self, what: impl Said) -> Self {
         Self { sentence: self.sentence.map(|sentence| msg!("{what}: {sentence}", what, sentence)), ..self }
     }
     /// The same, with the code that a command has for it.

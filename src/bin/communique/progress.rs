@@ -1,9 +1,11 @@
 //! Progress of what takes long, on standard error, for people alone: transfers by bytes, audits by entries.
 
-use communique::domain::message::Tell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{profile, speech};
+use crate::{
+    profile,
+    speech::{self, Said},
+};
 
 const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} {msg}";
 const ENTRIES: &str = "{wide_bar} {pos}/{len} {msg}";
@@ -14,14 +16,14 @@ pub struct Progress(ProgressBar);
 
 impl Progress {
     /// A bar over so many bytes.
-    pub fn new(what: &(impl Tell + ?Sized), bytes: u64, shown: bool) -> Self {
+    pub fn new(what: &(impl Said + ?Sized), bytes: u64, shown: bool) -> Self {
         Self::on(target(shown), BYTES, what, bytes)
     }
     /// A bar over entries of a log; how many they are is told later ([`Progress::of`]).
-    pub fn entries(what: &(impl Tell + ?Sized), shown: bool) -> Self {
+    pub fn entries(what: &(impl Said + ?Sized), shown: bool) -> Self {
         Self::on(target(shown), ENTRIES, what, 0)
     }
-    fn on(target: ProgressDrawTarget, template: &str, what: &(impl Tell + ?Sized), all: u64) -> Self {
+    fn on(target: ProgressDrawTarget, template: &str, what: &(impl Said + ?Sized), all: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(all), target).with_message(speech::shown(&what.message()));
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

@@ -9,14 +9,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use communique::{
-    domain::{
-        manifest::Manifest,
-        message::{Message, Tell},
-        powers::Holder,
-        text,
-        view::Receipt,
-        words::Names,
-    },
+    domain::{manifest::Manifest, message::Message, powers::Holder, text, view::Receipt, words::Names},
     msg,
 };
 use serde_json::{Value, json};
@@ -25,7 +18,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use crate::{
     bidi::{self, Way},
     pager::Pager,
-    speech,
+    speech::{self, Said},
 };
 
 /// The languages in which a name is shown where there is room for one, if it has none in the reader's.
@@ -123,7 +116,7 @@ impl Out {
     }
 
     /// A line; whatever could hide in it is made visible. It begins with words of ours.
-    pub fn line(&mut self, line: &(impl Tell + ?Sized)) {
+    pub fn line(&mut self, line: &(impl Said + ?Sized)) {
         self.shown(&speech::shown(&line.message()));
     }
     /// A line to be copied, which is never broken: of words of ours, and of what the caller typed.
@@ -135,11 +128,11 @@ impl Out {
         self.raw(b"\n");
     }
     /// A line that is set in by so many steps, below another.
-    pub fn item(&mut self, steps: usize, words: &(impl Tell + ?Sized)) {
+    pub fn item(&mut self, steps: usize, words: &(impl Said + ?Sized)) {
         self.shown(&format!("{}{}", "  ".repeat(steps), speech::shown(&words.message())));
     }
     /// A command to try, behind what it is for; on a line of its own where they run in different directions.
-    pub fn next(&mut self, what: &(impl Tell + ?Sized), command: &str) {
+    pub fn next(&mut self, what: &(impl Said + ?Sized), command: &str) {
         if speech::language().is_right_to_left() {
             self.line(what);
             self.command(&format!("  {command}"));
@@ -148,19 +141,19 @@ impl Out {
         }
     }
     /// The head of a passage, in as many lines as it needs.
-    pub fn heading(&mut self, words: &(impl Tell + ?Sized)) {
+    pub fn heading(&mut self, words: &(impl Said + ?Sized)) {
         self.laid(&speech::shown(&words.message()), Look::Bold);
     }
     /// A named value.
-    pub fn field(&mut self, name: &(impl Tell + ?Sized), value: &(impl Tell + ?Sized)) {
+    pub fn field(&mut self, name: &(impl Said + ?Sized), value: &(impl Said + ?Sized)) {
         self.field_shown(&speech::shown(&name.message()), &speech::shown(&value.message()));
     }
     /// One more value of the field before.
-    pub fn more(&mut self, value: &(impl Tell + ?Sized)) {
+    pub fn more(&mut self, value: &(impl Said + ?Sized)) {
         self.field_shown("", &speech::shown(&value.message()));
     }
     /// A named value below another line.
-    pub fn field_within(&mut self, name: &(impl Tell + ?Sized), value: &(impl Tell + ?Sized)) {
+    pub fn field_within(&mut self, name: &(impl Said + ?Sized), value: &(impl Said + ?Sized)) {
         self.field_shown(&format!("  {}", speech::shown(&name.message())), &speech::shown(&value.message()));
     }
     /// The same, of a value that was made safe to show already.
@@ -350,7 +343,7 @@ impl Out {
         shown.push_str(words.get(from..part.end).unwrap_or_default());
     }
     /// Words of our own alone in as many lines as they need, each behind the margin.
-    pub fn paragraph(&mut self, margin: &str, words: &(impl Tell + ?Sized)) {
+    pub fn paragraph(&mut self, margin: &str, words: &(impl Said + ?Sized)) {
         // What goes on is set in a little further.
         let more = format!("{margin}  ");
         let line = self.apart(&speech::shown(&words.message()));
@@ -360,7 +353,7 @@ impl Out {
     }
     /// A table: with lines for a terminal, bare for a program that reads on. Where the terminal is narrow each row stands by
     /// itself, so that no id is broken to pieces.
-    pub fn table<N: Tell, V: Tell>(&mut self, header: &[N], rows: Vec<Vec<V>>) {
+    pub fn table<N: Said, V: Said>(&mut self, header: &[N], rows: Vec<Vec<V>>) {
         let header: Vec<_> = header.iter().map(|name| speech::shown(&name.message())).collect();
         let row = |row: Vec<V>| row.iter().map(|value| speech::shown(&value.message())).collect();
         let rows: Vec<Vec<String>> = rows.into_iter().map(row).collect();
@@ -439,7 +432,7 @@ impl Out {
         false
     }
     /// A question, for an answer on the same line.
-    pub fn ask(&mut self, question: &(impl Tell + ?Sized)) {
+    pub fn ask(&mut self, question: &(impl Said + ?Sized)) {
         let line = self.apart(&speech::shown(&question.message()));
         let shown = if self.ours { bidi::visual(&line, self.way_of_ours()) } else { line };
         self.raw(format!("{shown} ").as_bytes());
@@ -603,8 +596,8 @@ pub fn person(holder: &Holder) -> Message {
 }
 
 /// A path that somebody gave, or found.
-pub fn path(path: &std::path::Path) -> String {
-    quoted(&path.display().to_string())
+pub fn path(path: &std::path::Path) -> Message {
+    Message::words(quoted(&path.display().to_string()))
 }
 
 /// Where something was logged, for programs.

@@ -10,6 +10,52 @@ use communique::{
 
 use crate::{args::spoken, profile};
 
+/// What is said to people: a message, or what tells itself as one. Mere strings are not: what is data is said so, by
+/// [`Message::words`], so that no sentence stays untranslated unseen.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a string, or does not tell itself",
+    note = "say a sentence by `msg!`, and data by `Message::words`"
+)]
+pub trait Said: Tell {}
+impl<T: Said + ?Sized> Said for &T {}
+impl<T: Said> Said for Vec<T> {}
+macro_rules! said {
+    ($($type:ty),+ $(,)?) => { $(impl Said for $type {})+ };
+}
+said!(
+    communique::client::aligning::Misalignment,
+    communique::client::granted::Force,
+    communique::client::importing::Dropped,
+    communique::client::importing::ImportFault,
+    communique::client::drafting::DraftError,
+    communique::client::keys::agent::AgentFault,
+    communique::client::keys::backup::WordsFault,
+    communique::client::keys::keyfile::KeyFileError,
+    communique::client::keys::token::TokenFault,
+    communique::client::receipts::Contradiction,
+    communique::client::remote::RemoteError,
+    communique::client::witnessing::Doubt,
+    communique::client::witnessing::WitnessError,
+    communique::domain::id::CommuniqueId,
+    communique::domain::id::Digest,
+    communique::domain::id::PartyId,
+    communique::domain::life::State,
+    communique::domain::manifest::LegalEffect,
+    communique::domain::message::Fact,
+    communique::domain::refusal::Refusal,
+    communique::domain::text::Change,
+    communique::domain::text::Fault,
+    communique::domain::time::Time,
+    communique::pki::issue::IssueFault,
+    Message,
+    std::io::Error,
+    std::path::Path,
+    std::path::PathBuf,
+);
+// Tests say anything.
+#[cfg(test)]
+said!(str, String);
+
 /// Set once, when the process begins: everything that it says is for the one person who started it.
 static SPOKEN: OnceLock<Language> = OnceLock::new();
 

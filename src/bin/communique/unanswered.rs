@@ -14,6 +14,7 @@ use communique::{
         id::{CommuniqueId, Digest},
         json::Form as _,
         manifest::Manifest,
+        message::Message,
         refusal::{Class, Refusal},
         statement::{STATEMENT_LIMIT, Statement, Unverified},
         view::Receipt,
@@ -96,7 +97,7 @@ impl Unanswered {
         let path = place.join(format!("{}.json", Digest::of(compact.as_bytes())));
         let words = manifest.map(|m| String::from_utf8_lossy(m.bytes()).into_owned());
         let sheet = Sheet { act: compact.into(), manifest: words };
-        let bytes = serde_json::to_vec(&sheet).map_err(|e| Failure::refused(e.to_string()))?;
+        let bytes = serde_json::to_vec(&sheet).map_err(|e| Failure::refused(Message::words(e.to_string())))?;
         // A sheet that is cut short by a crash is no sheet: it is put in place whole.
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(place).map_err(failed)?;
         std::io::Write::write_all(&mut file, &bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
@@ -193,8 +194,8 @@ mod tests {
         let refused = |reason: &str| {
             Err::<(), _>(RemoteError::Refused { reason: reason.into(), sentence: String::new(), request_id: None })
         };
-        let unknown = || Err(RemoteError::OutcomeUnknown(communique::domain::message::Message::words("")));
-        let away = || Err(RemoteError::Unreachable(communique::domain::message::Message::words("")));
+        let unknown = || Err(RemoteError::OutcomeUnknown(Message::words("")));
+        let away = || Err(RemoteError::Unreachable(Message::words("")));
         for (answer, sent_before, stays) in [
             (Ok(()), false, false),
             (unknown(), false, true),

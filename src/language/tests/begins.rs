@@ -38,7 +38,7 @@ const OURS: [&str; 30] = [
     "who",
 ];
 /// Facts that stand in quotation marks wherever they are said.
-const QUOTED: [&str; 6] = ["name", "names", "new", "old", "places", "titles"];
+const QUOTED: [&str; 7] = ["name", "names", "new", "old", "places", "titles", "value"];
 /// Words of others, in sentences that stand behind a label: the program's name before what went wrong, the name of a field, a
 /// level.
 const LABELLED: [&str; 7] = ["adoption", "file", "folder", "jwk", "path", "sentence", "why"];

@@ -12,6 +12,7 @@ use communique::{
     domain::{
         act::{Act, ActKind},
         manifest::Manifest,
+        message::Message,
         statement::{STATEMENT_LIMIT, Unverified},
     },
     msg,
@@ -90,7 +91,7 @@ fn request(ctx: &mut Context, args: &args::Request) -> Result<(), Failure> {
         for n in 0..manifest.annexes.len() {
             let Some(part) = ceremony::annex(manifest, n) else { continue };
             let number = n + 1;
-            let bar = ctx.progress(&format!("annex {number}"), part.size);
+            let bar = ctx.progress(&msg!("annex {number}", number), part.size);
             let file = writing.annexes().map_err(failed)?;
             let copied = ctx.wait(async {
                 let mut sink = tokio::fs::File::from_std(file);
@@ -115,7 +116,7 @@ fn request(ctx: &mut Context, args: &args::Request) -> Result<(), Failure> {
     let file = render::path(&args.out);
     ctx.out.field(&msg!("file"), &file);
     ctx.out.field(&msg!("request"), &digest);
-    ctx.out.field(&msg!("revision"), &revision);
+    ctx.out.field(&msg!("revision"), &Message::words(revision.to_string()));
     ctx.out.paragraph(
         "",
         &msg!(

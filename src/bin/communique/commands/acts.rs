@@ -260,7 +260,7 @@ impl Annexes for OfExchange<'_> {
     fn copy(&mut self, ctx: &Context, manifest: &Manifest, n: usize, to: Option<&Path>) -> Result<(), Failure> {
         let Some(part) = ceremony::annex(manifest, n) else { return Ok(()) };
         let number = n + 1;
-        let bar = ctx.progress(&format!("checking annex {number}"), part.size);
+        let bar = ctx.progress(&msg!("checking annex {number}", number), part.size);
         let copied = match to {
             None => ctx.wait(self.0.part(manifest.communique, &part, tokio::io::sink(), &|n| bar.at(n))),
             Some(path) => {

@@ -18,7 +18,7 @@ use communique::{
         act::{ActKind, Declaration},
         id::Digest,
         manifest::{Manifest, Part},
-        message::Tell as _,
+        message::{Message, Tell as _},
         refusal::Refusal,
         statement::Statement,
         time::Time,
@@ -221,7 +221,7 @@ fn shown(ctx: &mut Context, prepared: &Prepared<'_>, seen: Option<&Seen>, annexe
         for declared in &before {
             let revision = declared.body().revision;
             show::done(out, dossier.book(), std::slice::from_ref(declared), &[], &BTreeMap::new());
-            out.field("", &msg!("on revision {revision}", revision));
+            out.more(&msg!("on revision {revision}", revision));
         }
     }
     out.gap();
@@ -257,7 +257,7 @@ fn shown(ctx: &mut Context, prepared: &Prepared<'_>, seen: Option<&Seen>, annexe
 fn spoken(out: &mut Out, prepared: &Prepared<'_>) {
     let (wish, dossier) = (prepared.wish(), prepared.dossier());
     if let Some(place) = &wish.place {
-        out.field(&msg!("place"), &render::quoted(place.as_str()));
+        out.field(&msg!("place"), &Message::words(render::quoted(place.as_str())));
     }
     if let Some(reason) = &wish.reason {
         out.gap();

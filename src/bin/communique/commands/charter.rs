@@ -13,6 +13,7 @@ use communique::{
         document::Document,
         id::Digest,
         json::{self, Form},
+        message::{Message, Tell as _},
         refusal::Refusal,
         words::Names,
     },
@@ -162,12 +163,12 @@ pub fn show(out: &mut Out, charter: &Document<Charter>) {
         Succession::AllButOne => msg!("needs the consent of all parties but one"),
     };
     out.field(&msg!("next charter"), &succession);
-    out.field(&msg!("witnesses"), &charter.witnesses.to_string());
-    out.field(&msg!("log"), &format!("{} {}", charter.log.origin, charter.log.key.thumbprint()));
-    out.field(&msg!("depositary"), &charter.depositary.thumbprint());
+    out.field(&msg!("witnesses"), &Message::words(charter.witnesses.to_string()));
+    out.field(&msg!("log"), &Message::words(format!("{} {}", charter.log.origin, charter.log.key.thumbprint())));
+    out.field(&msg!("depositary"), &Message::words(charter.depositary.thumbprint()));
     out.field(&msg!("server CA"), &Digest::of(charter.server_ca.as_bytes()));
-    out.field(&msg!("suites"), &charter.suites.join(", "));
-    let rows = charter.parties.iter().map(|p| vec![p.id.to_string(), p.trust_domain.to_string(), p.quorum.to_string()]);
+    out.field(&msg!("suites"), &Message::words(charter.suites.join(", ")));
+    let rows = charter.parties.iter().map(|p| vec![p.id.tell(), p.trust_domain.tell(), p.quorum.tell()]);
     out.table(&[msg!("party"), msg!("trust domain"), msg!("must sign")], rows.collect());
     // Beside the table, since a key that is broken over lines cannot be compared.
     for p in &charter.parties {

@@ -61,7 +61,7 @@ pub fn whole(out: &mut Out, comparison: &Comparison, old: &BTreeMap<Lang, String
     }
     for member in &comparison.members {
         out.gap();
-        out.heading(&capital(member.member));
+        out.heading(&named(member.member));
         let (old, new) = (in_words(&member.old, &member.new), in_words(&member.new, &member.old));
         out.marked("  - ", &[(Look::Removed, &old)]);
         out.marked("  + ", &[(Look::Added, &new)]);
@@ -210,9 +210,23 @@ fn in_words(value: &Value, other: &Value) -> String {
     }
 }
 
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+/// The name of a member, at the head of what changed in it.
+fn named(member: &'static str) -> Message {
+    match member {
+        "titles" => msg!("Titles"),
+        "parties" => msg!("Parties"),
+        "status of texts" => msg!("Status of texts"),
+        "direction of texts" => msg!("Direction of texts"),
+        "legal effect" => msg!("Legal effect"),
+        "deadline" => msg!("Deadline"),
+        "embargo" => msg!("Embargo"),
+        "initialling" => msg!("Initialling"),
+        "meeting" => msg!("Meeting"),
+        "annexes" => msg!("Annexes"),
+        "charter" => msg!("Charter"),
+        "text rules" => msg!("Text rules"),
+        other => Message::words(other),
+    }
 }
 
 #[cfg(test)]

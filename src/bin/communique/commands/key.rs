@@ -16,7 +16,7 @@ use communique::{
     },
     domain::{
         key::{PublicKey, SecretKey, Signer as _},
-        message::Tell as _,
+        message::{Message, Tell as _},
     },
     msg,
 };
@@ -28,7 +28,7 @@ use crate::{
     args::{Key, Passphrase},
     confirm::{self, announced},
     errors::Failure,
-    profile, render, speech,
+    profile, render,
 };
 
 /// How many words are asked for at once.
@@ -150,7 +150,7 @@ fn public(key: &KeyRef, passphrase: &Passphrase) -> Result<PublicKey, Failure> {
     match key {
         KeyRef::File(file) if file.extension().is_some_and(|e| e == "jwk") => confirm::public(file),
         KeyRef::File(file) => {
-            let prompt = speech::say(&msg!("Passphrase of {file}: ", file));
+            let prompt = msg!("Passphrase of {file}:", file);
             Ok(keyfile::read_encrypted(file, || confirm::ask(passphrase, &prompt))?.public())
         }
         KeyRef::Token(uri) => {
@@ -159,7 +159,7 @@ fn public(key: &KeyRef, passphrase: &Passphrase) -> Result<PublicKey, Failure> {
                 return Ok(public);
             }
             let told = msg!("Token {token} shows no key that fits without its PIN.", token = token.label());
-            confirm::say(&speech::say(&told));
+            confirm::say(&told);
             announced::log_in(&token, passphrase)?;
             let none = || TokenFault::NoKey { token: token.label().into(), uri: uri.to_string() };
             Ok(token.public()?.ok_or_else(none)?)
@@ -215,9 +215,9 @@ fn list(ctx: &mut Context, which: Option<&KeyRef>) -> Result<(), Failure> {
     } else {
         for (name, public, comment) in found {
             ctx.out.command(&name);
-            ctx.out.field_within(&msg!("thumbprint"), &public.thumbprint());
+            ctx.out.field_within(&msg!("thumbprint"), &Message::words(public.thumbprint()));
             if !comment.is_empty() {
-                ctx.out.field_within(&msg!("comment"), &render::quoted(&comment));
+                ctx.out.field_within(&msg!("comment"), &Message::words(render::quoted(&comment)));
             }
         }
     }
@@ -247,7 +247,7 @@ fn back_up(ctx: &mut Context, key: &KeyRef, out: Option<&Path>, passphrase: &Pas
         }
         None => {}
     }
-    let prompt = speech::say(&msg!("Passphrase of {file}: ", file));
+    let prompt = msg!("Passphrase of {file}:", file);
     let key = keyfile::read_encrypted(file, || confirm::ask(passphrase, &prompt))?;
     let page = backup::page(&key, crate::speech::language());
     let Some(out) = out else {
@@ -281,8 +281,8 @@ fn typed() -> Result<SecretKey, Failure> {
     let mut count = 0;
     for _ in 0..PATIENCE {
         let asked = Passphrase { fd: None, final_try: false };
-        let prompt = msg!("Words {from} to {to} of {all}: ", from = count + 1, to = count + AT_ONCE, all = WORDS);
-        let line = confirm::ask(&asked, &speech::say(&prompt)).map_err(|error| match error.kind() {
+        let prompt = msg!("Words {from} to {to} of {all}:", from = count + 1, to = count + AT_ONCE, all = WORDS);
+        let line = confirm::ask(&asked, &prompt).map_err(|error| match error.kind() {
             std::io::ErrorKind::Interrupted => Failure::interrupted(),
             _ => Failure::refused(msg!("no terminal to type the words at ({error}); give `--words-fd N`", error)),
         })?;
@@ -295,7 +295,7 @@ fn typed() -> Result<SecretKey, Failure> {
             None => None,
         };
         if let Some(fault) = fault {
-            confirm::say(&speech::say(&fault));
+            confirm::say(&fault);
             continue;
         }
         for word in words {
@@ -314,7 +314,8 @@ fn show(ctx: &mut Context, key: &PublicKey) {
     if ctx.json {
         ctx.out.json(&json!({ "jwk": key, "thumbprint": key.thumbprint() }));
     } else {
-        ctx.out.field(&msg!("public key"), String::from_utf8_lossy(&confirm::jwk(key)).trim_end());
-        ctx.out.field(&msg!("thumbprint"), &key.thumbprint());
+        let jwk = confirm::jwk(key);
+        ctx.out.field(&msg!("public key"), &Message::words(String::from_utf8_lossy(&jwk).trim_end()));
+        ctx.out.field(&msg!("thumbprint"), &Message::words(key.thumbprint()));
     }
 }

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
-use communique::language::Language;
+use communique::{language::Language, msg};
 use serde_json::json;
 
 use super::Context;
@@ -139,7 +139,11 @@ pub fn man(ctx: &mut Context, out: &Path) -> Result<(), Failure> {
         let pages: Vec<_> = pages.iter().map(|(name, _)| out.join(name)).collect();
         ctx.out.json(&json!({ "pages": pages }));
     } else {
-        ctx.out.line(&format!("{} man pages are in {}", pages.len(), render::path(out)));
+        ctx.out.line(&msg!(
+            "{n} man page is in {folder}" | "{n} man pages are in {folder}",
+            n = pages.len(),
+            folder = render::path(out)
+        ));
     }
     Ok(())
 }
@@ -179,7 +183,7 @@ mod tests {
             let top = name == "communique.1";
             assert_eq!(
                 top,
-                page.contains(".SH \"EXIT STATUS\"") && page.contains("COMMUNIQUE\\_PROFILE"),
+                page.contains(".SH \"EXIT STATUS\"") && page.replace('\\', "").contains("COMMUNIQUE_PROFILE"),
                 "{name}\n{page}"
             );
         }

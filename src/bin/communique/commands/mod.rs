@@ -27,7 +27,7 @@ mod wording;
 use communique::{
     app::machine::ThisMachine,
     client::{reading::Pinned, receipts::Receipts, remote::RemoteError, seen::Memory, session::Session},
-    domain::{act::ActKind, message::Tell, time::Time},
+    domain::{act::ActKind, time::Time},
     msg,
 };
 
@@ -40,6 +40,7 @@ use crate::{
     profile::{self, Profile},
     progress::Progress,
     render::Out,
+    speech::Said,
     stage::Stage,
 };
 
@@ -204,17 +205,17 @@ impl Context {
         self.scene().again(pager.as_ref(), page);
     }
     /// A line for people alone.
-    pub fn say(&mut self, line: &(impl Tell + ?Sized)) {
+    pub fn say(&mut self, line: &(impl Said + ?Sized)) {
         if !self.json {
             self.out.line(line);
         }
     }
     /// A bar for a transfer.
-    pub fn progress(&self, what: &(impl Tell + ?Sized), bytes: u64) -> Progress {
+    pub fn progress(&self, what: &(impl Said + ?Sized), bytes: u64) -> Progress {
         Progress::new(what, bytes, !self.json && self.err.is_terminal())
     }
     /// A bar for entries of the log.
-    pub fn progress_of_entries(&self, what: &(impl Tell + ?Sized)) -> Progress {
+    pub fn progress_of_entries(&self, what: &(impl Said + ?Sized)) -> Progress {
         Progress::entries(what, !self.json && self.err.is_terminal())
     }
 }

@@ -234,8 +234,8 @@ fn show(out: &mut Out, powers: &Powers) {
     out.field(&msg!("party"), &powers.party);
     let (holder, names) = (&powers.holder.id, render::names(&powers.holder.names));
     out.field(&msg!("holder"), &msg!("{holder}: {names}", holder, names));
-    out.field(&msg!("title"), &render::names(&powers.holder.titles));
-    out.field(&msg!("key"), &powers.key.thumbprint());
+    out.field(&msg!("title"), &Message::words(render::names(&powers.holder.titles)));
+    out.field(&msg!("key"), &Message::words(powers.key.thumbprint()));
     out.field(&msg!("may"), &every(powers));
     out.field(&msg!("in"), &scope(powers));
     out.field(&msg!("from"), &powers.not_before);

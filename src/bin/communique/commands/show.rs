@@ -139,14 +139,17 @@ pub fn list(ctx: &mut Context, args: args::List) -> Result<(), Failure> {
     } else {
         let rows = rows.iter().map(|r| {
             vec![
-                r.manifest.communique.to_string(),
-                r.state.to_string(),
-                r.manifest.revision.to_string(),
-                render::parties(&r.manifest),
-                render::name(&r.manifest.titles).to_owned(),
+                r.manifest.communique.tell(),
+                r.state.tell(),
+                r.manifest.revision.tell(),
+                render::parties(&r.manifest).tell(),
+                render::name(&r.manifest.titles).tell(),
             ]
         });
-        ctx.out.table(&["communiqué", "state", "revision", "parties", "title"], rows.collect());
+        ctx.out.table(
+            &[msg!("communiqué"), msg!("state"), msg!("revision"), msg!("parties"), msg!("title")],
+            rows.collect(),
+        );
     }
     Ok(())
 }
@@ -167,14 +170,17 @@ pub fn inbox(ctx: &mut Context) -> Result<(), Failure> {
     } else {
         let rows = rows.iter().map(|r| {
             vec![
-                awaited(r).join(", "),
-                r.manifest.procedure.deadline.map_or_else(|| "none".into(), |deadline| deadline.to_string()),
-                r.manifest.communique.to_string(),
-                r.manifest.revision.to_string(),
-                render::name(&r.manifest.titles).to_owned(),
+                awaited(r).join(", ").tell(),
+                r.manifest.procedure.deadline.map_or_else(|| msg!("none").tell(), |deadline| deadline.tell()),
+                r.manifest.communique.tell(),
+                r.manifest.revision.tell(),
+                render::name(&r.manifest.titles).tell(),
             ]
         });
-        ctx.out.table(&["to do", "deadline", "communiqué", "revision", "title"], rows.collect());
+        ctx.out.table(
+            &[msg!("to do"), msg!("deadline"), msg!("communiqué"), msg!("revision"), msg!("title")],
+            rows.collect(),
+        );
         ctx.out.line(&msg!("What waits is the exchange's word; `communique show ID` verifies it."));
     }
     Ok(())
@@ -193,7 +199,7 @@ fn row(r: &Row) -> Value {
 /// What a manifest says.
 pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
     for (lang, title) in m.titles.iter() {
-        out.field(&msg!("title {lang}", lang), title.as_str());
+        out.field(&msg!("title {lang}", lang), &title.message());
     }
     out.field(&msg!("communiqué"), &m.communique);
     let (revision, digest) = (m.revision, m.digest());
@@ -206,7 +212,7 @@ pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
             (None, true) => msg!("{id}: not in the charter, the proposer", id),
             (None, false) => msg!("{id}: not in the charter", id),
         };
-        if n == 0 { out.field(&msg!("parties"), &party) } else { out.field("", &party) }
+        if n == 0 { out.field(&msg!("parties"), &party) } else { out.more(&party) }
     }
     if let Some(meeting) = &m.meeting {
         let (places, date) = (render::names(&meeting.places), meeting.date.to_string());
@@ -301,10 +307,10 @@ pub fn done(
         };
         out.field(&wording::past(body), &who);
         if let Some(more) = wording::more(body) {
-            out.field("", &more);
+            out.more(&more);
         }
         if let Some(time) = revoked.get(&body.grant).filter(|_| body.act.is_signature()) {
-            out.field("", &msg!("full powers revoked {time}: it does not count unless all had signed before", time));
+            out.more(&msg!("full powers revoked {time}: it does not count unless all had signed before", time));
         }
         if let Some(reason) = &body.reason {
             out.verbatim(reason.as_str());

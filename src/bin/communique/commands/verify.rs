@@ -345,7 +345,7 @@ fn found(out: &mut Out, f: &Findings, proven: bool) {
 
 fn document(out: &mut Out, f: &Findings, proven: bool) {
     for (lang, title) in f.titles.iter() {
-        out.field(&msg!("title {lang}", lang), title);
+        out.field(&msg!("title {lang}", lang), &title.message());
     }
     let (id, revision) = (f.communique, f.revision);
     out.field(&msg!("communiqué"), &msg!("{communique}, revision {revision}", communique = id, revision));

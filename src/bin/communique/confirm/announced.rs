@@ -21,7 +21,7 @@ use communique::{
 };
 
 use super::{answer, ask, jwk_path, public, say};
-use crate::{args::Passphrase, errors::Failure, profile, speech};
+use crate::{args::Passphrase, errors::Failure, profile};
 
 /// A key by its public half: enough to find its full powers, and unable to sign.
 pub struct Announced {
@@ -49,7 +49,9 @@ impl Announced {
                 let agent = agent()?;
                 let identity = agent.find(which)?;
                 // Only plain Ed25519 keys are found.
-                let public = identity.public().ok_or_else(|| Failure::refused(format!("{key}: not an Ed25519 key")))?;
+                let public = identity
+                    .public()
+                    .ok_or_else(|| Failure::refused(msg!("{key}: not an Ed25519 key", key = key.to_string())))?;
                 Ok(Self { public, lies: Lies::Agent(agent, Box::new(identity)) })
             }
         }
@@ -57,9 +59,10 @@ impl Announced {
     fn beside(file: &Path) -> Result<Self, Failure> {
         let jwk = jwk_path(file);
         if !jwk.exists() {
-            let (file, jwk) = (file.display(), jwk.display());
-            return Err(Failure::refused(format!(
-                "{jwk}: the key's public half is not there; make it: communique key show {file} --out {jwk}"
+            return Err(Failure::refused(msg!(
+                "{jwk}: the key's public half is not there; make it: `communique key show {file} --out {jwk}`",
+                jwk,
+                file
             )));
         }
         Ok(Self { public: public(&jwk)?, lies: Lies::File(file.into()) })
@@ -109,12 +112,12 @@ impl Announced {
     pub fn unlock(&self, passphrase: &Passphrase) -> Result<Box<dyn Signer>, Failure> {
         match &self.lies {
             Lies::File(file) => {
-                let prompt = format!("Passphrase of {}: ", file.display());
+                let prompt = msg!("Passphrase of {file}:", file);
                 let key = keyfile::read_encrypted(file, || ask(passphrase, &prompt))?;
                 if key.public() != self.public {
-                    return Err(Failure::refused(format!(
-                        "{}: not the key whose public half lies beside it; nothing was signed",
-                        file.display()
+                    return Err(Failure::refused(msg!(
+                        "{path}: not the key whose public half lies beside it; nothing was signed",
+                        path = file
                     )));
                 }
                 Ok(Box::new(key))
@@ -166,9 +169,9 @@ pub fn log_in(token: &Token, passphrase: &Passphrase) -> Result<(), Failure> {
     let state = token.pin_state()?.open(token.label())?;
     let label = token.label();
     match state {
-        PinState::Low => say(&speech::say(&msg!("Token {label}: {state}", label, state))),
+        PinState::Low => say(&msg!("Token {label}: {state}", label, state)),
         PinState::Final => {
-            say(&speech::say(&msg!("Token {label}: {state}", label, state)));
+            say(&msg!("Token {label}: {state}", label, state));
             if !passphrase.final_try {
                 wanted(passphrase)?;
             }
@@ -176,12 +179,12 @@ pub fn log_in(token: &Token, passphrase: &Passphrase) -> Result<(), Failure> {
         PinState::Usual | PinState::Locked | PinState::Unset => {}
     }
     if token.has_keypad()? {
-        say(&format!("Type the PIN at token {label} itself."));
+        say(&msg!("Type the PIN at token {label} itself.", label));
         return Ok(token.log_in(None)?);
     }
-    let pin = ask(passphrase, &format!("PIN of token {label}: ")).map_err(|e| match e.kind() {
+    let pin = ask(passphrase, &msg!("PIN of token {label}:", label)).map_err(|error| match error.kind() {
         io::ErrorKind::Interrupted => Failure::interrupted(),
-        _ => Failure::refused(format!("the PIN could not be read: {e}")),
+        _ => Failure::refused(msg!("the PIN could not be read: {error}", error)),
     })?;
     Ok(token.log_in(Some(&pin))?)
 }
@@ -189,13 +192,11 @@ pub fn log_in(token: &Token, passphrase: &Passphrase) -> Result<(), Failure> {
 /// Whether a person wants the last try.
 fn wanted(passphrase: &Passphrase) -> Result<(), Failure> {
     if passphrase.fd.is_some() || !io::stdin().is_terminal() {
-        return Err(Failure::refused(
-            "nothing was tried: it is the last try, and nobody is there to say yes; at a terminal you are asked, and --final-try says it \
-             beforehand",
-        ));
+        return Err(Failure::refused(msg!(
+            "nothing was tried: it is the last try, and nobody is there to say yes; at a terminal you are asked, and `--final-try` says it beforehand"
+        )));
     }
     let mut err = crate::render::Out::stderr(false);
-    err.raw(b"To try the PIN all the same, type yes: ");
-    err.flush();
-    if answer()?.trim() == "yes" { Ok(()) } else { Err(Failure::refused("nothing was tried")) }
+    err.ask(&msg!("To try the PIN all the same, type `yes`:"));
+    if answer()?.trim() == "yes" { Ok(()) } else { Err(Failure::refused(msg!("nothing was tried"))) }
 }

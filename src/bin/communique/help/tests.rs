@@ -1,6 +1,6 @@
 //! Help is whole in every language. `MESSAGES=write cargo test --bin communique help` brings its catalogues up to date.
 
-#[path = "../../../language/upkeep.rs"]
+#[path = "../../../language/tests/upkeep.rs"]
 mod upkeep;
 
 use std::path::Path;

@@ -121,14 +121,15 @@ pub fn ministry(desk: &Desk, party: &str, charter: &str) {
 pub fn grant(desk: &Desk, party: &str, holder: &str, charter: &str) -> Ran {
     let key = if holder == "a.sample" { format!("{party}-holder.pem") } else { format!("{party}-{holder}.pem") };
     let name = format!("fr={}. Essai", holder[..1].to_uppercase());
-    grant_to(desk, party, holder, &format!("{key}.jwk"), charter, [&name, "fr=Ministre d’essai"])
+    grant_to(desk, party, holder, &format!("{key}.jwk"), charter, [&name, "fr=Ministre d’essai", "2999-01-01"])
 }
 
-/// The same to whoever has this key, name and title.
-pub fn grant_to(desk: &Desk, party: &str, holder: &str, jwk: &str, charter: &str, [name, title]: [&str; 2]) -> Ran {
+/// The same to whoever has this key: name, title, until when.
+pub fn grant_to(desk: &Desk, party: &str, holder: &str, jwk: &str, charter: &str, said: [&str; 3]) -> Ran {
+    let [name, title, until] = said;
     let grant = format!(
         "powers grant --charter {charter} --key {party}.pem --holder {holder} --holder-key {jwk} \
-         --not-after 2999-01-01 --out {party}-{holder}-powers.jws \
+         --not-after {until} --out {party}-{holder}-powers.jws \
          --submit --yes --passphrase-fd 0 --profile {party}-authority.toml"
     );
     let args = grant.split_whitespace().chain(["--holder-name", name, "--title", title]);

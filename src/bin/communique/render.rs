@@ -7,8 +7,8 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
-use communique::domain::{manifest::Manifest, powers::Holder, text, view::Receipt, words::Names};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use communique::domain::{id::CommuniqueId, manifest::Manifest, powers::Holder, text, view::Receipt, words::Names};
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -24,6 +24,8 @@ const VERBATIM: &str = "  │ ";
 const GOES_ON: &str = "  ┆ ";
 /// How wide these two are, in columns.
 const MARGIN: usize = 4;
+/// How wide a communiqué's id is, with a column on each side, in columns.
+const ID: u16 = 38;
 /// How many letters a digest has: it may be wider than the terminal, so that it can be copied in one piece.
 const DIGEST: usize = 64;
 /// How wide the names of fields are, in columns.
@@ -321,8 +323,14 @@ fn table(lines: bool, width: Option<u16>, header: &[&str], rows: Vec<Vec<String>
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(NARROWEST));
     }
     table.set_header(header.iter().map(|name| (*name).to_owned()));
-    for row in rows {
+    for row in &rows {
         table.add_row(row.iter().map(|cell| text::escape_line(cell)));
+    }
+    // A communiqué's id stays in one piece, to be copied; what stands beside it gives way.
+    for (n, column) in table.column_iter_mut().enumerate() {
+        if rows.iter().any(|row| row.get(n).is_some_and(|cell| cell.parse::<CommuniqueId>().is_ok())) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(ID)));
+        }
     }
     table.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n")
 }

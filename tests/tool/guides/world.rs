@@ -136,7 +136,7 @@ impl Official {
         }
         let (holder, name, title) = words.counterpart;
         let key = format!("{other}-holder.pem.jwk");
-        grant_to(&desk, other, holder, &key, "charter.json", [name, title]).ends(0);
+        grant_to(&desk, other, holder, &key, "charter.json", [name, title, &in_a_year()]).ends(0);
         let id = propose(&desk, &words);
         for act in ["open", "sign"] {
             official(&desk, other, &format!("{act} {id}")).ends(0);
@@ -166,6 +166,13 @@ impl Official {
         assert!(packed.unwrap().success());
         Self { desk, served, words, id, granted: false }
     }
+}
+
+/// A year from now, so that every run of a guide has as many days before it.
+fn in_a_year() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let then = jiff::Timestamp::from_second(i64::try_from(now).unwrap() + 365 * 86_400).unwrap();
+    then.to_string()
 }
 
 /// The other party proposes the text.
@@ -206,6 +213,6 @@ impl World for Official {
         self.granted = true;
         let (holder, name, title) = self.words.holder;
         let key = "home/.config/communique/signature.pem.jwk";
-        grant_to(&self.desk, self.words.own.0, holder, key, "charter.json", [name, title]).ends(0);
+        grant_to(&self.desk, self.words.own.0, holder, key, "charter.json", [name, title, &in_a_year()]).ends(0);
     }
 }

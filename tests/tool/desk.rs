@@ -69,9 +69,7 @@ impl Desk {
     }
     /// Parties' keys and descriptions with these names, and a charter of theirs.
     pub fn charter_of(&self, parties: &[(&str, String)]) {
-        let host =
-            self.program("communiqued").args(["init", "host", "--exchange", "exchange.example"]).output().unwrap();
-        assert!(host.status.success(), "{host:?}");
+        self.host();
         for (party, name) in parties {
             self.key(&format!("{party}.pem"));
             self.party_named(party, name, &format!("{party}.pem"), &format!("{party}.json"));
@@ -79,11 +77,18 @@ impl Desk {
         let files = parties.iter().map(|(party, _)| format!("{party}.json")).collect::<Vec<_>>().join(" ");
         self.run(&format!("charter draft --host host/host.json --party {files} --out charter.json")).ends(0);
     }
+    /// What an exchange starts from.
+    pub fn host(&self) {
+        let host =
+            self.program("communiqued").args(["init", "host", "--exchange", "exchange.example"]).output().unwrap();
+        assert!(host.status.success(), "{host:?}");
+    }
     /// A party's description with this authority key.
     pub fn party(&self, party: &str, key: &str, file: &str) {
         self.party_named(party, &format!("fr=Partie d’essai {party}"), key, file);
     }
-    fn party_named(&self, party: &str, name: &str, key: &str, file: &str) {
+    /// The same with a name, as in `fr=…`.
+    pub fn party_named(&self, party: &str, name: &str, key: &str, file: &str) {
         let (key, domain) = (format!("{key}.jwk"), format!("mfa.{party}.example"));
         let args = ["charter", "party", "--id", party, "--name", name, "--trust-domain", &domain];
         let args = [&args[..], &["--authority-key", &key, "--out", file]].concat();

@@ -16,7 +16,7 @@ use crate::{
 
 use self::{
     terminal::Terminal,
-    world::{Official, World},
+    world::{Delegation, Official, World},
 };
 
 /// A mark that leaves commands to `deploy/deb/test`, which types them where packages can be installed.
@@ -151,6 +151,11 @@ fn the_english_guide_is_what_happens() {
 #[test]
 fn the_russian_guide_is_what_happens() {
     guide("GUIDE.ru.md", || Box::new(Official::russian()));
+}
+
+#[test]
+fn the_guide_to_delegation_is_what_happens() {
+    guide("GUIDE-DELEGATION.md", || Box::new(Delegation::new()));
 }
 
 /// From the package to the first signature: ten commands.

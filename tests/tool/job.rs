@@ -70,19 +70,19 @@ pub fn exchange_with(settings: &str) -> (Desk, Served) {
 
 /// An exchange of the parties of `charter.json`, each with a ministry; and the charter's fingerprint.
 pub fn founded(desk: &Desk, parties: &[&str], settings: &str) -> (Served, String) {
-    let text = desk.read("host/communiqued.toml");
-    let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0");
-    desk.write("host/communiqued.toml", format!("{text}\n{settings}"));
     for party in parties {
         let adoption = format!("--key {party}.pem --out {party}-adoption.jws");
         desk.sign(&format!("charter adopt charter.json {adoption} --yes")).ends(0);
         ministry(desk, party, "charter.json");
     }
-    found(desk, parties)
+    found(desk, parties, settings)
 }
 
 /// Founds the exchange with what these parties' authorities have signed, and serves it.
-pub fn found(desk: &Desk, parties: &[&str]) -> (Served, String) {
+pub fn found(desk: &Desk, parties: &[&str], settings: &str) -> (Served, String) {
+    let text = desk.read("host/communiqued.toml");
+    let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0");
+    desk.write("host/communiqued.toml", format!("{text}\n{settings}"));
     let files = |what: &str| parties.iter().map(|party| format!("{party}-{what}.jws")).collect::<Vec<_>>();
     let found = ["found", "--config", "host/communiqued.toml", "--charter", "charter.json", "--adoption"];
     let mut founding = desk.program("communiqued");

@@ -4,7 +4,8 @@ use std::{fs, path::PathBuf};
 
 use crate::{
     desk::Desk,
-    job::{Served, founded, grant_to, official, profiles},
+    job::{Served, found, founded, grant, grant_to, ministry, official, profiles},
+    secrets::words_on,
 };
 
 /// The communiqué's id in the guides; the exchange gives another each time.
@@ -214,5 +215,114 @@ impl World for Official {
         let (holder, name, title) = self.words.holder;
         let key = "home/.config/communique/signature.pem.jwk";
         grant_to(&self.desk, self.words.own.0, holder, key, "charter.json", [name, title, &in_a_year()]).ends(0);
+    }
+}
+
+/// An administrator who begins with nothing, while the other party and the operator do their part.
+pub struct Delegation {
+    desk: Desk,
+    served: Option<Served>,
+    id: Option<String>,
+}
+
+impl Delegation {
+    const OWN: &str = "north";
+    const OTHERS: [&str; 2] = ["south", "east"];
+
+    pub fn new() -> Self {
+        let desk = Desk::new();
+        desk.host();
+        for (party, name) in Self::OTHERS.into_iter().zip(["en=Republic of the South (sample)", "en=East (sample)"]) {
+            desk.key(&format!("{party}.pem"));
+            desk.party_named(party, name, &format!("{party}.pem"), &format!("{party}.json"));
+        }
+        fs::create_dir(desk.path("home")).unwrap();
+        Self { desk, served: None, id: None }
+    }
+    /// A file that travels.
+    fn carry(&self, from: &str, to: &str) {
+        fs::copy(self.desk.path(from), self.desk.path(to)).unwrap();
+    }
+    /// An official makes a key, and sends its public half.
+    fn official_makes_a_key(&self, name: &str) {
+        self.desk.key(&format!("{name}.pem"));
+        self.carry(&format!("{name}.pem.jwk"), &format!("home/{name}.jwk"));
+    }
+    fn proposed(&self) -> String {
+        self.desk.write("en.txt", ENGLISH[3]);
+        self.desk.write(
+            "draft.toml",
+            "parties = ['north', 'south']\ntitles = { en = 'Joint communiqué (sample)' }\n\
+             texts = [{ lang = 'en', file = 'en.txt' }]\n\
+             [meeting]\nplaces = { en = 'Portneuf (sample)' }\ndate = '2026-03-02'\nhost = 'south'\n",
+        );
+        let proposed = official(&self.desk, Self::OTHERS[0], "new draft.toml --json").ends(0).json();
+        proposed["communique"].as_str().unwrap().to_owned()
+    }
+}
+
+impl World for Delegation {
+    fn desk(&self) -> &Desk {
+        &self.desk
+    }
+    fn locale(&self) -> &'static str {
+        "en_GB.UTF-8"
+    }
+    fn reader(&self) -> &'static str {
+        "/home/registry"
+    }
+    fn differing(&self) -> Vec<(String, String)> {
+        let id = self.id.iter().map(|id| (ID.into(), id.clone()));
+        id.chain(self.served.iter().map(|served| (ADDRESS.into(), served.address.clone()))).collect()
+    }
+    fn answer(&self, shown: &str) -> String {
+        let Some(numbers) = shown.strip_prefix("words ").and_then(|rest| rest.strip_suffix(" of the page")) else {
+            return shown.to_owned();
+        };
+        let (first, last) = numbers.split_once(" to ").unwrap();
+        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+        let words = words_on(&self.desk.read("home/page.txt"));
+        words[first - 1..last].join(" ")
+    }
+    fn meanwhile(&mut self, mark: &str) {
+        match mark {
+            "the charter is drafted" => {
+                let parties = "--party home/north.json south.json east.json --succession all-but-one";
+                self.desk.run(&format!("charter draft --host host/host.json {parties} --out charter.json")).ends(0);
+                self.carry("charter.json", "home/charter.json");
+            }
+            "the exchange is founded" => {
+                self.carry("home/adoption.jws", "north-adoption.jws");
+                self.carry("home/trust-1.jws", "north-trust.jws");
+                for party in Self::OTHERS {
+                    let adoption = format!("--key {party}.pem --out {party}-adoption.jws --yes");
+                    self.desk.sign(&format!("charter adopt charter.json {adoption}")).ends(0);
+                    ministry(&self.desk, party, "charter.json");
+                }
+                let (served, pin) = found(&self.desk, &[Self::OWN, Self::OTHERS[0], Self::OTHERS[1]], "");
+                for party in Self::OTHERS {
+                    profiles(&self.desk, party, &served.address, &pin);
+                    grant(&self.desk, party, "a.sample", "charter.json").ends(0);
+                }
+                self.served = Some(served);
+            }
+            "a.sample sends a key" => self.official_makes_a_key("a.sample"),
+            "south proposes a text and b.sample sends a key" => {
+                self.id = Some(self.proposed());
+                self.official_makes_a_key("b.sample");
+            }
+            "south proposes the charter" => {
+                self.carry("home/two.jsonl", "two.jsonl");
+                for party in Self::OTHERS {
+                    let adoption = format!("--key {party}.pem --out {party}-2.jws --yes");
+                    self.desk.sign(&format!("charter adopt two.jsonl {adoption}")).ends(0);
+                }
+                self.desk
+                    .run("charter propose two.jsonl --adoption south-2.jws --profile south-authority.toml")
+                    .ends(0);
+                self.desk.run("charter submit-adoption east-2.jws --profile east-authority.toml").ends(0);
+            }
+            other => panic!("nobody knows what happens at {other:?}"),
+        }
     }
 }

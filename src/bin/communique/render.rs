@@ -7,8 +7,8 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use communique::domain::{id::CommuniqueId, manifest::Manifest, powers::Holder, text, view::Receipt, words::Names};
+use comfy_table::{ContentArrangement, Table, presets};
+use communique::domain::{manifest::Manifest, powers::Holder, text, view::Receipt, words::Names};
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -328,8 +328,11 @@ fn table(lines: bool, width: Option<u16>, header: &[&str], rows: Vec<Vec<String>
     }
     // A communiqué's id stays in one piece, to be copied; what stands beside it gives way.
     for (n, column) in table.column_iter_mut().enumerate() {
-        if rows.iter().any(|row| row.get(n).is_some_and(|cell| cell.parse::<CommuniqueId>().is_ok())) {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(ID)));
+        if rows
+            .iter()
+            .any(|row| row.get(n).is_some_and(|cell| cell.parse::<communique::domain::id::CommuniqueId>().is_ok()))
+        {
+            column.set_constraint(comfy_table::ColumnConstraint::LowerBoundary(comfy_table::Width::Fixed(ID)));
         }
     }
     table.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n")

@@ -52,8 +52,9 @@ fn steady(line: &str) -> String {
         return format!("  ┆ {ANYTHING}\"}}");
     }
     let is_of_a_word = |c: char| c.is_ascii_alphanumeric() || "-_:".contains(c);
+    let line = without_moments(line);
     let mut steady = String::new();
-    let mut rest = line;
+    let mut rest = line.as_str();
     while let Some(begin) = rest.find(is_of_a_word) {
         let (before, from) = rest.split_at(begin);
         let (word, after) = from.split_at(from.find(|c| !is_of_a_word(c)).unwrap_or(from.len()));
@@ -63,6 +64,29 @@ fn steady(line: &str) -> String {
         rest = after;
     }
     steady + rest
+}
+
+/// A line without moments as people write them, in whatever language: from the day, or from the date, to the time.
+fn without_moments(line: &str) -> String {
+    let is_of_a_word = |c: char| c.is_alphanumeric() || "-:".contains(c);
+    let numeric = |word: &str, digits: &[usize]| digits.contains(&word.len()) && word.parse::<u16>().is_ok();
+    let mut words: Vec<(usize, &str)> = Vec::new();
+    for (at, word) in line.split(|c| !is_of_a_word(c)).map(|word| (word.as_ptr().addr() - line.as_ptr().addr(), word)) {
+        if !word.is_empty() {
+            words.push((at, word));
+        }
+    }
+    let is_time = |word: &str| (2..=3).contains(&word.split(':').count()) && word.split(':').all(|n| numeric(n, &[2]));
+    let Some(time) = words.iter().position(|(_, word)| is_time(word)) else { return line.to_owned() };
+    let before = &words[time.saturating_sub(6)..time];
+    let year = before.iter().rposition(|(_, word)| numeric(word, &[4]) || word.parse::<jiff::civil::Date>().is_ok());
+    let day = year.and_then(|year| match before[year].1 {
+        date if date.len() > 4 => Some(before[year].0),
+        _ => before[..year].iter().rfind(|(_, word)| numeric(word, &[1, 2])).map(|(at, _)| *at),
+    });
+    let (at, word) = words[time];
+    let begin = day.unwrap_or(at);
+    format!("{}{ANYTHING}{}", &line[..begin], without_moments(&line[at + word.len()..]))
 }
 
 /// How languages write what a file's size is in.
@@ -184,6 +208,12 @@ fn what_differs_each_time_is_left_out() {
             "  ┆ {\"kty\":\"OKP\",\"x\":\"…",
         ),
         ("  ┆ U\"}".into(), "  ┆ …\"}"),
+        (
+            "yours holds until 28 February 2027, 12:00:01 UTC, 89 days more".into(),
+            "yours holds until … UTC, 89 days more",
+        ),
+        ("jusqu’au 28 février 2027 à 12:00 (UTC)".into(), "jusqu’au … (UTC)"),
+        ("с 2026-11-30 12:00 по 2027-02-28 12:00:01".into(), "с … по …"),
         ("date         2026-03-02, Portneuf".into(), "date         2026-03-02, Portneuf"),
         ("To sign, type nord: ‹nord›".into(), "To sign, type nord: ‹nord›"),
     ] {

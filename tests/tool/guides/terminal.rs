@@ -51,6 +51,7 @@ impl Terminal {
             .env_remove("LC_ALL")
             .env_remove("LC_MESSAGES")
             .env("LANG", world.locale())
+            .env("TZ", "UTC")
             .env("TERM", "dumb")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

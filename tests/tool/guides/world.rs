@@ -169,10 +169,10 @@ impl Official {
     }
 }
 
-/// A year from now, so that every run of a guide has as many days before it.
+/// A year and half a day from now, so that every run of a guide has as many days before it, however fast it is.
 fn in_a_year() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let then = jiff::Timestamp::from_second(i64::try_from(now).unwrap() + 365 * 86_400).unwrap();
+    let then = jiff::Timestamp::from_second(i64::try_from(now).unwrap() + 365 * 86_400 + 43_200).unwrap();
     then.to_string()
 }
 

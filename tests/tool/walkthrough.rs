@@ -40,6 +40,8 @@ fn run(desk: &Desk, blocks: &[Block]) -> Vec<String> {
         .arg(desk.path("page.sh"))
         .current_dir(desk.path("here"))
         .process_group(0)
+        // English, as the page has it.
+        .env("LC_ALL", "C")
         .env("OUT", &out)
         .stdin(Stdio::null())
         .stdout(fs::File::create(desk.path("bash.log")).unwrap())

@@ -52,6 +52,8 @@ impl Terminal {
             .env_remove("LC_MESSAGES")
             .env("LANG", world.locale())
             .env("TZ", "UTC")
+            // Nobody turns pages here.
+            .env("COMMUNIQUE_PAGER", "")
             .env("TERM", "dumb")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

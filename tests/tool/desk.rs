@@ -67,21 +67,32 @@ impl Desk {
     }
     /// Two parties' keys and descriptions, and a charter of theirs.
     pub fn charter(&self) {
+        self.charter_of(&["north", "south"].map(|party| (party, format!("fr=Partie d’essai {party}"))));
+    }
+    /// Parties' keys and descriptions with these names, and a charter of theirs.
+    pub fn charter_of(&self, parties: &[(&str, String)]) {
+        self.host();
+        for (party, name) in parties {
+            self.key(&format!("{party}.pem"));
+            self.party_named(party, name, &format!("{party}.pem"), &format!("{party}.json"));
+        }
+        let files = parties.iter().map(|(party, _)| format!("{party}.json")).collect::<Vec<_>>().join(" ");
+        self.run(&format!("charter draft --host host/host.json --party {files} --out charter.json")).ends(0);
+    }
+    /// What an exchange starts from.
+    pub fn host(&self) {
         let host =
             self.program("communiqued").args(["init", "host", "--exchange", "exchange.example"]).output().unwrap();
         assert!(host.status.success(), "{host:?}");
-        for party in ["north", "south"] {
-            self.key(&format!("{party}.pem"));
-            self.party(party, &format!("{party}.pem"), &format!("{party}.json"));
-        }
-        let draft = "charter draft --host host/host.json --party north.json south.json --out charter.json";
-        self.run(draft).ends(0);
     }
     /// A party's description with this authority key.
     pub fn party(&self, party: &str, key: &str, file: &str) {
-        let name = format!("fr=Partie d’essai {party}");
+        self.party_named(party, &format!("fr=Partie d’essai {party}"), key, file);
+    }
+    /// The same with a name, as in `fr=…`.
+    pub fn party_named(&self, party: &str, name: &str, key: &str, file: &str) {
         let (key, domain) = (format!("{key}.jwk"), format!("mfa.{party}.example"));
-        let args = ["charter", "party", "--id", party, "--name", &name, "--trust-domain", &domain];
+        let args = ["charter", "party", "--id", party, "--name", name, "--trust-domain", &domain];
         let args = [&args[..], &["--authority-key", &key, "--out", file]].concat();
         self.run_with(&args, "").ends(0);
     }

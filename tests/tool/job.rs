@@ -64,26 +64,37 @@ pub fn exchange() -> (Desk, Served) {
 pub fn exchange_with(settings: &str) -> (Desk, Served) {
     let desk = Desk::new();
     desk.charter();
-    let text = desk.read("host/communiqued.toml");
-    let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0");
-    desk.write("host/communiqued.toml", format!("{text}\n{settings}"));
-    for party in PARTIES {
-        desk.sign(&format!("charter adopt charter.json --key {party}.pem --out {party}-adoption.jws --yes")).ends(0);
-        ministry(&desk, party, "charter.json");
-    }
-    let found = ["found", "--config", "host/communiqued.toml", "--charter", "charter.json", "--adoption"];
-    let files = ["north-adoption.jws", "south-adoption.jws", "--trust", "north-trust.jws", "south-trust.jws"];
-    let founded = desk.program("communiqued").args(found).args(files).output().unwrap();
-    assert!(founded.status.success(), "{founded:?}");
-    let pin = desk.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
-    assert!(String::from_utf8_lossy(&founded.stdout).contains(&pin));
-
-    let served = Served::start(&desk);
+    let (served, pin) = founded(&desk, &PARTIES, settings);
     for party in PARTIES {
         profiles(&desk, party, &served.address, &pin);
         grant(&desk, party, "a.sample", "charter.json").ends(0).prints("holds full powers");
     }
     (desk, served)
+}
+
+/// An exchange of the parties of `charter.json`, each with a ministry; and the charter's fingerprint.
+pub fn founded(desk: &Desk, parties: &[&str], settings: &str) -> (Served, String) {
+    for party in parties {
+        let adoption = format!("--key {party}.pem --out {party}-adoption.jws");
+        desk.sign(&format!("charter adopt charter.json {adoption} --yes")).ends(0);
+        ministry(desk, party, "charter.json");
+    }
+    found(desk, parties, settings)
+}
+
+/// Founds the exchange with what these parties' authorities have signed, and serves it.
+pub fn found(desk: &Desk, parties: &[&str], settings: &str) -> (Served, String) {
+    let text = desk.read("host/communiqued.toml");
+    let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0");
+    desk.write("host/communiqued.toml", format!("{text}\n{settings}"));
+    let files = |what: &str| parties.iter().map(|party| format!("{party}-{what}.jws")).collect::<Vec<_>>();
+    let found = ["found", "--config", "host/communiqued.toml", "--charter", "charter.json", "--adoption"];
+    let mut founding = desk.program("communiqued");
+    let founded = founding.args(found).args(files("adoption")).arg("--trust").args(files("trust")).output().unwrap();
+    assert!(founded.status.success(), "{founded:?}");
+    let pin = desk.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
+    assert!(String::from_utf8_lossy(&founded.stdout).contains(&pin));
+    (Served::start(desk), pin)
 }
 
 /// A profile for each role of a party.
@@ -113,13 +124,19 @@ pub fn ministry(desk: &Desk, party: &str, charter: &str) {
 /// `a.sample`, and hands them in.
 pub fn grant(desk: &Desk, party: &str, holder: &str, charter: &str) -> Ran {
     let key = if holder == "a.sample" { format!("{party}-holder.pem") } else { format!("{party}-{holder}.pem") };
+    let name = format!("fr={}. Essai", holder[..1].to_uppercase());
+    grant_to(desk, party, holder, &format!("{key}.jwk"), charter, [&name, "fr=Ministre d’essai", "2999-01-01"])
+}
+
+/// The same to whoever has this key: name, title, until when.
+pub fn grant_to(desk: &Desk, party: &str, holder: &str, jwk: &str, charter: &str, said: [&str; 3]) -> Ran {
+    let [name, title, until] = said;
     let grant = format!(
-        "powers grant --charter {charter} --key {party}.pem --holder {holder} --holder-key {key}.jwk \
-         --not-after 2999-01-01 --out {party}-{holder}-powers.jws \
+        "powers grant --charter {charter} --key {party}.pem --holder {holder} --holder-key {jwk} \
+         --not-after {until} --out {party}-{holder}-powers.jws \
          --submit --yes --passphrase-fd 0 --profile {party}-authority.toml"
     );
-    let name = format!("fr={}. Essai", holder[..1].to_uppercase());
-    let args = grant.split_whitespace().chain(["--holder-name", &name, "--title", "fr=Ministre d’essai"]);
+    let args = grant.split_whitespace().chain(["--holder-name", name, "--title", title]);
     let acts = communique::domain::act::ActKind::ALL.iter().flat_map(|act| ["--act", act.as_str()]);
     desk.run_with(&args.chain(acts).collect::<Vec<_>>(), WORDS)
 }

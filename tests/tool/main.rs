@@ -22,6 +22,7 @@ mod daily;
 mod desk;
 mod doctor;
 mod drafters;
+mod guides;
 mod hostile;
 mod job;
 #[allow(dead_code, reason = "whether openssl is there, and no other judge")]
@@ -32,6 +33,7 @@ mod languages;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod offline;
+mod page;
 #[allow(dead_code, reason = "the sample packages of all tests")]
 #[path = "../package/played.rs"]
 mod played;

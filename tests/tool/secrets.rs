@@ -192,7 +192,7 @@ fn core_limit(limits: &str) -> Option<&str> {
 }
 
 /// The words on a page, as somebody types them.
-fn words_on(page: &str) -> Vec<String> {
+pub fn words_on(page: &str) -> Vec<String> {
     let all: Vec<_> = page.split_whitespace().collect();
     let numbered = all.windows(2).filter(|w| w[0].strip_suffix('.').is_some_and(|n| n.parse::<u8>().is_ok()));
     numbered.map(|w| w[1].to_owned()).collect()

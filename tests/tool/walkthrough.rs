@@ -5,102 +5,22 @@ use std::{
     collections::BTreeSet,
     fs,
     os::unix::process::CommandExt as _,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{desk::Desk, missing::missing};
+use crate::{
+    desk::Desk,
+    missing::missing,
+    page::{self, Block, Shell, lacks},
+};
 
 const PAGE: &str = include_str!("../../docs/WALKTHROUGH.md");
-/// What stands for anything in what the page shows: a part of a line, or, alone in its line, any lines.
-const ANYTHING: &str = "…";
 /// How long the page may take; far more than it does.
 const LIMIT: Duration = Duration::from_secs(600);
-
-/// Commands that stand together, and what the page shows of what they print.
-#[derive(Default)]
-struct Block {
-    section: String,
-    commands: String,
-    shown: Vec<Vec<String>>,
-}
-
-/// The page's blocks, in order.
-fn blocks() -> Vec<Block> {
-    let (mut blocks, mut section) = (Vec::<Block>::new(), String::new());
-    let mut lines = PAGE.lines();
-    while let Some(line) = lines.next() {
-        if let Some(title) = line.strip_prefix("## ") {
-            section = title.to_owned();
-        } else if let Some(kind) = line.strip_prefix("```") {
-            let inside: Vec<_> = lines.by_ref().take_while(|line| *line != "```").map(str::to_owned).collect();
-            match kind {
-                "sh" => {
-                    blocks.push(Block { section: section.clone(), commands: inside.join("\n"), ..Block::default() })
-                }
-                "text" => blocks.last_mut().unwrap().shown.push(inside),
-                other => panic!("a fenced block of {other:?} is neither commands nor what they print"),
-            }
-        }
-    }
-    blocks
-}
-
-/// Whether a line is what is shown.
-fn is(line: &str, shown: &str) -> bool {
-    let mut parts = shown.trim_end().split(ANYTHING);
-    let Some(mut rest) = line.trim_end().strip_prefix(parts.next().unwrap()) else { return false };
-    let parts: Vec<_> = parts.collect();
-    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
-    for part in between {
-        let Some((_, after)) = rest.split_once(part) else { return false };
-        rest = after;
-    }
-    rest.ends_with(last)
-}
-
-/// Whether these lines begin with what is shown.
-fn begin(lines: &[&str], shown: &[String]) -> bool {
-    match shown.split_first() {
-        None => true,
-        Some((first, then)) if first == ANYTHING => (0..=lines.len()).any(|n| begin(&lines[n..], then)),
-        Some((first, then)) => lines.split_first().is_some_and(|(line, rest)| is(line, first) && begin(rest, then)),
-    }
-}
-
-/// The line of what is shown that is missing in what was printed, if one is.
-fn lacks<'a>(printed: &str, shown: &'a [String]) -> Option<&'a str> {
-    let lines: Vec<_> = printed.lines().collect();
-    let holds = |shown: &[String]| (0..=lines.len()).any(|n| begin(&lines[n..], shown));
-    (1..=shown.len()).find(|n| !holds(&shown[..*n])).map(|n| shown[n - 1].as_str())
-}
-
-/// A shell with all that it started, which ends with the test.
-struct Shell(Child);
-
-impl Shell {
-    fn wait(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < LIMIT, "the page takes more than {LIMIT:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-impl Drop for Shell {
-    fn drop(&mut self) {
-        // The exchange too, if the page did not come to the point where it is stopped.
-        let group = format!("-{}", self.0.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-        let _ = self.0.wait();
-    }
-}
 
 /// What each block printed.
 fn run(desk: &Desk, blocks: &[Block]) -> Vec<String> {
@@ -114,32 +34,20 @@ fn run(desk: &Desk, blocks: &[Block]) -> Vec<String> {
     }
     desk.write("page.sh", script);
 
-    let programs = assert_cmd::cargo::cargo_bin("communique").parent().unwrap().to_owned();
-    let path = std::env::join_paths(
-        [programs].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-    );
     let mut command = Command::new("bash");
-    command.arg(desk.path("page.sh")).current_dir(desk.path("here")).process_group(0);
-    for name in
-        ["COMMUNIQUE_PROFILE", "COLUMNS", "XDG_STATE_HOME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
-    {
-        command.env_remove(name);
-    }
+    page::environment(&mut command, desk);
     command
-        .env("PATH", path.unwrap())
+        .arg(desk.path("page.sh"))
+        .current_dir(desk.path("here"))
+        .process_group(0)
         // English, as the page has it.
         .env("LC_ALL", "C")
-        .env("HOME", desk.0.path())
-        .env("XDG_CONFIG_HOME", desk.path("config"))
         .env("OUT", &out)
-        // As the page says for machines where its ports are taken.
-        .env("COMMUNIQUE__LISTEN__ADDRESS", "127.0.0.1:0")
-        .env("COMMUNIQUE__HTTP__LISTEN", "127.0.0.1:0")
         .stdin(Stdio::null())
         .stdout(fs::File::create(desk.path("bash.log")).unwrap())
         .stderr(fs::File::options().append(true).open(desk.path("bash.log")).unwrap());
     let mut shell = Shell(command.spawn().unwrap());
-    let status = shell.wait();
+    let status = shell.wait(LIMIT);
     let printed: Vec<_> = (0..blocks.len()).map_while(|n| fs::read_to_string(out.join(n.to_string())).ok()).collect();
     if !status.success() {
         let n = printed.len().saturating_sub(1);
@@ -189,7 +97,7 @@ fn the_walkthrough_is_what_happens() {
             return missing(tool, install);
         }
     }
-    let (desk, blocks) = (Desk::new(), blocks());
+    let (desk, blocks) = (Desk::new(), page::blocks(PAGE));
     let begun = Instant::now();
     let printed = run(&desk, &blocks);
     times(&desk, &blocks);
@@ -198,7 +106,7 @@ fn the_walkthrough_is_what_happens() {
     // What is shown was printed.
     for (block, printed) in blocks.iter().zip(&printed) {
         for shown in &block.shown {
-            if let Some(line) = lacks(printed, shown) {
+            if let Some(line) = lacks(printed, &shown.lines) {
                 panic!("“{}”:\n{}\n---\n{printed}\n---\nno {line:?} in this", block.section, block.commands);
             }
         }
@@ -250,19 +158,4 @@ fn the_walkthrough_is_what_happens() {
         size("here/rectification.zip")
     );
     assert_eq!(fs::read(desk.path("here/package.zip")).unwrap(), fs::read(desk.path("here/original.zip")).unwrap());
-}
-
-#[test]
-fn what_is_shown_is_told_from_what_is_not_printed() {
-    let printed = "one\n  two 17, three\nfour\nfive\n";
-    let lacks = |shown: &str| lacks(printed, &shown.lines().map(str::to_owned).collect::<Vec<_>>()).map(str::to_owned);
-    for shown in ["one", "four\nfive", "  two …, three\nfour", "one\n…\nfive", "…two…three", "one\n…\nfour\n…\nfive"]
-    {
-        assert_eq!(lacks(shown), None, "{shown}");
-    }
-    for (shown, line) in
-        [("on", "on"), ("one\nfour", "four"), ("five\n…\none", "one"), ("two …", "two …"), ("…x…", "…x…")]
-    {
-        assert_eq!(lacks(shown).as_deref(), Some(line), "{shown}");
-    }
 }

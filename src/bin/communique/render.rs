@@ -9,7 +9,9 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use communique::{
-    domain::{manifest::Manifest, message::Message, powers::Holder, text, view::Receipt, words::Names},
+    domain::{
+        id::CommuniqueId, manifest::Manifest, message::Message, powers::Holder, text, view::Receipt, words::Names,
+    },
     msg,
 };
 use serde_json::{Value, json};
@@ -33,6 +35,8 @@ const VERBATIM: &str = "  │ ";
 const GOES_ON: &str = "  ┆ ";
 /// How wide these two are, in columns.
 const MARGIN: usize = 4;
+/// How wide a communiqué's id is, with a column on each side, in columns.
+const ID: u16 = 38;
 /// How many letters a digest has: it may be wider than the terminal, so that it can be copied in one piece.
 const DIGEST: usize = 64;
 /// How wide the names of fields are, in columns.
@@ -544,9 +548,18 @@ fn table(lines: bool, width: Option<u16>, header: &[String], rows: Vec<Vec<Strin
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(NARROWEST));
     }
+    let ids: Vec<_> = (0..header.len())
+        .filter(|n| rows.iter().any(|row| row.get(*n).is_some_and(|cell| cell.parse::<CommuniqueId>().is_ok())))
+        .collect();
     table.set_header(header);
     for row in rows {
         table.add_row(row);
+    }
+    // A communiqué's id stays in one piece, to be copied; what stands beside it gives way.
+    for n in ids {
+        if let Some(column) = table.column_mut(n) {
+            column.set_constraint(comfy_table::ColumnConstraint::LowerBoundary(comfy_table::Width::Fixed(ID)));
+        }
     }
     table.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n")
 }

@@ -17,11 +17,7 @@ use crate::{
     },
     exchange::ports::{Content, Package, ReadFailed},
     log::checkpoint::Unverified,
-    package::{
-        stamp,
-        verdict::Verdict,
-        verify::Verifier,
-    },
+    package::{stamp, verdict::Verdict, verify::Verifier},
 };
 
 /// How much of a blob is read at a time, in bytes.
@@ -178,7 +174,9 @@ impl Check {
         let Ok(Some(package)) = self.content.package(id).await else { return };
         if !sound.contains(&package.digest) {
             // Either named above, or made since.
-            if self.needed.contains_key(&package.digest) || !matches!(self.blob(package.digest, package.size).await, Blob::Sound) {
+            if self.needed.contains_key(&package.digest)
+                || !matches!(self.blob(package.digest, package.size).await, Blob::Sound)
+            {
                 return;
             }
         }

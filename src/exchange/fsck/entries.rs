@@ -138,7 +138,8 @@ impl Check {
         if entry.seq > seen.position.length && pass.holes {
             // What lies between may be what could not be read: the digest tells.
             if let Some(number) = entry.previous.and_then(|previous| pass.nameless.remove(&previous))
-                && let Some(At::Entry { stream, .. }) = self.faults.listed_mut().get_mut(number).map(|found| &mut found.at)
+                && let Some(At::Entry { stream, .. }) =
+                    self.faults.listed_mut().get_mut(number).map(|found| &mut found.at)
             {
                 *stream = Some(entry.stream.clone());
             }
@@ -148,7 +149,10 @@ impl Check {
         if seen.position.advance(entry, *digest).is_err() {
             let (length, last) = (seen.position.length, seen.position.last);
             faults.push(if entry.seq == length {
-                format!("it names another entry before it than its stream has ({})", last.map_or("none".into(), |d| d.to_string()))
+                format!(
+                    "it names another entry before it than its stream has ({})",
+                    last.map_or("none".into(), |d| d.to_string())
+                )
             } else {
                 format!("it is number {} of its stream, where number {length} comes", entry.seq)
             });

@@ -175,7 +175,11 @@ impl Check {
                         row.revision,
                         folded.state,
                         folded.revision,
-                        if (row.state, row.revision) == (folded.state, folded.revision) { ", with other parties or another manifest" } else { "" }
+                        if (row.state, row.revision) == (folded.state, folded.revision) {
+                            ", with other parties or another manifest"
+                        } else {
+                            ""
+                        }
                     );
                     return self.faults.add(At::Listing(Some(id)), what);
                 }

@@ -155,10 +155,14 @@ fn entries(db: &Connection, at: At, faults: &mut Faults) -> Result<(), Fault> {
     while let Some(row) = rows.next()? {
         let index = count(row.get(0)?)?;
         if index != next {
-            faults.add(At::Entry { index: next, stream: None, kind: None }, format!("there is no row; the next is {index}"));
+            faults.add(
+                At::Entry { index: next, stream: None, kind: None },
+                format!("there is no row; the next is {index}"),
+            );
         }
         next = index + 1;
-        let columns = (|| Ok::<_, rusqlite::Error>((row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?)))();
+        let columns =
+            (|| Ok::<_, rusqlite::Error>((row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?)))();
         let bytes = row.get::<_, Vec<u8>>(4).unwrap_or_default();
         let stream = columns.as_ref().ok().and_then(|(stream, ..)| stream.parse().ok());
         // Of bytes that were changed the kind may still be legible.
@@ -208,8 +212,9 @@ fn entries(db: &Connection, at: At, faults: &mut Faults) -> Result<(), Fault> {
 
 /// That each is named by the entry that its row says.
 fn objects(db: &Connection, at: At, faults: &mut Faults) -> Result<(), Fault> {
-    let mut statement =
-        db.prepare("SELECT o.digest, o.idx, e.bytes FROM objects o LEFT JOIN entries e ON e.idx = o.idx ORDER BY o.idx")?;
+    let mut statement = db.prepare(
+        "SELECT o.digest, o.idx, e.bytes FROM objects o LEFT JOIN entries e ON e.idx = o.idx ORDER BY o.idx",
+    )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let name = row.get::<_, Vec<u8>>(0).ok().and_then(|name| digest(&name).ok());
@@ -278,7 +283,8 @@ fn uploads(db: &Connection, at: At, faults: &mut Faults) -> Result<(), Fault> {
         }
         let named = digest(&row.get::<_, Vec<u8>>(7)?).is_ok() && Time::from_unix(begun).unix() == begun;
         if held > size || there < held || !named {
-            faults.add(at.clone(), format!("what {party} brought for {id}, and what broke off, is not as its row says"));
+            faults
+                .add(at.clone(), format!("what {party} brought for {id}, and what broke off, is not as its row says"));
         }
     }
     Ok(())
@@ -296,7 +302,10 @@ mod tests {
     async fn what_the_ports_do_not_show_is_found() {
         for (sql, what) in [
             ("SELECT 1", ""),
-            ("UPDATE entries SET time = 2 WHERE idx = 1", "entry 1 of party/p0001 (act)|another stream, number or time"),
+            (
+                "UPDATE entries SET time = 2 WHERE idx = 1",
+                "entry 1 of party/p0001 (act)|another stream, number or time",
+            ),
             ("UPDATE entries SET seq = 7 WHERE idx = 2", "entry 2 of party/p0001 (act)|another stream, number or time"),
             ("UPDATE entries SET bytes = x'7b7d' WHERE idx = 1", "entry 1 of party/p0001|do not have its digest"),
             ("UPDATE entries SET idx = 9 WHERE idx = 2", "entry 2|there is no row"),
@@ -323,7 +332,8 @@ mod tests {
             db.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
             drop(db);
             let faults = inspect_log(&path).unwrap();
-            let found: Vec<_> = faults.listed().iter().map(|found| (found.at.to_string(), found.what.clone())).collect();
+            let found: Vec<_> =
+                faults.listed().iter().map(|found| (found.at.to_string(), found.what.clone())).collect();
             match what.split_once('|') {
                 None => assert_eq!(found, [], "{sql}"),
                 Some((at, what)) => {
@@ -338,7 +348,10 @@ mod tests {
         for (sql, what) in [
             ("SELECT 1", ""),
             ("INSERT INTO uploads VALUES ('p', 'no id', 1)", "uploads is of no party"),
-            ("INSERT INTO packages (communique, blob, witnesses) VALUES ('no id', 1, 0)", "packages is of no communiqué"),
+            (
+                "INSERT INTO packages (communique, blob, witnesses) VALUES ('no id', 1, 0)",
+                "packages is of no communiqué",
+            ),
             ("INSERT INTO stamps VALUES ('no id', x'00')", "stamps is of no communiqué"),
             ("INSERT INTO uploads VALUES ('p', '019cae6b-6600-7101-8101-010101010101', 7)", "names one of blobs"),
             (
@@ -350,7 +363,8 @@ mod tests {
             let path = dir.path().join("content");
             drop(SqliteContent::open(&path, Options::default()).unwrap());
             let db = Connection::open(&path).unwrap();
-            db.execute_batch(&format!("PRAGMA foreign_keys = OFF; INSERT INTO blobs VALUES (1, x'00', 0); {sql}")).unwrap();
+            db.execute_batch(&format!("PRAGMA foreign_keys = OFF; INSERT INTO blobs VALUES (1, x'00', 0); {sql}"))
+                .unwrap();
             drop(db);
             let (faults, _) = inspect_content(&path).unwrap();
             let found: Vec<_> = faults.listed().iter().map(|found| found.what.clone()).collect();

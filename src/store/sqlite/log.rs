@@ -114,7 +114,9 @@ impl Store for SqliteStore {
         let (answer, outcome) = oneshot::channel();
         let ticket = Ticket { answer: Some(answer), committing: false };
         if self.send(Request::Append(append, digests, ticket)).await.is_err() {
-            tracing::error!("the log's writing thread is gone, or it was opened for reading alone; restart the exchange");
+            tracing::error!(
+                "the log's writing thread is gone, or it was opened for reading alone; restart the exchange"
+            );
             return Err(AppendError::Failed);
         }
         outcome.await.unwrap_or(Err(AppendError::Unknown))

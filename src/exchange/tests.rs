@@ -1,5 +1,6 @@
 //! The use cases over a log and content in memory.
 
+mod damage;
 mod heads;
 mod histories;
 pub(crate) mod leaves;

@@ -16,6 +16,7 @@ mod auditing;
 #[allow(dead_code, reason = "what other tests ask openssl")]
 #[path = "../foreign/authority.rs"]
 mod authority;
+mod backups;
 mod daily;
 mod desk;
 mod doctor;

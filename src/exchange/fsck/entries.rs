@@ -166,6 +166,7 @@ impl Check {
         let StreamId::Communique(communique) = stored.entry.stream else { return };
         match stored.entry.kind {
             Kind::Purged => drop(self.purged.insert(communique)),
+            Kind::Published => drop(self.published.insert(communique, stored.recorded().place())),
             Kind::Revision => {
                 // What does not parse is found when its stream is folded.
                 let Some(Ok(manifest)) = stored.objects.first().map(|bytes| Document::<Manifest>::parse(bytes.clone()))

@@ -144,7 +144,7 @@ impl fmt::Display for At {
             Self::Content(Some((digest, needs))) => {
                 write!(f, "content {digest}")?;
                 match needs.split_first() {
-                    None => f.write_str(", which no revision and no package names"),
+                    None => f.write_str(", which nothing that could be read names"),
                     Some((first, rest)) => {
                         write!(f, ": {first}")?;
                         rest.iter().try_for_each(|need| write!(f, "; {need}"))

@@ -137,9 +137,22 @@ impl<'a> File<'a> {
                 }
             }
             let mut lost = db.prepare("PRAGMA foreign_key_check")?;
-            for row in lost.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?)))? {
-                let (table, of) = row?;
-                faults.add(at.clone(), format!("a row of {table} names one of {of} that is not there"));
+            let lost = lost.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, String>(2)?))
+            })?;
+            for row in lost {
+                let (table, row, of) = row?;
+                // The table's name is the schema's, which was compared.
+                let sql = format!("SELECT communique FROM \"{}\" WHERE rowid = ?1", table.replace('"', "\"\""));
+                let id = db.query_row(&sql, [row], |row| row.get::<_, String>(0)).ok();
+                let what = format!("a row of {table} names one of {of} that is not there");
+                match id.as_deref().map(|id| (id, CommuniqueId::parse(id))) {
+                    Some((_, Ok(id))) if ["packages", "originals"].contains(&table.as_str()) => {
+                        faults.add(At::Package(id), what);
+                    }
+                    Some((id, _)) => faults.add(at.clone(), format!("{what}: it is of {id}")),
+                    None => faults.add(at.clone(), what),
+                }
             }
             Ok(())
         });
@@ -244,6 +257,11 @@ fn tree(db: &Connection, at: At, faults: &mut Faults) -> Result<(), Fault> {
         }
     }
     let size = count(ask("SELECT size FROM tree")?)?;
+    let entries = count(ask("SELECT coalesce(max(idx) + 1, 0) FROM entries")?)?;
+    if entries < size {
+        let what = format!("it is missing: the log ends before it, and its tree has {size} leaves");
+        faults.add(At::Entry { index: entries, stream: None, kind: None }, what);
+    }
     let whole = integer(size - u64::from(size.count_ones()));
     let beyond = ask(&format!("SELECT count(*) FROM nodes WHERE n NOT BETWEEN 0 AND {whole} - 1"))?;
     if beyond > 0 {
@@ -306,9 +324,13 @@ mod tests {
                 "UPDATE entries SET time = 2 WHERE idx = 1",
                 "entry 1 of party/sample-1 (act)|another stream, number or time",
             ),
-            ("UPDATE entries SET seq = 7 WHERE idx = 2", "entry 2 of party/sample-1 (act)|another stream, number or time"),
+            (
+                "UPDATE entries SET seq = 7 WHERE idx = 2",
+                "entry 2 of party/sample-1 (act)|another stream, number or time",
+            ),
             ("UPDATE entries SET bytes = x'7b7d' WHERE idx = 1", "entry 1 of party/sample-1|do not have its digest"),
             ("UPDATE entries SET idx = 9 WHERE idx = 2", "entry 2|there is no row"),
+            ("DELETE FROM entries WHERE idx = 2", "entry 2|the log ends before it"),
             ("UPDATE objects SET bytes = x'00'", "entry 0 of party/sample-1 (act)|was changed"),
             ("UPDATE objects SET idx = 1", "log|is not named by entry 1"),
             ("DELETE FROM objects", "entry 0 of party/sample-1 (act)|is not there"),

@@ -192,6 +192,10 @@ fn a_purge_between_the_two_copies_is_seen() {
         let mut steps = Vec::new();
         let told = |step| {
             steps.push(step);
+            // What comes after the first copy was begun may be in the second alone, and never the other way round.
+            if steps.len() == 1 {
+                proposed(&desk, "Texte d’essai, venu entre les deux copies.\n");
+            }
             if step == Step::Log
                 && let Some(id) = purges.pop()
             {

@@ -5,12 +5,7 @@ use std::collections::BTreeSet;
 use super::{At, BATCH, Check, ROWS};
 use crate::{
     domain::{
-        entry::StreamId,
-        id::{CommuniqueId, PartyId},
-        life::Life,
-        register::PartyRecord,
-        remark::Remarks,
-        succession::Charters,
+        entry::StreamId, id::CommuniqueId, life::Life, register::PartyRecord, remark::Remarks, succession::Charters,
     },
     exchange::{
         load::Fold,
@@ -161,7 +156,7 @@ impl Check {
                 parties: newest.manifest.parties.clone(),
             };
             if folded == row {
-                return self.of_its_parties(&row, before).await;
+                return;
             }
             let query = ListingQuery { after: before, limit: 1, ..ListingQuery::default() };
             let again = self.store.listings(query).await.unwrap_or_default().pop();
@@ -186,20 +181,5 @@ impl Check {
             }
         }
         self.faults.add(At::Listing(Some(id)), "it changed whenever it was looked at: check again when less is done");
-    }
-
-    /// That each party finds it in its own list.
-    async fn of_its_parties(&mut self, row: &Listing, before: Option<CommuniqueId>) {
-        for party in &row.parties {
-            if !self.is_listed_for(party, row.communique, before).await {
-                let what = format!("{party}, which it names, does not find it in its list");
-                self.faults.add(At::Listing(Some(row.communique)), what);
-            }
-        }
-    }
-    async fn is_listed_for(&self, party: &PartyId, id: CommuniqueId, before: Option<CommuniqueId>) -> bool {
-        let query = ListingQuery { party: Some(party.clone()), after: before, limit: 1, state: None };
-        // Between the row before and this one there is none, of whichever party.
-        matches!(self.store.listings(query).await, Ok(rows) if rows.first().is_some_and(|row| row.communique == id))
     }
 }

@@ -1,15 +1,19 @@
 //! `communiqued`: the exchange. Makes its files, founds it, checks its configuration, serves it.
 
+#[path = "communique/manual.rs"]
+mod manual;
+
 use std::{
     fmt,
-    fs::File,
+    fs::{self, File},
     io::{self, Read as _, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use communique::{
     app::{config::Config, init, serve, telemetry},
     domain::{charter::Charter, id::ExchangeName, json::Form as _, statement::STATEMENT_LIMIT, text},
@@ -76,6 +80,49 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Write the manual: a man page for each command.
+    Man {
+        /// The directory. Pages of an earlier version are overwritten.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Print what a shell is to run so that it completes commands and options.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// What ends a command, by its code.
+const EXIT: [(u8, &str); 3] = [
+    (0, "Done."),
+    (1, "Failed. The sentence on standard error says why."),
+    (USAGE, "Wrong arguments or a wrong configuration. Nothing was begun, and no port was bound."),
+];
+const ENVIRONMENT: [(&str, &str); 1] = [(
+    "COMMUNIQUE__SECTION__SETTING",
+    "A setting of the configuration, which stands over the file: COMMUNIQUE__LIMITS__CONNECTIONS=512. One that is unknown is refused.",
+)];
+const FILES: [(&str, &str); 3] = [
+    ("/etc/communiqued/communiqued.toml", "The configuration that the systemd unit names."),
+    ("/var/lib/communiqued/", "The log and the texts, where that configuration says so."),
+    (
+        "/usr/share/doc/communiqued/examples/communiqued.toml",
+        "Every setting with its default, as the Debian package has it.",
+    ),
+];
+
+/// What the page of the program says beside its arguments.
+fn beside(page: &str) -> Vec<manual::Section> {
+    if page != "communiqued" {
+        return Vec::new();
+    }
+    let named = |rows: &[(&str, &'static str)]| rows.iter().map(|(name, what)| ((*name).to_owned(), *what)).collect();
+    vec![
+        ("EXIT STATUS", EXIT.iter().map(|(code, what)| (code.to_string(), *what)).collect()),
+        ("ENVIRONMENT", named(&ENVIRONMENT)),
+        ("FILES", named(&FILES)),
+    ]
 }
 
 /// An exit code, and lines for standard error.
@@ -155,6 +202,13 @@ fn run(command: Command) -> Result<String, Failure> {
             runtime.block_on(serve::serve(config, bound, shutdown))?;
             Ok(String::new())
         }
+        Command::Man { out } => {
+            let pages = manual::pages(Args::command(), "8", &beside, &str::to_owned)?;
+            fs::create_dir_all(&out)?;
+            pages.iter().try_for_each(|(name, page)| fs::write(out.join(name), page))?;
+            Ok(format!("{} man pages are in {}\n", pages.len(), text::escape_line(&out.display().to_string())))
+        }
+        Command::Completions { shell } => Ok(String::from_utf8(manual::completion(Args::command(), shell))?),
         Command::Check { config } => {
             checked(&config)?;
             Ok("the configuration is good, and this machine can run on it\n".to_owned())

@@ -8,7 +8,7 @@ use super::{
     charter::PARTIES_LIMIT,
     id::{CommuniqueId, Digest, ExchangeName, Lang, PartyId, Salt},
     json::{self, Form},
-    message::Message,
+    message::{Fact, Message, Tell},
     refusal::Refusal,
     statement::Type,
     text::{Direction, RULES, TEXT_LIMIT},
@@ -43,6 +43,16 @@ impl fmt::Display for Status {
             Self::Authentic => "authentic",
             Self::Translation => "translation",
         })
+    }
+}
+
+impl Tell for Status {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::Authentic => msg!("text" => "authentic"),
+            Self::Translation => msg!("text" => "translation"),
+        }
+        .into()
     }
 }
 
@@ -138,6 +148,16 @@ impl Date {
             .map(Self)
             .ok_or_else(|| Refusal::malformed("date", msg!("not a date such as 2026-11-23")))
     }
+    /// Year, month and day.
+    #[must_use]
+    pub fn civil(self) -> (i16, i8, i8) {
+        (self.0.year(), self.0.month(), self.0.day())
+    }
+}
+impl Tell for Date {
+    fn tell(&self) -> Fact {
+        Fact::Day(*self)
+    }
 }
 impl TryFrom<String> for Date {
     type Error = Refusal;
@@ -183,6 +203,16 @@ impl fmt::Display for LegalEffect {
             Self::Political => "political",
             Self::Binding => "binding",
         })
+    }
+}
+
+impl Tell for LegalEffect {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::Political => msg!("legal effect" => "political"),
+            Self::Binding => msg!("legal effect" => "binding"),
+        }
+        .into()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::time::Time;
+use super::{manifest::Date, time::Time};
 
 /// What a sentence tells.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +20,8 @@ pub enum Fact {
     Number(u64),
     /// A moment, in UTC.
     Time(Time),
+    /// A day of the calendar.
+    Day(Date),
     /// Words of ours, translated by themselves.
     Message(Message),
     /// Several, as a list that ends with “and”.
@@ -135,6 +137,7 @@ impl fmt::Display for Fact {
             Self::Words(words) | Self::Said(words) => f.write_str(words),
             Self::Number(n) => n.fmt(f),
             Self::Time(time) => time.fmt(f),
+            Self::Day(day) => day.fmt(f),
             Self::Message(message) => message.fmt(f),
             Self::All(facts) => match facts.as_slice() {
                 [] => Ok(()),

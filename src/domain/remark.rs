@@ -12,7 +12,7 @@ use super::{
     json::{self, Form},
     life::{Life, within_bounds},
     manifest::REVISIONS_LIMIT,
-    message::Message,
+    message::{Fact, Message, Tell},
     refusal::Refusal,
     statement::Type,
     succession::Standing,
@@ -49,6 +49,15 @@ impl Audience {
 impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+impl Tell for Audience {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::All => msg!("audience" => "all"),
+            Self::Own => msg!("audience" => "own"),
+        }
+        .into()
     }
 }
 impl FromStr for Audience {

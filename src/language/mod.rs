@@ -7,6 +7,8 @@
 mod catalogue;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upkeep;
 
 use std::sync::LazyLock;
 
@@ -80,6 +82,45 @@ impl Language {
         self == Self::Arabic
     }
 
+    /// Words that are the same in every language, held apart from those of this one around them.
+    #[must_use]
+    pub fn apart(self, words: &str) -> String {
+        if self.is_right_to_left() { format!("{ISOLATE}{words}{END_OF_ISOLATE}") } else { words.to_owned() }
+    }
+    /// Words of ours with what is typed in them, in `backticks` or as an option, held together: within Arabic its signs would come to
+    /// stand at its other end.
+    #[must_use]
+    pub fn set_off(self, ours: &str) -> String {
+        if !self.is_right_to_left() {
+            return ours.to_owned();
+        }
+        let mut set_off = String::with_capacity(ours.len() + 16);
+        let mut rest = ours;
+        while let Some(at) = rest.find(['`', '-', '$', '<']) {
+            let (before, typed) = rest.split_at(at);
+            let begins = before.chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+            let long = match typed.as_bytes() {
+                [b'`', ..] => typed[1..].find('`').map_or(0, |end| end + 2),
+                [b'-', b'-', ..] | [b'$' | b'<', ..] if begins => {
+                    typed.find(|c: char| !(c.is_ascii_graphic()) || matches!(c, ',' | ';' | ')')).unwrap_or(typed.len())
+                }
+                _ => 0,
+            };
+            set_off.push_str(before);
+            let (typed, after) = typed.split_at(if long == 0 { 1 } else { long });
+            if long == 0 {
+                set_off.push_str(typed);
+            } else {
+                set_off.extend([ISOLATE]);
+                set_off.push_str(typed);
+                set_off.push(END_OF_ISOLATE);
+            }
+            rest = after;
+        }
+        set_off.push_str(rest);
+        set_off
+    }
+
     /// A message in this language.
     #[must_use]
     pub fn say(self, message: &Message) -> String {
@@ -98,7 +139,7 @@ impl Language {
         let form = message
             .key()
             .and_then(|key| catalogue.form(message.context(), key, message.count().map(|n| self.plural(n))));
-        self.fill(message, form.unwrap_or(message.english()), words)
+        self.fill(message, &self.set_off(form.unwrap_or(message.english())), words)
     }
     fn fill(self, message: &Message, form: &str, words: fn(&str) -> String) -> String {
         // Mere words stand alone, and nothing beside them can be reordered.
@@ -116,6 +157,10 @@ impl Language {
             Fact::Said(said) => between_isolates(said, words),
             Fact::Number(n) => self.number(*n),
             Fact::Time(time) => self.moment(*time),
+            Fact::Day(day) => {
+                let (year, month, day) = day.civil();
+                self.date(year, month, day)
+            }
             Fact::Message(message) => self.say_with(message, words),
             Fact::All(facts) => self.list(&facts.iter().map(|fact| self.fact(fact, words)).collect::<Vec<_>>()),
         }

@@ -1,34 +1,21 @@
 //! Catalogues are whole: what the sources say is translated, with the same facts, and nothing else is. `MESSAGES=write cargo test --lib
 //! language` brings the catalogues' English up to date; what is new in them stands without translation, for somebody to write.
 
+mod begins;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
-    io::BufWriter,
+    fs,
     path::{Path, PathBuf},
 };
 
-use polib::{catalog::Catalog, message::MessageView, po_file};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::*;
+use super::{
+    upkeep::{Said, TRANSLATED, keep},
+    *,
+};
 use crate::{domain::refusal::Refusal, msg};
-
-/// The languages that are translated into, with their plural rule as gettext writes it.
-const TRANSLATED: [(Language, usize, &str); 3] = [
-    (Language::Arabic, 6, "n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5"),
-    (Language::French, 2, "n > 1"),
-    (Language::Russian, 3, "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<12 || n%100>14) ? 1 : 2"),
-];
-
-/// What is said somewhere in the sources: its form for one thing, that for many if it counts, and the file.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Debug, Clone)]
-struct Said {
-    context: Option<String>,
-    english: String,
-    many: Option<String>,
-    file: String,
-}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -66,13 +53,15 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
             if name != "tests" {
                 sources(&path, files);
             }
-        } else if name.ends_with(".rs") && !["tests.rs", "contract.rs", "samples.rs"].contains(&name.as_str()) {
+        } else if name.ends_with(".rs")
+            && !["tests.rs", "contract.rs", "samples.rs", "upkeep.rs"].contains(&name.as_str())
+        {
             files.push(path);
         }
     }
 }
 
-/// What `msg!` says in these tokens, and the table of refusals.
+/// What `msg!` says in these tokens, and the tables of refusals and of a verifier's checks.
 fn find(tokens: &[TokenTree], file: &str, said: &mut Vec<Said>) {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
@@ -83,7 +72,9 @@ fn find(tokens: &[TokenTree], file: &str, said: &mut Vec<Said>) {
                     at += 1;
                 }
             }
-            TokenTree::Ident(name) if is_call(tokens, at) && (name == "msg" || name == "refusals") => {
+            TokenTree::Ident(name)
+                if is_call(tokens, at) && (name == "msg" || name == "refusals" || name == "checks") =>
+            {
                 let Some(TokenTree::Group(group)) = tokens.get(at + 2) else { unreachable!() };
                 let inside: Vec<_> = group.stream().into_iter().collect();
                 if name == "msg" {
@@ -156,103 +147,11 @@ fn words(token: &TokenTree) -> Option<String> {
     Some(words)
 }
 
-/// The names of facts in a form.
-fn facts(form: &str) -> BTreeSet<&str> {
-    form.split('{').skip(1).map(|after| after.split_once('}').map_or(after, |(name, _)| name)).collect()
-}
-
-fn path(language: Language) -> PathBuf {
-    root().join(format!("src/language/{}.po", language.tag()))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a variable says whether to write")]
 #[test]
 fn what_is_said_is_translated_with_its_facts_and_nothing_else_is() {
     let said = said();
     assert!(!said.is_empty(), "the sources were not read");
-    let write = env::var("MESSAGES").is_ok_and(|v| v == "write");
-    let mut wrong = Vec::new();
-    for (language, forms, rule) in TRANSLATED {
-        let path = path(language);
-        let old = po_file::parse(&path).unwrap_or_else(|_| Catalog::new(polib::metadata::CatalogMetadata::new()));
-        if write {
-            update(&old, &said, language, forms, rule);
-            continue;
-        }
-        let tag = language.tag();
-        assert_eq!(old.metadata.plural_rules.expr, rule, "{tag}.po has another plural rule than Language::plural");
-        assert_eq!(old.metadata.plural_rules.nplurals, forms);
-        let context = |m: &dyn MessageView| m.msgctxt().filter(|c| !c.is_empty()).map(str::to_owned);
-        let mut unused: BTreeSet<_> = old.messages().map(|m| (context(m), m.msgid().to_owned())).collect();
-        for Said { context, english, many, file } in &said {
-            unused.remove(&(context.clone(), english.clone()));
-            let Some(found) = old.find_message(context.as_deref(), english, many.as_deref()) else {
-                wrong.push(format!("{tag}: not there ({file}): {english}"));
-                continue;
-            };
-            let translated = match found.msgstr_plural() {
-                Ok(all) => all.clone(),
-                Err(_) => vec![found.msgstr().unwrap().to_owned()],
-            };
-            let expected = if many.is_some() { forms } else { 1 };
-            if translated.len() != expected || translated.iter().any(String::is_empty) || found.is_fuzzy() {
-                wrong.push(format!("{tag}: not translated ({file}): {english}"));
-                continue;
-            }
-            let wanted = facts(many.as_deref().unwrap_or(english));
-            for form in &translated {
-                let mut has = facts(form);
-                if many.is_some() {
-                    has.extend(wanted.get(crate::domain::message::COUNT));
-                }
-                if has != wanted {
-                    wrong.push(format!("{tag}: names {has:?} and not {wanted:?} ({file}): {english}"));
-                }
-            }
-        }
-        wrong.extend(unused.iter().map(|(_, english)| format!("{tag}: nobody says: {english}")));
-    }
-    assert!(wrong.is_empty(), "{} faults in catalogues:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-/// Writes the catalogue with just these messages, in their order, with the translations that it had.
-fn update(old: &Catalog, said: &[Said], language: Language, forms: usize, rule: &str) {
-    let mut metadata = polib::metadata::CatalogMetadata::new();
-    metadata.project_id_version = "communique".into();
-    metadata.language = language.tag().into();
-    metadata.mime_version = "1.0".into();
-    metadata.content_type = "text/plain; charset=UTF-8".into();
-    metadata.content_transfer_encoding = "8bit".into();
-    metadata.plural_rules.nplurals = forms;
-    metadata.plural_rules.expr = rule.into();
-    let mut new = Catalog::new(metadata);
-    for Said { context, english, many, file } in said {
-        let found = old.find_message(context.as_deref(), english, many.as_deref());
-        let mut builder = match many {
-            Some(many) => {
-                let mut builder = polib::message::Message::build_plural();
-                let had = found.and_then(|m| m.msgstr_plural().ok().cloned());
-                builder.with_msgid_plural(many.clone());
-                builder.with_msgstr_plural(had.unwrap_or_else(|| vec![String::new(); forms]));
-                builder
-            }
-            None => {
-                let mut builder = polib::message::Message::build_singular();
-                builder.with_msgstr(found.and_then(|m| m.msgstr().ok()).unwrap_or_default().to_owned());
-                builder
-            }
-        };
-        builder.with_msgid(english.clone()).with_source(file.clone());
-        if let Some(context) = context {
-            builder.with_msgctxt(context.clone());
-        }
-        if let Some(found) = found {
-            builder.with_translator_comments(found.translator_comments().to_owned());
-        }
-        new.append_or_update(builder.done());
-    }
-    let file = fs::File::create(path(language)).unwrap();
-    po_file::write(&new, &mut BufWriter::new(file)).unwrap();
+    keep(&root().join("src/language"), &said, true);
 }
 
 #[test]

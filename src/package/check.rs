@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::{domain::message::Message, msg};
+
 macro_rules! checks {
     ($($(#[doc = $doc:literal])+ $variant:ident = $id:literal $line:literal;)+) => {
         /// One check of a package. The first that fails ends the verification.
@@ -16,6 +18,11 @@ macro_rules! checks {
             #[must_use]
             pub fn id(self) -> &'static str {
                 match self { $(Self::$variant => $id,)+ }
+            }
+            /// What must hold, as a sentence that is translated.
+            #[must_use]
+            pub fn rule(self) -> Message {
+                match self { $(Self::$variant => msg!($line),)+ }
             }
             /// What must hold, in one line.
             #[must_use]
@@ -144,12 +151,12 @@ impl fmt::Display for Check {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
     pub check: Check,
-    pub detail: String,
+    pub detail: Message,
 }
 
 impl Check {
     /// This check's failure.
-    pub(super) fn fails(self, detail: impl Into<String>) -> Failure {
-        Failure { check: self, detail: detail.into() }
+    pub(super) fn fails(self, detail: Message) -> Failure {
+        Failure { check: self, detail }
     }
 }

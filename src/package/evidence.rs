@@ -8,6 +8,7 @@ use crate::{
     domain::{
         id::{Digest, PartyId},
         json::INTEGER_LIMIT,
+        message::{Message, Tell},
         succession::Standing,
         time::Time,
     },
@@ -140,33 +141,37 @@ pub(super) struct Shown {
 impl Shown {
     /// Judges what stands behind a proof's path: all up to the log's signature, then the cosignatures.
     fn judge(note: &[u8], newest: &Standing) -> Result<Self, Failure> {
-        let refused = |e: String| Check::LogHead.fails(e);
+        let refused = |e: Message| Check::LogHead.fails(e);
         let signed = note.windows(2).position(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
         let rest = note.get(signed..).unwrap_or_default();
         let end = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
         let (first, mut rest) = note.split_at_checked(signed + end).unwrap_or((note, &[]));
-        let log = Log::of_charter(&newest.charter().log).map_err(|e| refused(e.to_string()))?;
-        let head = Unverified::parse(first).and_then(|head| head.verify(&log)).map_err(|e| refused(e.to_string()))?;
+        let log = Log::of_charter(&newest.charter().log).map_err(|e| refused(e.message()))?;
+        let head = Unverified::parse(first).and_then(|head| head.verify(&log)).map_err(|e| refused(e.message()))?;
         if !head.checkpoint().extensions().is_empty() {
-            return Err(refused("the checkpoint has extension lines".into()));
+            return Err(refused(msg!("the checkpoint has extension lines")));
         }
         // A log may count further; findings, which tell the size, cannot.
         if head.checkpoint().size() > INTEGER_LIMIT {
-            return Err(refused(format!("the tree has more than {INTEGER_LIMIT} leaves")));
+            return Err(refused(msg!("the tree has more than {limit} leaves", limit = INTEGER_LIMIT)));
         }
         let mut cosigners = Cosigner::of_parties(newest);
         let mut witnesses = vec![];
         while !rest.is_empty() {
-            let refused = |e: String| Check::Witness.fails(e);
-            let end = rest.iter().position(|b| *b == b'\n').ok_or_else(|| refused("a line does not end".into()))?;
+            let refused = |e: Message| Check::Witness.fails(e);
+            let end = rest.iter().position(|b| *b == b'\n').ok_or_else(|| refused(msg!("a line does not end")))?;
             let (line, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
             rest = after.get(1..).unwrap_or_default();
-            let line = std::str::from_utf8(line).map_err(|_| refused("a line is not UTF-8".into()))?;
-            let line: SignatureLine = line.parse().map_err(|e: Fault| refused(e.to_string()))?;
-            let unknown =
-                || refused(format!("{} is no witness of a party, or stands out of order", line.hint().name()));
+            let line = std::str::from_utf8(line).map_err(|_| refused(msg!("a line is not UTF-8")))?;
+            let line: SignatureLine = line.parse().map_err(|e: Fault| refused(e.message()))?;
+            let unknown = || {
+                refused(msg!(
+                    "{name} is no witness of a party, or stands out of order",
+                    name = line.hint().name().as_str()
+                ))
+            };
             let (party, cosigner) = cosigners.find(|(_, c)| c.hint() == line.hint()).ok_or_else(unknown)?;
-            let time = cosigner.moment(head.note().text(), &line).map_err(|e| refused(e.to_string()))?;
+            let time = cosigner.moment(head.note().text(), &line).map_err(|e| refused(e.message()))?;
             witnesses.push(WitnessFound { party: party.clone(), time });
         }
         let checkpoint = head.checkpoint();
@@ -189,21 +194,21 @@ pub(super) fn judge(
     shown: &mut Option<Shown>,
     newest: &Standing,
 ) -> Result<(), Failure> {
-    let refused = |e: String| Check::LogProof.fails(format!("entry {index}: {e}"));
-    let (path, note) = Path::parse(bytes).map_err(|e| refused(e.to_string()))?;
+    let refused = |e: Message| Check::LogProof.fails(msg!("entry {index}: {e}", index, e));
+    let (path, note) = Path::parse(bytes).map_err(|e| refused(e.message()))?;
     if path.extra.is_some() {
-        return Err(refused("the proof has extra data".into()));
+        return Err(refused(msg!("the proof has extra data")));
     }
     if path.index != index {
-        return Err(refused(format!("the proof is of entry {}", path.index)));
+        return Err(refused(msg!("the proof is of entry {index}", index = path.index)));
     }
     let shown = match shown {
-        Some(shown) if shown.note != note => return Err(refused("the proof is under another checkpoint".into())),
+        Some(shown) if shown.note != note => return Err(refused(msg!("the proof is under another checkpoint"))),
         Some(shown) => shown,
         none => none.insert(Shown::judge(note, newest)?),
     };
     let LogFound { size, root, .. } = shown.found;
-    verify_inclusion(Hash::of_entry(entry), index, size, root, &path.hashes).map_err(|e| refused(e.to_string()))
+    verify_inclusion(Hash::of_entry(entry), index, size, root, &path.hashes).map_err(|e| refused(e.message()))
 }
 
 #[cfg(test)]

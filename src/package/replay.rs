@@ -11,21 +11,25 @@ use super::{
     known::Known,
     write::{Contents, given_with},
 };
-use crate::domain::{
-    act::{Act, ActKind},
-    charter::{Adoption, Charter},
-    document::Document,
-    entry::{Entry, Kind, Position, Recorded, Step, StreamId},
-    id::{Digest, PartyId},
-    key::PublicKey,
-    life::{CLOCK_TOLERANCE, Context, Life, LoggedAct, Past},
-    powers::{Powers, Revocation},
-    refusal::Refusal,
-    register::{self, PartyRecord},
-    seats::Grants as _,
-    statement::{Body, Statement, Unverified},
-    succession::{Charters, Standing},
-    time::Time,
+use crate::{
+    domain::{
+        act::{Act, ActKind},
+        charter::{Adoption, Charter},
+        document::Document,
+        entry::{Entry, Kind, Position, Recorded, Step, StreamId},
+        id::{Digest, PartyId},
+        key::PublicKey,
+        life::{CLOCK_TOLERANCE, Context, Life, LoggedAct, Past},
+        message::{Message, Tell},
+        powers::{Powers, Revocation},
+        refusal::Refusal,
+        register::{self, PartyRecord},
+        seats::Grants as _,
+        statement::{Body, Statement, Unverified},
+        succession::{Charters, Standing},
+        time::Time,
+    },
+    msg,
 };
 
 /// An entry of the package.
@@ -68,8 +72,8 @@ impl Record<'_> {
     pub(super) fn recorded(&self) -> Recorded<'_> {
         Recorded { index: self.index, digest: self.digest, entry: self.entry, objects: &self.objects }
     }
-    fn fails(&self, check: Check, why: impl std::fmt::Display) -> Failure {
-        check.fails(format!("entry {}: {why}", self.index))
+    fn fails(&self, check: Check, why: impl Tell) -> Failure {
+        check.fails(msg!("entry {index}: {why}", index = self.index, why))
     }
     fn statement<B: Body>(&self, check: Check) -> Result<Unverified<B>, Failure> {
         self.recorded().statement(0).and_then(|compact| Unverified::parse(compact)).map_err(|e| self.fails(check, e))
@@ -80,7 +84,10 @@ impl Record<'_> {
         if (kind, documents, statements) == (&step.kind, &step.documents, &step.statements) {
             Ok(())
         } else {
-            Err(self.fails(check, format!("it is not the {:?} entry that the rules ask for here", step.kind)))
+            Err(self.fails(
+                check,
+                msg!("it is not the {kind} entry that the rules ask for here", kind = format!("{:?}", step.kind)),
+            ))
         }
     }
 }
@@ -116,7 +123,7 @@ pub(super) fn replay(
     known: &Known,
 ) -> Result<Replay, Failure> {
     let Some(first) = entries.iter().position(|e| matches!(e.entry.stream, StreamId::Communique(_))) else {
-        return Err(Check::Published.fails("there is no entry of it"));
+        return Err(Check::Published.fails(msg!("there is no entry of it")));
     };
     let (before, own) = entries.split_at(first);
     let mut replay = known.beginning(contents, before, || {
@@ -128,7 +135,7 @@ pub(super) fn replay(
     })?;
     replay.all(contents, own, original)?;
     let Some(published) = replay.life.published() else {
-        return Err(Check::Published.fails("the entries do not end with published"));
+        return Err(Check::Published.fails(msg!("the entries do not end with published")));
     };
     replay.unused(published.time).map_or(Ok(replay), Err)
 }
@@ -141,7 +148,7 @@ impl Replay {
             // What made others due is named again by them alone.
             let first = !matches!(record.entry.kind, Kind::Opened | Kind::Completed);
             if first && !record.entry.statements.iter().all(|digest| self.statements.insert(*digest)) {
-                return Err(record.fails(Check::Entry, "what it records was logged before"));
+                return Err(record.fails(Check::Entry, msg!("what it records was logged before")));
             }
             self.before = Some((record.index, record.entry.time));
         }
@@ -150,19 +157,19 @@ impl Replay {
     fn next(&mut self, contents: &Contents, record: &Record<'_>, original: Option<&Life>) -> Result<(), Failure> {
         let chain = |e: Refusal| record.fails(Check::EntryChain, e);
         if self.before.is_some_and(|(_, time)| record.entry.time < time) {
-            return Err(record.fails(Check::EntryChain, "log time goes back"));
+            return Err(record.fails(Check::EntryChain, msg!("log time goes back")));
         }
         if self.life.published().is_some() {
-            return Err(record.fails(Check::Published, "published is not the last entry"));
+            return Err(record.fails(Check::Published, msg!("published is not the last entry")));
         }
         if let Some(step) = self.due.pop_front() {
             let check = if step.kind == Kind::Opened { Check::Opening } else { Check::Completion };
             record.is(&step, check)?;
             if !matches!(record.entry.stream, StreamId::Communique(_)) {
-                return Err(record.fails(Check::Entry, "it stands in another stream"));
+                return Err(record.fails(Check::Entry, msg!("it stands in another stream")));
             }
             if self.before.is_some_and(|(index, _)| index + 1 != record.index) {
-                return Err(record.fails(Check::EntryChain, "it does not follow the act that made it due"));
+                return Err(record.fails(Check::EntryChain, msg!("it does not follow the act that made it due")));
             }
             if step.kind == Kind::Completed {
                 self.counted = step.statements.into_iter().collect();
@@ -212,19 +219,22 @@ impl Replay {
                 self.due = steps;
                 self.life.apply_read(record.recorded(), contents.manifest(), act).map_err(chain)
             }
-            (StreamId::Communique(_), Kind::Opened) => Err(record.fails(Check::Opening, "nothing opened it here")),
-            (StreamId::Communique(_), Kind::Completed) => {
-                Err(record.fails(Check::Seats, "not every party's quorum of seats is filled"))
+            (StreamId::Communique(_), Kind::Opened) => {
+                Err(record.fails(Check::Opening, msg!("nothing opened it here")))
             }
-            _ => Err(record.fails(Check::Entry, "its kind does not belong to its stream, or not into a package")),
+            (StreamId::Communique(_), Kind::Completed) => {
+                Err(record.fails(Check::Seats, msg!("not every party's quorum of seats is filled")))
+            }
+            _ => Err(record.fails(Check::Entry, msg!("its kind does not belong to its stream, or not into a package"))),
         }
     }
 
     /// Demands that this is the adoption of the charter that was just put forward, by a party of the one in
     /// force with the key that it has there.
     fn proposer(&self, charter: Digest, record: &Record<'_>) -> Result<(), Failure> {
-        let apart =
-            || record.fails(Check::EntryChain, "it is not its proposer's adoption of the charter put forward before");
+        let apart = || {
+            record.fails(Check::EntryChain, msg!("it is not its proposer's adoption of the charter put forward before"))
+        };
         if record.entry.kind != Kind::Adoption || self.before.is_some_and(|(index, _)| index + 1 != record.index) {
             return Err(apart());
         }
@@ -239,11 +249,11 @@ impl Replay {
         let revisions = contents.manifest().revision.saturating_sub(1);
         let Entry { seq, previous, .. } = *record.entry;
         if seq < revisions || (seq == 0) != (revisions == 0) {
-            return Err(record.fails(Check::EntryChain, "it is too early in its stream for this revision"));
+            return Err(record.fails(Check::EntryChain, msg!("it is too early in its stream for this revision")));
         }
         self.earlier.pass_gap(record.entry);
         if self.earlier != (Position { length: seq, last: previous }) {
-            return Err(record.fails(Check::EntryChain, "it does not continue the declarations before it"));
+            return Err(record.fails(Check::EntryChain, msg!("it does not continue the declarations before it")));
         }
         let declared = self.declarations.iter().map(|(digest, made)| (*digest, made.act.party.clone()));
         Ok(Past {
@@ -257,26 +267,26 @@ impl Replay {
     /// Judges an act before the signed revision: a declaration on an earlier one. Of its revision no more is known than that
     /// it was this communiqué's, and for the last one its manifest.
     fn declared(&mut self, contents: &Contents, record: &Record<'_>) -> Result<(), Failure> {
-        let fails = |why: &str| record.fails(Check::Act, why);
+        let fails = |why: Message| record.fails(Check::Act, why);
         let standing = self.in_force(record)?;
         let act = register::verify_act(record.statement(Check::Act)?, &self.parties).map_err(|e| refused(record, e))?;
         let (body, manifest) = (act.body(), contents.manifest());
         if body.act != ActKind::Declare {
-            return Err(fails("nothing but declarations stands before the signed revision"));
+            return Err(fails(msg!("nothing but declarations stands before the signed revision")));
         }
         let ours = (manifest.communique, manifest.founding, &manifest.exchange);
         if (body.communique, body.founding, &body.exchange) != ours || !manifest.parties.contains(&body.party) {
-            return Err(fails("it is not a declaration of one of the parties on this communiqué"));
+            return Err(fails(msg!("it is not a declaration of one of the parties on this communiqué")));
         }
         let last = body.revision + 1 == manifest.revision;
         if body.revision >= manifest.revision || last && manifest.previous != Some(body.manifest) {
-            return Err(fails("it is not on an earlier revision"));
+            return Err(fails(msg!("it is not on an earlier revision")));
         }
         if body.charter != standing.digest() {
-            return Err(fails("it is under another charter than the one in force"));
+            return Err(fails(msg!("it is under another charter than the one in force")));
         }
         if body.time > record.entry.time.plus(CLOCK_TOLERANCE) {
-            return Err(fails("its time is in the future"));
+            return Err(fails(msg!("its time is in the future")));
         }
         let grant = self.parties.grant(&body.party, &body.grant);
         let covering = grant.ok_or(Refusal::UnknownGrant { grant: body.grant });
@@ -284,7 +294,7 @@ impl Replay {
         let step = Step { kind: Kind::Act, documents: vec![], statements: vec![act.digest()] };
         record.is(&step, Check::Entry)?;
         if record.entry.seq < body.revision {
-            return Err(record.fails(Check::EntryChain, "it is too early in its stream for its revision"));
+            return Err(record.fails(Check::EntryChain, msg!("it is too early in its stream for its revision")));
         }
         self.earlier.pass_gap(record.entry);
         let advanced = self.earlier.advance(record.entry, record.digest);
@@ -298,7 +308,7 @@ impl Replay {
         let standing = self.in_force(record)?;
         let powers: Unverified<Powers> = record.statement(Check::Grant)?;
         if powers.claims().party != *party {
-            return Err(record.fails(Check::Grant, "they stand in another party's stream"));
+            return Err(record.fails(Check::Grant, msg!("they stand in another party's stream")));
         }
         let empty = PartyRecord::default();
         let own = self.parties.get(party).unwrap_or(&empty);
@@ -312,12 +322,14 @@ impl Replay {
         let standing = self.in_force(record)?;
         let revocation: Unverified<Revocation> = record.statement(Check::Grant)?;
         if revocation.claims().party != *party {
-            return Err(record.fails(Check::Grant, "it stands in another party's stream"));
+            return Err(record.fails(Check::Grant, msg!("it stands in another party's stream")));
         }
         let empty = PartyRecord::default();
         let own = self.parties.get(party).unwrap_or(&empty);
         own.revoke(revocation, &standing).map(|(_, step)| step).map_err(|e| match e {
-            Refusal::UnknownGrant { .. } => record.fails(Check::FileExtra, "it revokes full powers that are not here"),
+            Refusal::UnknownGrant { .. } => {
+                record.fails(Check::FileExtra, msg!("it revokes full powers that are not here"))
+            }
             e => record.fails(Check::Grant, e),
         })
     }
@@ -342,7 +354,9 @@ impl Replay {
 
     fn in_force(&self, record: &Record<'_>) -> Result<Arc<Standing>, Failure> {
         let standing = self.charters.in_force(record.entry.time);
-        standing.ok_or_else(|| record.fails(Check::Adoption, "no charter was in force: not every party had adopted it"))
+        standing.ok_or_else(|| {
+            record.fails(Check::Adoption, msg!("no charter was in force: not every party had adopted it"))
+        })
     }
 
     /// What is here for nothing: a grant that no act names, a declaration that no signature names, a charter that did not come
@@ -354,16 +368,16 @@ impl Replay {
             acts().chain(self.declarations.values()).map(|a| (&a.act.party, &a.act.grant)).collect();
         let logged = self.parties.iter().flat_map(|(party, r)| r.grants().keys().map(move |grant| (party, grant)));
         if let Some((party, grant)) = logged.into_iter().find(|grant| !used.contains(grant)) {
-            return Some(Check::FileExtra.fails(format!("no act names the full powers {grant} of {party}")));
+            return Some(Check::FileExtra.fails(msg!("no act names the full powers {grant} of {party}", grant, party)));
         }
         let named: BTreeSet<_> = acts().filter_map(|a| given_with(&a.act)).collect();
         if let Some(digest) = self.declarations.keys().find(|digest| !named.contains(digest)) {
-            return Some(Check::FileExtra.fails(format!("no signature names the earlier declaration {digest}")));
+            return Some(Check::FileExtra.fails(msg!("no signature names the earlier declaration {digest}", digest)));
         }
         let chain: BTreeSet<_> = self.charters.chain(published).iter().map(|s| s.digest()).collect();
         let failed = self.charters.versions().find(|(charter, _)| !chain.contains(&charter.digest()));
         failed.map(|(charter, _)| {
-            let why = format!("charter {} did not come into force before publication", charter.version);
+            let why = msg!("charter {version} did not come into force before publication", version = charter.version);
             Check::FileExtra.fails(why)
         })
     }

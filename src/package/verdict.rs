@@ -1,6 +1,6 @@
 //! What a verification found: for programs as JSON, for people as data that a tool renders.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Value, json};
 
@@ -10,25 +10,35 @@ use super::{
     replay::Replay,
     write::{self, Contents},
 };
-use crate::domain::{
-    act::{ActKind, Declaration},
-    charter::Party,
-    id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId},
-    life::LoggedAct,
-    manifest::{Annex, LegalEffect, Manifest, Meeting, Procedure, Status, Text},
-    seats::Grants as _,
-    succession::Standing,
-    time::Time,
-    words::{Names, Prose},
+use crate::{
+    domain::{
+        act::{ActKind, Declaration},
+        charter::Party,
+        id::{CommuniqueId, Digest, ExchangeName, HolderId, Lang, PartyId},
+        life::LoggedAct,
+        manifest::{Annex, LegalEffect, Manifest, Meeting, Procedure, Status, Text},
+        message::{Fact, Message, Tell},
+        seats::Grants as _,
+        succession::Standing,
+        text,
+        time::Time,
+        words::{Names, Prose},
+    },
+    msg,
 };
 
 /// What no package proves, whatever the verdict.
-pub const NOT_PROVEN: [&str; 4] = [
-    "later charters, revocations and rectifications are unknown to a package",
-    "that these entries are in the log is proven; that nothing else was logged, such as other acts, adoptions and revocations, is the exchange's word",
-    "without witnesses of parties that one trusts, the log may be one that the exchange shows to nobody else",
-    "escrow and embargo are promises of the depositary",
-];
+#[must_use]
+pub fn not_proven() -> [Message; 4] {
+    [
+        msg!("later charters, revocations and rectifications are unknown to a package"),
+        msg!(
+            "that these entries are in the log is proven; that nothing else was logged, such as other acts, adoptions and revocations, is the exchange's word"
+        ),
+        msg!("without witnesses of parties that one trusts, the log may be one that the exchange shows to nobody else"),
+        msg!("escrow and embargo are promises of the depositary"),
+    ]
+}
 
 /// The outcome.
 #[derive(Clone, PartialEq, Debug)]
@@ -42,18 +52,48 @@ pub enum Verdict {
         /// The first that failed.
         check: Check,
         /// How, safe to show.
-        detail: String,
+        detail: Detail,
     },
     /// The bytes could not be read.
     CannotRead {
         /// Why, safe to show.
-        detail: String,
+        detail: Detail,
     },
     /// Of a suite, format or rules that this program does not know.
     CannotJudge {
         /// Which, safe to show.
-        detail: String,
+        detail: Detail,
     },
+}
+
+/// Most characters of a detail, before those that hide are written out.
+pub const DETAIL_LIMIT: usize = 1000;
+
+/// What failed or could not be read or judged. It may quote the file: in its English words, which the verdict in JSON has, nothing of
+/// it reaches a terminal raw, and not all of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Detail(Message);
+
+impl Detail {
+    /// Says it with this.
+    #[must_use]
+    pub fn new(message: Message) -> Self {
+        Self(message)
+    }
+}
+impl Tell for Detail {
+    fn tell(&self) -> Fact {
+        self.0.tell()
+    }
+}
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let detail = self.0.to_string();
+        let cut =
+            detail.char_indices().nth(DETAIL_LIMIT).map_or(&*detail, |(at, _)| detail.get(..at).unwrap_or_default());
+        let more = if cut.len() < detail.len() { " …" } else { "" };
+        write!(f, "{}{more}", text::escape_line(cut))
+    }
 }
 
 impl Verdict {
@@ -90,8 +130,8 @@ impl Verdict {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let (check, detail) = match self {
-            Self::Failed { check, detail } => (Some(check.id()), Some(detail)),
-            Self::CannotRead { detail } | Self::CannotJudge { detail } => (None, Some(detail)),
+            Self::Failed { check, detail } => (Some(check.id()), Some(detail.to_string())),
+            Self::CannotRead { detail } | Self::CannotJudge { detail } => (None, Some(detail.to_string())),
             Self::Proven(_) | Self::Unpinned(_) => (None, None),
         };
         json!({
@@ -101,7 +141,7 @@ impl Verdict {
             "check": check,
             "detail": detail,
             "findings": self.findings().map(Findings::to_json),
-            "not_proven": NOT_PROVEN,
+            "not_proven": not_proven().map(|line| line.to_string()),
         })
     }
 }

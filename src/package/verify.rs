@@ -14,30 +14,31 @@ use super::{
     evidence::{self, LogFound, PROOF_LIMIT, STAMP_LIMIT},
     known::Known,
     replay::{self, Indexed},
-    verdict::{CharterFound, Findings, Verdict},
+    verdict::{CharterFound, Detail, Findings, Verdict},
     write::{Contents, RECORDS_LIMIT},
     zip::{self, Archive, Limits, ZipFault},
 };
-use crate::domain::{
-    certified::CertifiedCopy,
-    charter::Charter,
-    document::Document,
-    entry::{Entry, Kind, StreamId},
-    id::{CommuniqueId, Digest, Lang},
-    json::{self, Form},
-    key::SUITE,
-    life::Life,
-    manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
-    powers::Revocation,
-    refusal::Refusal,
-    statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
-    succession::{Charters, Standing},
-    text::{self, RULES, TEXT_LIMIT},
-    time::Time,
+use crate::{
+    domain::{
+        certified::CertifiedCopy,
+        charter::Charter,
+        document::Document,
+        entry::{Entry, Kind, StreamId},
+        id::{CommuniqueId, Digest, Lang},
+        json::{self, Form},
+        key::SUITE,
+        life::Life,
+        manifest::{Manifest, Part, RECTIFICATIONS_LIMIT, Rectifies, Text},
+        message::{Message, Tell},
+        powers::Revocation,
+        refusal::Refusal,
+        statement::{STATEMENT_LIMIT, TYPE_PREFIX, Unverified},
+        succession::{Charters, Standing},
+        text::{self, RULES, TEXT_LIMIT},
+        time::Time,
+    },
+    msg,
 };
-
-/// Most characters of a detail, before those that hide are written out.
-pub const DETAIL_LIMIT: usize = 1000;
 
 /// Verifies one package, as [`Verifier::verify`].
 pub fn verify<R: Read + Seek>(reader: R, pin: Option<Digest>) -> Verdict {
@@ -62,41 +63,35 @@ impl Verifier {
         match run(&mut reader, self.pin, &self.known, 0).map(|whole| Box::new(whole.findings)) {
             Ok(findings) if self.pin.is_some() => Verdict::Proven(findings),
             Ok(findings) => Verdict::Unpinned(findings),
-            Err(Stop::Read(detail)) => Verdict::CannotRead { detail: told(&detail) },
-            Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: told(&detail) },
-            Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: told(&detail) },
+            Err(Stop::Read(detail)) => Verdict::CannotRead { detail: Detail::new(detail) },
+            Err(Stop::Judge(detail)) => Verdict::CannotJudge { detail: Detail::new(detail) },
+            Err(Stop::Fail(Failure { check, detail })) => Verdict::Failed { check, detail: Detail::new(detail) },
         }
     }
-}
-
-/// Details may quote the file: nothing of it reaches a terminal raw, and not all of it.
-fn told(detail: &str) -> String {
-    let cut = detail.char_indices().nth(DETAIL_LIMIT).map_or(detail, |(at, _)| detail.get(..at).unwrap_or_default());
-    let more = if cut.len() < detail.len() { " …" } else { "" };
-    text::escape_line(cut) + more
 }
 
 /// A text of a package that [`verify`] has just judged good, checked again against what it found.
 ///
 /// # Errors
 /// In words, if there is no such text or the file was changed since.
-pub fn text<R: Read + Seek>(reader: R, findings: &Findings, lang: &Lang) -> Result<String, String> {
+pub fn text<R: Read + Seek>(reader: R, findings: &Findings, lang: &Lang) -> Result<String, Message> {
     let part = |t: &Text| format!("data/texts/{}.txt", t.lang);
-    let text = findings.texts.iter().find(|t| t.lang == *lang).ok_or_else(|| format!("there is no text {lang}"))?;
-    let mut bag = Bag::open(reader).map_err(|_| "the file was changed since it was verified".to_owned())?;
+    let text = findings.texts.iter().find(|t| t.lang == *lang).ok_or_else(|| msg!("there is no text {lang}", lang))?;
+    let changed = || msg!("the file was changed since it was verified");
+    let mut bag = Bag::open(reader).map_err(|_| changed())?;
     bag.read(&part(text), TEXT_LIMIT, Check::TextDigest)
         .ok()
         .filter(|bytes| Digest::of(bytes) == text.sha256)
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| "the file was changed since it was verified".to_owned())
+        .ok_or_else(changed)
 }
 
 /// Why a verification ends early.
 enum Stop {
     /// The bytes cannot be read.
-    Read(String),
+    Read(Message),
     /// They are of a suite, format or rules that this program does not know.
-    Judge(String),
+    Judge(Message),
     /// They are wrong.
     Fail(Failure),
 }
@@ -108,8 +103,8 @@ impl From<Failure> for Stop {
 impl From<ZipFault> for Stop {
     fn from(fault: ZipFault) -> Self {
         match fault {
-            ZipFault::Io(e) => Self::Read(e.to_string()),
-            fault => Check::Zip.fails(fault.to_string()).into(),
+            ZipFault::Io(e) => Self::Read(e.message()),
+            fault => Check::Zip.fails(fault.message()).into(),
         }
     }
 }
@@ -165,7 +160,7 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
         None => None,
         Some(pin) => {
             let named = charters.iter().find(|c| c.digest() == pin);
-            Some(named.ok_or_else(|| Check::Pin.fails(format!("no charter here has the fingerprint {pin}")))?.version)
+            Some(named.ok_or_else(|| Check::Pin.fails(msg!("no charter here has the fingerprint {pin}", pin)))?.version)
         }
     };
     let statements = bag.statements(&files)?;
@@ -186,14 +181,15 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
         of_its_charters(&original.findings, &contents, &records)?;
     }
     let published = records.last().filter(|r| r.entry.kind == Kind::Published);
-    let published = published.ok_or_else(|| Check::Published.fails("the entries do not end with published"))?;
+    let published = published.ok_or_else(|| Check::Published.fails(msg!("the entries do not end with published")))?;
     let published_bytes = contents.entries.remove(&published.index).map(|(_, bytes)| bytes).unwrap_or_default();
     let mut payload = contents.digested(&replay.shared);
     if !contents.lists(&payload, published.entry.files.as_deref().unwrap_or_default()) {
-        return Err(Check::PublishedList.fails("the list is not that of the files that are here").into());
+        return Err(Check::PublishedList.fails(msg!("the list is not that of the files that are here")).into());
     }
     let time = published.entry.time;
-    let newest = replay.charters.in_force(time).ok_or_else(|| Check::Published.fails("no charter is in force"))?;
+    let newest =
+        replay.charters.in_force(time).ok_or_else(|| Check::Published.fails(msg!("no charter is in force")))?;
     let certified = bag.certified(&contents, &newest, published)?;
     let mut evidence = BTreeMap::from([(bag::CERTIFIED_PATH.to_owned(), PartDigests::of(certified.as_bytes()))]);
     let log = if outermost { bag.evidence(&files, &shown, &newest, &mut evidence)? } else { None };
@@ -204,10 +200,10 @@ fn run(reader: &mut dyn Source, pin: Option<Digest>, known: &Known, depth: usize
     payload.insert(bag::README_PATH.to_owned(), *bag::README_DIGESTS);
     bag.made(&bag::tag_files(&contents.manifest, time, &payload, &evidence))?;
     if bag.archive.entries().iter().any(|file| file.modified != bag::archive_time(time)) {
-        return Err(Check::ZipForm.fails("the archive's time is not that of published").into());
+        return Err(Check::ZipForm.fails(msg!("the archive's time is not that of published")).into());
     }
     let findings = Findings::of(&contents, &replay, original.map(|whole| whole.findings));
-    let mut findings = findings.ok_or_else(|| Check::Published.fails("there is nothing published"))?;
+    let mut findings = findings.ok_or_else(|| Check::Published.fails(msg!("there is nothing published")))?;
     findings.pin(pinned);
     findings.log = log;
     Ok(Whole { findings, charters: contents.charters.iter().map(Document::digest).collect(), shown, life: replay.life })
@@ -248,14 +244,16 @@ impl<R: Read + Seek> Bag<R> {
         let first = archive.entries().first().and_then(|file| file.name.split_once('/')).map(|(folder, _)| folder);
         let id = first.and_then(|folder| folder.strip_prefix("communique-"));
         let communique = id.and_then(|id| CommuniqueId::parse(id).ok());
-        let communique = communique.ok_or_else(|| Check::BagLayout.fails("there is no folder communique-<id>"))?;
+        let communique =
+            communique.ok_or_else(|| Check::BagLayout.fails(msg!("there is no folder communique-<id>")))?;
         let mut before = None;
         for file in archive.entries() {
             let inside = file.name.split_once('/').filter(|(folder, _)| Some(*folder) == first);
-            let astray = || Check::BagLayout.fails(format!("{} is not in the one folder communique-<id>", file.name));
+            let astray =
+                || Check::BagLayout.fails(msg!("{name} is not in the one folder communique-<id>", name = file.name));
             let place = Some(place(inside.ok_or_else(astray)?.1));
             if place <= before {
-                return Err(Check::BagLayout.fails(format!("{} is out of order", file.name)).into());
+                return Err(Check::BagLayout.fails(msg!("{name} is out of order", name = file.name)).into());
             }
             before = place;
         }
@@ -270,26 +268,26 @@ impl<R: Read + Seek> Bag<R> {
     fn read_at(&mut self, index: usize, limit: usize, check: Check) -> Result<Vec<u8>, Stop> {
         match self.archive.read_small(index, limit) {
             Err(ZipFault::TooLarge { name, .. }) => {
-                Err(check.fails(format!("{name} has more than {limit} bytes")).into())
+                Err(check.fails(msg!("{name} has more than {limit} bytes", name, limit)).into())
             }
             other => Ok(other?),
         }
     }
     fn index(&self, path: &str) -> Result<usize, Failure> {
         let found = self.archive.entries().binary_search_by(|file| place(self::path(file)).cmp(&place(path)));
-        found.map_err(|_| Check::FileMissing.fails(format!("there is no {path}")))
+        found.map_err(|_| Check::FileMissing.fails(msg!("there is no {path}", path)))
     }
 
     fn manifest(&mut self) -> Result<Document<Manifest>, Stop> {
         let bytes = self.read(bag::MANIFEST_PATH, Manifest::LIMIT, Check::Manifest)?;
         let manifest: Document<Manifest> = document(bytes, |glance, e| {
             match glance.get("rules").and_then(Value::as_str).filter(|rules| *rules != RULES) {
-                Some(rules) => Stop::Judge(format!("the text rules {rules} are not known here")),
-                None => Check::Manifest.fails(e.to_string()).into(),
+                Some(rules) => Stop::Judge(msg!("the text rules {rules} are not known here", rules)),
+                None => Check::Manifest.fails(e.message()).into(),
             }
         })?;
         if manifest.communique != self.communique {
-            return Err(Check::BagLayout.fails("the folder is named after another communiqué").into());
+            return Err(Check::BagLayout.fails(msg!("the folder is named after another communiqué")).into());
         }
         Ok(manifest)
     }
@@ -324,12 +322,13 @@ impl<R: Read + Seek> Bag<R> {
             } else if parts.contains(path) || bag::TAG_MANIFESTS.contains(&path) {
                 continue;
             } else if !fixed.contains(path) {
-                return Err(Check::FileExtra.fails(format!("{path} is no file of a package")));
+                return Err(Check::FileExtra.fails(msg!("{path} is no file of a package", path)));
             }
             bytes += file.size;
         }
         if bytes > RECORDS_LIMIT as u64 {
-            return Err(Check::FileExtra.fails(format!("the records have more than {RECORDS_LIMIT} bytes")));
+            return Err(Check::FileExtra
+                .fails(msg!("the records have more than {records_limit} bytes", records_limit = RECORDS_LIMIT)));
         }
         Ok(sorted)
     }
@@ -342,7 +341,8 @@ impl<R: Read + Seek> Bag<R> {
         depth: usize,
     ) -> Result<(Part, PartDigests, Whole), Stop> {
         if depth >= RECTIFICATIONS_LIMIT {
-            let why = format!("more than {RECTIFICATIONS_LIMIT} documents are corrected one below another");
+            let limit = RECTIFICATIONS_LIMIT;
+            let why = msg!("more than {limit} documents are corrected one below another", limit);
             return Err(Check::Rectifies.fails(why).into());
         }
         let path = bag::original_path(rectifies.communique);
@@ -351,14 +351,16 @@ impl<R: Read + Seek> Bag<R> {
         self.archive.read(index, &mut |piece| hasher.update(piece))?;
         let digests = hasher.finish();
         let whole = run(&mut self.archive.window(index)?, None, known, depth + 1).map_err(|stop| match stop {
-            Stop::Fail(Failure { check, detail }) => {
-                Check::Rectifies.fails(format!("the original fails at {check}: {detail}")).into()
-            }
+            Stop::Fail(Failure { check, detail }) => Check::Rectifies
+                .fails(msg!("the original fails at {check}: {detail}", check = check.id(), detail))
+                .into(),
             stop => stop,
         })?;
         let Findings { communique, manifest, published_entry: entry, .. } = whole.findings;
         if (Rectifies { communique, manifest, entry }) != *rectifies {
-            return Err(Check::Rectifies.fails(format!("{path} is not the original that the manifest names")).into());
+            return Err(Check::Rectifies
+                .fails(msg!("{path} is not the original that the manifest names", path))
+                .into());
         }
         Ok((Part { path, size: digests.size, sha256: digests.sha256 }, digests, whole))
     }
@@ -372,25 +374,28 @@ impl<R: Read + Seek> Bag<R> {
                 document(bytes, |glance, e| {
                     let suites = glance.get("suites").and_then(Value::as_array).into_iter().flatten();
                     match suites.filter_map(Value::as_str).find(|suite| *suite != SUITE) {
-                        Some(suite) => Stop::Judge(format!("the suite {suite} is not known here")),
-                        None => Check::Charter.fails(format!("{}: {e}", path())).into(),
+                        Some(suite) => Stop::Judge(msg!("the suite {suite} is not known here", suite)),
+                        None => Check::Charter.fails(msg!("{path}: {e}", path = path(), e)).into(),
                     }
                 })
             })?;
             if charter.version != *version {
-                return Err(Check::Charter.fails(format!("{} is version {}", path(), charter.version)).into());
+                return Err(Check::Charter
+                    .fails(msg!("{path} is version {version}", path = path(), version = charter.version))
+                    .into());
             }
             charters.push(charter);
         }
         let Some(first) = charters.first() else {
-            return Err(Check::FileMissing.fails("there is no charter").into());
+            return Err(Check::FileMissing.fails(msg!("there is no charter")).into());
         };
         if first.version != 1 || first.digest() != manifest.founding {
-            return Err(Check::CharterChain.fails("the first must be version 1, and found the manifest").into());
+            return Err(Check::CharterChain.fails(msg!("the first must be version 1, and found the manifest")).into());
         }
         for (before, next) in charters.iter().zip(charters.iter().skip(1)) {
             if (next.version, next.previous) != (before.version + 1, Some(before.digest())) {
-                let why = format!("version {} does not follow version {}", next.version, before.version);
+                let (version, before) = (next.version, before.version);
+                let why = msg!("version {version} does not follow version {before}", version, before);
                 return Err(Check::CharterChain.fails(why).into());
             }
         }
@@ -401,11 +406,11 @@ impl<R: Read + Seek> Bag<R> {
         let mut statements = BTreeMap::new();
         for (digest, at) in &files.statements {
             let bytes = self.read_at(*at, STATEMENT_LIMIT, Check::Statement)?;
-            let fails = |what: &str| Check::Statement.fails(format!("{} {what}", bag::statement_path(*digest)));
+            let fails = |what: fn(String) -> Message| Check::Statement.fails(what(bag::statement_path(*digest)));
             if Digest::of(&bytes) != *digest {
-                return Err(fails("has another digest").into());
+                return Err(fails(|path| msg!("{path} has another digest", path)).into());
             }
-            let compact = String::from_utf8(bytes).map_err(|_| fails("is not UTF-8"))?;
+            let compact = String::from_utf8(bytes).map_err(|_| fails(|path| msg!("{path} is not UTF-8", path)))?;
             statements.insert(*digest, compact);
         }
         Ok(statements)
@@ -418,14 +423,15 @@ impl<R: Read + Seek> Bag<R> {
             let path = || bag::entry_path(index);
             let bytes = self.read_at(*at, Entry::LIMIT, Check::Entry)?;
             let digest = Digest::of(&bytes);
-            let entry = known.entry(digest, &bytes).map_err(|e| Check::Entry.fails(format!("{}: {e}", path())))?;
+            let entry =
+                known.entry(digest, &bytes).map_err(|e| Check::Entry.fails(msg!("{path}: {e}", path = path(), e)))?;
             if matches!(entry.stream, StreamId::Communique(id) if id != self.communique) {
-                return Err(Check::Entry.fails(format!("{} is of another communiqué", path())).into());
+                return Err(Check::Entry.fails(msg!("{path} is of another communiqué", path = path())).into());
             }
             let documents = entry.documents.iter().filter(|digest| contents.document(**digest).is_none());
             let statements = entry.statements.iter().filter(|digest| contents.statement(**digest).is_none());
             if let Some(missing) = documents.chain(statements).next() {
-                let why = format!("{} names {missing}, which is not here", path());
+                let why = msg!("{path} names {missing}, which is not here", path = path(), missing);
                 return Err(Check::FileMissing.fails(why).into());
             }
             entries.push(Indexed { index, digest, entry });
@@ -435,9 +441,9 @@ impl<R: Read + Seek> Bag<R> {
     }
 
     fn certified(&mut self, contents: &Contents, newest: &Standing, published: &Indexed) -> Result<String, Stop> {
-        let fails = |e: String| Check::CertifiedCopy.fails(e);
+        let fails = |e: Message| Check::CertifiedCopy.fails(e);
         let bytes = self.read(bag::CERTIFIED_PATH, STATEMENT_LIMIT, Check::CertifiedCopy)?;
-        let compact = String::from_utf8(bytes).map_err(|_| fails("it is not UTF-8".into()))?;
+        let compact = String::from_utf8(bytes).map_err(|_| fails(msg!("it is not UTF-8")))?;
         let expected = CertifiedCopy {
             founding: contents.manifest.founding,
             exchange: contents.manifest.exchange.clone(),
@@ -449,9 +455,9 @@ impl<R: Read + Seek> Bag<R> {
         };
         let copy = Unverified::<CertifiedCopy>::parse(&compact)
             .and_then(|copy| copy.verify(&newest.charter().depositary))
-            .map_err(|e| fails(e.to_string()))?;
+            .map_err(|e| fails(e.message()))?;
         if *copy.body() != expected {
-            return Err(fails("it attests something else than what is here".into()).into());
+            return Err(fails(msg!("it attests something else than what is here")).into());
         }
         Ok(compact)
     }
@@ -465,10 +471,14 @@ impl<R: Read + Seek> Bag<R> {
         evidence: &mut BTreeMap<String, PartDigests>,
     ) -> Result<Option<LogFound>, Stop> {
         if let Some(missing) = shown.keys().find(|index| !files.proofs.contains_key(index)) {
-            return Err(Check::FileMissing.fails(format!("there is no {}", bag::proof_path(*missing))).into());
+            return Err(Check::FileMissing
+                .fails(msg!("there is no {proof_path}", proof_path = bag::proof_path(*missing)))
+                .into());
         }
         if let Some(extra) = files.proofs.keys().find(|index| !shown.contains_key(index)) {
-            return Err(Check::FileExtra.fails(format!("{} is of no entry here", bag::proof_path(*extra))).into());
+            return Err(Check::FileExtra
+                .fails(msg!("{proof_path} is of no entry here", proof_path = bag::proof_path(*extra)))
+                .into());
         }
         let mut head = None;
         for ((index, entry), at) in shown.iter().zip(files.proofs.values()) {
@@ -507,12 +517,12 @@ impl<R: Read + Seek> Bag<R> {
             }
             let found = hasher.finish();
             if (found.size, found.sha256) != (part.size, part.sha256) {
-                return Err(check.fails(format!("{} is not what the manifest names", part.path)).into());
+                return Err(check.fails(msg!("{path} is not what the manifest names", path = part.path)).into());
             }
             if let Some(text) = text {
                 let fault = text::check_text(&whole, text.dir).err().and_then(|faults| faults.into_iter().next());
                 if let Some(fault) = fault {
-                    return Err(Check::TextRules.fails(format!("{}: {fault}", part.path)).into());
+                    return Err(Check::TextRules.fails(msg!("{path}: {fault}", path = part.path, fault)).into());
                 }
             }
             parts.insert(part.path, found);
@@ -532,7 +542,7 @@ impl<R: Read + Seek> Bag<R> {
                 _ => Check::BagTagmanifest,
             };
             if self.read(path, expected.len(), check)? != expected {
-                return Err(check.fails(format!("{path} is not what it must be")).into());
+                return Err(check.fails(msg!("{path} is not what it must be", path)).into());
             }
         }
         Ok(())
@@ -547,22 +557,24 @@ fn of_one_log(
     records: &[Indexed],
     mut shown: BTreeMap<u64, Shown>,
 ) -> Result<BTreeMap<u64, Shown>, Failure> {
-    let fails = |why: &str| Err(Check::Rectifies.fails(why));
+    let fails = |why: Message| Err(Check::Rectifies.fails(why));
     let ours = contents.charters.iter().map(|charter| Some(charter.digest())).chain(std::iter::repeat(None));
     if original.charters.iter().zip(ours).any(|(theirs, ours)| Some(*theirs) != ours) {
-        return fails("the original is of other charters");
+        return fails(msg!("the original is of other charters"));
     }
     let powers = records.iter().filter(|r| r.entry.kind == Kind::Powers);
     let granted: BTreeSet<_> = powers.flat_map(|r| &r.entry.statements).collect();
     for (index, theirs) in &original.shown {
         match shown.get(index) {
-            Some(ours) if ours.digest != theirs.digest => return fails("the original is of another log"),
+            Some(ours) if ours.digest != theirs.digest => return fails(msg!("the original is of another log")),
             Some(_) => {}
             // What the log then held of charters and of full powers that are here belongs here too.
             None if theirs.stream == StreamId::Exchange
                 || theirs.ends.is_some_and(|grant| granted.contains(&grant)) =>
             {
-                return Err(Check::Rectifies.fails(format!("the original shows entry {index}, which is left out here")));
+                return Err(
+                    Check::Rectifies.fails(msg!("the original shows entry {index}, which is left out here", index))
+                );
             }
             None => drop(shown.insert(*index, theirs.clone())),
         }
@@ -570,19 +582,19 @@ fn of_one_log(
     let mut streams: BTreeMap<&StreamId, &Shown> = BTreeMap::new();
     for (before, next) in shown.values().zip(shown.values().skip(1)) {
         if next.time < before.time {
-            return fails("log time goes back between the original's entries and these");
+            return fails(msg!("log time goes back between the original's entries and these"));
         }
     }
     for entry in shown.values() {
         let before = streams.insert(&entry.stream, entry);
         let follows = |b: &Shown| entry.seq > b.seq && (entry.seq > b.seq + 1 || entry.previous == Some(b.digest));
         if before.is_some_and(|before| !follows(before)) {
-            return fails("the original's streams go on otherwise than these");
+            return fails(msg!("the original's streams go on otherwise than these"));
         }
     }
     let first = records.iter().find(|r| matches!(r.entry.stream, StreamId::Communique(_)));
     if first.is_some_and(|r| r.index <= original.findings.published_index) {
-        return fails("the original was not published before it was corrected");
+        return fails(msg!("the original was not published before it was corrected"));
     }
     Ok(shown)
 }
@@ -592,15 +604,14 @@ fn of_its_charters(original: &Findings, contents: &Contents, records: &[Indexed]
     let mut charters = Charters::default();
     let before = |r: &&Indexed| r.entry.stream == StreamId::Exchange && r.index < original.published_index;
     for record in records.iter().filter(before).map(|indexed| indexed.record(contents)) {
-        charters
-            .apply_after_gap(record.recorded(), record.charter)
-            .map_err(|e| Check::Rectifies.fails(e.to_string()))?;
+        charters.apply_after_gap(record.recorded(), record.charter).map_err(|e| Check::Rectifies.fails(e.message()))?;
     }
     let then = charters.chain(original.published);
     if then.iter().map(|standing| CharterFound::of(standing)).eq(original.charters.iter().cloned()) {
         Ok(())
     } else {
-        Err(Check::Rectifies.fails("other charters were in force before the original was published than it shows"))
+        Err(Check::Rectifies
+            .fails(msg!("other charters were in force before the original was published than it shows")))
     }
 }
 
@@ -609,7 +620,7 @@ fn all_named(contents: &Contents, records: &[Indexed]) -> Result<(), Failure> {
     let named: BTreeSet<_> = records.iter().flat_map(|r| r.entry.documents.iter().chain(&r.entry.statements)).collect();
     let documents = contents.charters.iter().map(Document::digest).chain([contents.manifest.digest()]);
     let unnamed = documents.chain(contents.statements.keys().copied()).find(|digest| !named.contains(digest));
-    unnamed.map_or(Ok(()), |digest| Err(Check::FileExtra.fails(format!("no entry names {digest}"))))
+    unnamed.map_or(Ok(()), |digest| Err(Check::FileExtra.fails(msg!("no entry names {digest}", digest))))
 }
 
 /// Parses a document. What is none may be foreign rather than wrong: its type tells, or else `otherwise` from a glance at its
@@ -618,9 +629,9 @@ fn document<F: Form>(bytes: Vec<u8>, otherwise: impl FnOnce(&Value, Refusal) -> 
     Document::parse(bytes.clone()).map_err(|e| {
         let glance = json::any(&bytes).unwrap_or_default();
         match glance.get("type").and_then(Value::as_str) {
-            Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => {
-                Stop::Judge(format!("the {} is of the format {foreign}, not known here", F::NAME))
-            }
+            Some(foreign) if foreign.starts_with("communique.v") && !foreign.starts_with(TYPE_PREFIX) => Stop::Judge(
+                msg!("the {document} is of the format {foreign}, not known here", document = F::called(), foreign),
+            ),
             _ => otherwise(&glance, e),
         }
     })

@@ -19,6 +19,11 @@
 //! Every archive that [`Writer`] makes is read by the usual programs, and by [`Archive`]; the reverse does not
 //! hold for the archives of the usual programs, on purpose.
 
+use crate::{
+    domain::message::{Fact, Tell},
+    msg,
+};
+
 mod layout;
 mod names;
 mod reader;
@@ -140,36 +145,29 @@ fn days(year: u16, month: u8) -> u8 {
 ///
 /// Names in messages are escaped and cut, so they can go to a terminal.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 pub enum ZipFault {
     /// The bytes could not be read.
-    #[error("the archive could not be read: {0}")]
     Io(#[from] io::Error),
     /// Shorter than an end record, or the last 22 bytes are none.
-    #[error("not a zip archive, or something follows its end")]
     NotZip,
     /// Longer than [`ARCHIVE_MAX`].
-    #[error("the archive has {length} bytes, more than the {ARCHIVE_MAX} of a zip without zip64")]
     TooLong {
         /// Its length, bytes.
         length: u64,
     },
     /// It uses zip64, or holds one of its markers.
-    #[error("the archive uses zip64")]
     Zip64,
     /// The end record says something that it may not.
-    #[error("the end record's {field} is wrong")]
     End {
         /// The field.
         field: &'static str,
     },
     /// The central directory does not parse into exactly the entries announced.
-    #[error("the central directory does not hold exactly the entries announced")]
     Directory,
     /// No entries.
-    #[error("the archive is empty")]
     Empty,
     /// Too many entries.
-    #[error("the archive has {count} entries, more than {limit}")]
     TooMany {
         /// How many there are, or how many are too many.
         count: usize,
@@ -177,7 +175,6 @@ pub enum ZipFault {
         limit: usize,
     },
     /// A name that breaks the rules.
-    #[error("the name \"{name}\" {why}")]
     Name {
         /// The name, escaped.
         name: String,
@@ -185,7 +182,6 @@ pub enum ZipFault {
         why: &'static str,
     },
     /// Two names that some file system cannot hold together.
-    #[error("the names \"{name}\" and \"{other}\" collide (the same, the same but for case, or one inside the other)")]
     Clash {
         /// The later name.
         name: String,
@@ -193,19 +189,16 @@ pub enum ZipFault {
         other: String,
     },
     /// The entry is encrypted.
-    #[error("\"{name}\" is encrypted")]
     Encrypted {
         /// The entry.
         name: String,
     },
     /// The entry has a data descriptor.
-    #[error("\"{name}\" has a data descriptor")]
     Descriptor {
         /// The entry.
         name: String,
     },
     /// A field that must have one value has another.
-    #[error("the {field} of \"{name}\" is {found:#x} and must be {wanted:#x}")]
     Constant {
         /// The entry.
         name: String,
@@ -217,13 +210,11 @@ pub enum ZipFault {
         wanted: u32,
     },
     /// Not a date and time, or not that of the first entry.
-    #[error("the time of \"{name}\" is none, or not that of the first entry")]
     Time {
         /// The entry.
         name: String,
     },
     /// The entry does not begin where the one before ended.
-    #[error("\"{name}\" begins at byte {found}, but the entries before it end at byte {wanted}")]
     Place {
         /// The entry.
         name: String,
@@ -233,7 +224,6 @@ pub enum ZipFault {
         wanted: u64,
     },
     /// The central directory does not begin where the last entry ended.
-    #[error("the central directory begins at byte {found}, but the entries end at byte {wanted}")]
     DirectoryPlace {
         /// Where it begins.
         found: u64,
@@ -241,7 +231,6 @@ pub enum ZipFault {
         wanted: u64,
     },
     /// Local and central header differ.
-    #[error("the two headers of \"{name}\" disagree: {field}")]
     Disagree {
         /// The entry.
         name: String,
@@ -249,7 +238,6 @@ pub enum ZipFault {
         field: &'static str,
     },
     /// The entry is larger than allowed.
-    #[error("\"{name}\" has {size} bytes, more than {limit}")]
     TooLarge {
         /// The entry.
         name: String,
@@ -259,23 +247,49 @@ pub enum ZipFault {
         limit: u64,
     },
     /// A stored entry's two sizes differ.
-    #[error("the two sizes of \"{name}\" differ")]
     Sizes {
         /// The entry.
         name: String,
     },
     /// The contents have another CRC-32.
-    #[error("the contents of \"{name}\" do not match their checksum")]
     Crc {
         /// The entry.
         name: String,
     },
     /// The caller asked for an entry that is not there.
-    #[error("there is no entry number {index}")]
     NoEntry {
         /// The number asked for.
         index: usize,
     },
+}
+
+impl Tell for ZipFault {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::Io(error) => msg!("the archive could not be read: {error}", error),
+            Self::NotZip => msg!("not a zip archive, or something follows its end"),
+            Self::TooLong { length } => msg!("the archive has {length} bytes, more than the {archive_max} of a zip without zip64", length, archive_max = ARCHIVE_MAX),
+            Self::Zip64 => msg!("the archive uses zip64"),
+            Self::End { field } => msg!("the end record's {field} is wrong", field),
+            Self::Directory => msg!("the central directory does not hold exactly the entries announced"),
+            Self::Empty => msg!("the archive is empty"),
+            Self::TooMany { count, limit } => msg!("the archive has {count} entries, more than {limit}", count, limit),
+            Self::Name { name, why } => msg!("the name \"{name}\" {why}", name, why),
+            Self::Clash { name, other } => msg!("the names \"{name}\" and \"{other}\" collide (the same, the same but for case, or one inside the other)", name, other),
+            Self::Encrypted { name } => msg!("\"{name}\" is encrypted", name),
+            Self::Descriptor { name } => msg!("\"{name}\" has a data descriptor", name),
+            Self::Constant { name, field, found, wanted } => msg!("the {field} of \"{name}\" is {found} and must be {wanted}", field, name, found = format!("{found:#x}"), wanted = format!("{wanted:#x}")),
+            Self::Time { name } => msg!("the time of \"{name}\" is none, or not that of the first entry", name),
+            Self::Place { name, found, wanted } => msg!("\"{name}\" begins at byte {found}, but the entries before it end at byte {wanted}", name, found, wanted),
+            Self::DirectoryPlace { found, wanted } => msg!("the central directory begins at byte {found}, but the entries end at byte {wanted}", found, wanted),
+            Self::Disagree { name, field } => msg!("the two headers of \"{name}\" disagree: {field}", name, field),
+            Self::TooLarge { name, size, limit } => msg!("\"{name}\" has {size} bytes, more than {limit}", name, size, limit),
+            Self::Sizes { name } => msg!("the two sizes of \"{name}\" differ", name),
+            Self::Crc { name } => msg!("the contents of \"{name}\" do not match their checksum", name),
+            Self::NoEntry { index } => msg!("there is no entry number {index}", index),
+        }
+        .into()
+    }
 }
 
 impl ZipFault {

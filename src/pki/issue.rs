@@ -19,7 +19,12 @@ use zeroize::Zeroizing;
 
 use super::{authority::Authority, certificate::public_key};
 use crate::{
-    domain::{id::SpiffeId, message::Message, refusal::Refusal, time::Time},
+    domain::{
+        id::SpiffeId,
+        message::{Fact, Message, Tell},
+        refusal::Refusal,
+        time::Time,
+    },
     msg,
 };
 
@@ -30,37 +35,58 @@ pub const MAX_COMMON_NAME: usize = 64;
 
 /// Why nothing was issued.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.tell())]
 pub enum IssueFault {
     /// The system gave no random bytes.
-    #[error("the system's random source failed: {0}")]
     Random(getrandom::Error),
     /// The files are not an authority, or its key.
-    #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key is not the certificate's.
-    #[error("the key is not the one of the authority's certificate")]
     OtherKey,
     /// The authority's own name cannot be written into certificates by this program.
-    #[error("the authority's name is of a form that this program cannot repeat; issue with the tool that made it")]
     NameForm,
     /// The validity asked for.
-    #[error("the certificate would not end after it begins, or would outlive its authority, which ends {ends}")]
     Validity {
         /// The authority's last second.
         ends: Time,
     },
     /// A name that cannot stand in a certificate.
-    #[error("{0:?} is neither a DNS name nor an IP address")]
     ServerName(String),
     /// None or too many names.
-    #[error("a server's certificate needs between 1 and {MAX_SERVER_NAMES} names")]
     ServerNames,
     /// A common name that cannot stand in a certificate.
-    #[error("a common name has between 1 and {MAX_COMMON_NAME} characters, none of them a control")]
     CommonName,
     /// The encoder refused.
-    #[error("the certificate could not be made: {0}")]
     Encoding(#[from] rcgen::Error),
+}
+
+impl Tell for IssueFault {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::Random(error) => msg!("the system's random source failed: {error}", error = error.to_string()),
+            Self::OtherKey => msg!("the key is not the one of the authority's certificate"),
+            Self::NameForm => msg!(
+                "the authority's name is of a form that this program cannot repeat; issue with the tool that made it"
+            ),
+            Self::Validity { ends } => msg!(
+                "the certificate would not end after it begins, or would outlive its authority, which ends {ends}",
+                ends
+            ),
+            Self::ServerName(name) => {
+                msg!("{name} is neither a DNS name nor an IP address", name = format!("{name:?}"))
+            }
+            Self::ServerNames => {
+                msg!("a server's certificate needs between 1 and {limit} names", limit = MAX_SERVER_NAMES)
+            }
+            Self::CommonName => msg!(
+                "a common name has between 1 and {limit} characters, none of them a control",
+                limit = MAX_COMMON_NAME
+            ),
+            Self::Encoding(error) => msg!("the certificate could not be made: {error}", error = error.to_string()),
+            Self::Refused(error) => return error.tell(),
+        }
+        .into()
+    }
 }
 
 /// A new certificate with its key, both PEM. The key's text is wiped from memory when dropped.

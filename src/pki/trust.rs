@@ -24,6 +24,7 @@ use super::{
 use crate::{
     domain::{
         id::{Digest, PartyId, SpiffeId, TrustDomain},
+        message::{Fact, Tell},
         refusal::Refusal,
         time::Time,
     },
@@ -87,69 +88,86 @@ pub struct Verified {
 }
 
 /// Why a chain is nobody's. The text is for the exchange's log: the peer learns a TLS alert, no more.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IdentityFault {
     /// TLS without a client certificate.
-    #[error("no certificate was sent")]
     NoCertificate,
     /// More than [`MAX_CHAIN`].
-    #[error("the chain has {0} certificates, more than {MAX_CHAIN}")]
     ChainTooLong(usize),
     /// More than [`MAX_CERTIFICATE_BYTES`].
-    #[error("a certificate has {0} bytes, more than {MAX_CERTIFICATE_BYTES}")]
     CertificateTooLarge(usize),
     /// Not X.509 in DER.
-    #[error("a certificate cannot be read: {0}")]
     Unreadable(String),
     /// The leaf has no URI.
-    #[error("the certificate has no URI among its names")]
     NoUri,
     /// The leaf has more URIs than one: which is meant, nobody can say.
-    #[error("the certificate has {0} URIs among its names; it must have one")]
     SeveralUris(usize),
     /// The URI is no identity of ours.
-    #[error("{0}")]
     NotSpiffe(Refusal),
     /// The trust domain is no party's.
-    #[error("no party has the trust domain {0}")]
     UnknownTrustDomain(TrustDomain),
     /// The leaf is itself an authority.
-    #[error("an authority's certificate was used as a caller's")]
     LeafIsAuthority,
     /// The leaf may sign certificates.
-    #[error("the caller's certificate has keyCertSign")]
     LeafMaySign,
     /// The leaf does not say clientAuth.
-    #[error("the certificate is not for clients: extKeyUsage lacks clientAuth")]
     NotForClients,
     /// The leaf's or an intermediate's key.
-    #[error("a key is neither on P-256 or P-384 nor RSA of at least {MIN_RSA_BITS} bits")]
     WeakKey,
     /// An intermediate without cA or keyCertSign.
-    #[error("a certificate between the caller's and the authority's is not an authority's")]
     IntermediateUnfit,
     /// The party shut this leaf out.
-    #[error("certificate {0} is revoked")]
     Revoked(Digest),
     /// The party has no authority within its validity.
-    #[error("party {0} has no authority that is valid now")]
     NoValidAuthority(PartyId),
     /// A certificate of the chain is past its validity.
-    #[error("a certificate has expired")]
     Expired,
     /// A certificate of the chain is before its validity.
-    #[error("a certificate is not valid yet")]
     NotYetValid,
     /// The chain does not end at an authority of the party that it names.
-    #[error("the chain does not end at an authority of party {0}")]
     UnknownIssuer(PartyId),
     /// More intermediates than the authority allows.
-    #[error("the chain is longer than its authority allows")]
     PathTooLong,
     /// Any other fault of the chain (RFC 5280, section 6).
-    #[error("the chain does not hold: {0:?}")]
     Chain(webpki::Error),
 }
+
+impl Tell for IdentityFault {
+    fn tell(&self) -> Fact {
+        match self {
+            Self::NoCertificate => msg!("no certificate was sent"),
+            Self::ChainTooLong(certificates) => {
+                msg!("the chain has {certificates} certificates, more than {limit}", certificates, limit = MAX_CHAIN)
+            }
+            Self::CertificateTooLarge(bytes) => {
+                msg!("a certificate has {bytes} bytes, more than {limit}", bytes, limit = MAX_CERTIFICATE_BYTES)
+            }
+            Self::Unreadable(error) => msg!("a certificate cannot be read: {error}", error),
+            Self::NoUri => msg!("the certificate has no URI among its names"),
+            Self::SeveralUris(uris) => msg!("the certificate has {uris} URIs among its names; it must have one", uris),
+            Self::NotSpiffe(refusal) => return refusal.tell(),
+            Self::UnknownTrustDomain(domain) => msg!("no party has the trust domain {domain}", domain),
+            Self::LeafIsAuthority => msg!("an authority's certificate was used as a caller's"),
+            Self::LeafMaySign => msg!("the caller's certificate has keyCertSign"),
+            Self::NotForClients => msg!("the certificate is not for clients: extKeyUsage lacks clientAuth"),
+            Self::WeakKey => {
+                msg!("a key is neither on P-256 or P-384 nor RSA of at least {limit} bits", limit = MIN_RSA_BITS)
+            }
+            Self::IntermediateUnfit => {
+                msg!("a certificate between the caller's and the authority's is not an authority's")
+            }
+            Self::Revoked(certificate) => msg!("certificate {certificate} is revoked", certificate),
+            Self::NoValidAuthority(party) => msg!("party {party} has no authority that is valid now", party),
+            Self::Expired => msg!("a certificate has expired"),
+            Self::NotYetValid => msg!("a certificate is not valid yet"),
+            Self::UnknownIssuer(party) => msg!("the chain does not end at an authority of party {party}", party),
+            Self::PathTooLong => msg!("the chain is longer than its authority allows"),
+            Self::Chain(error) => msg!("the chain does not hold: {error}", error = format!("{error:?}")),
+        }
+        .into()
+    }
+}
+crate::told!(IdentityFault);
 
 impl From<IdentityFault> for Error {
     /// The alert that the caller sees: what its owner can mend (an expired certificate) is told, the rest is not.

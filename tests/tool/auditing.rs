@@ -117,7 +117,7 @@ fn an_audit_shows_its_progress_to_a_person_alone() {
         return missing("script", "install Debian's package bsdutils");
     };
     let size = head(&desk, "north-official");
-    assert!(shown.contains("entries checked") && shown.contains(&format!(" of {size} ")), "{shown:?}");
+    assert!(shown.contains("entries checked") && shown.contains(&format!("/{size} ")), "{shown:?}");
     assert!(desk.read("audited").contains("No lie was found"));
     let for_programs = typed("\"$T\" audit --anew --json --profile north-official.toml").unwrap();
     assert!(for_programs.contains("\"good\": true") && !for_programs.contains("checked"), "{for_programs:?}");

@@ -30,6 +30,8 @@ impl Desk {
         for name in ["XDG_STATE_HOME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
             command.env_remove(name);
         }
+        // English, whatever this machine speaks.
+        command.env("LC_ALL", "C").env_remove("LC_MESSAGES").env_remove("LANG");
         // Keys outside files are those of this desk alone.
         command.env_remove("COMMUNIQUE_PKCS11_MODULE").env("SOFTHSM2_CONF", self.path("softhsm2.conf"));
         if self.path("agent.sock").exists() {
@@ -112,4 +114,9 @@ impl Ran {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{}: {e}: {}", self.line, self.out))
     }
+}
+
+/// A moment as English tells it to people.
+pub fn told(moment: &str) -> String {
+    communique::language::Language::English.moment(communique::domain::time::Time::parse(moment).unwrap())
 }

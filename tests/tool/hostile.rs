@@ -359,6 +359,24 @@ fn no_lawful_package_prints_a_line_like_ours() {
     }
 }
 
+/// In the other languages too. What they set around words that run otherwise is theirs: what a package holds of it is written out.
+#[test]
+fn no_lawful_package_prints_a_line_like_ours_in_any_language() {
+    let desk = Desk::new();
+    for (name, played) in courses(3) {
+        desk.write("package.zip", &played.zip);
+        let pin = played.charter.digest().to_string();
+        for language in ["ar", "fr", "ru"] {
+            for columns in [None, Some(40)] {
+                let what = format!("{name}, {language}, {columns:?} columns");
+                let args = ["verify", "package.zip", "--charter-pin", &pin, "--texts", "--lang", language];
+                let printed = run(&desk, &args, columns).ends(0).out.replace(['\u{2068}', '\u{2069}'], "");
+                looks_ours(&what, &printed, columns);
+            }
+        }
+    }
+}
+
 /// What no package may carry, and a fault's detail quotes.
 #[test]
 fn no_fault_prints_a_line_like_ours() {

@@ -28,6 +28,7 @@ mod job;
 #[path = "../foreign/judges.rs"]
 mod judges;
 mod keys;
+mod languages;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod offline;
@@ -38,5 +39,6 @@ mod secrets;
 mod stamps;
 mod stories;
 mod succession;
+mod terminal;
 mod tokens;
 mod walkthrough;

@@ -251,8 +251,8 @@ fn verify_judges_a_folder() {
     let words: Vec<_> = said.lines().map(|l| l.split(':').next().unwrap().trim()).collect();
     assert_eq!(words.iter().filter(|w| **w == "PROVEN against the charter that you trust").count(), 3, "{said}");
     assert!(said.contains("FAILED at README: “held/readme--another-readme.zip”"), "{said}");
-    assert!(said.lines().last().unwrap().starts_with("3 proven, 1 failed of 4 packages in “held”"), "{said}");
-    desk.run("verify held").ends(1).prints("3 consistent, but not proven, 1 failed of 4 packages");
+    assert!(said.lines().last().unwrap().starts_with("3 proven and 1 failed of 4 packages in “held”"), "{said}");
+    desk.run("verify held").ends(1).prints("3 consistent but unpinned and 1 failed of 4 packages");
     desk.run("verify held --texts").ends(64).tells("named one by one");
     let json = desk.run(&format!("verify held --charter-pin {pin} --json")).ends(1).json();
     let paths: Vec<_> =

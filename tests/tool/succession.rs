@@ -6,7 +6,7 @@ use communique::domain::time::Time;
 use serde_json::Value;
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, told},
     job::{audited, audited_anew, draft, exchange, grant, ministry, official, profiles, reader},
 };
 
@@ -57,7 +57,7 @@ fn a_party_joins_a_key_changes_one_leaves_and_what_was_open_comes_back() {
     .tells("366 days");
     assert!(!desk.path("nothing.jsonl").exists());
     desk.run(&format!("{next} --join east.json --out two.jsonl")).ends(0).prints("east JOINS").prints("charter adopt");
-    desk.run("charter show two.jsonl").ends(0).prints("Charter 2").prints("succeeds").prints(&by);
+    desk.run("charter show two.jsonl").ends(0).prints("Charter 2").prints("succeeds").prints(&told(&by));
     desk.write("alone.json", desk.read("two.jsonl").lines().last().unwrap());
     desk.run("charter show alone.json").ends(1).tells("communique charter fetch");
     desk.key("stranger.pem");
@@ -86,7 +86,7 @@ fn a_party_joins_a_key_changes_one_leaves_and_what_was_open_comes_back() {
     authority(&desk, "charter propose other.jsonl --adoption north-2.jws").ends(1).tells("adopts another charter");
     authority(&desk, "charter submit-adoption east-2.jws").ends(1).tells("no proposed charter");
     let put = authority(&desk, "charter propose two.jsonl --adoption north-2.jws").ends(0);
-    put.prints("put forward").prints("pending").prints("missing      east, south");
+    put.prints("put forward").prints("pending").prints("missing      east and south");
     let listed = reader(&desk, "south", "charter list --json").ends(0).json();
     assert_eq!(listed["charters"][1]["state"], "pending");
     assert_eq!(listed["charters"][1]["missing"], serde_json::json!(["east", "south"]));

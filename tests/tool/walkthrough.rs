@@ -127,6 +127,8 @@ fn run(desk: &Desk, blocks: &[Block]) -> Vec<String> {
     }
     command
         .env("PATH", path.unwrap())
+        // English, as the page has it.
+        .env("LC_ALL", "C")
         .env("HOME", desk.0.path())
         .env("XDG_CONFIG_HOME", desk.path("config"))
         .env("OUT", &out)

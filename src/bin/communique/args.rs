@@ -4,10 +4,12 @@ mod acts;
 mod charter;
 mod key;
 mod powers;
+pub mod spoken;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
+use clap_complete::Shell;
 use communique::{
     client::keys::KeyRef,
     domain::{
@@ -17,7 +19,12 @@ use communique::{
         time::Time,
         words::{Line, Sought},
     },
-    language::Language,
+    msg,
+};
+
+use crate::{
+    bidi::{self, Bidi},
+    speech,
 };
 
 pub use self::{
@@ -39,6 +46,9 @@ pub struct Args {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+    /// Behind the commands: it is an option of each.
+    #[command(flatten)]
+    _spoken: spoken::Spoken,
 }
 
 #[derive(Group, Clone)]
@@ -49,12 +59,15 @@ pub struct Global {
     /// Print JSON, for programs.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Speak this language: ar, en, fr or ru. Otherwise as the profile says, or the locale.
-    #[arg(long, global = true, value_name = "LANG", value_parser = spoken)]
-    pub lang: Option<Language>,
     /// Print without colours, as with NO_COLOR in the environment.
     #[arg(long, global = true)]
     pub no_color: bool,
+    /// Print what is longer than the screen at once, and not by a pager.
+    #[arg(long, global = true)]
+    pub no_pager: bool,
+    /// Who lays out words that run from right to left: the terminal, the tool, or nobody (off). Otherwise whoever can.
+    #[arg(long, global = true, value_enum, value_name = "WHO", env = bidi::VARIABLE, default_value = "auto")]
+    pub bidi: Bidi,
 }
 
 #[derive(Subcommand)]
@@ -155,6 +168,18 @@ pub enum Command {
     Verify(Verify),
     /// Play a sample negotiation from the first draft to a verified package, on this machine.
     Demo(DemoArgs),
+    /// Write the manual: a man page for each command.
+    Man {
+        /// The directory, such as ~/.local/share/man/man1; in another language than English, such as ~/.local/share/man, and the pages go below it,
+        /// as in fr/man1. Pages of an earlier version are overwritten.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Print what a shell is to run so that it completes commands and options.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 #[derive(Subcommand)]
@@ -478,26 +503,25 @@ pub struct Verify {
     pub unproven: bool,
 }
 
-fn words(s: &str) -> Result<(Lang, Line), String> {
-    let (lang, words) = s.split_once('=').ok_or("write it as in fr=Ministère d’essai")?;
-    Ok((lang.parse::<Lang>().map_err(|e| e.to_string())?, Line::new(words).map_err(|e| e.to_string())?))
+/// What is wrong with an argument, in the language of this run.
+type Fault = String;
+
+fn words(s: &str) -> Result<(Lang, Line), Fault> {
+    let (lang, words) = s.split_once('=').ok_or_else(|| speech::say(&msg!("write it as in `fr=Ministère d’essai`")))?;
+    Ok((lang.parse::<Lang>().map_err(|e| speech::say(&e))?, Line::new(words).map_err(|e| speech::say(&e))?))
 }
 
-fn moment(s: &str) -> Result<Time, String> {
+fn moment(s: &str) -> Result<Time, Fault> {
     Time::parse(s)
         .or_else(|_| Time::parse(&format!("{s}T00:00:00Z")))
-        .map_err(|_| "write it as in 2027-07-01 or 2027-06-30T23:59:59Z (UTC)".into())
+        .map_err(|_| speech::say(&msg!("write it as in `2027-07-01` or `2027-06-30T23:59:59Z` (UTC)")))
 }
 
-fn spoken(s: &str) -> Result<Language, String> {
-    Language::of_tag(s).ok_or_else(|| "write ar, en, fr or ru".into())
-}
-
-fn direction(s: &str) -> Result<Direction, String> {
+fn direction(s: &str) -> Result<Direction, Fault> {
     match s {
         "ltr" => Ok(Direction::Ltr),
         "rtl" => Ok(Direction::Rtl),
-        _ => Err("write ltr or rtl".into()),
+        _ => Err(speech::say(&msg!("write `ltr` or `rtl`"))),
     }
 }
 
@@ -510,6 +534,38 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
+    }
+
+    /// The commands that do something, as they are typed.
+    fn leaves(command: &clap::Command, before: &str, leaves: &mut Vec<String>) {
+        for below in command.get_subcommands() {
+            let typed = format!("{before}{}", below.get_name());
+            // What is optional below a command leaves it one that does something.
+            if !below.has_subcommands() || !below.is_subcommand_required_set() {
+                leaves.push(typed.clone());
+            }
+            self::leaves(below, &format!("{typed} "), leaves);
+        }
+    }
+
+    #[test]
+    fn every_command_has_its_json_in_the_manual() {
+        let manual = include_str!("../../../docs/TOOL.md");
+        let (_, told) = manual.split_once("\n## `--json`\n").unwrap();
+        let (table, other) = told.split_once("Without `--json`").unwrap();
+        let first = |row: &str| row.strip_prefix("| `").and_then(|row| row.split(" | ").next()).map(str::to_owned);
+        let other = other.split("\n\n").next().unwrap().to_owned();
+        let told: Vec<_> = table
+            .lines()
+            .filter_map(first)
+            .chain([other])
+            .flat_map(|cell| cell.split('`').map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        let mut commands = Vec::new();
+        leaves(&Args::command(), "", &mut commands);
+        assert!(commands.len() > 50, "{commands:?}");
+        let missing: Vec<_> = commands.iter().filter(|command| !told.contains(command)).collect();
+        assert!(missing.is_empty(), "docs/TOOL.md does not say what they print with --json: {missing:?}");
     }
 }
 

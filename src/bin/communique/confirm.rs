@@ -23,9 +23,9 @@ use crate::{
     args::{Consent, Passphrase},
     commands::Context,
     errors::Failure,
+    pager::{Answer, Seen},
     profile,
     render::Out,
-    speech,
 };
 
 /// Longest line that is read from a person or a descriptor, in bytes.
@@ -66,10 +66,11 @@ pub type Instead<'a> = &'a mut dyn FnMut(&mut Context, &str) -> Result<bool, Fai
 /// # Errors
 /// Another answer; nobody there to answer; a scene that reached nobody.
 pub fn typed(ctx: &mut Context, consent: &Consent, prompt: &Message, party: &PartyId) -> Result<(), Failure> {
-    typed_or(ctx, consent, prompt, party, &mut |_, _| Ok(false))
+    let seen = ctx.end_scene();
+    typed_or(ctx, consent, prompt, party, &seen, &mut |_, _| Ok(false))
 }
 
-/// The same, where something else may be typed first.
+/// The same, once the scene has ended as `seen` tells, where something else may be typed first.
 ///
 /// # Errors
 /// As [`typed`].
@@ -78,6 +79,7 @@ pub fn typed_or(
     consent: &Consent,
     prompt: &Message,
     party: &PartyId,
+    seen: &Seen,
     instead: Instead<'_>,
 ) -> Result<(), Failure> {
     if consent.yes {
@@ -90,22 +92,26 @@ pub fn typed_or(
         )));
     }
     let scene = ctx.scene();
-    scene.flush();
     if !scene.is_terminal() || scene.is_lost() {
         return Err(Failure::usage(msg!(
             "what is to be signed did not reach a terminal, so nobody can have read it; run it without redirecting its output"
         )));
     }
     loop {
-        ctx.err.raw(format!("{} ", speech::shown(prompt)).as_bytes());
-        ctx.err.flush();
-        let answer = answer()?;
-        let answer = answer.trim();
-        if answer == party.as_str() {
-            return Ok(());
+        if let Some(hint) = seen.hint(party.as_str()) {
+            ctx.err.line(&hint);
         }
-        if !instead(ctx, answer)? {
-            return Err(Failure::refused(msg!("that is not {party}; nothing was signed", party)));
+        ctx.err.ask(prompt);
+        let answer = answer()?;
+        match seen.judge(&answer, party.as_str()) {
+            Answer::Yes => return Ok(()),
+            Answer::No if instead(ctx, answer.trim())? => continue,
+            Answer::No => return Err(Failure::refused(msg!("that is not {party}; nothing was signed", party))),
+            Answer::Again => {}
+            Answer::Unread => ctx.err.line(&msg!("Nothing is signed before the end of it was read.")),
+        }
+        if let Seen::Paged { page, .. } = seen {
+            ctx.repeat_scene(page);
         }
     }
 }

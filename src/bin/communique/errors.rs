@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write as _},
     path::Path,
-    process::ExitCode,
 };
 
 use communique::{
@@ -27,17 +26,17 @@ use serde_json::json;
 use crate::{render::Out, speech};
 
 /// Refused, or failed.
-const REFUSED: u8 = 1;
+pub const REFUSED: u8 = 1;
 /// Wrong arguments or profile (sysexits.h, EX_USAGE).
-const USAGE: u8 = 64;
+pub const USAGE: u8 = 64;
 /// The exchange cannot be reached (sysexits.h, EX_UNAVAILABLE).
-const UNREACHABLE: u8 = 69;
+pub const UNREACHABLE: u8 = 69;
 /// Whether it happened is not known (sysexits.h, EX_TEMPFAIL).
-const UNKNOWN: u8 = 75;
+pub const UNKNOWN: u8 = 75;
 /// The exchange contradicts itself, or cannot prove what it says (sysexits.h, EX_PROTOCOL).
-const CONTRADICTED: u8 = 76;
+pub const CONTRADICTED: u8 = 76;
 /// Ended by SIGINT, as shells count it.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Why a command ends with another code than 0.
 #[derive(Debug)]
@@ -67,7 +66,7 @@ impl Failure {
     /// SIGINT.
     pub fn interrupted() -> Self {
         let sentence =
-            "interrupted; what was being sent may have arrived: look with `communique show` before you repeat it";
+            msg!("interrupted; what was being sent may have arrived: look with `communique show` before you repeat it");
         Self::new(INTERRUPTED, "INTERRUPTED", sentence)
     }
     /// SIGINT, where it is known what was done.
@@ -90,10 +89,10 @@ impl Failure {
     pub fn file(path: &Path, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AlreadyExists => {
-                Self::refused(format!("{}: exists already and is not overwritten; choose another name", path.display()))
+                Self::refused(msg!("{path}: exists already and is not overwritten; choose another name", path))
             }
             io::ErrorKind::Interrupted => Self::interrupted(),
-            _ => Self::new(REFUSED, "FILE", format!("{}: {error}", path.display())),
+            _ => Self::new(REFUSED, "FILE", msg!("{path}: {error}", path, error)),
         }
     }
     /// The same, with where it happened before it.
@@ -114,7 +113,7 @@ impl Failure {
         let mut stderr = io::stderr().lock();
         // Nobody is left to hear it if this fails; the code still says it.
         let _ = if as_json {
-            let error = json!({ "exit_code": self.code, "reason": self.reason, "sentence": speech::say(sentence) });
+            let error = json!({ "exit_code": self.code, "reason": self.reason, "sentence": sentence.to_string() });
             writeln!(stderr, "{}", super::render::json_line(&json!({ "error": error })))
         } else {
             drop(stderr);
@@ -123,6 +122,7 @@ impl Failure {
             let sentence = speech::language().say_with(sentence, words);
             let (first, rest) = sentence.split_once('\n').unwrap_or((&sentence, ""));
             let mut out = Out::stderr(false);
+            // Which program says it, as it is called in every language.
             out.shown(&format!("communique: {first}"));
             if !rest.is_empty() {
                 out.set_off(rest);
@@ -135,25 +135,6 @@ impl Failure {
 /// Most characters of a sentence of the exchange's that are shown.
 const SENTENCE: usize = 2000;
 
-/// What clap answers instead of a command: help, the version, or what is wrong with the arguments, which it quotes.
-#[expect(clippy::disallowed_methods, reason = "a binary reads its arguments")]
-pub fn answer(answer: &clap::Error) -> ExitCode {
-    if !answer.use_stderr() {
-        // Whether anybody still reads it changes nothing.
-        let _ = answer.print();
-        return ExitCode::SUCCESS;
-    }
-    let mut out = Out::stderr(false);
-    // An argument may be the name of a file that others chose, and with a line break in it they would write lines of ours.
-    let broken = std::env::args_os().any(|arg| arg.to_string_lossy().contains(char::is_control));
-    for (n, line) in answer.render().to_string().lines().enumerate() {
-        if broken && n > 0 { out.verbatim(line) } else { out.line(line) }
-    }
-    // Whether anybody still reads it changes nothing.
-    let _ = out.end();
-    ExitCode::from(USAGE)
-}
-
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::new(REFUSED, refusal.reason(), &refusal)
@@ -162,7 +143,7 @@ impl From<Refusal> for Failure {
 impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Self {
         match error {
-            RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", error.to_string()),
+            RemoteError::NotKept(_) => Self::new(UNKNOWN, "NOT_KEPT", &error),
             RemoteError::Refused { reason, sentence, request_id } => {
                 // The exchange's words: one line, not the whole screen.
                 let sentence: String = sentence.chars().take(SENTENCE).collect();
@@ -176,20 +157,20 @@ impl From<RemoteError> for Failure {
             RemoteError::Unreachable(why) => Self::new(
                 UNREACHABLE,
                 "UNREACHABLE",
-                format!(
-                    "the exchange cannot be reached: {why}; check the profile's address and your network, then repeat"
+                msg!(
+                    "the exchange cannot be reached: {why}; check the profile's address and your network, then repeat",
+                    why
                 ),
             ),
-            RemoteError::OutcomeUnknown(why) => Self::unknown(format!(
-                "it is not known whether this was stored: {why}; repeat the command: an act is sent again as it was, which is safe"
+            RemoteError::OutcomeUnknown(why) => Self::unknown(msg!(
+                "it is not known whether this was stored: {why}; repeat the command: an act is sent again as it was, which is safe",
+                why
             )),
             RemoteError::Local(refusal) => {
-                Self::from(refusal).of("what the exchange sent, or what was to be sent, does not hold")
+                Self::from(refusal).of(msg!("what the exchange sent, or what was to be sent, does not hold"))
             }
-            RemoteError::Io(error) => Self::new(REFUSED, "FILE", error.to_string()),
-            RemoteError::Contradicted(contradiction) => {
-                Self::new(CONTRADICTED, "CONTRADICTED", contradiction.to_string())
-            }
+            RemoteError::Io(error) => Self::new(REFUSED, "FILE", error),
+            RemoteError::Contradicted(contradiction) => Self::new(CONTRADICTED, "CONTRADICTED", &*contradiction),
         }
     }
 }
@@ -198,8 +179,8 @@ impl From<WitnessError> for Failure {
         match error {
             WitnessError::Remote(error) => error.into(),
             WitnessError::Io(path, error) => Self::file(&path, &error),
-            WitnessError::Doubt(doubt) => Self::new(REFUSED, "LOG_LIES", doubt.to_string()),
-            other => Self::new(REFUSED, "WITNESS", other.to_string()),
+            WitnessError::Doubt(doubt) => Self::new(REFUSED, "LOG_LIES", &*doubt),
+            other => Self::new(REFUSED, "WITNESS", &other),
         }
     }
 }
@@ -207,46 +188,46 @@ impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
         match &error {
             KeyFileError::Io(path, e) => Self::file(path, e),
-            _ => Self::new(REFUSED, "KEY_FILE", error.to_string()),
+            _ => Self::new(REFUSED, "KEY_FILE", &error),
         }
     }
 }
 impl From<TokenFault> for Failure {
     fn from(error: TokenFault) -> Self {
         match error {
-            TokenFault::NoModule => Self::usage(error.to_string()),
-            other => Self::new(REFUSED, "TOKEN", other.to_string()),
+            TokenFault::NoModule => Self::usage(&error),
+            other => Self::new(REFUSED, "TOKEN", &other),
         }
     }
 }
 impl From<AgentFault> for Failure {
     fn from(error: AgentFault) -> Self {
-        Self::new(REFUSED, "AGENT", error.to_string())
+        Self::new(REFUSED, "AGENT", &error)
     }
 }
 impl From<WordsFault> for Failure {
     fn from(error: WordsFault) -> Self {
-        Self::new(REFUSED, "WORDS", error.to_string())
+        Self::new(REFUSED, "WORDS", &error)
     }
 }
 impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         match error {
             DraftError::Refused(refusal) => refusal.into(),
-            other => Self::new(REFUSED, "DRAFT", other.to_string()),
+            other => Self::new(REFUSED, "DRAFT", &other),
         }
     }
 }
 impl From<ImportFault> for Failure {
     fn from(error: ImportFault) -> Self {
-        Self::new(REFUSED, "DOCUMENT", error.to_string())
+        Self::new(REFUSED, "DOCUMENT", &error)
     }
 }
 impl From<IssueFault> for Failure {
     fn from(error: IssueFault) -> Self {
         match error {
             IssueFault::Refused(refusal) => refusal.into(),
-            other => Self::new(REFUSED, "CERTIFICATE", other.to_string()),
+            other => Self::new(REFUSED, "CERTIFICATE", &other),
         }
     }
 }

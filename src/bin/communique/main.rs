@@ -1,20 +1,26 @@
 //! `communique`: the parties' tool. Arguments in, one command run, an exit code out.
 
 mod args;
+mod bidi;
 mod commands;
 mod confirm;
 mod demo;
 mod errors;
+mod help;
+mod manual;
+mod pager;
 mod profile;
 mod progress;
 mod render;
 mod speech;
 mod stage;
 mod unanswered;
+mod usage;
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
+use communique::msg;
 
 use self::{args::Args, errors::Failure, stage::Stage};
 
@@ -22,15 +28,18 @@ use self::{args::Args, errors::Failure, stage::Stage};
 const GRACE: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
-    if let Err(e) = keep_memory_private() {
-        Failure::refused(format!("this system leaves no way to keep keys out of core dumps: {e}")).tell(false);
+    // First of all: a profile, which says the language, may hold what it should not.
+    let private = keep_memory_private();
+    speech::choose();
+    if let Err(error) = private {
+        Failure::refused(msg!("this system leaves no way to keep keys out of core dumps: {error}", error)).tell(false);
         return ExitCode::FAILURE;
     }
-    speech::choose();
-    let args = match Args::try_parse() {
+    let args = match help::command().try_get_matches().and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
-        Err(answer) => return errors::answer(&answer),
+        Err(answer) => return usage::answer(&answer),
     };
+    bidi::ask(args.global.bidi);
     let as_json = args.global.json;
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
@@ -38,7 +47,7 @@ fn main() -> ExitCode {
             runtime.shutdown_background();
             outcome
         }
-        Err(e) => Err(Failure::refused(format!("the system gives no threads: {e}"))),
+        Err(error) => Err(Failure::refused(msg!("the system gives no threads: {error}", error))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,14 +84,23 @@ async fn until_interrupted(args: Args) -> Result<(), Failure> {
         let stage = stage.clone();
         tokio::task::spawn_blocking(move || commands::run(args, network, stage))
     };
-    let ended = tokio::select! {
-        ended = &mut work => ended,
-        Ok(()) = tokio::signal::ctrl_c() => match tokio::time::timeout(GRACE, work).await {
-            Ok(ended) => ended,
-            Err(_) => return Err(stage.interrupted()),
-        },
+    let ended = loop {
+        tokio::select! {
+            ended = &mut work => break ended,
+            Ok(()) = tokio::signal::ctrl_c() => {
+                // It was meant for the pager.
+                if pager::is_open() {
+                    continue;
+                }
+                match tokio::time::timeout(GRACE, work).await {
+                    Ok(ended) => break ended,
+                    Err(_) => return Err(stage.interrupted()),
+                }
+            }
+        }
     };
-    let ended = ended
-        .unwrap_or_else(|_| Err(Failure::refused("the tool has a fault and stopped; please report the lines above")));
+    let ended = ended.unwrap_or_else(|_| {
+        Err(Failure::refused(msg!("the tool has a fault and stopped; please report the lines above")))
+    });
     ended.map_err(|failure| if failure.is_interrupted() { stage.interrupted() } else { failure })
 }

@@ -14,9 +14,11 @@ use communique::{
     },
     domain::{
         id::{Digest, PartyId},
+        message::Message,
         refusal::Refusal,
     },
     language::Language,
+    msg,
     pki::pem::MAX_PEM_BYTES,
 };
 use etcetera::BaseStrategy as _;
@@ -92,23 +94,25 @@ impl Profile {
     /// # Errors
     /// [`Failure`] with code 64, that says where the profile should be and what it holds.
     pub fn load(name: &str) -> Result<Self, Failure> {
-        let path = file(name)
-            .ok_or_else(|| Failure::usage("there is no home directory to find profiles in; give --profile FILE"))?;
+        let path = file(name).ok_or_else(|| {
+            Failure::usage(msg!("there is no home directory to find profiles in; give `--profile FILE`"))
+        })?;
         let bytes = read(&path, PROFILE_LIMIT).map_err(|_| {
-            Failure::usage(format!(
-                "there is no profile at {}; write one with address, charter, pin, certificate, key and signing_key (docs/TOOL.md), or give --profile FILE",
-                path.display()
+            Failure::usage(msg!(
+                "there is no profile at {path}; write one with `address`, `charter`, `pin`, `certificate`, `key` and `signing_key` (docs/TOOL.md), or give `--profile FILE`",
+                path
             ))
         })?;
-        let bad = |e: String| Failure::usage(format!("{}: {e}", path.display()));
-        let toml = String::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
-        let mut profile: Self = toml::from_str(&toml).map_err(|e| bad(e.to_string()))?;
+        let bad = |fault: Message| Failure::usage(msg!("{path}: {fault}", path, fault));
+        let toml = String::from_utf8(bytes).map_err(|_| bad(msg!("not UTF-8; this is some other file")))?;
+        // What the parser of TOML says, it says in English.
+        let mut profile: Self = toml::from_str(&toml).map_err(|e| bad(Message::words(e.to_string())))?;
         let base = path.parent().unwrap_or(Path::new(""));
         for path in [&mut profile.charter, &mut profile.certificate, &mut profile.key] {
             *path = base.join(&*path);
         }
         if let Some(key) = profile.signing_key.take() {
-            let key = KeyRef::read(key.as_ref()).map_err(|e| bad(format!("signing_key: {e}")))?;
+            let key = KeyRef::read(key.as_ref()).map_err(|e| bad(msg!("signing_key: {fault}", fault = e)))?;
             profile.signer = Some(key.within(base));
         }
         Ok(profile)
@@ -127,13 +131,13 @@ impl Profile {
     pub fn road(&self) -> Result<Road, Failure> {
         let said = |names: [&str; 2]| names.into_iter().find_map(variable);
         let (proxy, except) = (said(["https_proxy", "HTTPS_PROXY"]), said(["no_proxy", "NO_PROXY"]));
-        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
+        let proxies = Proxies::read(proxy.as_deref(), except.as_deref()).map_err(Failure::usage)?;
         let addresses = match &self.address {
             Addresses::One(address) => std::slice::from_ref(address),
             Addresses::Several(addresses) => addresses,
         };
-        let road = Road::new(addresses, proxies).map_err(|e| Failure::usage(format!("the profile's {e}")))?;
-        Ok(road.speaking(speech::language()))
+        let road = Road::new(addresses, proxies).map_err(|e| Failure::usage(e).of(msg!("the profile")))?;
+        Ok(road.speaking(speech::asked()))
     }
     /// Certificate and key, in PEM.
     ///
@@ -148,9 +152,9 @@ impl Profile {
     /// If the profile names none.
     pub fn signing_key(&self) -> Result<&KeyRef, Failure> {
         self.signer.as_ref().ok_or_else(|| {
-            Failure::usage(
-                "this profile has no signing_key, so nothing can be signed with it; add the path of your key, or its name on a token or in an ssh-agent",
-            )
+            Failure::usage(msg!(
+                "this profile has no `signing_key`, so nothing can be signed with it; add the path of your key, or its name on a token or in an ssh-agent"
+            ))
         })
     }
 }
@@ -162,11 +166,13 @@ impl Profile {
 pub fn pinned_by(charter: &Path, pin: Digest) -> Result<Pinned, Failure> {
     let charters = read(charter, CHARTERS_FILE_LIMIT)?;
     Pinned::new(&charters, pin).map_err(|e| match e {
-        Refusal::WrongDigest { expected, actual } => Failure::refused(format!(
-            "{}: this charter has the fingerprint {actual}, but the profile pins {expected}; ask the other parties which one they adopted",
-            charter.display(),
+        Refusal::WrongDigest { expected, actual } => Failure::refused(msg!(
+            "{path}: this charter has the fingerprint {actual}, but the profile pins {expected}; ask the other parties which one they adopted",
+            path = charter,
+            actual,
+            expected
         )),
-        other => Failure::from(other).of(charter.display()),
+        other => Failure::from(other).of(charter),
     })
 }
 
@@ -190,8 +196,9 @@ pub fn resume_point(name: &str) -> Result<PathBuf, Failure> {
     if is_path(name) {
         return Ok(PathBuf::from(format!("{name}.watch")));
     }
-    let base = etcetera::choose_base_strategy()
-        .map_err(|_| Failure::usage("there is no home directory to keep a resume point in; give --state FILE"))?;
+    let base = etcetera::choose_base_strategy().map_err(|_| {
+        Failure::usage(msg!("there is no home directory to keep a resume point in; give `--state FILE`"))
+    })?;
     let directory = base.state_dir().unwrap_or_else(|| base.data_dir()).join("communique");
     std::fs::create_dir_all(&directory).map_err(|e| Failure::file(&directory, &e))?;
     Ok(directory.join(format!("{name}.watch")))
@@ -206,8 +213,9 @@ pub fn receipts(name: &str, founding: Digest) -> Result<PathBuf, Failure> {
     let folder = if is_path(name) {
         PathBuf::from(format!("{name}.receipts"))
     } else {
-        let base = etcetera::choose_base_strategy()
-            .map_err(|_| Failure::usage("there is no home directory to keep receipts in; give --profile FILE"))?;
+        let base = etcetera::choose_base_strategy().map_err(|_| {
+            Failure::usage(msg!("there is no home directory to keep receipts in; give `--profile FILE`"))
+        })?;
         let state = base.state_dir().unwrap_or_else(|| base.data_dir());
         state.join("communique").join(format!("{name}.receipts"))
     };
@@ -220,8 +228,9 @@ pub fn receipts(name: &str, founding: Digest) -> Result<PathBuf, Failure> {
 /// # Errors
 /// A directory that cannot be found or made.
 pub fn of_key(thumbprint: &str) -> Result<PathBuf, Failure> {
-    let base = etcetera::choose_base_strategy()
-        .map_err(|_| Failure::usage("there is no home directory to remember in what this key has done; set HOME"))?;
+    let base = etcetera::choose_base_strategy().map_err(|_| {
+        Failure::usage(msg!("there is no home directory to remember in what this key has done; set `HOME`"))
+    })?;
     let directory = base.state_dir().unwrap_or_else(|| base.data_dir()).join("communique/keys");
     std::fs::create_dir_all(&directory).map_err(|e| Failure::file(&directory, &e))?;
     Ok(directory.join(thumbprint))
@@ -236,7 +245,7 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit {
-        return Err(Failure::refused(format!("{}: more than {limit} bytes; this is some other file", path.display())));
+        return Err(Failure::refused(msg!("{path}: more than {limit} bytes; this is some other file", path, limit)));
     }
     Ok(bytes)
 }
@@ -247,7 +256,7 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
 /// As [`read`].
 pub fn read_passed_on(path: &Path, limit: usize) -> Result<String, Failure> {
     let text = String::from_utf8(read(path, limit + 1)?)
-        .map_err(|_| Failure::refused(format!("{}: not UTF-8; this is some other file", path.display())))?;
+        .map_err(|_| Failure::refused(msg!("{path}: not UTF-8; this is some other file", path)))?;
     Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 

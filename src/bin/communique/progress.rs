@@ -1,26 +1,28 @@
 //! Progress of what takes long, on standard error, for people alone: transfers by bytes, audits by entries.
 
+use communique::domain::message::Tell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::{profile, speech};
+
 const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} {msg}";
-const ENTRIES: &str = "{wide_bar} {pos} of {len} {msg}";
+const ENTRIES: &str = "{wide_bar} {pos}/{len} {msg}";
 
 /// A bar that shows bytes moved, or entries checked; nothing where nobody looks.
 #[derive(Clone)]
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar over so many bytes. What is written here is the tool's own wording or was made safe to show.
-    pub fn new(what: &str, bytes: u64, shown: bool) -> Self {
+    /// A bar over so many bytes.
+    pub fn new(what: &(impl Tell + ?Sized), bytes: u64, shown: bool) -> Self {
         Self::on(target(shown), BYTES, what, bytes)
     }
     /// A bar over entries of a log; how many they are is told later ([`Progress::of`]).
-    pub fn entries(what: &str, shown: bool) -> Self {
+    pub fn entries(what: &(impl Tell + ?Sized), shown: bool) -> Self {
         Self::on(target(shown), ENTRIES, what, 0)
     }
-    fn on(target: ProgressDrawTarget, template: &str, what: &str, all: u64) -> Self {
-        let bar =
-            ProgressBar::with_draw_target(Some(all), target).with_message(communique::domain::text::escape_line(what));
+    fn on(target: ProgressDrawTarget, template: &str, what: &(impl Tell + ?Sized), all: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(all), target).with_message(speech::shown(&what.message()));
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
@@ -43,5 +45,6 @@ impl Progress {
 
 fn target(shown: bool) -> ProgressDrawTarget {
     // indicatif draws nothing where standard error is no terminal.
-    if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    let dumb = profile::variable("TERM").is_none_or(|term| term == "dumb");
+    if shown && !dumb { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }

@@ -8,10 +8,13 @@ use communique::{
     language::Language,
 };
 
-use crate::profile;
+use crate::{args::spoken, profile};
 
 /// Set once, when the process begins: everything that it says is for the one person who started it.
 static SPOKEN: OnceLock<Language> = OnceLock::new();
+
+/// Whether a program reads the output.
+static FOR_PROGRAMS: OnceLock<bool> = OnceLock::new();
 
 /// The locale's variables, in the order in which they count (POSIX, chapter 8.2).
 const LOCALE: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANG"];
@@ -21,6 +24,11 @@ const ARGUMENTS_LIMIT: usize = 4096;
 /// The language of this run.
 pub fn language() -> Language {
     SPOKEN.get().copied().unwrap_or_default()
+}
+
+/// The language that the exchange is asked to speak: English where a program hears it.
+pub fn asked() -> Language {
+    if FOR_PROGRAMS.get().copied().unwrap_or_default() { Language::English } else { language() }
 }
 
 /// A message in the language of this run.
@@ -44,11 +52,12 @@ pub fn choose() {
         .collect();
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let profile = value(&arguments, "--profile").or_else(|| variable("COMMUNIQUE_PROFILE"));
-    let chosen = value(&arguments, "--lang")
+    let chosen = value(spoken::place(&arguments), "--lang")
         .and_then(|tag| Language::of_tag(&tag))
         .or_else(|| profile::language(profile.as_deref().unwrap_or("default")))
         .or_else(|| LOCALE.iter().find_map(|name| variable(name)).and_then(|locale| Language::of_tag(&locale)));
-    // Nothing else sets it.
+    // Nothing else sets them.
+    let _ = FOR_PROGRAMS.set(arguments.iter().any(|argument| argument == "--json"));
     let _ = SPOKEN.set(chosen.unwrap_or_default());
 }
 

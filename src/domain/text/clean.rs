@@ -10,6 +10,11 @@ use super::{
     Context, Direction, Fault, FaultKind, Lookup, TEXT_LIMIT, ZWNJ, check_text, decoded, is_space, named, value,
 };
 
+use crate::{
+    domain::message::{Fact, Tell},
+    msg,
+};
+
 /// The most bytes that [`clean`] takes: line ends and accents may shrink a text that is too long into one that is not.
 pub const CLEAN_LIMIT: usize = 4 * TEXT_LIMIT;
 
@@ -67,23 +72,36 @@ pub enum ChangeKind {
     FinalLineFeed,
 }
 
+impl Tell for ChangeKind {
+    fn tell(&self) -> Fact {
+        match self {
+            ChangeKind::LineBreak => msg!("line break written as line feed"),
+            ChangeKind::ParagraphBreak => msg!("paragraph separator written as empty line"),
+            ChangeKind::Space => msg!("written as an ordinary space"),
+            ChangeKind::Removed => msg!("invisible character removed"),
+            ChangeKind::Composed => msg!("letter and accents composed"),
+            ChangeKind::OuterSpace => msg!("space at the edge of a line removed"),
+            ChangeKind::EmptyLine => msg!("empty line removed"),
+            ChangeKind::FinalLineFeed => msg!("line feed added at the end"),
+        }
+        .into()
+    }
+}
+impl Tell for Change {
+    fn tell(&self) -> Fact {
+        let Self { line, column, what, character, .. } = self;
+        match character.map(named) {
+            Some(character) => {
+                msg!("line {line}, column {column}: {what} ({character})", line, column, what, character)
+            }
+            None => msg!("line {line}, column {column}: {what}", line, column, what),
+        }
+        .into()
+    }
+}
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.what {
-            ChangeKind::LineBreak => "line break written as line feed",
-            ChangeKind::ParagraphBreak => "paragraph separator written as empty line",
-            ChangeKind::Space => "written as an ordinary space",
-            ChangeKind::Removed => "invisible character removed",
-            ChangeKind::Composed => "letter and accents composed",
-            ChangeKind::OuterSpace => "space at the edge of a line removed",
-            ChangeKind::EmptyLine => "empty line removed",
-            ChangeKind::FinalLineFeed => "line feed added at the end",
-        };
-        write!(f, "line {}, column {}: {what}", self.line, self.column)?;
-        if let Some(character) = self.character {
-            write!(f, " ({})", named(character))?;
-        }
-        Ok(())
+        self.tell().fmt(f)
     }
 }
 

@@ -13,9 +13,11 @@ use communique::{
         id::{CommuniqueId, Digest, Lang},
         words::Line,
     },
+    msg,
 };
 
-use super::{Consent, KeyName};
+use super::{Consent, Fault, KeyName};
+use crate::speech;
 
 #[derive(Group)]
 pub struct Act {
@@ -198,22 +200,24 @@ pub enum Which {
     Of(Digest),
 }
 
-fn which(s: &str) -> Result<Which, String> {
+fn which(s: &str) -> Result<Which, Fault> {
     if s == "last" {
         return Ok(Which::Last);
     }
-    Digest::parse(s).map(Which::Of).map_err(|_| "write `last`, or the 64 hex digits of a declaration's digest".into())
+    Digest::parse(s)
+        .map(Which::Of)
+        .map_err(|_| speech::say(&msg!("write `last`, or the 64 hex digits of a declaration's digest")))
 }
 
-fn by_language(s: &str, example: &str) -> Result<(Lang, String), String> {
-    let (lang, rest) = s.split_once('=').ok_or_else(|| format!("write it as in {example}"))?;
-    Ok((lang.parse::<Lang>().map_err(|e| e.to_string())?, rest.to_owned()))
+fn by_language(s: &str, example: &str) -> Result<(Lang, String), Fault> {
+    let (lang, rest) = s.split_once('=').ok_or_else(|| speech::say(&msg!("write it as in `{example}`", example)))?;
+    Ok((lang.parse::<Lang>().map_err(|e| speech::say(&e))?, rest.to_owned()))
 }
 
-fn file(s: &str) -> Result<(Lang, PathBuf), String> {
+fn file(s: &str) -> Result<(Lang, PathBuf), Fault> {
     by_language(s, "fr=declaration.txt").map(|(lang, path)| (lang, path.into()))
 }
 
-fn words(s: &str) -> Result<(Lang, String), String> {
+fn words(s: &str) -> Result<(Lang, String), Fault> {
     by_language(s, "fr=La partie entend …")
 }

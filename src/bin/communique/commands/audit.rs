@@ -15,13 +15,16 @@ use communique::{
     domain::{
         id::{Digest, PartyId, TrustDomain},
         json,
+        message::Message,
+        powers::Powers,
         time::Time,
     },
+    msg,
     pki::client::caller,
 };
 use serde_json::{Value, json};
 
-use super::{Context, now};
+use super::{Context, now, powers::acts};
 use crate::{
     args::{self, Audits},
     errors::Failure,
@@ -50,7 +53,7 @@ fn audit(ctx: &mut Context, anew: bool) -> Result<(), Failure> {
     let id = caller(&certificate)?;
     let mut session = ctx.wait(Session::open_by(pinned, profile.road()?, certificate, key, now()))?;
     let own = party_of(&session, &id.trust_domain)?;
-    let bar = ctx.progress_of_entries("entries checked");
+    let bar = ctx.progress_of_entries(&msg!("entries checked"));
     let report = ctx.wait(auditing::audit(&mut session, receipts, &own, anew, |done, all| bar.of(done, all)));
     bar.end();
     let report = report?;
@@ -66,38 +69,56 @@ fn audit(ctx: &mut Context, anew: bool) -> Result<(), Failure> {
 pub(super) fn party_of(session: &Session, domain: &TrustDomain) -> Result<PartyId, Failure> {
     let mut parties = session.pinned().charter().parties.iter();
     let own = parties.find(|party| party.trust_domain == *domain).map(|party| party.id.clone());
-    own.ok_or_else(|| Failure::refused("your certificate is of no party of the charter in force"))
+    own.ok_or_else(|| Failure::refused(msg!("your certificate is of no party of the charter in force")))
 }
 
 fn tell(ctx: &mut Context, session: &Session, own: &PartyId, report: &Report) {
     let (out, exchange) = (&mut ctx.out, session.pinned().exchange());
     if let Some((size, root)) = report.head {
         if size == report.from {
-            out.line(&format!(
-                "Nothing new in the log of {exchange} since the last audit: it has {size} entries, root {root}."
+            out.line(&msg!(
+                "Nothing new in the log of {exchange} since the last audit: it has one entry, root {root}."
+                    | "Nothing new in the log of {exchange} since the last audit: it has {n} entries, root {root}.",
+                exchange,
+                n = size,
+                root = root.to_string()
             ));
         } else {
             let (tally, last) = (report.tally, size - 1);
-            out.line(&format!(
-                "Audited entries {} to {last} of the log of {exchange}, up to a signed head of {size} entries, root {root}.",
-                report.from
+            out.line(&msg!(
+                "Audited entries {from} to {last} of the log of {exchange}, up to a signed head of one entry, root {root}."
+                    | "Audited entries {from} to {last} of the log of {exchange}, up to a signed head of {n} entries, root {root}.",
+                from = report.from,
+                last,
+                exchange,
+                n = size,
+                root = root.to_string()
             ));
-            out.line(&format!("Their digests make this root: {} entries.", size - report.from));
-            out.line(&format!(
-                "Shown to {own} and each in its place: {}; statements verified under the keys that the charters name: {}.",
-                tally.shown, tally.statements
+            out.line(&msg!(
+                "Their digests make this root: one entry." | "Their digests make this root: {n} entries.",
+                n = size - report.from
             ));
-            out.line(&format!(
-                "Unseen, but for their digests: signatures of others in escrow: {}; entries that are not for {own}: {}.",
-                tally.escrowed,
-                report.unseen()
+            out.line(&msg!(
+                "Shown to {party} and each in its place: {shown}; statements verified under the keys that the charters name: {statements}.",
+                party = own,
+                shown = tally.shown,
+                statements = tally.statements
+            ));
+            out.line(&msg!(
+                "Unseen, but for their digests: signatures of others in escrow: {escrowed}; entries that are not for {party}: {unseen}.",
+                escrowed = tally.escrowed,
+                party = own,
+                unseen = report.unseen()
             ));
         }
-        out.line(&format!("Receipts of what was sent with this profile, all in their place: {}.", report.receipts));
+        out.line(&msg!(
+            "Receipts of what was sent with this profile, all in their place: {receipts}.",
+            receipts = report.receipts
+        ));
     }
     mine(ctx, own, report);
     match &report.lie {
-        None => ctx.out.heading("No lie was found."),
+        None => ctx.out.heading(&msg!("No lie was found.")),
         Some(lie) => accusation(ctx, lie),
     }
 }
@@ -107,62 +128,83 @@ pub(super) fn mine(ctx: &mut Context, own: &PartyId, report: &Report) {
     if report.own.is_empty() {
         return;
     }
-    ctx.out.heading(&format!("Done in the name of the authority of {own}, entry by entry:"));
+    ctx.out.heading(&msg!("Done in the name of the authority of {party}, entry by entry:", party = own));
     for (index, time, what) in &report.own {
-        let words = match what {
-            Own::Trust(trust) => format!(
-                "trust statement {}: {} certificate authorities, {} certificates shut out",
-                trust.serial,
-                trust.certificates.len(),
-                trust.revoked.len()
+        let what = match what {
+            Own::Trust(trust) => msg!(
+                "trust statement {serial}: certificate authorities: {authorities}, certificates shut out: {revoked}",
+                serial = trust.serial,
+                authorities = trust.certificates.len(),
+                revoked = trust.revoked.len()
             ),
-            Own::Powers(digest, powers) => {
-                let acts: Vec<_> = powers.acts.iter().map(|act| act.as_str()).collect();
-                let scope = powers
-                    .scope
-                    .as_ref()
-                    .map_or_else(|| "every communiqué".into(), |s| format!("{} communiqués", s.len()));
-                format!(
-                    "full powers {digest} for {} ({}) with the key {}, from {} to {}, in {scope}: {}",
-                    powers.holder.id,
-                    render::quoted(render::name(&powers.holder.names)),
-                    powers.key.thumbprint(),
-                    powers.not_before,
-                    powers.not_after,
-                    acts.join(", ")
-                )
-            }
-            Own::Revocation(revocation) => {
-                format!("the end of full powers {}: {}", revocation.grant, render::quoted(revocation.reason.as_str()))
-            }
+            Own::Powers(digest, powers) => of_powers(*digest, powers),
+            Own::Revocation(revocation) => msg!(
+                "the end of full powers {digest}: {reason}",
+                digest = revocation.grant,
+                reason = render::quoted(revocation.reason.as_str())
+            ),
         };
-        ctx.out.line(&format!("  entry {index}, {time}: {words}"));
+        ctx.out.item(1, &msg!("entry {index}, {time}: {what}", index, time, what));
     }
-    ctx.out.line(&format!(
-        "If nobody of {own} made one of these, its authority key is in other hands: revoke what it granted, replace the key by the next \
-         charter, and tell the other parties."
+    ctx.out.line(&msg!(
+        "If nobody of {party} made one of these, its authority key is in other hands: revoke what it granted, replace the key by the next charter, and tell the other parties.",
+        party = own
     ));
+}
+
+/// What was granted, to whom and for how long.
+fn of_powers(digest: Digest, powers: &Powers) -> Message {
+    let (holder, name) = (&powers.holder.id, render::quoted(render::name(&powers.holder.names)));
+    let (key, from, until) = (powers.key.thumbprint(), powers.not_before, powers.not_after);
+    let acts = acts(powers);
+    match &powers.scope {
+        None => msg!(
+            "full powers {digest} for {holder} ({name}) with the key {key}, from {from} to {until}, in every communiqué: {acts}",
+            digest,
+            holder,
+            name,
+            key,
+            from,
+            until,
+            acts
+        ),
+        Some(scope) => msg!(
+            "full powers {digest} for {holder} ({name}) with the key {key}, from {from} to {until}, in one communiqué: {acts}"
+                | "full powers {digest} for {holder} ({name}) with the key {key}, from {from} to {until}, in {n} communiqués: {acts}",
+            digest,
+            holder,
+            name,
+            key,
+            from,
+            until,
+            n = scope.len(),
+            acts
+        ),
+    }
 }
 
 /// The lie, and where the evidence is.
 pub(super) fn accusation(ctx: &mut Context, lie: &Contradiction) {
-    ctx.out.heading("A LIE WAS FOUND");
-    ctx.out.line(&format!("{}.", lie.evidence.observation));
-    let weight = if lie.evidence.proves {
-        "This proves it to anybody, without network."
-    } else {
-        "It does not prove it to others by itself: `communique audit verify` says what the exchange must answer for."
-    };
+    ctx.out.heading(&msg!("A LIE WAS FOUND"));
+    ctx.out.line(&msg!("{observation}.", observation = lie.evidence.observed()));
     match &lie.file {
         Some(file) => {
-            ctx.out.line(&format!("The evidence was written to {}. {weight}", file.display()));
-            ctx.out.line("Keep it, send it to the other parties, and do not rely on what this exchange shows.");
-            ctx.out.line("Each checks it with its own pin:");
+            let written = if lie.evidence.proves {
+                msg!("The evidence was written to {file}. This proves it to anybody, without network.", file)
+            } else {
+                msg!(
+                    "The evidence was written to {file}. It does not prove it to others by itself: `communique audit verify` says what the exchange must answer for.",
+                    file
+                )
+            };
+            ctx.out.line(&written);
+            ctx.out.line(&msg!("Keep it, send it to the other parties, and do not rely on what this exchange shows."));
+            ctx.out.line(&msg!("Each checks it with its own pin:"));
             ctx.out.command(&format!("  communique audit verify {} --pin FINGERPRINT", file.display()));
         }
-        None => {
-            ctx.out.line("The evidence could not be written. Tell the other parties, and do not rely on what it shows.")
-        }
+        None => ctx.out.line(&msg!(
+            "The evidence could not be written. Tell the other parties, and do not rely on what it shows."
+        )),
     }
 }
 
@@ -191,7 +233,7 @@ fn own_value(index: u64, time: Time, what: &Own) -> Value {
 fn verify(ctx: &mut Context, file: &Path, pin: Option<Digest>) -> Result<(), Failure> {
     let read = profile::read(file, EVIDENCE_LIMIT).and_then(|bytes| {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        json::parse::<Evidence>(bytes).map_err(|e| Failure::from(e).of(file.display()))
+        json::parse::<Evidence>(bytes).map_err(|e| Failure::from(e).of(file))
     });
     let evidence = match read {
         Ok(evidence) => evidence,
@@ -220,21 +262,24 @@ fn verify(ctx: &mut Context, file: &Path, pin: Option<Digest>) -> Result<(), Fai
 
 fn judged(ctx: &mut Context, evidence: &Evidence, judgement: &Judgement) {
     let out = &mut ctx.out;
-    out.heading(match (judgement.weight, judgement.pinned) {
-        (Weight::Proven, true) => "PROVEN: the exchange lied",
-        (Weight::Proven, false) => "CONSISTENT, BUT UNPINNED: whoever has these charters' keys lied",
-        (Weight::Challenge, _) => "THE EXCHANGE MUST ANSWER: nothing is proven yet",
-        (Weight::Nothing, _) => "NOT PROVEN",
+    out.heading(&match (judgement.weight, judgement.pinned) {
+        (Weight::Proven, true) => msg!("PROVEN: the exchange lied"),
+        (Weight::Proven, false) => msg!("CONSISTENT, BUT UNPINNED: whoever has these charters' keys lied"),
+        (Weight::Challenge, _) => msg!("THE EXCHANGE MUST ANSWER: nothing is proven yet"),
+        (Weight::Nothing, _) => msg!("NOT PROVEN"),
     });
-    for words in &judgement.found {
-        out.line(&format!("- {words}"));
+    for found in &judgement.found {
+        out.line(&msg!("- {found}", found));
     }
-    out.line(&format!(
-        "The file says it is about {}, charter 1 with the fingerprint {}.",
-        evidence.exchange, evidence.founding
+    out.line(&msg!(
+        "The file says it is about {exchange}, charter 1 with the fingerprint {fingerprint}.",
+        exchange = evidence.exchange,
+        fingerprint = evidence.founding
     ));
-    out.line(&format!("Who made it says: {}", render::quoted(&evidence.observation)));
+    out.line(&msg!("Who made it says: {observation}", observation = render::quoted(&evidence.observation)));
     if judgement.weight == Weight::Proven && !judgement.pinned {
-        out.line("Give --pin with the fingerprint of a charter that you trust, to know which exchange it was.");
+        out.line(&msg!(
+            "Give `--pin` with the fingerprint of a charter that you trust, to know which exchange it was."
+        ));
     }
 }

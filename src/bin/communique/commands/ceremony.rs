@@ -31,6 +31,7 @@ use crate::{
     args::Consent,
     confirm::{self, Announced},
     errors::Failure,
+    pager::Seen as Sight,
     render::{self, Out},
 };
 
@@ -86,17 +87,21 @@ pub fn sign(ctx: &mut Context, sitting: Sitting<'_>) -> Result<Statement<communi
     // What cannot be done is said before anybody reads and types.
     let prepared = dossier.prepare(wish, announced, now())?;
     check_annexes(ctx, manifest, annexes, folder, origin)?;
+    ctx.begin_scene();
     shown(ctx, &prepared, seen.as_ref(), annexes.are_there(), origin);
+    let sight = ctx.end_scene();
     let scene = ctx.scene();
-    scene.flush();
-    if scene.is_terminal() && !scene.is_lost() {
-        let noted = memory.note(manifest, manifest.digest(), now());
-        noted.map_err(RemoteError::from)?;
+    let reached = scene.is_terminal() && !scene.is_lost();
+    let note = || memory.note(manifest, manifest.digest(), now()).map_err(RemoteError::from);
+    // A pager does not tell how far somebody read: the answer does.
+    let at_once = sight == Sight::AtOnce;
+    if reached && at_once {
+        note()?;
     }
     let folder = folder.unwrap_or(Path::new(""));
     let saves = annexes.are_there() && !manifest.annexes.is_empty();
     let prompt = wording::asked(wish.act, prepared.party());
-    confirm::typed_or(ctx, consent, &prompt, prepared.party(), &mut |ctx, typed| {
+    confirm::typed_or(ctx, consent, &prompt, prepared.party(), &sight, &mut |ctx, typed| {
         let Some(number) = typed.strip_prefix("annex").filter(|_| saves) else { return Ok(false) };
         let there = number.trim().parse::<usize>().ok().filter(|n| (1..=manifest.annexes.len()).contains(n));
         match there {
@@ -117,6 +122,9 @@ pub fn sign(ctx: &mut Context, sitting: Sitting<'_>) -> Result<Statement<communi
         }
         Ok(true)
     })?;
+    if reached && !at_once {
+        note()?;
+    }
     let key = announced.unlock(&consent.passphrase)?;
     Ok(prepared.sign(&*key, now())?)
 }

@@ -3,7 +3,11 @@
 use std::{fs, path::Path};
 
 use communique::{
-    domain::id::{PartyId, SpiffeId, TrustDomain},
+    domain::{
+        id::{PartyId, SpiffeId, TrustDomain},
+        message::Message,
+    },
+    msg,
     pki::{issue::CertificateAuthority, pem::MAX_PEM_BYTES},
 };
 use serde::{Deserialize, Serialize};
@@ -36,25 +40,28 @@ pub fn run(ctx: &mut Context, command: Certs) -> Result<(), Failure> {
             [&cert, &key, &about].into_iter().try_for_each(|path| profile::must_be_new(path))?;
             let pem = ca.to_pem();
             let words = toml::to_string(&About { party: party.clone(), trust_domain })
-                .map_err(|e| Failure::refused(e.to_string()))?;
+                .map_err(|e| Failure::refused(Message::words(e.to_string())))?;
             profile::write_new(&key, pem.key_pem.as_bytes(), true)?;
             profile::write_new(&cert, pem.cert_pem.as_bytes(), false)?;
             profile::write_new(&about, words.as_bytes(), false)?;
             if ctx.json {
                 ctx.out.json(&json!({ "certificate": cert, "key": key }));
             } else {
-                ctx.out.line(&format!(
-                    "File {} is the certificate authority of {party}; {} must stay there",
-                    render::path(&cert),
-                    render::path(&key)
+                ctx.out.line(&msg!(
+                    "File {file} is the certificate authority of {party}; {key} must stay there",
+                    file = render::path(&cert),
+                    party,
+                    key = render::path(&key)
                 ));
-                ctx.out.line("Next: `communique certs issue` for those who call, `communique trust sign` so that the exchange knows it.");
+                ctx.out.line(&msg!(
+                    "Next: `communique certs issue` for those who call, `communique trust sign` so that the exchange knows it."
+                ));
             }
         }
         Certs::Issue { ca, role, name, out, days } => {
             let about = profile::read_passed_on(&ca.join("ca.toml"), ABOUT_LIMIT)?;
             let about: About = toml::from_str(&about)
-                .map_err(|e| Failure::refused(format!("{}: {e}", ca.join("ca.toml").display())))?;
+                .map_err(|e| Failure::refused(Message::words(e.to_string())).of(ca.join("ca.toml")))?;
             let id = format!("spiffe://{}/{role}/{name}", about.trust_domain).parse::<SpiffeId>()?;
             let pem = |name| profile::read_passed_on(&ca.join(name), MAX_PEM_BYTES);
             let key = zeroize::Zeroizing::new(pem("ca-key.pem")?);
@@ -69,7 +76,14 @@ pub fn run(ctx: &mut Context, command: Certs) -> Result<(), Failure> {
                 ctx.out.json(&json!({ "id": id.to_string(), "certificate": cert, "key": key }));
             } else {
                 let (cert, key) = (render::path(&cert), render::path(&key));
-                ctx.out.line(&format!("File {cert} is for {id}, for {days} days; its key is {key}"));
+                ctx.out.line(&msg!(
+                    "File {file} is for {id}, for one day; its key is {key}"
+                        | "File {file} is for {id}, for {n} days; its key is {key}",
+                    file = cert,
+                    id,
+                    n = u64::try_from(days).unwrap_or_default(),
+                    key
+                ));
             }
         }
     }
@@ -77,5 +91,5 @@ pub fn run(ctx: &mut Context, command: Certs) -> Result<(), Failure> {
 }
 
 fn directory(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).map_err(|e| Failure::refused(format!("{}: {e}", path.display())))
+    fs::create_dir_all(path).map_err(|e| Failure::refused(e).of(path))
 }

@@ -16,6 +16,7 @@ use communique::{
         refusal::Refusal,
         words::Names,
     },
+    msg,
 };
 use serde_json::json;
 
@@ -43,10 +44,10 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
             if ctx.json {
                 ctx.out.json(&json!({ "file": out, "party": party }));
             } else {
-                ctx.out.line(&format!(
-                    "File {} describes {}; give it to whoever drafts the charter.",
-                    render::path(&out),
-                    party.id
+                ctx.out.line(&msg!(
+                    "File {file} describes {party}; give it to whoever drafts the charter.",
+                    file = render::path(&out),
+                    party = party.id
                 ));
             }
         }
@@ -58,9 +59,11 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
             if ctx.json {
                 ctx.out.json(&json!({ "file": out, "fingerprint": charter.digest() }));
             } else {
-                ctx.out.field("charter", &render::path(&out));
-                ctx.out.field("fingerprint", &charter.digest().to_string());
-                ctx.out.line("Next: every party reads it (`communique charter show`) and adopts it (`communique charter adopt`).");
+                ctx.out.field(&msg!("charter"), &render::path(&out));
+                ctx.out.field(&msg!("fingerprint"), &charter.digest());
+                ctx.out.line(&msg!(
+                    "Next: every party reads it (`communique charter show`) and adopts it (`communique charter adopt`)."
+                ));
             }
         }
         args::Charter::Next(args) => succession::next(ctx, args)?,
@@ -83,7 +86,7 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
             if ctx.json {
                 ctx.out.json(&json!({ "fingerprint": fingerprint }));
             } else {
-                ctx.out.line(&fingerprint.to_string());
+                ctx.out.line(&fingerprint);
             }
         }
     }
@@ -93,31 +96,36 @@ pub fn run(ctx: &mut Context, command: args::Charter) -> Result<(), Failure> {
 /// The charters of a file, from version 1 on.
 pub fn chain(path: &Path) -> Result<Vec<Document<Charter>>, Failure> {
     reading::charters(&profile::read(path, CHARTERS_FILE_LIMIT)?).map_err(|e| match e {
-        Refusal::Disagrees { .. } => Failure::refused(format!(
-            "{}: no file of charters, which holds charter 1 and every one after it, one per line, each naming the one before; fetch one: communique charter fetch --out FILE",
-            path.display()
+        Refusal::Disagrees { .. } => Failure::refused(msg!(
+            "{path}: no file of charters, which holds charter 1 and every one after it, one per line, each naming the one before; fetch one: `communique charter fetch --out FILE`",
+            path
         )),
-        other => Failure::from(other).of(path.display()),
+        other => Failure::from(other).of(path),
     })
 }
 
 /// The last charter of a file.
 fn read(path: &Path) -> Result<Document<Charter>, Failure> {
-    chain(path)?.pop().ok_or_else(|| Failure::refused(format!("{}: there is no charter in it", path.display())))
+    chain(path)?.pop().ok_or_else(|| empty(path))
+}
+
+/// A file without a charter.
+pub fn empty(path: &Path) -> Failure {
+    Failure::refused(msg!("{path}: there is no charter in it", path))
 }
 
 /// A charter from a file, believed because the person named the file.
 pub fn pinned(path: &Path) -> Result<Pinned, Failure> {
     let charters = chain(path)?;
     let newest = charters.last().map(Document::digest);
-    let newest = newest.ok_or_else(|| Failure::refused(format!("{}: there is no charter in it", path.display())))?;
-    Pinned::new(&succeeding::file(&charters), newest).map_err(|e| Failure::from(e).of(path.display()))
+    let newest = newest.ok_or_else(|| empty(path))?;
+    Pinned::new(&succeeding::file(&charters), newest).map_err(|e| Failure::from(e).of(path))
 }
 
 /// A description that a party or the operator passed on.
 pub fn described<F: Form>(path: &Path) -> Result<F, Failure> {
     let bytes = profile::read(path, F::LIMIT + 1)?;
-    chartering::description(&bytes).map_err(|e| Failure::from(e).of(path.display()))
+    chartering::description(&bytes).map_err(|e| Failure::from(e).of(path))
 }
 
 fn tell(ctx: &mut Context, charter: &Document<Charter>, version: Option<&Version>) {
@@ -137,32 +145,36 @@ fn tell(ctx: &mut Context, charter: &Document<Charter>, version: Option<&Version
 
 /// What a charter says.
 pub fn show(out: &mut Out, charter: &Document<Charter>) {
-    out.heading(&format!("Charter {} of the exchange {}", charter.version, charter.exchange));
-    out.field("fingerprint", &charter.digest().to_string());
+    out.heading(&msg!(
+        "Charter {version} of the exchange {exchange}",
+        version = charter.version,
+        exchange = charter.exchange
+    ));
+    out.field(&msg!("fingerprint"), &charter.digest());
     if let Some(previous) = charter.previous {
-        out.field("succeeds", &previous.to_string());
+        out.field(&msg!("succeeds"), &previous);
     }
     if let Some(adopt_by) = charter.adopt_by {
-        out.field("adopt by", &adopt_by.to_string());
+        out.field(&msg!("adopt by"), &adopt_by);
     }
     let succession = match charter.succession {
-        Succession::Unanimous => "needs the consent of every party",
-        Succession::AllButOne => "needs the consent of all parties but one",
+        Succession::Unanimous => msg!("needs the consent of every party"),
+        Succession::AllButOne => msg!("needs the consent of all parties but one"),
     };
-    out.field("next charter", succession);
-    out.field("witnesses", &charter.witnesses.to_string());
-    out.field("log", &format!("{} {}", charter.log.origin, charter.log.key.thumbprint()));
-    out.field("depositary", &charter.depositary.thumbprint());
-    out.field("server CA", &Digest::of(charter.server_ca.as_bytes()).to_string());
-    out.field("suites", &charter.suites.join(", "));
+    out.field(&msg!("next charter"), &succession);
+    out.field(&msg!("witnesses"), &charter.witnesses.to_string());
+    out.field(&msg!("log"), &format!("{} {}", charter.log.origin, charter.log.key.thumbprint()));
+    out.field(&msg!("depositary"), &charter.depositary.thumbprint());
+    out.field(&msg!("server CA"), &Digest::of(charter.server_ca.as_bytes()));
+    out.field(&msg!("suites"), &charter.suites.join(", "));
     let rows = charter.parties.iter().map(|p| vec![p.id.to_string(), p.trust_domain.to_string(), p.quorum.to_string()]);
-    out.table(&["party", "trust domain", "must sign"], rows.collect());
+    out.table(&[msg!("party"), msg!("trust domain"), msg!("must sign")], rows.collect());
     // Beside the table, since a key that is broken over lines cannot be compared.
     for p in &charter.parties {
-        out.line(&format!("Party {}: {}", p.id, render::names(&p.names)));
-        out.line(&format!("  authority key {}", p.authority.thumbprint()));
+        out.line(&msg!("Party {party}: {names}", party = p.id, names = render::names(&p.names)));
+        out.item(1, &msg!("authority key {thumbprint}", thumbprint = p.authority.thumbprint()));
         if let Some(witness) = &p.witness {
-            out.line(&format!("  witness key   {}", witness.thumbprint()));
+            out.item(1, &msg!("witness key   {thumbprint}", thumbprint = witness.thumbprint()));
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use communique::{
     client::comparing::{self, Change, Comparison, Fate, Piece, Summary, TextChange},
-    domain::id::Lang,
+    domain::{id::Lang, message::Message},
+    msg,
 };
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use crate::{
     args::Diff,
     errors::Failure,
     render::{Look, Out},
+    speech,
 };
 
 pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
@@ -24,7 +26,7 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
     };
     let number = args.from.unwrap_or(to.manifest.revision.saturating_sub(1));
     if number == 0 {
-        return Err(Failure::refused("there is one revision alone, and nothing to compare it with"));
+        return Err(Failure::refused(msg!("there is one revision alone, and nothing to compare it with")));
     }
     let from = ctx.wait(session.revision(args.id, number))?;
     let (old, new) = (ctx.wait(session.texts(&from.manifest))?, ctx.wait(session.texts(&to.manifest))?);
@@ -39,10 +41,11 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
         return Ok(());
     }
     let out = &mut ctx.out;
-    out.heading(&format!(
-        "From revision {number} to revision {}, by {}",
-        to.manifest.revision,
-        to.propose.body().party
+    out.heading(&msg!(
+        "From revision {before} to revision {after}, by {party}",
+        before = number,
+        after = to.manifest.revision,
+        party = to.propose.body().party
     ));
     whole(out, &comparison, &old, &new);
     Ok(())
@@ -51,10 +54,10 @@ pub fn run(ctx: &mut Context, args: &Diff) -> Result<(), Failure> {
 /// Shows what changed: a summary first, then around the texts, then in each of them.
 pub fn whole(out: &mut Out, comparison: &Comparison, old: &BTreeMap<Lang, String>, new: &BTreeMap<Lang, String>) {
     for line in comparison.summary() {
-        out.paragraph("  ", &line);
+        out.item(1, &line);
     }
     if comparison.is_empty() {
-        out.line("  Nothing that is read changed.");
+        out.item(1, &msg!("Nothing that is read changed."));
     }
     for member in &comparison.members {
         out.gap();
@@ -68,12 +71,12 @@ pub fn whole(out: &mut Out, comparison: &Comparison, old: &BTreeMap<Lang, String
             TextChange::Compared(changes) if changes.is_empty() => {}
             TextChange::Compared(changes) => {
                 out.gap();
-                out.heading(&format!("Text {lang}"));
+                out.heading(&msg!("Text {lang}", lang));
                 say(out, changes);
             }
             TextChange::Added(_) | TextChange::Removed(_) => {
                 out.gap();
-                out.heading(&format!("Text {lang}"));
+                out.heading(&msg!("Text {lang}", lang));
                 let (texts, sign, look) = match change {
                     TextChange::Added(_) => (new, "  + ", Look::Added),
                     _ => (old, "  - ", Look::Removed),
@@ -88,7 +91,7 @@ pub fn whole(out: &mut Out, comparison: &Comparison, old: &BTreeMap<Lang, String
 /// Shows what changed in one text.
 pub fn text(out: &mut Out, lang: &Lang, old: &str, new: &str) {
     let changes = comparing::compare(old, new);
-    out.line(&format!("Text {lang}: {}", Summary::of(&changes, lang)));
+    out.line(&msg!("Text {lang}: {summary}", lang, summary = Summary::of(&changes, lang)));
     say(out, &changes);
 }
 
@@ -96,28 +99,28 @@ fn say(out: &mut Out, changes: &[Change]) {
     for change in changes {
         match change {
             Change::Added { new, text } => {
-                out.line(&format!("  paragraph {new} is new"));
+                out.item(1, &msg!("paragraph {number} is new", number = new));
                 out.marked("  + ", &[(Look::Added, text)]);
             }
             Change::Removed { old, text } => {
-                out.line(&format!("  paragraph {old} is gone"));
+                out.item(1, &msg!("paragraph {number} is gone", number = old));
                 out.marked("  - ", &[(Look::Removed, text)]);
             }
             Change::Moved { old, new, text } => {
-                out.line(&format!("  paragraph {old} moved to {new}"));
+                out.item(1, &msg!("paragraph {old} moved to {new}", old, new));
                 out.marked("  > ", &[(Look::Plain, text)]);
             }
             Change::Changed { old, new, moved, words } => {
                 let place = match (*moved, old == new) {
-                    (true, _) => format!("paragraph {old} moved to {new} and changed"),
-                    (false, true) => format!("paragraph {old} changed"),
-                    (false, false) => format!("paragraph {old} changed, now {new}"),
+                    (true, _) => msg!("paragraph {old} moved to {new} and changed", old, new),
+                    (false, true) => msg!("paragraph {number} changed", number = old),
+                    (false, false) => msg!("paragraph {old} changed, now {new}", old, new),
                 };
-                out.line(&format!("  {place}"));
+                out.item(1, &place);
                 out.marked("  - ", &side(words, Fate::Removed, Look::Removed));
                 out.marked("  + ", &side(words, Fate::Added, Look::Added));
                 if !out.has_colour() {
-                    out.line(&format!("  words: {}", replaced(words)));
+                    out.item(1, &msg!("words: {changes}", changes = replaced(words)));
                 }
             }
         }
@@ -133,7 +136,7 @@ fn side(words: &[Piece], fate: Fate, look: Look) -> Vec<(Look, &str)> {
 }
 
 /// The changed words alone, old and new, for where colour cannot show them.
-fn replaced(words: &[Piece]) -> String {
+fn replaced(words: &[Piece]) -> Vec<Message> {
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     let mut before = Fate::Same;
     for piece in words {
@@ -146,12 +149,16 @@ fn replaced(words: &[Piece]) -> String {
         before = piece.fate;
     }
     let quoted = |words: &str| match words.trim() {
-        "" if words.is_empty() => "nothing".to_owned(),
-        "" => "a space".to_owned(),
-        words => crate::render::quoted(words),
+        "" if words.is_empty() => None,
+        "" => Some(msg!("a space")),
+        words => Some(Message::words(crate::render::quoted(words))),
     };
-    let pairs: Vec<_> = pairs.iter().map(|(old, new)| format!("{} becomes {}", quoted(old), quoted(new))).collect();
-    pairs.join(", ")
+    let told = |(old, new): &(&str, &str)| match (quoted(old), quoted(new)) {
+        (Some(old), Some(new)) => msg!("{old} becomes {new}", old, new),
+        (Some(old), None) => msg!("{old} becomes nothing", old),
+        (None, new) => msg!("nothing becomes {new}", new = new.unwrap_or_else(|| msg!("a space"))),
+    };
+    pairs.iter().map(told).collect()
 }
 
 fn value_of(lang: &Lang, text: &TextChange) -> Value {
@@ -180,12 +187,13 @@ fn change(change: &Change) -> Value {
 
 /// A member's value for people, in lines; of an object, what the other one has not.
 fn in_words(value: &Value, other: &Value) -> String {
+    let none = || speech::say(&msg!("none"));
     match value {
-        Value::Null => "none".into(),
+        Value::Null => none(),
         Value::String(words) => words.clone(),
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(|item| in_words(item, &Value::Null)).collect();
-            if items.is_empty() { "none".into() } else { items.join("\n") }
+            if items.is_empty() { none() } else { items.join("\n") }
         }
         Value::Object(members) => {
             let differ = members.iter().filter(|(name, value)| other.get(name) != Some(value));
@@ -196,7 +204,7 @@ fn in_words(value: &Value, other: &Value) -> String {
                     value => format!("{name}: {}", in_words(value, &Value::Null)),
                 })
                 .collect();
-            if lines.is_empty() { "nothing more".into() } else { lines.join("\n") }
+            if lines.is_empty() { speech::say(&msg!("nothing more")) } else { lines.join("\n") }
         }
         value => value.to_string(),
     }
@@ -209,6 +217,8 @@ fn capital(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use communique::domain::message::Tell as _;
+
     use super::*;
 
     #[test]
@@ -227,13 +237,14 @@ mod tests {
     #[test]
     fn words_that_changed_are_named() {
         for (old, new, expected) in [
-            ("a b c d e", "a x y d", "“b c” becomes “x y”, “e” becomes nothing"),
+            ("a b c d e", "a x y d", "“b c” becomes “x y” and “e” becomes nothing"),
             ("a d", "a b d", "nothing becomes “b”"),
             ("a d", "ad", "“a d” becomes “ad”"),
             ("a, d", "a,d", "a space becomes nothing"),
             ("a", "a", ""),
         ] {
-            assert_eq!(replaced(&comparing::by_word(old, new)), expected, "{old} {new}");
+            let changes = replaced(&comparing::by_word(old, new));
+            assert_eq!(changes.tell().to_string(), expected, "{old} {new}");
         }
     }
 }

@@ -19,6 +19,7 @@ use communique::{
         text::TEXT_LIMIT,
         view::Receipt,
     },
+    msg,
 };
 use serde_json::json;
 
@@ -106,12 +107,13 @@ fn propose(
         Some((_, original)) => {
             let before = ctx.wait(session.texts(original))?;
             let changes = comparing::revisions((original, &before), (&manifest, &texts));
-            let nothing = changes.is_empty().then(|| communique::msg!("Nothing that is read changed."));
+            let nothing = changes.is_empty().then(|| msg!("Nothing that is read changed."));
             changes.summary().into_iter().chain(nothing).collect()
         }
         None => vec![],
     };
     let misaligned = text::compared(texts.iter().map(|(lang, words)| (lang, words.as_str())));
+    ctx.begin_scene();
     let out = ctx.scene();
     for (lang, words) in &texts {
         show::text(out, &manifest, lang, words);
@@ -121,9 +123,9 @@ fn propose(
     ceremony::operator(out);
     if let Some((_, original)) = &original {
         out.gap();
-        out.heading(&format!("What it corrects in {}", original.communique));
+        out.heading(&msg!("What it corrects in {communique}", communique = original.communique));
         for line in &corrected {
-            out.line(&format!("  {line}"));
+            out.item(1, line);
         }
     }
     if let Some(reading) = &reading {
@@ -142,7 +144,7 @@ fn propose(
     let act = acting::sign(acting::proposal(&manifest, grant, circumstances), grant, &*key)?;
     let receipt = unanswered
         .send(ctx, &session, &act, Some(&manifest))
-        .map_err(|e| Failure::from(e).of(format!("communiqué {id}")))?;
+        .map_err(|e| Failure::from(e).of(msg!("communiqué {id}", id)))?;
     done(ctx, &manifest, &receipt);
     Ok(())
 }
@@ -153,9 +155,12 @@ fn done(ctx: &mut Context, manifest: &Document<Manifest>, receipt: &Receipt) {
         ctx.out.json(&json!({ "communique": id, "revision": manifest.revision, "manifest_digest": manifest.digest(),
             "receipt": render::receipt(receipt) }));
     } else {
-        ctx.out.field("communiqué", &id.to_string());
-        ctx.out.field("revision", &format!("{}, entry {} of the log", manifest.revision, receipt.index));
-        ctx.out.line(&format!("Next: the other parties read it (communique show {id} --texts)."));
+        ctx.out.field(&msg!("communiqué"), &id);
+        ctx.out.field(
+            &msg!("revision"),
+            &msg!("{revision}, entry {index} of the log", revision = manifest.revision, index = receipt.index),
+        );
+        ctx.out.line(&msg!("Next: the other parties read it (`communique show {id} --texts`).", id));
     }
 }
 
@@ -170,8 +175,10 @@ fn rectified(
 ) -> Result<(Rectifies, Document<Manifest>), Failure> {
     let (rectifies, original, newer) = ctx.wait(session.rectifiable(id))?;
     if let Some(newer) = newer.filter(|_| !anyway) {
-        return Err(Failure::refused(format!(
-            "{id} is rectified already; the newest rectification is {newer}: correct that one (--rectifies {newer}), or give --anyway"
+        return Err(Failure::refused(msg!(
+            "{id} is rectified already; the newest rectification is {newer}: correct that one (`--rectifies {newer}`), or give `--anyway`",
+            id,
+            newer
         )));
     }
     let mut there: Vec<_> =
@@ -180,10 +187,9 @@ fn rectified(
     there.sort();
     named.sort();
     if there != named {
-        let there: Vec<_> = there.iter().map(PartyId::as_str).collect();
-        return Err(Failure::refused(format!(
-            "a rectification is signed by the parties of what it corrects: parties must name exactly {}",
-            there.join(", ")
+        return Err(Failure::refused(msg!(
+            "a rectification is signed by the parties of what it corrects: `parties` must name exactly {parties}",
+            parties = there
         )));
     }
     Ok((rectifies, original))
@@ -193,24 +199,29 @@ fn rectified(
 fn speaker(profile: &Profile, grants: &[Granted]) -> Result<PartyId, Failure> {
     let named = profile.party.clone().or_else(|| grants.last().map(|g| g.powers.body().party.clone()));
     named.ok_or_else(|| {
-        Failure::refused(
-            "no full powers in the log name this key; ask your authority for a grant (communique powers grant)",
-        )
+        Failure::refused(msg!(
+            "no full powers in the log name this key; ask your authority for a grant (`communique powers grant`)"
+        ))
     })
 }
 
 fn overtakes(out: &mut render::Out, reading: &Reading) {
-    let n = reading.newest.manifest.revision;
+    let revision = reading.newest.manifest.revision;
     let initials = reading.acts.iter().filter(|a| a.body().act == ActKind::Initial).count();
     if initials > 0 {
-        out.line(&format!("It overtakes revision {n}, and the {initials} initials on it fall."));
+        out.line(&msg!(
+            "It overtakes revision {revision}, and the one initial on it falls."
+                | "It overtakes revision {revision}, and the {n} initials on it fall.",
+            revision,
+            n = initials
+        ));
     } else {
-        out.line(&format!("It overtakes revision {n}."));
+        out.line(&msg!("It overtakes revision {revision}.", revision));
     }
 }
 
 fn upload(ctx: &Context, session: &Session, id: CommuniqueId, uploads: &[drafting::Upload]) -> Result<(), Failure> {
-    let bar = ctx.progress("uploading", uploads.iter().map(|u| u.size).sum());
+    let bar = ctx.progress(&msg!("uploading"), uploads.iter().map(|u| u.size).sum());
     let sent: Watch = {
         let (bar, all) = (bar.clone(), uploads.to_vec());
         Arc::new(move |now, sent| {

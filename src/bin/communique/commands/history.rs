@@ -9,16 +9,23 @@ use communique::{
         act::{Act, ActKind, Declaration},
         entry::Kind,
         id::{CommuniqueId, Digest},
+        message::{Message, Tell as _},
         statement::Statement,
     },
+    msg,
 };
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{Context, show, wording};
 use crate::{
     errors::Failure,
     render::{self, Out},
+    speech,
 };
+
+/// How wide a moment is, in columns.
+const WHEN: usize = 31;
 
 pub fn run(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
     let profile = ctx.profile()?;
@@ -33,65 +40,68 @@ pub fn run(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
         line(&mut ctx.out, &session, happened);
     }
     ctx.out.gap();
-    ctx.out.line("Acts and manifests were verified on this machine; the times are those of the exchange's log.");
+    ctx.out.line(&msg!("Acts and manifests were verified on this machine; the times are those of the exchange's log."));
     Ok(())
 }
 
 fn line(out: &mut Out, session: &Session, happened: &Happened) {
-    let when = happened.time.map_or_else(|| "sealed".into(), |time| time.to_string());
-    let head = |what: &str| format!("{:>6}  {when:<20}  {what}", happened.index);
+    let when = speech::say(&happened.time.map_or_else(|| msg!("sealed").into(), |time| time.tell()));
+    let room = " ".repeat(WHEN.saturating_sub(when.width()));
+    // Where it stands in the log, and when it was logged, in columns: so in every language.
+    let head = |out: &mut Out, what: &Message| {
+        out.shown(&format!("{:>6}  {when}{room}  {}", happened.index, speech::shown(what)));
+    };
     match &happened.what {
         What::Revision(revision) => {
             let number = revision.manifest.revision;
-            let told = wording::told(&who(session, &revision.propose), ActKind::Propose, number, false);
-            out.line(&head(&told.to_string()));
+            head(out, &wording::told(&who(session, &revision.propose), ActKind::Propose, number, false));
         }
         What::Act(act) => {
             let body = act.body();
-            let told = wording::told(&who(session, act), body.act, body.revision, body.opening.is_some());
-            let what = match &body.place {
-                Some(place) => format!("{told}, in {}", render::quoted(place.as_str())),
-                None => told.to_string(),
-            };
-            out.line(&head(&what));
+            let deed = wording::told(&who(session, act), body.act, body.revision, body.opening.is_some());
+            match body.place.as_ref().map(|place| render::quoted(place.as_str())) {
+                Some(place) => head(out, &msg!("{deed}, in {place}", deed, place)),
+                None => head(out, &deed),
+            }
             if let Some(reason) = &body.reason {
                 out.verbatim(reason.as_str());
             }
             match &body.declaration {
                 Some(Declaration::Texts(texts)) => show::declaration(out, texts),
-                Some(Declaration::Made(digest)) => out.paragraph("        ", &format!("with the declaration {digest}")),
+                Some(Declaration::Made(digest)) => {
+                    out.paragraph("        ", &msg!("with the declaration {digest}", digest));
+                }
                 None => {}
             }
         }
         What::Escrowed { party, act, revision } => {
-            let told = wording::told(party.as_str(), *act, *revision, true);
-            out.line(&head(&format!("{told}, in escrow: the exchange's word")));
+            let deed = wording::told(party, *act, *revision, true);
+            head(out, &msg!("{deed}, in escrow: the exchange's word", deed));
         }
-        What::Noted(kind) => out.line(&head(&format!("the exchange noted: {}", noted(*kind)))),
+        What::Noted(kind) => head(out, &noted(*kind)),
     }
 }
 
-fn who(session: &Session, act: &Statement<Act>) -> String {
+fn who(session: &Session, act: &Statement<Act>) -> Message {
     let party = &act.body().party;
     session.grant(&act.body().grant).map_or_else(
-        || party.to_string(),
-        |grant| {
-            let holder = &grant.body().holder;
-            format!("{party}, {},", render::person(holder))
-        },
+        || party.message(),
+        |grant| msg!("{party}, {person},", party, person = render::person(&grant.body().holder)),
     )
 }
 
-fn noted(kind: Kind) -> &'static str {
+fn noted(kind: Kind) -> Message {
     match kind {
-        Kind::Opened => "open for signature",
-        Kind::Completed => "complete: every party has signed",
-        Kind::Published => "published",
-        Kind::Lapsed => "lapsed: its deadline passed before every party had signed",
-        Kind::Returned => "back to drafting: another charter came into force while it was open",
-        Kind::Rectified => "rectified: a communiqué that corrects it was published",
-        Kind::Purged => "its texts and annexes were erased, as every party asked",
-        _ => "another entry",
+        Kind::Opened => msg!("the exchange noted: open for signature"),
+        Kind::Completed => msg!("the exchange noted: complete: every party has signed"),
+        Kind::Published => msg!("the exchange noted: published"),
+        Kind::Lapsed => msg!("the exchange noted: lapsed: its deadline passed before every party had signed"),
+        Kind::Returned => {
+            msg!("the exchange noted: back to drafting: another charter came into force while it was open")
+        }
+        Kind::Rectified => msg!("the exchange noted: rectified: a communiqué that corrects it was published"),
+        Kind::Purged => msg!("the exchange noted: its texts and annexes were erased, as every party asked"),
+        _ => msg!("the exchange noted: another entry"),
     }
 }
 

@@ -14,7 +14,11 @@ use communique::{
         keyfile,
         token::{self, Token, TokenFault},
     },
-    domain::key::{PublicKey, SecretKey, Signer as _},
+    domain::{
+        key::{PublicKey, SecretKey, Signer as _},
+        message::Tell as _,
+    },
+    msg,
 };
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -24,7 +28,7 @@ use crate::{
     args::{Key, Passphrase},
     confirm::{self, announced},
     errors::Failure,
-    profile, render,
+    profile, render, speech,
 };
 
 /// How many words are asked for at once.
@@ -39,12 +43,12 @@ pub fn run(ctx: &mut Context, command: Key) -> Result<(), Failure> {
             new_file(ctx, &out, &SecretKey::from_seed(&seed), &passphrase)
         }
         Key::New { out: KeyRef::File(_), jwk: Some(_), .. } => {
-            Err(Failure::usage("the public half of a key file lies beside it as FILE.jwk; leave out --jwk"))
+            Err(Failure::usage(msg!("the public half of a key file lies beside it as `FILE.jwk`; leave out `--jwk`")))
         }
         Key::New { out: KeyRef::Token(uri), jwk, passphrase } => new_on_token(ctx, *uri, jwk, &passphrase),
-        Key::New { out: KeyRef::Agent(_), .. } => Err(Failure::usage(
-            "no key is made in an ssh-agent: make it with ssh-keygen -t ed25519, and load it with ssh-add",
-        )),
+        Key::New { out: KeyRef::Agent(_), .. } => Err(Failure::usage(msg!(
+            "no key is made in an ssh-agent: make it with `ssh-keygen -t ed25519`, and load it with `ssh-add`"
+        ))),
         Key::Show { key, out, passphrase } => {
             if let Some(out) = &out {
                 profile::must_be_new(out)?;
@@ -66,8 +70,10 @@ pub fn run(ctx: &mut Context, command: Key) -> Result<(), Failure> {
             };
             let thumbprint = key.public().thumbprint();
             if let Some(expected) = expect.filter(|expected| *expected != thumbprint) {
-                return Err(Failure::refused(format!(
-                    "these are the words of the key {thumbprint}, not of {expected}; no file was written"
+                return Err(Failure::refused(msg!(
+                    "these are the words of the key {thumbprint}, not of {expected}; no file was written",
+                    thumbprint,
+                    expected
                 )));
             }
             new_file(ctx, &out, &key, &passphrase)
@@ -87,10 +93,10 @@ fn new_file(ctx: &mut Context, out: &Path, key: &SecretKey, passphrase: &Passphr
     keyfile::write_encrypted(out, key, &words)?;
     profile::write_new(&jwk, &confirm::jwk(&key.public()), false)?;
     show(ctx, &key.public());
-    ctx.say(&format!(
-        "File {} is the key, encrypted; {} is its public half, to give away.",
-        render::path(out),
-        render::path(&jwk)
+    ctx.say(&msg!(
+        "File {file} is the key, encrypted; {jwk} is its public half, to give away.",
+        file = render::path(out),
+        jwk = render::path(&jwk)
     ));
     Ok(())
 }
@@ -101,9 +107,11 @@ fn new_on_token(
     jwk: Option<PathBuf>,
     passphrase: &Passphrase,
 ) -> Result<(), Failure> {
-    let jwk = jwk.ok_or_else(|| Failure::usage("say where the public half goes: --jwk FILE.jwk"))?;
+    let jwk = jwk.ok_or_else(|| Failure::usage(msg!("say where the public half goes: `--jwk FILE.jwk`")))?;
     if uri.object.is_none() {
-        return Err(Failure::usage("say what the key is to be called on the token: pkcs11:token=…;object=LABEL"));
+        return Err(Failure::usage(msg!(
+            "say what the key is to be called on the token: `pkcs11:token=…;object=LABEL`"
+        )));
     }
     profile::must_be_new(&jwk)?;
     uri.jwk = None;
@@ -120,18 +128,19 @@ fn new_on_token(
     let public = Arc::clone(&token).make()?;
     let name = KeyRef::Token(Box::new(uri)).to_string();
     profile::write_new(&jwk, &confirm::jwk(&public), false).map_err(|e| {
-        e.of(format!(
-            "the key is on the token, but its public half could not be written (communique key show '{name}')"
+        e.of(msg!(
+            "the key is on the token, but its public half could not be written (`communique key show '{name}'`)",
+            name
         ))
     })?;
     show(ctx, &public);
-    ctx.say(&format!(
-        "The key is on token {}, and cannot be taken out; {} is its public half, to give away.",
-        token.label(),
-        render::path(&jwk)
+    ctx.say(&msg!(
+        "The key is on token {token}, and cannot be taken out; {jwk} is its public half, to give away.",
+        token = token.label(),
+        jwk = render::path(&jwk)
     ));
     if !ctx.json {
-        ctx.out.command(&format!("Its name: {name}"));
+        ctx.out.next(&msg!("Its name:"), &name);
     }
     Ok(())
 }
@@ -141,7 +150,7 @@ fn public(key: &KeyRef, passphrase: &Passphrase) -> Result<PublicKey, Failure> {
     match key {
         KeyRef::File(file) if file.extension().is_some_and(|e| e == "jwk") => confirm::public(file),
         KeyRef::File(file) => {
-            let prompt = format!("Passphrase of {}: ", file.display());
+            let prompt = speech::say(&msg!("Passphrase of {file}: ", file));
             Ok(keyfile::read_encrypted(file, || confirm::ask(passphrase, &prompt))?.public())
         }
         KeyRef::Token(uri) => {
@@ -149,7 +158,8 @@ fn public(key: &KeyRef, passphrase: &Passphrase) -> Result<PublicKey, Failure> {
             if let Some(public) = token.public()? {
                 return Ok(public);
             }
-            confirm::say(&format!("Token {} shows no key that fits without its PIN.", token.label()));
+            let told = msg!("Token {token} shows no key that fits without its PIN.", token = token.label());
+            confirm::say(&speech::say(&told));
             announced::log_in(&token, passphrase)?;
             let none = || TokenFault::NoKey { token: token.label().into(), uri: uri.to_string() };
             Ok(token.public()?.ok_or_else(none)?)
@@ -166,16 +176,18 @@ fn list(ctx: &mut Context, which: Option<&KeyRef>) -> Result<(), Failure> {
             let tokens = announced::module().map(|_| &every);
             let agent = profile::variable("SSH_AUTH_SOCK").map(|_| &AgentKey::Only);
             if tokens.is_none() && agent.is_none() {
-                return Err(Failure::usage(
-                    "neither COMMUNIQUE_PKCS11_MODULE nor SSH_AUTH_SOCK is set; name a library: communique key list 'pkcs11:?module-path=/…/library.so'",
-                ));
+                return Err(Failure::usage(msg!(
+                    "neither `COMMUNIQUE_PKCS11_MODULE` nor `SSH_AUTH_SOCK` is set; name a library: `communique key list 'pkcs11:?module-path=/…/library.so'`"
+                )));
             }
             (tokens, agent)
         }
         Some(KeyRef::Token(uri)) => (Some(&**uri), None),
         Some(KeyRef::Agent(which)) => (None, Some(which)),
         Some(KeyRef::File(_)) => {
-            return Err(Failure::usage("key files are not listed; name a token (pkcs11:…) or an agent (ssh-agent:)"));
+            return Err(Failure::usage(msg!(
+                "key files are not listed; name a token (`pkcs11:…`) or an agent (`ssh-agent:`)"
+            )));
         }
     };
     if let Some(uri) = tokens {
@@ -199,13 +211,13 @@ fn list(ctx: &mut Context, which: Option<&KeyRef>) -> Result<(), Failure> {
         });
         ctx.out.json(&json!({ "keys": keys.collect::<Vec<Value>>() }));
     } else if found.is_empty() {
-        ctx.out.line("No Ed25519 key is shown. Some tokens show keys only after the PIN.");
+        ctx.out.line(&msg!("No Ed25519 key is shown. Some tokens show keys only after the PIN."));
     } else {
         for (name, public, comment) in found {
             ctx.out.command(&name);
-            ctx.out.field("  thumbprint", &public.thumbprint());
+            ctx.out.field_within(&msg!("thumbprint"), &public.thumbprint());
             if !comment.is_empty() {
-                ctx.out.field("  comment", &render::quoted(&comment));
+                ctx.out.field_within(&msg!("comment"), &render::quoted(&comment));
             }
         }
     }
@@ -216,25 +228,26 @@ fn back_up(ctx: &mut Context, key: &KeyRef, out: Option<&Path>, passphrase: &Pas
     let file = match key {
         KeyRef::File(file) => file,
         KeyRef::Token(_) => {
-            return Err(Failure::refused(
-                "a key on a token cannot be taken out of it, that is what a token is for; if it is lost, your authority grants full powers \
-                 to another key",
-            ));
+            return Err(Failure::refused(msg!(
+                "a key on a token cannot be taken out of it, that is what a token is for; if it is lost, your authority grants full powers to another key"
+            )));
         }
         KeyRef::Agent(_) => {
-            return Err(Failure::refused("an ssh-agent gives no key away; back up the file that it was loaded from"));
+            return Err(Failure::refused(msg!(
+                "an ssh-agent gives no key away; back up the file that it was loaded from"
+            )));
         }
     };
     match out {
         Some(out) => profile::must_be_new(out)?,
         None if ctx.json || !ctx.out.is_terminal() => {
-            return Err(Failure::usage(
-                "the page holds the whole key, and is not sent down a pipe: give --out PAGE.txt, or run it at a terminal",
-            ));
+            return Err(Failure::usage(msg!(
+                "the page holds the whole key, and is not sent down a pipe: give `--out PAGE.txt`, or run it at a terminal"
+            )));
         }
         None => {}
     }
-    let prompt = format!("Passphrase of {}: ", file.display());
+    let prompt = speech::say(&msg!("Passphrase of {file}: ", file));
     let key = keyfile::read_encrypted(file, || confirm::ask(passphrase, &prompt))?;
     let page = backup::page(&key, crate::speech::language());
     let Some(out) = out else {
@@ -243,17 +256,18 @@ fn back_up(ctx: &mut Context, key: &KeyRef, out: Option<&Path>, passphrase: &Pas
     };
     profile::write_new(out, page.as_bytes(), true)?;
     show(ctx, &key.public());
-    ctx.say(&format!(
-        "File {} holds the whole key: print it, lock the paper away, delete the file.",
-        render::path(out)
+    ctx.say(&msg!(
+        "File {file} holds the whole key: print it, lock the paper away, delete the file.",
+        file = render::path(out)
     ));
     Ok(())
 }
 
 /// The words from a descriptor.
 fn handed_over(fd: u32) -> Result<Zeroizing<String>, Failure> {
-    let failed =
-        |e: std::io::Error| Failure::refused(format!("the words could not be read from file descriptor {fd}: {e}"));
+    let failed = |error: std::io::Error| {
+        Failure::refused(msg!("the words could not be read from file descriptor {fd}: {error}", fd, error))
+    };
     // Of its full size from the start: nothing is moved and left behind in memory.
     let mut text = Zeroizing::new(String::with_capacity(backup::TEXT_LIMIT + 1));
     let file = File::open(format!("/dev/fd/{fd}")).map_err(failed)?;
@@ -267,19 +281,21 @@ fn typed() -> Result<SecretKey, Failure> {
     let mut count = 0;
     for _ in 0..PATIENCE {
         let asked = Passphrase { fd: None, final_try: false };
-        let prompt = format!("Words {} to {} of {WORDS}: ", count + 1, count + AT_ONCE);
-        let line = confirm::ask(&asked, &prompt).map_err(|e| match e.kind() {
+        let prompt = msg!("Words {from} to {to} of {all}: ", from = count + 1, to = count + AT_ONCE, all = WORDS);
+        let line = confirm::ask(&asked, &speech::say(&prompt)).map_err(|error| match error.kind() {
             std::io::ErrorKind::Interrupted => Failure::interrupted(),
-            _ => Failure::refused(format!("no terminal to type the words at ({e}); give --words-fd N")),
+            _ => Failure::refused(msg!("no terminal to type the words at ({error}); give `--words-fd N`", error)),
         })?;
         let words: Vec<&str> = line.split_whitespace().collect();
         let fault = match words.iter().position(|word| !backup::is_word(word)) {
-            Some(n) => Some(crate::speech::say(&WordsFault::Unknown(count + n + 1))),
-            None if words.len() != AT_ONCE => Some(format!("type {AT_ONCE} words, not {}", words.len())),
+            Some(n) => Some(WordsFault::Unknown(count + n + 1).message()),
+            None if words.len() != AT_ONCE => {
+                Some(msg!("type {wanted} words, not {typed}", wanted = AT_ONCE, typed = words.len()))
+            }
             None => None,
         };
         if let Some(fault) = fault {
-            confirm::say(&fault);
+            confirm::say(&speech::say(&fault));
             continue;
         }
         for word in words {
@@ -291,14 +307,14 @@ fn typed() -> Result<SecretKey, Failure> {
             return Ok(backup::restore(&text)?);
         }
     }
-    Err(Failure::refused("these do not become words of the list; no file was written"))
+    Err(Failure::refused(msg!("these do not become words of the list; no file was written")))
 }
 
 fn show(ctx: &mut Context, key: &PublicKey) {
     if ctx.json {
         ctx.out.json(&json!({ "jwk": key, "thumbprint": key.thumbprint() }));
     } else {
-        ctx.out.field("public key", String::from_utf8_lossy(&confirm::jwk(key)).trim_end());
-        ctx.out.field("thumbprint", &key.thumbprint());
+        ctx.out.field(&msg!("public key"), String::from_utf8_lossy(&confirm::jwk(key)).trim_end());
+        ctx.out.field(&msg!("thumbprint"), &key.thumbprint());
     }
 }

@@ -11,6 +11,7 @@ mod doctor;
 mod drafts;
 mod history;
 mod key;
+pub mod manual;
 mod powers;
 mod publication;
 mod remark;
@@ -26,14 +27,16 @@ mod wording;
 use communique::{
     app::machine::ThisMachine,
     client::{reading::Pinned, receipts::Receipts, remote::RemoteError, seen::Memory, session::Session},
-    domain::{act::ActKind, time::Time},
+    domain::{act::ActKind, message::Tell, time::Time},
+    msg,
 };
 
 use self::acts::Intent;
 use crate::{
-    args::{Args, Command},
+    args::{Args, Charter, Command},
     demo,
     errors::Failure,
+    pager::{Pager, Seen},
     profile::{self, Profile},
     progress::Progress,
     render::Out,
@@ -50,6 +53,8 @@ pub struct Context {
     pub json: bool,
     profile: String,
     network: tokio::runtime::Handle,
+    /// Shows what is longer than the screen, if somebody looks.
+    pager: Option<Pager>,
     /// How far an act has come.
     pub stage: Stage,
 }
@@ -66,8 +71,13 @@ pub fn run(args: Args, network: tokio::runtime::Handle, stage: Stage) -> Result<
         json: args.global.json,
         profile: args.global.profile,
         network,
+        pager: if args.global.json || args.global.no_pager { None } else { Pager::of_terminal() },
         stage,
     };
+    if is_long(&args.command) {
+        let pager = ctx.pager.clone();
+        ctx.out.page(pager);
+    }
     let done = match args.command {
         Command::Certs(command) => certs::run(&mut ctx, command),
         Command::Key(command) => key::run(&mut ctx, command),
@@ -101,13 +111,29 @@ pub fn run(args: Args, network: tokio::runtime::Handle, stage: Stage) -> Result<
         Command::Doctor => doctor::run(&mut ctx),
         Command::Audit(args) => audit::run(&mut ctx, &args),
         Command::Verify(args) => verify::run(&mut ctx, &args),
+        Command::Man { out } => manual::man(&mut ctx, &out),
+        Command::Completions { shell } => {
+            manual::completions(&mut ctx, shell);
+            Ok(())
+        }
         Command::Demo(args) => {
             let network = ctx.network.clone();
-            network.block_on(demo::run(args, &mut ctx.out)).map_err(|e| Failure::refused(e.to_string()))
+            network.block_on(demo::run(args, &mut ctx.out))
         }
     };
-    let written = ctx.out.end().map_err(|e| Failure::refused(format!("the output could not be written: {e}")));
+    let written =
+        ctx.out.end().map_err(|error| Failure::refused(msg!("the output could not be written: {error}", error)));
     done.and(written)
+}
+
+/// Whether a command prints what may be longer than a screen, and nothing that somebody waits for meanwhile.
+fn is_long(command: &Command) -> bool {
+    match command {
+        Command::Show(_) | Command::Diff(_) | Command::History { .. } => true,
+        Command::Verify(args) => args.texts,
+        Command::Charter(Charter::Show { .. }) => true,
+        _ => false,
+    }
 }
 
 impl Context {
@@ -158,18 +184,37 @@ impl Context {
     pub fn scene(&mut self) -> &mut Out {
         if self.json { &mut self.err } else { &mut self.out }
     }
+    /// Begins what a person is to see before anything is signed. Where it is more than a screen, a pager shows it.
+    pub fn begin_scene(&mut self) {
+        if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+            let pager = self.pager.clone();
+            self.scene().page(pager);
+        }
+    }
+    /// Ends it: whoever has read it can answer now.
+    pub fn end_scene(&mut self) -> Seen {
+        let number = (u16::from_be_bytes(random()) % 9000 + 1000).to_string();
+        let end = msg!("This is the end of what is to be signed. Its number, to be typed below: {number}", number);
+        let (by_pager, page) = self.scene().turn(Some(&end));
+        if by_pager { Seen::Paged { number, page } } else { Seen::AtOnce }
+    }
+    /// Shows it once more.
+    pub fn repeat_scene(&mut self, page: &[u8]) {
+        let pager = self.pager.clone();
+        self.scene().again(pager.as_ref(), page);
+    }
     /// A line for people alone.
-    pub fn say(&mut self, line: &str) {
+    pub fn say(&mut self, line: &(impl Tell + ?Sized)) {
         if !self.json {
             self.out.line(line);
         }
     }
     /// A bar for a transfer.
-    pub fn progress(&self, what: &str, bytes: u64) -> Progress {
+    pub fn progress(&self, what: &(impl Tell + ?Sized), bytes: u64) -> Progress {
         Progress::new(what, bytes, !self.json && self.err.is_terminal())
     }
     /// A bar for entries of the log.
-    pub fn progress_of_entries(&self, what: &str) -> Progress {
+    pub fn progress_of_entries(&self, what: &(impl Tell + ?Sized)) -> Progress {
         Progress::entries(what, !self.json && self.err.is_terminal())
     }
 }

@@ -10,6 +10,7 @@ use communique::{
     domain::{
         act::ActKind,
         id::{Digest, PartyId},
+        message::{Message, Tell as _},
         powers::{Holder, Powers, Revocation},
         statement::{STATEMENT_LIMIT, Statement, Unverified},
         words::Names,
@@ -42,10 +43,10 @@ pub fn run(ctx: &mut Context, command: args::Powers) -> Result<(), Failure> {
                 ctx.out.json(&value_of(&granted, &force));
             } else {
                 show(&mut ctx.out, granted.powers.body());
-                ctx.out.field("digest", &digest.to_string());
-                ctx.out.field("state", &force.to_string());
+                ctx.out.field(&msg!("digest"), &digest);
+                ctx.out.field(&msg!("state"), &force);
                 if let Some((revocation, _)) = &granted.revoked {
-                    ctx.out.line("The reasons of their revocation:");
+                    ctx.out.line(&msg!("The reasons of their revocation:"));
                     ctx.out.verbatim(revocation.body().reason.as_str());
                 }
             }
@@ -66,23 +67,25 @@ fn list(ctx: &mut Context, party: Option<&PartyId>) -> Result<(), Failure> {
     // No table: a digest that is broken over lines cannot be copied.
     let rows: Vec<_> = with.collect();
     if rows.is_empty() {
-        ctx.out.line("None yet. A party's authority grants them: communique powers grant.");
+        ctx.out.line(&msg!("None yet. A party's authority grants them: `communique powers grant`."));
     }
     for (g, force) in &rows {
         let p = g.powers.body();
-        ctx.out.heading(&format!(
-            "Full powers of {}, {}: {}",
-            p.party,
-            p.holder.id,
-            render::quoted(render::name(&p.holder.names))
+        ctx.out.heading(&msg!(
+            "Full powers of {party}, {holder}: {name}",
+            party = p.party,
+            holder = p.holder.id,
+            name = render::quoted(render::name(&p.holder.names))
         ));
+        let until = p.not_after;
         let force = match force {
-            Force::Stands => format!("in force until {}", p.not_after),
-            Force::NotYet(from) => format!("in force from {from} to {}", p.not_after),
-            ended => ended.to_string(),
+            Force::Stands => msg!("in force until {until}", until),
+            Force::NotYet(from) => msg!("in force from {from} to {until}", from, until),
+            ended => ended.message(),
         };
         ctx.out.paragraph("  ", &force);
-        ctx.out.paragraph("  ", &format!("{}, in {}", acts(p), scope(p)));
+        let (acts, scope) = (every(p), scope(p));
+        ctx.out.paragraph("  ", &msg!("{acts}, in {scope}", acts, scope));
         ctx.out.command(&format!("  {}", g.powers.digest()));
     }
     Ok(())
@@ -91,7 +94,7 @@ fn list(ctx: &mut Context, party: Option<&PartyId>) -> Result<(), Failure> {
 fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
     profile::must_be_new(&args.by.out)?;
     let reason = super::acts::reason(args.reason.as_deref(), args.reason_file.as_deref())?
-        .ok_or_else(|| Failure::usage("a revocation has reasons: give --reason or --reason-file"))?;
+        .ok_or_else(|| Failure::usage(msg!("a revocation has reasons: give `--reason` or `--reason-file`")))?;
     let pinned = charter::pinned(&args.by.charter)?;
     let announced = Announced::of(&args.by.key)?;
     let party = chartering::authority_of(pinned.charter(), &announced)?.id.clone();
@@ -101,35 +104,40 @@ fn revoke(ctx: &mut Context, args: &args::Revoke) -> Result<(), Failure> {
         _ => {
             let known = pinned
                 .powers(&profile::read_passed_on(file, STATEMENT_LIMIT)?)
-                .map_err(|e| Failure::from(e).of(file.display()))?;
+                .map_err(|e| Failure::from(e).of(file))?;
             (known.digest(), Some(known))
         }
     };
     if let Some(known) = known.as_ref().filter(|known| known.body().party != party) {
-        return Err(Failure::refused(format!(
-            "these full powers are of {}, and this key is of {party}",
-            known.body().party
+        return Err(Failure::refused(msg!(
+            "these full powers are of {granted}, and this key is of {party}",
+            granted = known.body().party,
+            party
         )));
     }
+    ctx.begin_scene();
     let scene = ctx.scene();
-    scene.heading(&format!("{party} ends full powers, in the exchange {}", pinned.exchange()));
+    scene.heading(&msg!("{party} ends full powers, in the exchange {exchange}", party, exchange = pinned.exchange()));
     match &known {
         Some(known) => show(scene, known.body()),
-        None => scene
-            .paragraph("", "Whose they are is not shown, since only the digest was given (communique powers show)."),
+        None => scene.paragraph(
+            "",
+            &msg!("Whose they are is not shown, since only the digest was given (`communique powers show`)."),
+        ),
     }
-    scene.field("digest", &grant.to_string());
-    scene.line("The reasons, which every party will read:");
+    scene.field(&msg!("digest"), &grant);
+    scene.line(&msg!("The reasons, which every party will read:"));
     scene.verbatim(reason.as_str());
     scene.paragraph(
         "",
-        "In force once the exchange has logged it. What was complete before stays so; a signature in a set that is not complete no longer counts.",
+        &msg!(
+            "In force once the exchange has logged it. What was complete before stays so; a signature in a set that is not complete no longer counts."
+        ),
     );
     confirm::typed(ctx, &args.by.consent, &msg!("To end them, type {party}:", party), &party)?;
     let key = announced.unlock(&args.by.consent.passphrase)?;
     let revocation = chartering::revoke(&pinned, &*key, grant, reason, now())?;
-    let out = args.by.out.display();
-    let then = format!("Signed; it ends nothing until it is handed in: communique powers submit {out}");
+    let then = msg!("Signed; it ends nothing until it is handed in:");
     signed(ctx, &args.by, revocation.compact(), ("revocation", end(&revocation)), &then)
 }
 
@@ -139,17 +147,17 @@ fn signed(
     by: &args::ByAuthority,
     compact: &str,
     (name, value): (&str, Value),
-    then: &str,
+    then: &Message,
 ) -> Result<(), Failure> {
     profile::write_new(&by.out, compact.as_bytes(), false)?;
     if by.submit {
-        ctx.say(&format!("Signed: {}.", render::path(&by.out)));
+        ctx.say(&msg!("Signed: {file}.", file = render::path(&by.out)));
         return submit(ctx, &by.out);
     }
     if ctx.json {
         ctx.out.json(&json!({ "file": by.out, name: value }));
     } else {
-        ctx.out.command(then);
+        ctx.out.next(then, &format!("communique powers submit {}", by.out.display()));
     }
     Ok(())
 }
@@ -172,18 +180,18 @@ fn grant(ctx: &mut Context, args: &args::Grant) -> Result<(), Failure> {
         not_after: args.not_after,
     };
     if pinned.charter().keys().any(|key| *key == terms.key) {
-        return Err(Failure::refused(
-            "a key that the charter gives a role may not hold full powers; make the holder a key of his or her own",
-        ));
+        return Err(Failure::refused(msg!(
+            "a key that the charter gives a role may not hold full powers; make the holder a key of his or her own"
+        )));
     }
     let offered = chartering::offer(&pinned, &announced, terms)?;
+    ctx.begin_scene();
     let scene = ctx.scene();
-    scene.heading(&format!("{party} grants full powers, in the exchange {}", pinned.exchange()));
+    scene.heading(&msg!("{party} grants full powers, in the exchange {exchange}", party, exchange = pinned.exchange()));
     show(scene, &offered);
     confirm::typed(ctx, &args.by.consent, &msg!("To grant them, type {party}:", party), &party)?;
     let grant = Statement::sign(offered, &*announced.unlock(&args.by.consent.passphrase)?)?;
-    let out = args.by.out.display();
-    let then = format!("Signed; hand it in: communique powers submit {out}");
+    let then = msg!("Signed; hand it in:");
     signed(ctx, &args.by, grant.compact(), ("powers", value(&grant)), &then)
 }
 
@@ -197,7 +205,12 @@ fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {
             ctx.out.json(&json!({ "revocation": end(&revocation), "receipt": render::receipt(&receipt) }));
         } else {
             let Revocation { party, grant, .. } = revocation.body();
-            ctx.out.line(&format!("{party} has ended full powers {grant}, entry {} of the log.", receipt.index));
+            ctx.out.line(&msg!(
+                "{party} has ended full powers {digest}, entry {index} of the log.",
+                party,
+                digest = grant,
+                index = receipt.index
+            ));
         }
         return Ok(());
     }
@@ -206,26 +219,27 @@ fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {
         ctx.out.json(&json!({ "powers": value(&grant), "receipt": render::receipt(&receipt) }));
     } else {
         let p = grant.body();
-        ctx.out.line(&format!(
-            "{} of {} holds full powers {}, entry {} of the log.",
-            p.holder.id,
-            p.party,
-            grant.digest(),
-            receipt.index
+        ctx.out.line(&msg!(
+            "{holder} of {party} holds full powers {digest}, entry {index} of the log.",
+            holder = p.holder.id,
+            party = p.party,
+            digest = grant.digest(),
+            index = receipt.index
         ));
     }
     Ok(())
 }
 
 fn show(out: &mut Out, powers: &Powers) {
-    out.field("party", powers.party.as_str());
-    out.field("holder", &format!("{}: {}", powers.holder.id, render::names(&powers.holder.names)));
-    out.field("title", &render::names(&powers.holder.titles));
-    out.field("key", &powers.key.thumbprint());
-    out.field("may", &acts(powers));
-    out.field("in", &scope(powers));
-    out.field("from", &powers.not_before.to_string());
-    out.field("until", &powers.not_after.to_string());
+    out.field(&msg!("party"), &powers.party);
+    let (holder, names) = (&powers.holder.id, render::names(&powers.holder.names));
+    out.field(&msg!("holder"), &msg!("{holder}: {names}", holder, names));
+    out.field(&msg!("title"), &render::names(&powers.holder.titles));
+    out.field(&msg!("key"), &powers.key.thumbprint());
+    out.field(&msg!("may"), &every(powers));
+    out.field(&msg!("in"), &scope(powers));
+    out.field(&msg!("from"), &powers.not_before);
+    out.field(&msg!("until"), &powers.not_after);
 }
 
 fn value(grant: &Statement<Powers>) -> Value {
@@ -252,16 +266,21 @@ fn end(revocation: &Statement<Revocation>) -> Value {
     json!({ "digest": revocation.digest(), "statement": revocation.body() })
 }
 
-fn acts(powers: &Powers) -> String {
+fn every(powers: &Powers) -> Message {
     if powers.acts.len() == ActKind::ALL.len() {
-        return "every act".into();
+        return msg!("every act");
     }
-    powers.acts.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(", ")
+    acts(powers)
 }
 
-fn scope(powers: &Powers) -> String {
+/// The acts that powers are for, by the names that commands have for them.
+pub fn acts(powers: &Powers) -> Message {
+    Message::words(powers.acts.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(", "))
+}
+
+fn scope(powers: &Powers) -> Message {
     powers.scope.as_ref().map_or_else(
-        || "every communiqué".into(),
-        |scope| scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        || msg!("every communiqué"),
+        |scope| Message::words(scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     )
 }

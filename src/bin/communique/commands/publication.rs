@@ -9,6 +9,7 @@ use std::{
 use communique::{
     client::{remote::RemoteError, transfer::Held},
     domain::{id::CommuniqueId, view::PublicationView},
+    msg,
 };
 use serde_json::{Value, json};
 
@@ -32,11 +33,11 @@ pub fn publish(ctx: &mut Context, id: CommuniqueId) -> Result<(), Failure> {
         ctx.out.json(&value(&publication));
     } else {
         let (digest, size) = publication.package;
-        ctx.out
-            .field("published", &format!("{}, entry {} of the log", publication.published, publication.receipt.index));
-        ctx.out.field("package", &format!("{}, {digest}", render::size(size)));
+        let (time, index) = (publication.published, publication.receipt.index);
+        ctx.out.field(&msg!("published"), &msg!("{time}, entry {index} of the log", time, index));
+        ctx.out.field(&msg!("package"), &msg!("{size}, {digest}", size = render::size(size), digest));
         superseded(&mut ctx.out, &publication);
-        ctx.out.command(&format!("Next: communique fetch {id} --out package.zip"));
+        ctx.out.next(&msg!("Next:"), &format!("communique fetch {id} --out package.zip"));
     }
     Ok(())
 }
@@ -51,7 +52,7 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
     let failed = |e| Failure::file(to, &e);
     let (part, mut held) = partial(to, size)?;
     let mut sink = tokio::fs::File::from_std(part.file.try_clone().map_err(failed)?);
-    let bar = ctx.progress("package", size);
+    let bar = ctx.progress(&msg!("package"), size);
     let got = ctx.wait(async {
         let mut again = 0;
         let got = loop {
@@ -81,7 +82,9 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
         Ok(()) => {}
         Err(RemoteError::Local(refusal)) => {
             part.remove();
-            return Err(Failure::from(refusal).of("the package that came is not the one announced; nothing was kept"));
+            return Err(
+                Failure::from(refusal).of(msg!("the package that came is not the one announced; nothing was kept"))
+            );
         }
         Err(error) => {
             let kept = part.file.metadata().map_or(0, |m| m.len());
@@ -89,8 +92,13 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
                 part.remove();
                 return Err(error.into());
             }
-            let kept = format!("{} of {} are kept in {}", render::size(kept), render::size(size), part.path.display());
-            return Err(Failure::from(error).of(format!("{kept}; the same command goes on from there")));
+            let kept = msg!(
+                "{kept} of {all} are kept in {path}; the same command goes on from there",
+                kept = render::size(kept),
+                all = render::size(size),
+                path = part.path
+            );
+            return Err(Failure::from(error).of(kept));
         }
     }
     publishable(&part.path)?;
@@ -98,10 +106,11 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
     if ctx.json {
         ctx.out.json(&json!({ "file": to, "publication": value(&publication) }));
     } else {
-        ctx.out.field("package", &format!("{}, {digest}, {}", render::size(size), render::path(to)));
+        let (size, path) = (render::size(size), render::path(to));
+        ctx.out.field(&msg!("package"), &msg!("{size}, {digest}, {path}", size, digest, path));
         superseded(&mut ctx.out, &publication);
         let pin = session.pinned().founding();
-        ctx.out.command(&format!("Next: communique verify {} --charter-pin {pin}", to.display()));
+        ctx.out.next(&msg!("Next:"), &format!("communique verify {} --charter-pin {pin}", to.display()));
     }
     Ok(())
 }
@@ -110,8 +119,8 @@ pub fn fetch(ctx: &mut Context, id: CommuniqueId, to: &Path) -> Result<(), Failu
 fn superseded(out: &mut Out, publication: &PublicationView) {
     if let Some(newer) = publication.rectified_by {
         out.field(
-            "rectified by",
-            &format!("{newer}, the newest: the corrected text is there (communique fetch {newer})"),
+            &msg!("rectified by"),
+            &msg!("{newer}, the newest: the corrected text is there (`communique fetch {newer}`)", newer),
         );
     }
 }
@@ -146,7 +155,7 @@ fn partial(to: &Path, size: u64) -> Result<(Partial, Held), Failure> {
     let path = PathBuf::from(name);
     let failed = |e| Failure::file(&path, &e);
     if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
-        return Err(Failure::refused(format!("{}: not a file of its own; take it away, then repeat", path.display())));
+        return Err(Failure::refused(msg!("{path}: not a file of its own; take it away, then repeat", path)));
     }
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
@@ -154,7 +163,7 @@ fn partial(to: &Path, size: u64) -> Result<(Partial, Held), Failure> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&path).map_err(failed)?;
     if file.try_lock().is_err() {
-        return Err(Failure::refused(format!("{}: another fetch is at work on it; wait for it", path.display())));
+        return Err(Failure::refused(msg!("{path}: another fetch is at work on it; wait for it", path)));
     }
     if file.metadata().map_err(failed)?.len() > size {
         file.set_len(0).map_err(failed)?;

@@ -32,9 +32,9 @@ fn add(ctx: &mut Context, args: AddRemark) -> Result<(), Failure> {
     let words = match (&args.text, &args.text_file) {
         (_, Some(file)) => profile::read_passed_on(file, PROSE_LIMIT)?,
         (Some(text), None) => text.clone(),
-        (None, None) => return Err(Failure::usage("a remark says something: give TEXT or --text-file")),
+        (None, None) => return Err(Failure::usage(msg!("a remark says something: give TEXT or `--text-file`"))),
     };
-    let text = Prose::new(words).map_err(|e| Failure::from(e).of("the remark"))?;
+    let text = Prose::new(words).map_err(|e| Failure::from(e).of(msg!("the remark")))?;
     let profile = ctx.profile()?;
     let caller = pki::client::caller(&profile.identity()?.0)?;
     let session = ctx.session(&profile)?;
@@ -68,20 +68,29 @@ fn add(ctx: &mut Context, args: AddRemark) -> Result<(), Failure> {
     })?;
     // Repeated, the command would say it a second time.
     let receipt = ctx.wait(session.add_remark(&remark)).map_err(|e| match e {
-        RemoteError::OutcomeUnknown(why) => Failure::unknown(format!(
-            "it is not known whether this was stored: {why}; see `communique remark list {}` before you repeat it",
-            args.id
+        RemoteError::OutcomeUnknown(why) => Failure::unknown(msg!(
+            "it is not known whether this was stored: {why}; see `communique remark list {id}` before you repeat it",
+            why,
+            id = args.id
         )),
         other => other.into(),
     })?;
     if ctx.json {
         ctx.out.json(&json!({ "digest": remark.digest(), "remark": *remark, "receipt": render::receipt(&receipt) }));
     } else {
-        let whom = match remark.audience {
-            Audience::All => "every party that the communiqué names reads it",
-            Audience::Own => "your party alone reads it, and the exchange's operator can",
-        };
-        ctx.out.line(&format!("Said of revision {revision}, entry {} of the log; {whom}.", receipt.index));
+        let index = receipt.index;
+        ctx.out.line(&match remark.audience {
+            Audience::All => msg!(
+                "Said of revision {revision}, entry {index} of the log; every party that the communiqué names reads it.",
+                revision,
+                index
+            ),
+            Audience::Own => msg!(
+                "Said of revision {revision}, entry {index} of the log; your party alone reads it, and the exchange's operator can.",
+                revision,
+                index
+            ),
+        });
     }
     Ok(())
 }
@@ -103,20 +112,26 @@ fn list(
             .collect();
         ctx.out.json(&json!({ "communique": id, "remarks": rows }));
     } else if remarks.is_empty() {
-        ctx.out.line("None yet. `communique remark add ID TEXT` adds one.");
+        ctx.out.line(&msg!("None yet. `communique remark add ID TEXT` adds one."));
     } else {
         for (remark, entry) in &remarks {
-            let whom = if remark.audience == Audience::Own { ", within the party" } else { "" };
-            ctx.out.heading(&format!(
-                "Revision {}, {}, author {}, logged {}{whom}",
-                remark.revision,
-                remark.party,
-                render::quoted(remark.author.as_str()),
-                entry.time
-            ));
+            let (revision, party, time) = (remark.revision, &remark.party, entry.time);
+            let author = render::quoted(remark.author.as_str());
+            ctx.out.heading(&match remark.audience {
+                Audience::All => {
+                    msg!("Revision {revision}, {party}, author {author}, logged {time}", revision, party, author, time)
+                }
+                Audience::Own => msg!(
+                    "Revision {revision}, {party}, author {author}, logged {time}, within the party",
+                    revision,
+                    party,
+                    author,
+                    time
+                ),
+            });
             ctx.out.verbatim(remark.text.as_str());
         }
-        ctx.out.line("Remarks are not signed: that they were said so is the exchange's word.");
+        ctx.out.line(&msg!("Remarks are not signed: that they were said so is the exchange's word."));
     }
     Ok(())
 }

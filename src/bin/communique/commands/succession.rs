@@ -18,7 +18,7 @@ use communique::{
         document::Document,
         id::{Digest, PartyId},
         key::Signer as _,
-        message::Tell as _,
+        message::{Message, Tell as _},
         refusal::Refusal,
         statement::{STATEMENT_LIMIT, Statement, Unverified},
         time::Time,
@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use super::{
     Context,
-    charter::{chain, described, show},
+    charter::{chain, described, empty, show},
     now,
 };
 use crate::{
@@ -65,10 +65,10 @@ pub fn next(ctx: &mut Context, args: Next) -> Result<(), Failure> {
         ctx.out.json(&json!({ "file": args.out, "version": version, "fingerprint": fingerprint, "changes": changed }));
     } else {
         let file = args.out.display();
-        ctx.out.field("charters", &render::path(&args.out));
-        ctx.out.field("fingerprint", &format!("{fingerprint}, of charter {version}"));
+        ctx.out.field(&msg!("charters"), &render::path(&args.out));
+        ctx.out.field(&msg!("fingerprint"), &msg!("{fingerprint}, of charter {version}", fingerprint, version));
         told(&mut ctx.out, &changed);
-        ctx.out.line("Next: pass it on; each party reads it and adopts it.");
+        ctx.out.line(&msg!("Next: pass it on; each party reads it and adopts it."));
         ctx.out.command(&format!("  communique charter show {file}"));
         ctx.out.command(&format!("  communique charter adopt {file} --key KEY --out ADOPTION.jws"));
     }
@@ -82,12 +82,15 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &KeyRef, to: &Path, consent: &
     let (next, before) = match charters.as_slice() {
         [.., before, next] => (next, Some(before)),
         [first] => (first, None),
-        [] => return Err(Failure::refused(format!("{}: there is no charter in it", file.display()))),
+        [] => return Err(empty(file)),
     };
     let (party, words) = match before {
         None => {
             let party = chartering::authority_of(next, &announced)?.id.clone();
-            let words = "adopts this charter: it agrees to exactly these parties, keys and rules.".to_owned();
+            let words = msg!(
+                "With this key {party} adopts this charter: it agrees to exactly these parties, keys and rules.",
+                party
+            );
             (party, words)
         }
         Some(before) => {
@@ -99,24 +102,30 @@ pub fn adopt(ctx: &mut Context, file: &Path, key: &KeyRef, to: &Path, consent: &
     let record = Record::beside(&announced.place()?)?;
     record.admits(next, now())?;
 
+    ctx.begin_scene();
     let scene = ctx.scene();
     show(scene, next);
     if let Some(before) = before {
         scene.gap();
-        scene.heading(&format!("What it changes in charter {} ({})", before.version, before.digest()));
+        let version = before.version;
+        scene.heading(&msg!(
+            "What it changes in charter {version} ({fingerprint})",
+            version,
+            fingerprint = before.digest()
+        ));
         told(scene, &succeeding::compare(before, next));
         if let Some(adopt_by) = next.adopt_by {
-            scene.paragraph(
-                "",
-                &format!(
-                    "It is to be adopted by {adopt_by}. Until then {party} can adopt no other in place of charter {}.",
-                    before.version
-                ),
+            let until = msg!(
+                "It is to be adopted by {time}. Until then {party} can adopt no other in place of charter {version}.",
+                time = adopt_by,
+                party,
+                version
             );
+            scene.paragraph("", &until);
         }
     }
     scene.gap();
-    scene.heading(&format!("With this key {party} {words}"));
+    scene.heading(&words);
     confirm::typed(ctx, consent, &msg!("To adopt it, type {party}:", party), &party)?;
     let key = announced.unlock(&consent.passphrase)?;
     let adoption = if before.is_none() {
@@ -139,14 +148,24 @@ fn adopted(ctx: &mut Context, to: &Path, adoption: &Statement<Adoption>, charter
             "fingerprint": charter.digest() }));
     } else if charter.version == 1 {
         let to = render::path(to);
-        ctx.out.line(&format!("With {to}, {party} adopts the charter; give it to the operator of the exchange."));
+        ctx.out.line(&msg!(
+            "With {file}, {party} adopts the charter; give it to the operator of the exchange.",
+            file = to,
+            party
+        ));
     } else {
-        let whole = render::path(to);
-        ctx.out.line(&format!("Signed: the adoption of charter {} by {party}, {whole}.", charter.version));
+        ctx.out.line(&msg!(
+            "Signed: the adoption of charter {version} by {party}, {file}.",
+            version = charter.version,
+            party,
+            file = render::path(to)
+        ));
         let (to, file) = (to.display(), file.display());
         ctx.out.paragraph(
             "",
-            "Next: whoever is first puts the charter forward with its adoption; every other adoption is handed in by itself. Any party may carry it.",
+            &msg!(
+                "Next: whoever is first puts the charter forward with its adoption; every other adoption is handed in by itself. Any party may carry it."
+            ),
         );
         ctx.out.command(&format!("  communique charter propose {file} --adoption {to}"));
         ctx.out.command(&format!("  communique charter submit-adoption {to}"));
@@ -154,49 +173,64 @@ fn adopted(ctx: &mut Context, to: &Path, adoption: &Statement<Adoption>, charter
 }
 
 /// As what the party adopts, in words.
-fn capacity_words(capacity: &succeeding::Capacity, before: &Charter, next: &Charter) -> String {
-    let (n, m) = (next.version, before.version);
+fn capacity_words(capacity: &succeeding::Capacity, before: &Charter, next: &Charter) -> Message {
+    let (version, previous, party) = (next.version, before.version, &capacity.party);
     let stays = next.parties.iter().any(|p| p.id == capacity.party);
     let was = before.parties.iter().any(|p| p.id == capacity.party);
     match (capacity.consents, capacity.bound) {
-        (true, true) => format!(
-            "adopts charter {n}: it consents that it succeeds charter {m}, and agrees to exactly these parties, keys and rules."
+        (true, true) => msg!(
+            "With this key {party} adopts charter {version}: it consents that it succeeds charter {previous}, and agrees to exactly these parties, keys and rules.",
+            party,
+            version,
+            previous
         ),
-        (true, false) if stays => format!(
-            "consents that charter {n} succeeds charter {m}. This is its old key: to be a party under charter {n}, it must adopt it with its new key too."
+        (true, false) if stays => msg!(
+            "With this key {party} consents that charter {version} succeeds charter {previous}. This is its old key: to be a party under charter {version}, it must adopt it with its new key too.",
+            party,
+            version,
+            previous
         ),
-        (true, false) => {
-            format!("consents that charter {n} succeeds charter {m}, and LEAVES: it is no party from then on.")
-        }
-        (false, _) if was => format!(
-            "adopts charter {n} with its new key: it agrees to exactly these parties, keys and rules. The consent of its old key is asked for too."
+        (true, false) => msg!(
+            "With this key {party} consents that charter {version} succeeds charter {previous}, and LEAVES: it is no party from then on.",
+            party,
+            version,
+            previous
         ),
-        (false, _) => format!("JOINS by charter {n}: it agrees to exactly these parties, keys and rules."),
+        (false, _) if was => msg!(
+            "With this key {party} adopts charter {version} with its new key: it agrees to exactly these parties, keys and rules. The consent of its old key is asked for too.",
+            party,
+            version
+        ),
+        (false, _) => msg!(
+            "With this key {party} JOINS by charter {version}: it agrees to exactly these parties, keys and rules.",
+            party,
+            version
+        ),
     }
 }
 
 pub fn propose(ctx: &mut Context, file: &Path, adoption: &Path) -> Result<(), Failure> {
     let charters = chain(file)?;
     let compact = profile::read_passed_on(adoption, STATEMENT_LIMIT)?;
-    let claims = Unverified::<Adoption>::parse(&compact).map_err(|e| Failure::from(e).of(adoption.display()))?;
+    let claims = Unverified::<Adoption>::parse(&compact).map_err(|e| Failure::from(e).of(adoption))?;
     let Some(next) = charters.last() else {
-        return Err(Failure::refused(format!("{}: there is no charter in it", file.display())));
+        return Err(empty(file));
     };
     if claims.claims().charter != next.digest() {
-        return Err(Failure::refused(format!(
-            "{} adopts another charter than the last of {}; adopt this one (communique charter adopt)",
-            adoption.display(),
-            file.display()
+        return Err(Failure::refused(msg!(
+            "{adoption} adopts another charter than the last of {file}; adopt this one (`communique charter adopt`)",
+            adoption,
+            file
         )));
     }
     let profile = ctx.profile()?;
     let session = ctx.session(&profile)?;
     let standing = session.pinned().standing();
     if next.previous != Some(standing.digest()) {
-        return Err(Failure::refused(format!(
-            "the last charter of {} does not succeed charter {}, which is in force; fetch that one (communique charter fetch), and draft from it (communique charter next)",
-            file.display(),
-            standing.charter().version
+        return Err(Failure::refused(msg!(
+            "the last charter of {file} does not succeed charter {version}, which is in force; fetch that one (`communique charter fetch`), and draft from it (`communique charter next`)",
+            file,
+            version = standing.charter().version
         )));
     }
     let receipt = ctx.wait(session.propose_charter(next, &compact))?;
@@ -207,7 +241,11 @@ pub fn propose(ctx: &mut Context, file: &Path, adoption: &Path) -> Result<(), Fa
             "charter": progress.as_ref().map(value) }),
         );
     } else {
-        ctx.out.line(&format!("Charter {} is put forward, entry {} of the log.", next.version, receipt.index));
+        ctx.out.line(&msg!(
+            "Charter {version} is put forward, entry {index} of the log.",
+            version = next.version,
+            index = receipt.index
+        ));
         if let Some(version) = progress {
             tell(&mut ctx.out, &version);
         }
@@ -219,15 +257,19 @@ pub fn submit(ctx: &mut Context, file: &Path) -> Result<(), Failure> {
     let compact = profile::read_passed_on(file, STATEMENT_LIMIT)?;
     let profile = ctx.profile()?;
     let session = ctx.session(&profile)?;
-    let (adoption, receipt) =
-        ctx.wait(session.submit_adoption(&compact)).map_err(|e| Failure::from(e).of(file.display()))?;
+    let (adoption, receipt) = ctx.wait(session.submit_adoption(&compact)).map_err(|e| Failure::from(e).of(file))?;
     let progress = ctx.wait(session.succession(now())).ok().and_then(|v| of(v, adoption.charter));
     if ctx.json {
         ctx.out.json(&json!({ "party": adoption.party, "version": adoption.version, "fingerprint": adoption.charter,
             "receipt": render::receipt(&receipt), "charter": progress.as_ref().map(value) }));
     } else {
         let Adoption { party, version, .. } = &adoption;
-        ctx.out.line(&format!("{party} has adopted charter {version}, entry {} of the log.", receipt.index));
+        ctx.out.line(&msg!(
+            "{party} has adopted charter {version}, entry {index} of the log.",
+            party,
+            version,
+            index = receipt.index
+        ));
         if let Some(version) = progress {
             tell(&mut ctx.out, &version);
         }
@@ -247,8 +289,8 @@ pub fn list(ctx: &mut Context) -> Result<(), Failure> {
         if n > 0 {
             ctx.out.gap();
         }
-        ctx.out.heading(&format!("Charter {}", version.charter.version));
-        ctx.out.field("fingerprint", &version.charter.digest().to_string());
+        ctx.out.heading(&msg!("Charter {version}", version = version.charter.version));
+        ctx.out.field(&msg!("fingerprint"), &version.charter.digest());
         tell(&mut ctx.out, version);
     }
     Ok(())
@@ -265,9 +307,10 @@ pub fn fetch(ctx: &mut Context, proposed: Option<Digest>, to: &Path) -> Result<(
         let newest = charters.last().map(Document::digest);
         if charters.iter().all(|c| c.digest() != proposed) {
             if version.charter.previous != newest {
-                return Err(Failure::refused(format!(
-                    "charter {} {proposed} does not succeed the one in force: it can no longer be adopted",
-                    version.charter.version
+                return Err(Failure::refused(msg!(
+                    "charter {version} {fingerprint} does not succeed the one in force: it can no longer be adopted",
+                    version = version.charter.version,
+                    fingerprint = proposed
                 )));
             }
             charters.push(version.charter);
@@ -281,12 +324,24 @@ pub fn fetch(ctx: &mut Context, proposed: Option<Digest>, to: &Path) -> Result<(
         let fingerprints: Vec<_> = charters.iter().map(Document::digest).collect();
         ctx.out.json(&json!({ "file": to, "fingerprints": fingerprints }));
     } else if let Some((version, digest)) = newest {
-        let rest = if charters.len() == 1 { "charter 1 alone".into() } else { format!("charters 1 to {version}") };
-        ctx.out.line(&format!("File {}: {rest}, the last with fingerprint {digest}.", render::path(to)));
+        let (file, fingerprint) = (render::path(to), digest);
+        let held = if charters.len() == 1 {
+            msg!("File {file}: charter 1 alone, the last with fingerprint {fingerprint}.", file, fingerprint)
+        } else {
+            msg!(
+                "File {file}: charters 1 to {version}, the last with fingerprint {fingerprint}.",
+                file,
+                version,
+                fingerprint
+            )
+        };
+        ctx.out.line(&held);
         let next = match proposed {
-            Some(_) => format!("Next: read it (communique charter show {}), and adopt it.", render::path(to)),
+            Some(_) => {
+                msg!("Next: read it (`communique charter show {file}`), and adopt it.", file = to)
+            }
             None => {
-                "It may take the place of the file that the profile names as charter; the pin stays as it is.".into()
+                msg!("It may take the place of the file that the profile names as charter; the pin stays as it is.")
             }
         };
         ctx.out.line(&next);
@@ -300,27 +355,27 @@ pub fn of(versions: Vec<Version>, fingerprint: Digest) -> Option<Version> {
 }
 
 pub fn unlisted(fingerprint: Digest) -> Failure {
-    Failure::refused(format!("no charter {fingerprint} was put forward; see communique charter list"))
+    Failure::refused(msg!("no charter {fingerprint} was put forward; see `communique charter list`", fingerprint))
 }
 
 /// How far a charter is.
 pub fn tell(out: &mut Out, version: &Version) {
     let Version { charter, progress, since, .. } = version;
-    let since = since.map(|t| t.to_string()).unwrap_or_default();
-    let by = charter.adopt_by.map(|t| t.to_string()).unwrap_or_default();
+    let time = |time: &Option<Time>| time.map_or_else(|| Message::words("").into(), |time| time.tell());
+    let (since, by) = (time(since), time(&charter.adopt_by));
     out.field(
-        "state",
+        &msg!("state"),
         &match progress {
-            Progress::InForce => format!("in force since {since}"),
-            Progress::Succeeded => format!("was in force from {since}, and was succeeded"),
-            Progress::Pending => format!("pending: to be adopted by {by}"),
-            Progress::Failed => "failed: it never came into force, and no longer can".into(),
+            Progress::InForce => msg!("in force since {since}", since),
+            Progress::Succeeded => msg!("was in force from {since}, and was succeeded", since),
+            Progress::Pending => msg!("pending: to be adopted by {time}", time = by),
+            Progress::Failed => msg!("failed: it never came into force, and no longer can"),
         },
     );
     for (n, (party, time)) in version.adopted.iter().enumerate() {
-        out.field(if n == 0 { "adopted by" } else { "" }, &format!("{party}, {time}"));
+        let adopted = msg!("{party}, {time}", party, time);
+        if n == 0 { out.field(&msg!("adopted by"), &adopted) } else { out.more(&adopted) }
     }
-    let list = |parties: &[PartyId]| parties.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let leaving: Vec<_> = version.consent_missing.iter().filter(|p| !version.missing.contains(p)).cloned().collect();
     match progress {
         Progress::Pending => {
@@ -328,17 +383,18 @@ pub fn tell(out: &mut Out, version: &Version) {
             let adopted = |p: &PartyId| version.adopted.iter().any(|(party, _)| party == p);
             let (changing, others): (Vec<_>, Vec<_>) = version.missing.iter().cloned().partition(adopted);
             if !others.is_empty() {
-                out.field("missing", &list(&others));
+                out.field(&msg!("missing"), &others);
             }
             if !changing.is_empty() {
-                out.field("missing", &format!("{}, by its key in this charter", list(&changing)));
+                out.field(&msg!("missing"), &msg!("{parties}, by its key in this charter", parties = changing));
             }
             if !leaving.is_empty() {
-                out.field("missing", &format!("{}, by the key of the charter before", list(&leaving)));
+                out.field(&msg!("missing"), &msg!("{parties}, by the key of the charter before", parties = leaving));
             }
         }
         Progress::InForce | Progress::Succeeded if !version.missing.is_empty() => {
-            out.field("absent", &format!("{}: listed, not adopted in time, no party", list(&version.missing)));
+            let absent = msg!("{parties}: listed, not adopted in time, no party", parties = version.missing);
+            out.field(&msg!("absent"), &absent);
         }
         _ => {}
     }
@@ -355,23 +411,32 @@ pub fn value(version: &Version) -> Value {
 /// What changes, a line each.
 fn told(out: &mut Out, changes: &[Change]) {
     for change in changes {
-        out.line(&format!("  {}", change_words(change)));
+        out.item(1, &change_words(change));
     }
 }
 
-fn change_words(change: &Change) -> String {
+fn change_words(change: &Change) -> Message {
     let said = |value: &Option<String>| match value {
-        None => "none".to_owned(),
+        None => msg!("none"),
         // The one thing here that says anything at all; the rest are keys, digests, domains and numbers.
-        Some(names) if change.what == "names" => render::quoted(names),
-        Some(value) => value.clone(),
+        Some(names) if change.what == "names" => Message::words(render::quoted(names)),
+        Some(value) => Message::words(value.clone()),
     };
     let (old, new) = (said(&change.old), said(&change.new));
     match (&change.party, change.what) {
-        (Some(party), "joins") => format!("party {party} JOINS, with the authority key {new}"),
-        (Some(party), "leaves") => format!("party {party} LEAVES, whose authority key is {old}"),
-        (Some(party), what) => format!("party {party}: {what} {old} becomes {new}"),
-        (None, what) => format!("the exchange: {what} {old} becomes {new}"),
+        (Some(party), "joins") => msg!("party {party} JOINS, with the authority key {key}", party, key = new),
+        (Some(party), "leaves") => msg!("party {party} LEAVES, whose authority key is {key}", party, key = old),
+        (Some(party), "authority key") => msg!("party {party}: authority key {old} becomes {new}", party, old, new),
+        (Some(party), "quorum") => msg!("party {party}: quorum {old} becomes {new}", party, old, new),
+        (Some(party), "trust domain") => msg!("party {party}: trust domain {old} becomes {new}", party, old, new),
+        (Some(party), "names") => msg!("party {party}: names {old} becomes {new}", party, old, new),
+        (Some(party), "witness") => msg!("party {party}: witness {old} becomes {new}", party, old, new),
+        (Some(party), what) => msg!("party {party}: {what} {old} becomes {new}", party, what, old, new),
+        (None, "log") => msg!("the exchange: log {old} becomes {new}", old, new),
+        (None, "depositary") => msg!("the exchange: depositary {old} becomes {new}", old, new),
+        (None, "server CA") => msg!("the exchange: server CA {old} becomes {new}", old, new),
+        (None, "witnesses wanted") => msg!("the exchange: witnesses wanted {old} becomes {new}", old, new),
+        (None, what) => msg!("the exchange: {what} {old} becomes {new}", what, old, new),
     }
 }
 
@@ -401,9 +466,10 @@ impl Record {
         }
         let bytes = profile::read(&file, RECORD_LIMIT)?;
         let adopted = serde_json::from_slice(&bytes).map_err(|e| {
-            Failure::refused(format!(
-                "{}: not the record of what was adopted with this key ({e}); find out what was, before you adopt anything",
-                file.display()
+            Failure::refused(msg!(
+                "{path}: not the record of what was adopted with this key ({fault}); find out what was, before you adopt anything",
+                path = file,
+                fault = e.to_string()
             ))
         })?;
         Ok(Self { file, adopted })
@@ -419,9 +485,14 @@ impl Record {
         match self.adopted.iter().find(stands) {
             None => Ok(()),
             Some(first) => Err(Failure::from(Refusal::Succession {
-                problem: msg!("this key has adopted another charter {version}, {charter}, in place of the same one, and it stands until {adopt_by}; adopt this one after", version = first.version, charter = first.charter, adopt_by = first.adopt_by.map(|by| by.tell()).unwrap_or_else(|| "".tell())),
+                problem: msg!(
+                    "this key has adopted another charter {version}, {charter}, in place of the same one, and it stands until {adopt_by}; adopt this one after",
+                    version = first.version,
+                    charter = first.charter,
+                    adopt_by = first.adopt_by.map_or_else(|| "".tell(), |by| by.tell())
+                ),
             })
-            .of(self.file.display())),
+            .of(&self.file)),
         }
     }
     /// Notes a charter, durably, for the key's owner alone to read.
@@ -432,8 +503,9 @@ impl Record {
         }
         let (previous, version, adopt_by) = (charter.previous, charter.version, charter.adopt_by);
         self.adopted.push(Adopted { previous, charter: digest, version, adopt_by });
-        let failed =
-            |e: std::io::Error| Failure::file(&self.file, &e).of("what is adopted could not be noted, and nothing was");
+        let failed = |e: std::io::Error| {
+            Failure::file(&self.file, &e).of(msg!("what is adopted could not be noted, and nothing was"))
+        };
         let directory = self.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut temporary = tempfile::Builder::new().prefix(".communique-").tempfile_in(directory).map_err(failed)?;
         let bytes = serde_json::to_vec_pretty(&self.adopted).unwrap_or_default();

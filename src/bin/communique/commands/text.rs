@@ -11,6 +11,7 @@ use communique::{
         id::Lang,
         text::{self, Cleaned, Direction, Fault, MixedWord},
     },
+    msg,
 };
 use serde_json::{Value, json};
 
@@ -118,12 +119,17 @@ pub fn warn(out: &mut Out, found: &[Misalignment]) {
     if found.is_empty() {
         return;
     }
-    out.paragraph("", "Worth a look: the languages differ (a warning; numbers in words are not read):");
+    out.paragraph("", &msg!("Worth a look: the languages differ (a warning; numbers in words are not read):"));
     for misalignment in found.iter().take(SHOWN) {
-        out.line(&format!("  {misalignment}"));
+        out.item(1, misalignment);
     }
-    if found.len() > SHOWN {
-        out.line(&format!("  … and {} more", found.len() - SHOWN));
+    more(out, found.len());
+}
+
+/// How many there are beyond those that are shown.
+fn more(out: &mut Out, all: usize) {
+    if all > SHOWN {
+        out.item(1, &msg!("… and one more" | "… and {n} more", n = all - SHOWN));
     }
 }
 
@@ -140,7 +146,7 @@ fn import(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Directio
         profile::must_be_new(to)?;
     }
     let bytes = profile::read(file, importing::FILE_LIMIT)?;
-    let imported = importing::import(&bytes).map_err(|fault| Failure::from(fault).of(file.display()))?;
+    let imported = importing::import(&bytes).map_err(|fault| Failure::from(fault).of(file))?;
     let cleaned = text::clean(imported.text().as_bytes(), direction);
     let good = cleaned.left.is_empty();
     // Counted as they come out: mending may part one or drop one that shows nothing.
@@ -157,19 +163,24 @@ fn import(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Directio
             "left": cleaned.left.iter().map(fault).collect::<Vec<_>>(), "text": to.is_none().then_some(&cleaned.text) }));
     } else {
         let err = &mut ctx.err;
-        let counted = if paragraphs == 1 { "1 paragraph".into() } else { format!("{paragraphs} paragraphs") };
-        err.line(&format!("{counted}, {} mended, in the file {}", cleaned.changed, render::path(file)));
+        err.line(&msg!(
+            "{n} paragraph, {mended} mended, in the file {file}"
+                | "{n} paragraphs, {mended} mended, in the file {file}",
+            n = paragraphs,
+            mended = cleaned.changed,
+            file = render::path(file)
+        ));
         if imported.has_tracked_changes() {
-            err.heading("WARNING: the document has tracked changes that nobody has accepted or rejected.");
-            err.line(
-                "They are read as if every one had been accepted. If that is not meant, settle them and import again.",
-            );
+            err.heading(&msg!("WARNING: the document has tracked changes that nobody has accepted or rejected."));
+            err.line(&msg!(
+                "They are read as if every one had been accepted. If that is not meant, settle them and import again."
+            ));
         }
         if !imported.dropped.is_empty() {
-            err.line("What is not as it was on the page:");
+            err.line(&msg!("What is not as it was on the page:"));
         }
         for dropped in &imported.dropped {
-            err.line(&format!("  {dropped}"));
+            err.item(1, dropped);
         }
         left(err, &cleaned);
     }
@@ -179,28 +190,39 @@ fn import(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Directio
 fn report(ctx: &mut Context, file: &Path, faults: &[Fault], mixed: &[MixedWord]) {
     let file = render::path(file);
     if faults.is_empty() {
-        ctx.out.line(&format!("File {file} obeys {}", text::RULES));
+        ctx.out.line(&msg!("File {file} obeys {rules}", file, rules = text::RULES));
+    } else if faults.len() == text::FAULTS_LISTED {
+        ctx.out.line(&msg!(
+            "File {file} has one fault or more against {rules}" | "File {file} has {n} or more faults against {rules}",
+            file,
+            n = faults.len(),
+            rules = text::RULES
+        ));
     } else {
-        let more = if faults.len() == text::FAULTS_LISTED { " or more" } else { "" };
-        let faults = if faults.len() == 1 { "1 fault".into() } else { format!("{}{more} faults", faults.len()) };
-        ctx.out.line(&format!("File {file} has {faults} against {}", text::RULES));
+        ctx.out.line(&msg!(
+            "File {file} has {n} fault against {rules}" | "File {file} has {n} faults against {rules}",
+            file,
+            n = faults.len(),
+            rules = text::RULES
+        ));
     }
     for fault in faults.iter().take(SHOWN) {
-        ctx.out.line(&format!("  {fault}"));
+        ctx.out.item(1, fault);
     }
-    if faults.len() > SHOWN {
-        ctx.out.line(&format!("  … and {} more", faults.len() - SHOWN));
-    }
+    more(&mut ctx.out, faults.len());
     for m in mixed {
         let letters: Vec<_> =
             m.letters.iter().map(|(c, script)| format!("{c} U+{:04X} {script}", u32::from(*c))).collect();
         let (line, column) = (m.line, m.column);
-        ctx.out.line(&format!(
-            "  worth a look: line {line}, column {column}: {} is {}, but has {}",
-            render::quoted(&m.word),
-            m.script,
-            letters.join(", ")
-        ));
+        let look = msg!(
+            "worth a look: line {line}, column {column}: {word} is {script}, but has {letters}",
+            line,
+            column,
+            word = render::quoted(&m.word),
+            script = m.script.to_string(),
+            letters = letters.join(", ")
+        );
+        ctx.out.item(1, &look);
     }
 }
 
@@ -224,13 +246,15 @@ fn clean(ctx: &mut Context, file: &Path, to: Option<&Path>, direction: Direction
             "left": cleaned.left.iter().map(fault).collect::<Vec<_>>(), "text": to.is_none().then_some(&cleaned.text) }));
     } else {
         let err = &mut ctx.err;
-        err.line(&format!("{} mended, in the file {}", cleaned.changed, render::path(file)));
+        err.line(&msg!(
+            "{n} mended, in the file {file}" | "{n} mended, in the file {file}",
+            n = cleaned.changed,
+            file = render::path(file)
+        ));
         for change in cleaned.changes.iter().take(SHOWN) {
-            err.line(&format!("  {change}"));
+            err.item(1, change);
         }
-        if cleaned.changed > SHOWN {
-            err.line(&format!("  … and {} more", cleaned.changed - SHOWN));
-        }
+        more(err, cleaned.changed);
         left(err, &cleaned);
     }
     if good { Ok(()) } else { Err(Failure::said(1)) }
@@ -251,10 +275,10 @@ fn give(ctx: &mut Context, to: Option<&Path>, cleaned: &Cleaned) -> Result<(), F
 
 fn left(err: &mut Out, cleaned: &Cleaned) {
     if !cleaned.left.is_empty() {
-        err.line("What is left must be mended by a person, for it would change what is read:");
+        err.line(&msg!("What is left must be mended by a person, for it would change what is read:"));
     }
     for fault in cleaned.left.iter().take(SHOWN) {
-        err.line(&format!("  {fault}"));
+        err.item(1, fault);
     }
 }
 

@@ -7,6 +7,7 @@ use communique::{
     domain::{
         charter::Der,
         id::Digest,
+        message::{Fact, Tell as _},
         statement::{STATEMENT_LIMIT, Statement},
         trust::Trust,
     },
@@ -36,20 +37,25 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
             let authorities = authorities(&ca)?;
             let revoked = leaves(&revoke)?;
 
+            ctx.begin_scene();
             let scene = ctx.scene();
-            scene.heading(&format!(
-                "Statement {serial} of {party}: it is known by certificates of these authorities, and of no others"
+            scene.heading(&msg!(
+                "Statement {serial} of {party}: it is known by certificates of these authorities, and of no others",
+                serial,
+                party
             ));
             for (file, der, authority) in &authorities {
-                scene.line(&format!(
-                    "  authority of {} until {}, SHA-256 {}",
-                    render::path(file),
-                    authority.not_after(),
-                    Digest::of(der.as_bytes())
-                ));
+                let of = msg!(
+                    "authority of {file} until {time}, SHA-256 {digest}",
+                    file = render::path(file),
+                    time = authority.not_after(),
+                    digest = Digest::of(der.as_bytes())
+                );
+                scene.item(1, &of);
             }
             for (file, digest) in &revoked {
-                scene.line(&format!("  refused from now on: {}, SHA-256 {digest}", render::path(file)));
+                let file = render::path(file);
+                scene.item(1, &msg!("refused from now on: {file}, SHA-256 {digest}", file, digest));
             }
             confirm::typed(ctx, &consent, &msg!("To sign it, type {party}:", party), &party)?;
             let key = announced.unlock(&consent.passphrase)?;
@@ -60,7 +66,7 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
             if ctx.json {
                 ctx.out.json(&json!({ "file": out, "trust": value(&trust) }));
             } else {
-                ctx.out.command(&format!("Signed; hand it in: communique trust submit {}", out.display()));
+                ctx.out.next(&msg!("Signed; hand it in:"), &format!("communique trust submit {}", out.display()));
             }
         }
         args::Trust::Submit { file } => {
@@ -72,9 +78,11 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
                 ctx.out.json(&json!({ "trust": value(&trust), "receipt": render::receipt(&receipt) }));
             } else {
                 let body = trust.body();
-                ctx.out.line(&format!(
-                    "Statement {} of {} is in force, entry {} of the log.",
-                    body.serial, body.party, receipt.index
+                ctx.out.line(&msg!(
+                    "Statement {serial} of {party} is in force, entry {index} of the log.",
+                    serial = body.serial,
+                    party = body.party,
+                    index = receipt.index
                 ));
             }
         }
@@ -88,19 +96,20 @@ pub fn run(ctx: &mut Context, command: args::Trust) -> Result<(), Failure> {
                 let rows = trusts.iter().map(|t| {
                     let body = t.body();
                     let until = body.certificates.iter().map(|der| {
-                        Authority::parse(der.as_bytes())
-                            .map_or_else(|_| "unreadable".into(), |a| a.not_after().to_string())
+                        let authority = Authority::parse(der.as_bytes());
+                        authority.map_or_else(|_| msg!("unreadable").tell(), |a| a.not_after().tell())
                     });
-                    let until = until.collect::<Vec<_>>().join(", ");
                     vec![
-                        body.party.to_string(),
-                        body.serial.to_string(),
-                        until,
-                        body.revoked.len().to_string(),
-                        body.time.to_string(),
+                        body.party.tell(),
+                        body.serial.tell(),
+                        Fact::All(until.collect()),
+                        body.revoked.len().tell(),
+                        body.time.tell(),
                     ]
                 });
-                ctx.out.table(&["party", "serial", "authorities until", "revoked", "signed"], rows.collect());
+                let header =
+                    [msg!("party"), msg!("serial"), msg!("authorities until"), msg!("revoked"), msg!("signed")];
+                ctx.out.table(&header, rows.collect());
             }
         }
     }
@@ -114,7 +123,7 @@ fn value(trust: &Statement<Trust>) -> Value {
 fn authorities(files: &[PathBuf]) -> Result<Vec<(&Path, Der, Authority)>, Failure> {
     let mut authorities = Vec::new();
     for file in files {
-        let failed = |e| Failure::from(e).of(file.display());
+        let failed = |e| Failure::from(e).of(file);
         for der in pem::chain(&profile::read(file, MAX_PEM_BYTES)?).map_err(failed)? {
             let authority = Authority::parse(&der).map_err(failed)?;
             authorities.push((file.as_path(), Der::new(der.to_vec()).map_err(failed)?, authority));
@@ -127,8 +136,7 @@ fn authorities(files: &[PathBuf]) -> Result<Vec<(&Path, Der, Authority)>, Failur
 fn leaves(files: &[PathBuf]) -> Result<Vec<(&Path, Digest)>, Failure> {
     let mut leaves = Vec::new();
     for file in files {
-        let chain =
-            pem::chain(&profile::read(file, MAX_PEM_BYTES)?).map_err(|e| Failure::from(e).of(file.display()))?;
+        let chain = pem::chain(&profile::read(file, MAX_PEM_BYTES)?).map_err(|e| Failure::from(e).of(file))?;
         leaves.extend(chain.first().map(|leaf| (file.as_path(), Digest::of(leaf))));
     }
     Ok(leaves)

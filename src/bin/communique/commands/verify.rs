@@ -9,10 +9,18 @@ use std::{
 };
 
 use communique::{
-    domain::{id::Digest, manifest::Status, text},
+    domain::{
+        id::Digest,
+        manifest::Status,
+        message::{Message, Tell as _},
+    },
+    msg,
     package::{
         evidence::LogFound,
-        verdict::{Capacity, DeclarationFound, Deed, Findings, NOT_PROVEN, PartyFound, Verdict},
+        verdict::{
+            Capacity, DETAIL_LIMIT, DeclarationFound, Deed, Detail, Findings, PartyFound, Uncounted, Verdict,
+            not_proven,
+        },
         verify::{self, Verifier},
     },
 };
@@ -22,7 +30,9 @@ use super::Context;
 use crate::{
     args::Verify,
     errors::Failure,
+    progress::Progress,
     render::{self, Out},
+    speech,
 };
 
 /// Packages up to this size are read at once, larger ones where they lie, piece by piece.
@@ -32,7 +42,9 @@ const BATCH: usize = 64;
 
 pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
     if args.texts && args.paths.iter().any(|path| path.is_dir()) {
-        return Err(Failure::usage("--texts shows the texts of packages that are named one by one, not of a folder's"));
+        return Err(Failure::usage(msg!(
+            "`--texts` shows the texts of packages that are named one by one, not of a folder's"
+        )));
     }
     let verifier = Verifier::new(args.charter_pin);
     let mut packages = Vec::new();
@@ -46,7 +58,11 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
             None => judge(&verifier, path),
             Some(Ok(files)) if !files.is_empty() => {
                 let threads = thread::available_parallelism().map_or(1, usize::from);
+                // On a terminal, the lines themselves show how far it is.
+                let bar =
+                    Progress::entries(&msg!("packages"), !ctx.json && ctx.err.is_terminal() && !ctx.out.is_terminal());
                 for batch in files.chunks(BATCH * threads) {
+                    bar.of((codes.len() - before) as u64, files.len() as u64);
                     // What was found is let go of at once, unless it is told.
                     let told = |file: &Path, verdict: &Verdict| match ctx.json {
                         true => Told::Whole(in_json(file, verdict)),
@@ -56,18 +72,19 @@ pub fn run(ctx: &mut Context, args: &Verify) -> Result<(), Failure> {
                         codes.push(code);
                         match told {
                             Told::Whole(value) => packages.push(value),
-                            Told::Brief(lines) => lines.iter().for_each(|line| ctx.out.shown(line)),
+                            Told::Brief(lines) => brief(&mut ctx.out, &lines),
                         }
                     }
                 }
+                bar.end();
                 if !ctx.json {
                     count(&mut ctx.out, path, &codes[before..]);
                 }
                 continue;
             }
             Some(found) => {
-                let why = found.err().map_or_else(|| "a folder without packages (*.zip)".into(), |e| e.to_string());
-                Verdict::CannotRead { detail: text::escape_line(&why) }
+                let none = || msg!("a folder without packages (`*.zip`)");
+                Verdict::CannotRead { detail: Detail::new(found.err().map_or_else(none, |e| e.message())) }
             }
         };
         codes.push(verdict.exit_code());
@@ -95,11 +112,13 @@ fn at_length(out: &mut Out, path: &Path, verdict: &Verdict, args: &Verify) -> Re
     if args.texts {
         let texts = texts(path, verdict, args.unproven)?;
         if texts.is_empty() && shown {
-            out.line("The texts are not shown, since nothing is proven without --charter-pin; --unproven shows them all the same.");
+            out.line(&msg!(
+                "The texts are not shown, since nothing is proven without `--charter-pin`; `--unproven` shows them all the same."
+            ));
         }
         for (lang, words) in texts {
             out.gap();
-            out.heading(&format!("Text {lang}"));
+            out.heading(&msg!("Text {lang}", lang));
             out.verbatim(&words);
         }
     }
@@ -121,7 +140,7 @@ fn in_json(path: &Path, verdict: &Verdict) -> Value {
 /// What is told of one of a folder.
 enum Told {
     Whole(Value),
-    Brief(Vec<String>),
+    Brief(Vec<Message>),
 }
 
 /// The packages of a folder, by name; nothing for what is no folder.
@@ -173,7 +192,7 @@ fn judge(verifier: &Verifier, path: &Path) -> Verdict {
         let found = fs::metadata(path)?;
         // A pipe would be waited for.
         if !found.is_file() {
-            return Err(io::Error::other("it is no file"));
+            return Ok(Verdict::CannotRead { detail: Detail::new(msg!("it is no file")) });
         }
         let (mut file, length) = (File::open(path)?, found.len());
         if length > AT_ONCE {
@@ -184,7 +203,7 @@ fn judge(verifier: &Verifier, path: &Path) -> Verdict {
         file.by_ref().take(AT_ONCE).read_to_end(&mut bytes)?;
         Ok(verifier.verify(Cursor::new(bytes)))
     };
-    read().unwrap_or_else(|e| Verdict::CannotRead { detail: text::escape_line(&e.to_string()) })
+    read().unwrap_or_else(|e| Verdict::CannotRead { detail: Detail::new(e.message()) })
 }
 
 fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, String)>, Failure> {
@@ -197,7 +216,7 @@ fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, 
     for t in &findings.texts {
         let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
         let words = verify::text(BufReader::new(file), findings, &t.lang)
-            .map_err(|e| Failure::refused(format!("{}: {e}", render::path(path))))?;
+            .map_err(|fault| Failure::refused(fault).of(render::path(path)))?;
         texts.push((t.lang.to_string(), words));
     }
     Ok(texts)
@@ -205,34 +224,67 @@ fn texts(path: &Path, verdict: &Verdict, unproven: bool) -> Result<Vec<(String, 
 
 /// The verdict in one line. It begins with words of ours: a file's name may say anything.
 fn head(out: &mut Out, path: &Path, verdict: &Verdict) {
-    out.heading(&format!("{}: {}", in_words(verdict), render::path(path)));
+    out.heading(&in_words(verdict, path));
 }
-fn in_words(verdict: &Verdict) -> String {
+fn in_words(verdict: &Verdict, path: &Path) -> Message {
+    let path = render::path(path);
     match verdict {
-        Verdict::Proven(_) => "PROVEN against the charter that you trust".to_owned(),
-        Verdict::Unpinned(_) => "CONSISTENT, but nothing is proven".to_owned(),
-        Verdict::Failed { check, .. } => format!("FAILED at {check}"),
-        Verdict::CannotRead { .. } => "CANNOT BE READ".to_owned(),
-        Verdict::CannotJudge { .. } => "CANNOT BE JUDGED by this version".to_owned(),
+        Verdict::Proven(_) => msg!("PROVEN against the charter that you trust: {path}", path),
+        Verdict::Unpinned(_) => msg!("CONSISTENT, but nothing is proven: {path}", path),
+        Verdict::Failed { check, .. } => msg!("FAILED at {check}: {path}", check = check.id(), path),
+        Verdict::CannotRead { .. } => msg!("CANNOT BE READ: {path}", path),
+        Verdict::CannotJudge { .. } => msg!("CANNOT BE JUDGED by this version: {path}", path),
     }
 }
 
-/// One of a folder, safe to show: a line, and why where it is not good.
-fn briefly(path: &Path, verdict: &Verdict) -> Vec<String> {
-    let mut lines = vec![text::escape_line(&format!("{}: {}", in_words(verdict), render::path(path)))];
+/// One of a folder: a line, and why where it is not good.
+fn briefly(path: &Path, verdict: &Verdict) -> Vec<Message> {
+    let mut lines = vec![in_words(verdict, path)];
     if let Verdict::Failed { detail, .. } | Verdict::CannotRead { detail } | Verdict::CannotJudge { detail } = verdict {
-        lines.push(format!("{:<12} {detail}", "  why"));
+        lines.push(detail.message());
     }
     lines
+}
+
+/// What failed, in words: not more of it than is of use, since it may quote the file.
+fn detail(out: &mut Out, name: &str, detail: &Message) {
+    let mut said = speech::shown(detail);
+    if let Some((cut, _)) = said.char_indices().nth(DETAIL_LIMIT) {
+        said.truncate(cut);
+        said.push_str(" …");
+    }
+    out.field_shown(name, &said);
+}
+
+/// Tells one of a folder.
+fn brief(out: &mut Out, lines: &[Message]) {
+    let [verdict, more @ ..] = lines else { return };
+    out.line(verdict);
+    for why in more {
+        detail(out, &format!("  {}", speech::say(&msg!("why"))), why);
+    }
 }
 
 /// How many packages of a folder came to what.
 fn count(out: &mut Out, folder: &Path, codes: &[u8]) {
     let of = |code| codes.iter().filter(|c| **c == code).count();
-    let kinds = [(0, "proven"), (3, "consistent, but not proven"), (1, "failed"), (2, "not read or not judged")];
-    let counts: Vec<_> =
-        kinds.iter().filter(|(code, _)| of(*code) > 0).map(|(code, what)| format!("{} {what}", of(*code))).collect();
-    out.heading(&format!("{} of {} packages in {}", counts.join(", "), codes.len(), render::path(folder)));
+    let kind = |code| {
+        let n = of(code);
+        Some(match code {
+            _ if n == 0 => return None,
+            0 => msg!("{n} proven" | "{n} proven", n),
+            3 => msg!("{n} consistent but unpinned" | "{n} consistent but unpinned", n),
+            1 => msg!("{n} failed" | "{n} failed", n),
+            _ => msg!("{n} not read or not judged" | "{n} not read or not judged", n),
+        })
+    };
+    let counts: Vec<_> = [0, 3, 1, 2].into_iter().filter_map(kind).collect();
+    out.heading(&msg!(
+        "{counts} of {n} package in {folder}" | "{counts} of {n} packages in {folder}",
+        counts,
+        n = codes.len(),
+        folder = render::path(folder)
+    ));
 }
 
 /// Says a verdict to people.
@@ -241,28 +293,30 @@ pub fn say(out: &mut Out, path: &Path, verdict: &Verdict, pin: Option<Digest>) {
     match verdict {
         Verdict::Proven(findings) => found(out, findings, true),
         Verdict::Unpinned(findings) => {
-            out.line(
-                "Anybody can make such a package. Give --charter-pin with the fingerprint of a charter that you trust.",
-            );
+            out.line(&msg!(
+                "Anybody can make such a package. Give `--charter-pin` with the fingerprint of a charter that you trust."
+            ));
             found(out, findings, false);
         }
-        Verdict::Failed { check, detail } => {
-            out.field("must hold", check.line());
-            out.shown(&format!("{:<12} {detail}", "but"));
+        Verdict::Failed { check, detail: why } => {
+            out.field(&msg!("must hold"), &check.rule());
+            detail(out, &speech::say(&msg!("but")), &why.message());
             let next = if check.id() == "PIN" && pin.is_some() {
-                "compare the fingerprint with the one that the parties give; if it is right, this package is not theirs"
+                msg!(
+                    "compare the fingerprint with the one that the parties give; if it is right, this package is not theirs"
+                )
             } else {
-                "do not rely on this file; fetch it again from the exchange or from another archive"
+                msg!("do not rely on this file; fetch it again from the exchange or from another archive")
             };
-            out.field("next", next);
+            out.field(&msg!("next"), &next);
         }
-        Verdict::CannotRead { detail } => {
-            out.shown(&format!("{:<12} {detail}", "why"));
-            out.field("next", "check the path and the medium, then verify again");
+        Verdict::CannotRead { detail: why } => {
+            detail(out, &speech::say(&msg!("why")), &why.message());
+            out.field(&msg!("next"), &msg!("check the path and the medium, then verify again"));
         }
-        Verdict::CannotJudge { detail } => {
-            out.shown(&format!("{:<12} {detail}", "why"));
-            out.field("next", "use a newer version of this tool");
+        Verdict::CannotJudge { detail: why } => {
+            detail(out, &speech::say(&msg!("why")), &why.message());
+            out.field(&msg!("next"), &msg!("use a newer version of this tool"));
         }
     }
 }
@@ -272,64 +326,82 @@ fn found(out: &mut Out, f: &Findings, proven: bool) {
     let (mut corrected, mut before) = (f.original.as_deref(), f);
     while let Some(original) = corrected {
         out.gap();
-        out.heading(&format!(
-            "What {} corrects, {}, whose own package is in this one:",
-            before.communique, original.communique
+        out.heading(&msg!(
+            "What {correction} corrects, {original}, whose own package is in this one:",
+            correction = before.communique,
+            original = original.communique
         ));
         document(out, original, proven);
         (corrected, before) = (original.original.as_deref(), original);
     }
-    out.line("Not proven:");
+    out.line(&msg!("Not proven:"));
     if !proven {
-        out.line("  who the parties are, and that they had any part in this");
+        out.item(1, &msg!("who the parties are, and that they had any part in this"));
     }
-    for line in NOT_PROVEN {
-        out.line(&format!("  {line}"));
+    for line in not_proven() {
+        out.item(1, &line);
     }
 }
 
 fn document(out: &mut Out, f: &Findings, proven: bool) {
     for (lang, title) in f.titles.iter() {
-        out.field(&format!("title {lang}"), title.as_str());
+        out.field(&msg!("title {lang}", lang), title);
     }
-    out.field("communiqué", &format!("{}, revision {}", f.communique, f.revision));
-    out.field(
-        if proven { "exchange" } else { "claims" },
-        &format!("{} at {}", if proven { "kept" } else { "to be kept" }, f.exchange),
-    );
+    let (id, revision) = (f.communique, f.revision);
+    out.field(&msg!("communiqué"), &msg!("{communique}, revision {revision}", communique = id, revision));
+    let exchange = &f.exchange;
+    if proven {
+        out.field(&msg!("exchange"), &msg!("kept at {exchange}", exchange));
+    } else {
+        out.field(&msg!("claims"), &msg!("to be kept at {exchange}", exchange));
+    }
     for c in &f.charters {
-        let judged = if c.version == f.charter_version { "; judged by this one" } else { "" };
-        out.field("charter", &format!("{} {}, in force since {}{judged}", c.version, c.fingerprint, c.since));
+        let (version, fingerprint, since) = (c.version, c.fingerprint, c.since);
+        let in_force = if version == f.charter_version {
+            msg!("{version} {fingerprint}, in force since {since}; judged by this one", version, fingerprint, since)
+        } else {
+            msg!("{version} {fingerprint}, in force since {since}", version, fingerprint, since)
+        };
+        out.field(&msg!("charter"), &in_force);
         for party in &c.absent {
-            out.field("", &format!("{party} did not adopt it in time, and was no party"));
+            out.more(&msg!("{party} did not adopt it in time, and was no party", party));
         }
     }
     if let Some(meeting) = &f.meeting {
-        let host = meeting.host.as_ref().map(|h| format!(", host {h}")).unwrap_or_default();
-        out.field("meeting", &format!("{}, {}{host}", render::names(&meeting.places), meeting.date));
+        let (places, date) = (render::names(&meeting.places), meeting.date);
+        let meeting = match &meeting.host {
+            Some(host) => msg!("{places}, {date}, host {host}", places, date, host),
+            None => msg!("{places}, {date}", places, date),
+        };
+        out.field(&msg!("meeting"), &meeting);
     }
-    out.field("effect", &f.legal_effect.to_string());
+    out.field(&msg!("effect"), &f.legal_effect);
     for party in &f.parties {
         self::party(out, party, proven);
     }
     for t in &f.texts {
-        out.field(&format!("text {}", t.lang), &format!("{}, {}, {}", t.status, render::size(t.size), t.sha256));
+        out.field(
+            &msg!("text {lang}", lang = t.lang),
+            &msg!("{status}, {size}, {digest}", status = t.status, size = render::size(t.size), digest = t.sha256),
+        );
     }
     for (n, a) in f.annexes.iter().enumerate() {
+        let (titles, size) = (render::names(&a.titles), render::size(a.size));
         out.field(
-            &format!("annex {}", n + 1),
-            &format!("{}, {}, {}", render::names(&a.titles), render::size(a.size), a.sha256),
+            &msg!("annex {number}", number = n + 1),
+            &msg!("{titles}, {size}, {digest}", titles, size, digest = a.sha256),
         );
     }
     if f.texts.iter().filter(|t| t.status == Status::Authentic).count() > 1 {
-        out.line("The authentic texts are equally authoritative.");
+        out.line(&msg!("The authentic texts are equally authoritative."));
     }
-    out.field("completed", &f.completed.to_string());
-    out.field("published", &format!("{}, entry {} of the log", f.published, f.published_index));
+    out.field(&msg!("completed"), &f.completed);
+    let (time, index) = (f.published, f.published_index);
+    out.field(&msg!("published"), &msg!("{time}, entry {index} of the log", time, index));
     if let Some(embargo) = f.procedure.embargo.filter(|_| !f.releases.is_empty()) {
-        out.field("", &format!("before the end of the embargo, {embargo}, which each party lifted:"));
+        out.more(&msg!("before the end of the embargo, {embargo}, which each party lifted:", embargo));
         for r in &f.releases {
-            out.field("", &format!("{}, for it {}", r.party, who(&r.deed, proven)));
+            out.more(&msg!("{party}, for it {who}", party = r.party, who = who(&r.deed, proven)));
         }
     }
     if let Some(log) = &f.log {
@@ -339,71 +411,115 @@ fn document(out: &mut Out, f: &Findings, proven: bool) {
 
 /// What is shown of the log, and which parties' witnesses have seen it.
 fn in_the_log(out: &mut Out, log: &LogFound) {
-    out.field("log", &format!("{}, every entry proven under its head of {} entries", log.origin, log.size));
+    out.field(
+        &msg!("log"),
+        &msg!(
+            "{log}, every entry proven under its head of one entry"
+                | "{log}, every entry proven under its head of {n} entries",
+            log = log.origin,
+            n = log.size
+        ),
+    );
+    let wanted = log.wanted;
     let found = match log.witnesses.len() {
-        0 => "not yet witnessed".to_owned(),
-        found => format!("{found} found"),
+        0 => msg!("not yet witnessed, of {wanted} that the charter wants", wanted),
+        n => msg!(
+            "{n} found, of {wanted} that the charter wants" | "{n} found, of {wanted} that the charter wants",
+            n,
+            wanted
+        ),
     };
-    out.field("witnesses", &format!("{found}, of {} that the charter wants", log.wanted));
+    out.field(&msg!("witnesses"), &found);
     for witness in &log.witnesses {
-        out.field("", &format!("{}, {}", witness.party, witness.time));
+        out.more(&msg!("{party}, {time}", party = witness.party, time = witness.time));
     }
     if log.stamped {
-        out.field("time stamp", "there is one; it was not judged: `openssl ts -verify` does that");
+        out.field(&msg!("time stamp"), &msg!("there is one; it was not judged: `openssl ts -verify` does that"));
     }
 }
 
 /// A party, who signed for it and how.
 fn party(out: &mut Out, party: &PartyFound, proven: bool) {
-    let names = render::names(&party.names);
-    let is = if proven { "is" } else { "claims to be" };
-    out.field("party", &format!("{} {is} {names}", party.id));
+    let (id, names) = (&party.id, render::names(&party.names));
+    let is = if proven {
+        msg!("{party} is {names}", party = id, names)
+    } else {
+        msg!("{party} claims to be {names}", party = id, names)
+    };
+    out.field(&msg!("party"), &is);
     for s in &party.signatories {
         let who = who(&s.deed, proven);
-        out.line(&match (&s.capacity, proven) {
-            (Capacity::Definitive, true) => format!("  signed by {who}"),
-            (Capacity::AdReferendum(_), true) => format!("  signed ad referendum by {who}"),
-            (Capacity::Definitive, false) => format!("  for it, {who}"),
-            (Capacity::AdReferendum(_), false) => format!("  for it, ad referendum, {who}"),
-        });
+        let signed = match (&s.capacity, proven) {
+            (Capacity::Definitive, true) => msg!("signed by {who}", who),
+            (Capacity::AdReferendum(_), true) => msg!("signed ad referendum by {who}", who),
+            (Capacity::Definitive, false) => msg!("for it, {who}", who),
+            (Capacity::AdReferendum(_), false) => msg!("for it, ad referendum, {who}", who),
+        };
+        out.item(1, &signed);
         if let Capacity::AdReferendum(confirmed) = &s.capacity {
-            out.line(&format!("    confirmed by {}", self::who(confirmed, proven)));
+            out.item(2, &msg!("confirmed by {who}", who = self::who(confirmed, proven)));
         }
         if let Some(d) = &s.declaration {
-            declared(out, "    with this declaration", d);
+            out.item(2, &msg!("with this declaration, on revision {revision}:", revision = d.revision));
+            declared(out, d);
         }
         if let Some(ended) = &s.revoked {
-            out.line(&format!("    full powers revoked after completion, on {}, for these reasons:", ended.logged));
+            let time = ended.logged;
+            out.item(2, &msg!("full powers revoked after completion, on {time}, for these reasons:", time));
             out.verbatim(&ended.reason);
         }
     }
     for u in &party.uncounted {
-        let how = if u.ad_referendum { ", ad referendum" } else { "" };
-        let why = match &u.revoked {
-            Some(ended) => format!("full powers revoked before completion, on {}, for these reasons:", ended.logged),
-            None => "no confirmation of it counts".into(),
-        };
-        out.line(&format!("  does not count{how}: {}; {why}", who(&u.deed, proven)));
+        out.item(1, &uncounted(u, proven));
         if let Some(ended) = &u.revoked {
             out.verbatim(&ended.reason);
         }
     }
     for d in &party.declarations {
-        declared(out, &format!("  declared by {}", who(&d.deed, proven)), d);
+        let (who, revision) = (who(&d.deed, proven), d.revision);
+        out.item(1, &msg!("declared by {who}, on revision {revision}:", who, revision));
+        declared(out, d);
     }
 }
 
-fn who(d: &Deed, proven: bool) -> String {
-    let place = d.place.as_ref().map(|p| format!(", in {}", render::quoted(p.as_str()))).unwrap_or_default();
-    let named = format!("{}, {}, {}{place}", render::names(&d.names), render::names(&d.titles), d.time);
-    if proven { format!("{named} (logged {})", d.logged) } else { format!("somebody who claims to be {named}") }
+/// A signature that does not count, and why not.
+fn uncounted(u: &Uncounted, proven: bool) -> Message {
+    let who = who(&u.deed, proven);
+    match (&u.revoked, u.ad_referendum) {
+        (Some(ended), false) => msg!(
+            "does not count: {who}; full powers revoked before completion, on {time}, for these reasons:",
+            who,
+            time = ended.logged
+        ),
+        (Some(ended), true) => msg!(
+            "does not count, ad referendum: {who}; full powers revoked before completion, on {time}, for these reasons:",
+            who,
+            time = ended.logged
+        ),
+        (None, false) => msg!("does not count: {who}; no confirmation of it counts", who),
+        (None, true) => msg!("does not count, ad referendum: {who}; no confirmation of it counts", who),
+    }
+}
+
+fn who(d: &Deed, proven: bool) -> Message {
+    let (names, titles, time, logged) = (render::names(&d.names), render::names(&d.titles), d.time, d.logged);
+    let place = d.place.as_ref().map(|place| render::quoted(place));
+    match (proven, place) {
+        (true, None) => msg!("{names}, {titles}, {time} (logged {logged})", names, titles, time, logged),
+        (true, Some(place)) => {
+            msg!("{names}, {titles}, {time}, in {place} (logged {logged})", names, titles, time, place, logged)
+        }
+        (false, None) => msg!("somebody who claims to be {names}, {titles}, {time}", names, titles, time),
+        (false, Some(place)) => {
+            msg!("somebody who claims to be {names}, {titles}, {time}, in {place}", names, titles, time, place)
+        }
+    }
 }
 
 /// What was declared, in every language: one is not shown for another.
-fn declared(out: &mut Out, how: &str, d: &DeclarationFound) {
-    out.line(&format!("{how}, on revision {}:", d.revision));
+fn declared(out: &mut Out, d: &DeclarationFound) {
     for (lang, words) in &d.texts {
-        out.line(&format!("      in the language {lang}:"));
+        out.item(3, &msg!("in the language {lang}:", lang));
         out.verbatim(words.as_str());
     }
 }

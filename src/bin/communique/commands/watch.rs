@@ -21,9 +21,11 @@ use communique::{
         entry::{Entry, StreamId},
         id::{CommuniqueId, Digest},
         json::{self, unbase64},
+        message::{Message, Tell as _},
         refusal::Refusal,
         view::{EventView, Happening, WatchItem},
     },
+    msg,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -65,8 +67,15 @@ pub fn run(ctx: &mut Context, args: &args::Watch) -> Result<(), Failure> {
             if !comes_back(&error) {
                 return Err(error.into());
             }
-            let from = next.map_or_else(|| "now".into(), |next| format!("index {next}"));
-            ctx.err.line(&format!("{error}; watching again from {from}, in {} s", pause.as_secs()));
+            let (why, seconds) = (error.message(), pause.as_secs());
+            let again = match next {
+                Some(index) => {
+                    let index = index.to_string();
+                    msg!("watching again from index {index}, in {seconds} s: {why}", index, seconds, why)
+                }
+                None => msg!("watching again from now, in {seconds} s: {why}", seconds, why),
+            };
+            ctx.err.line(&again);
             ctx.wait(tokio::time::sleep(jittered(pause)));
             pause = (pause * 2).min(PAUSES.1);
             // Read anew: certificates are renewed meanwhile.
@@ -122,7 +131,7 @@ fn follow(
             }
         }
         if ctx.out.is_lost() && args.exec.is_none() {
-            return Ok(RemoteError::Unreachable(communique::msg!("nobody reads any more")));
+            return Ok(RemoteError::Unreachable(msg!("nobody reads any more")));
         }
     }
 }
@@ -133,18 +142,30 @@ fn done(ctx: &mut Context, command: &str, index: u64, line: &str, retries: u32) 
     for tried in 0..=retries {
         let failed = match once(command, index, line) {
             Ok(status) if status.success() => return Ok(()),
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
+            Ok(status) => Message::words(status.to_string()),
+            Err(error) => error.message(),
         };
+        let event = index.to_string();
         if tried < retries {
-            ctx.err.line(&format!("event {index}: `{command}` failed ({failed}); again in {} s", pause.as_secs()));
+            let seconds = pause.as_secs();
+            let again = msg!(
+                "event {event}: `{command}` failed ({failed}); again in {seconds} s",
+                event,
+                command,
+                failed,
+                seconds
+            );
+            ctx.err.line(&again);
             ctx.wait(tokio::time::sleep(jittered(pause)));
             pause = (pause * 2).min(TRIES.1);
         } else {
-            return Err(Failure::refused(format!(
-                "event {index}: `{command}` failed {} times ({failed}); the event counts as not done: mend the command, \
-                 then watch again, which goes on from index {index}",
-                retries + 1
+            return Err(Failure::refused(msg!(
+                "event {event}: `{command}` failed {n} time ({failed}); the event counts as not done: mend the command, then watch again, which goes on from index {event}"
+                    | "event {event}: `{command}` failed {n} times ({failed}); the event counts as not done: mend the command, then watch again, which goes on from index {event}",
+                event,
+                command,
+                failed,
+                n = u64::from(retries) + 1
             )));
         }
     }
@@ -208,15 +229,16 @@ impl Resume {
         let held = File::options().create(true).truncate(false).write(true).open(&lock);
         let held = held.map_err(|e| Failure::file(&lock, &e))?;
         held.try_lock().map_err(|_| {
-            Failure::refused(format!("{}: another watch keeps this resume point; give --state FILE", file.display()))
+            Failure::refused(msg!("{path}: another watch keeps this resume point; give `--state FILE`", path = file))
         })?;
         let next = if fs::exists(&file).map_err(|e| Failure::file(&file, &e))? {
-            let point: Point = serde_json::from_slice(&profile::read(&file, RESUME_LIMIT)?)
-                .map_err(|e| Failure::refused(format!("{}: no resume point: {e}", file.display())))?;
+            let point: Point = serde_json::from_slice(&profile::read(&file, RESUME_LIMIT)?).map_err(|e| {
+                Failure::refused(msg!("{path}: no resume point: {fault}", path = file, fault = e.to_string()))
+            })?;
             if (point.founding, point.communique) != (founding, of) {
-                return Err(Failure::refused(format!(
-                    "{}: the resume point of another exchange, or of another --of; give --state FILE",
-                    file.display()
+                return Err(Failure::refused(msg!(
+                    "{path}: the resume point of another exchange, or of another `--of`; give `--state FILE`",
+                    path = file
                 )));
             }
             Some(point.next_index)
@@ -284,28 +306,34 @@ fn value(event: &EventView) -> Result<Value, Failure> {
 }
 
 /// An event, for people, in one line.
-fn words(event: &EventView) -> Result<String, Failure> {
-    let index = event.index;
+fn words(event: &EventView) -> Result<Message, Failure> {
+    // As it is typed.
+    let index = event.index.to_string();
     Ok(match (parts(event)?, &event.happening) {
         (Some((entry, objects)), _) => {
             let first = objects.get(entry.documents.len()).map(|bytes| claims(bytes)).unwrap_or_default();
-            let said = |member: &str| match &first[member] {
-                Value::String(s) => format!(" {s}"),
-                Value::Number(n) => format!(" {member} {n}"),
-                _ => String::new(),
-            };
-            let act = if entry.statements.len() == 1 {
-                format!("{}{}{}", said("party"), said("act"), said("revision"))
-            } else {
-                String::new()
-            };
+            let alone = entry.statements.len() == 1;
+            let said =
+                |member: &str| first[member].as_str().filter(|_| alone).map(|s| format!(" {s}")).unwrap_or_default();
             let kind = serde_json::to_value(entry.kind).unwrap_or_default();
-            format!("{index} {} {}: {}{act}", entry.time, entry.stream, kind.as_str().unwrap_or_default())
+            let kind = format!("{}{}{}", kind.as_str().unwrap_or_default(), said("party"), said("act"));
+            let (time, stream) = (entry.time, entry.stream.to_string());
+            match first["revision"].as_u64().filter(|_| alone) {
+                Some(revision) => {
+                    msg!("{index} {time} {stream}: {kind} revision {revision}", index, time, stream, kind, revision)
+                }
+                None => msg!("{index} {time} {stream}: {kind}", index, time, stream, kind),
+            }
         }
-        (None, Happening::Escrowed { communique, party, act, revision }) => {
-            format!("{index} communique/{communique}: {party} {act} revision {revision}, in escrow")
-        }
-        (None, Happening::Shown(_)) => index.to_string(),
+        (None, Happening::Escrowed { communique, party, act, revision }) => msg!(
+            "{index} communique/{communique}: {party} {act} revision {revision}, in escrow",
+            index,
+            communique,
+            party,
+            act = act.as_str(),
+            revision
+        ),
+        (None, Happening::Shown(_)) => Message::words(index),
     })
 }
 

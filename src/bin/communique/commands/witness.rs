@@ -13,6 +13,7 @@ use communique::{
     },
     http::witness::{self as door, Declined, Judge},
     log::tree::Hash,
+    msg,
 };
 use serde_json::json;
 use tokio::{
@@ -58,7 +59,8 @@ pub fn run(ctx: &mut Context, args: &args::Witness) -> Result<(), Failure> {
             Err(error) if !args.once && comes_back(&error) => {
                 session = None;
                 let seconds = args.interval;
-                ctx.err.line(&format!("{}; looking again in {seconds} s", Failure::from(error).sentence()));
+                let why = Failure::from(error).sentence();
+                ctx.err.line(&msg!("looking again in {seconds} s: {why}", seconds, why));
             }
             Err(error) => return Err(ends(ctx, &witness, auditor.as_mut(), error)),
         }
@@ -173,14 +175,21 @@ fn tell(ctx: &mut Context, size: u64, root: Hash, asked: bool) {
         let value = json!({ "size": size, "root": root.to_string(), "asked": asked });
         ctx.out.raw(format!("{}\n", render::json_line(&value)).as_bytes());
     } else {
-        let how = if asked { "for who asked" } else { "and handed in" };
-        ctx.out.line(&format!("{size} entries: cosigned, {how}"));
+        let told = if asked {
+            msg!("{n} entry: cosigned, for who asked" | "{n} entries: cosigned, for who asked", n = size)
+        } else {
+            msg!("{n} entry: cosigned, and handed in" | "{n} entries: cosigned, and handed in", n = size)
+        };
+        ctx.out.line(&told);
     }
 }
 
 /// Serves who asks, for as long as the program runs.
 fn listen(ctx: &mut Context, address: SocketAddr, witness: &Arc<Witness>, asked: &Arc<Notify>) -> Result<(), Failure> {
-    let failed = |e| Failure::refused(format!("cannot listen on {address}: {e}; another process may have the port"));
+    let failed = |error: std::io::Error| {
+        let address = address.to_string();
+        Failure::refused(msg!("cannot listen on {address}: {error}; another process may have the port", address, error))
+    };
     let listener = ctx.wait(TcpListener::bind(address)).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let judge = Arc::new(Desk { witness: witness.clone(), asked: asked.clone() });
@@ -188,7 +197,7 @@ fn listen(ctx: &mut Context, address: SocketAddr, witness: &Arc<Witness>, asked:
     if ctx.json {
         ctx.out.raw(format!("{}\n", render::json_line(&json!({ "listening": bound.to_string() }))).as_bytes());
     } else {
-        ctx.out.line(&format!("a witness for who asks: http://{bound}/"));
+        ctx.out.line(&msg!("a witness for who asks: {address}", address = format!("http://{bound}/")));
     }
     ctx.out.flush();
     Ok(())

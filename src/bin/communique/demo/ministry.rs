@@ -96,6 +96,12 @@ impl Ministry {
         Ok(Self { sample, id, officials, authority, ca, administrator, archivist, dir, now })
     }
 
+    /// Its name, in the reader's language.
+    pub fn name(&self) -> &'static str {
+        let tag = crate::speech::language().tag();
+        let [.., (_, english)] = self.sample.names;
+        self.sample.names.iter().find(|(lang, _)| *lang == tag).map_or(english, |(_, name)| name)
+    }
     /// How the party describes itself for the charter.
     pub fn described(&self) -> Result<Party, Fault> {
         let party = Party {

@@ -20,15 +20,18 @@ use communique::{
         id::{CommuniqueId, Lang, Salt},
         life::State,
         manifest::Manifest,
+        message::Tell,
         words::{Line, Prose},
     },
+    msg,
 };
 
 use super::{
-    Fault, Teller,
+    Fault, Teller, column,
     ministry::{Ministry, Official},
     parties::{REASON, SECOND, THIRD},
 };
+use crate::render;
 
 /// An official at work: the person, and a session with his or her certificate.
 struct Desk<'a> {
@@ -93,20 +96,16 @@ pub async fn negotiation(
     pinned: &Pinned,
     address: &str,
 ) -> Result<PathBuf, Fault> {
-    let [boreal, rivers, alder, cedar] = ministries else { return Err("four parties play".into()) };
+    let [boreal, rivers, alder, cedar] = ministries else { return Err(Fault::of(msg!("four parties play"))) };
 
-    tell.step("Each authority grants full powers: this person, this key, these acts.");
+    tell.step(&msg!("Each authority grants full powers: this person, this key, these acts."));
     for m in ministries {
         let session = m.administrator(pinned, address).await?;
         for powers in m.powers(pinned)? {
             session.submit_powers(powers.compact()).await?;
             let person = &powers.body().holder;
-            tell.say(&format!(
-                "{:<13} {}, {}",
-                m.id,
-                person.names.preferring(&["en"]),
-                person.titles.preferring(&["en"])
-            ));
+            let (party, name) = (column(m.id.as_str()), render::name(&person.names).to_owned());
+            tell.say(&msg!("{party} {name}, {title}", party, name, title = render::name(&person.titles)));
         }
     }
 
@@ -120,60 +119,64 @@ pub async fn negotiation(
     let second_spokesperson = Desk::sit(rivers, 1, pinned, address).await?;
     let [of_boreal, of_rivers, of_alder, of_cedar] = &desks;
 
-    tell.step("boreal proposes a draft in French, Russian and Arabic, with an annex.");
+    tell.step(&msg!("boreal proposes a draft in French, Russian and Arabic, with an annex."));
     let drafts = Drafts::new(dir)?;
     let first = of_boreal.propose(id, &drafts.folder(1), None).await?;
-    tell.say(&format!("communiqué {id}, revision {}", first.revision));
-    tell.say("The manifest names every text by digest; whoever acts, acts on exactly these bytes.");
+    tell.say(&msg!("communiqué {id}, revision {revision}", id, revision = first.revision));
+    tell.say(&msg!("The manifest names every text by digest; whoever acts, acts on exactly these bytes."));
 
-    tell.step("three-rivers changes the text: a second revision. What changed, in each language:");
+    tell.step(&msg!("three-rivers changes the text: a second revision. What changed, in each language:"));
     drafts.second()?;
     let second = of_rivers.propose(id, &drafts.folder(2), Some(&first)).await?;
     changed(tell, of_cedar, &first, &second).await?;
 
-    tell.step("Every party initials: the text is authentic. With the last initial it opens for signature.");
+    tell.step(&msg!("Every party initials: the text is authentic. With the last initial it opens for signature."));
     for desk in &desks {
         let reading = desk.act(id, ActKind::Initial, None).await?;
-        tell.say(&format!("{:<13} initials; the communiqué is {}", desk.ministry.id, reading.state));
+        let (party, state) = (column(desk.ministry.id.as_str()), reading.state);
+        tell.say(&msg!("{party} initials; the communiqué is {state}", party, state));
     }
 
-    tell.step("alder signs, into escrow. Then cedar declines, with reasons: the escrow is sealed for ever.");
+    tell.step(&msg!("alder signs, into escrow. Then cedar declines, with reasons: the escrow is sealed for ever."));
     of_alder.act(id, ActKind::Sign, None).await?;
     let seen = of_boreal.session.read(id).await?;
-    let hidden = seen.escrowed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    tell.say(&format!("boreal looks: a signature of {hidden} is there. It cannot see it."));
+    let hidden: Vec<_> = seen.escrowed.iter().map(Tell::tell).collect();
+    tell.say(&msg!("boreal looks: a signature of {parties} is there. It cannot see it.", parties = hidden));
     let reading = of_cedar.act(id, ActKind::Decline, Some(REASON)).await?;
-    tell.say(&format!("cedar declines: {REASON}"));
-    tell.say(&format!("The communiqué is {} again; a new revision is needed.", reading.state));
+    tell.say(&msg!("cedar declines: {reason}", reason = REASON));
+    tell.say(&msg!("The communiqué is {state} again; a new revision is needed.", state = reading.state));
 
-    tell.step("boreal proposes a third revision, which meets the objection. It is initialled again.");
+    tell.step(&msg!("boreal proposes a third revision, which meets the objection. It is initialled again."));
     drafts.third()?;
     let third = of_boreal.propose(id, &drafts.folder(3), Some(&second)).await?;
     changed(tell, of_cedar, &second, &third).await?;
     for desk in &desks {
         desk.act(id, ActKind::Initial, None).await?;
     }
-    tell.say("Four initials: open for signature.");
+    tell.say(&msg!("Four initials: open for signature."));
 
-    tell.step("The parties sign. No one sees another's signature before all are there.");
+    tell.step(&msg!("The parties sign. No one sees another's signature before all are there."));
     for desk in [of_boreal, of_rivers, of_alder, &second_spokesperson, of_cedar] {
         let reading = desk.act(id, ActKind::Sign, None).await?;
-        let done =
-            if reading.state == State::Complete { "; every party has signed: complete, escrow opens" } else { "" };
-        tell.say(&format!("{:<13} {} signs{done}", desk.ministry.id, desk.official.sample.name));
+        let (party, name) = (column(desk.ministry.id.as_str()), desk.official.sample.name);
+        tell.say(&if reading.state == State::Complete {
+            msg!("{party} {name} signs; every party has signed: complete, escrow opens", party, name)
+        } else {
+            msg!("{party} {name} signs", party, name)
+        });
     }
 
-    tell.step("cedar asks for publication: one package, the same bytes whoever asks.");
+    tell.step(&msg!("cedar asks for publication: one package, the same bytes whoever asks."));
     let publication = of_cedar.session.publish(id).await?;
     let (digest, size) = publication.package;
-    tell.say(&format!("{size} bytes, SHA-256 {digest}"));
+    tell.say(&msg!("one byte, SHA-256 {digest}" | "{n} bytes, SHA-256 {digest}", n = size, digest));
 
-    tell.step("An archivist of cedar downloads it.");
+    tell.step(&msg!("An archivist of cedar downloads it."));
     let archivist = cedar.archivist(pinned, address).await?;
     let path = dir.join("package.zip");
     let mut file = tokio::fs::File::create(&path).await?;
     archivist.remote().download_package(id, &mut file, &|_| ()).await?;
-    tell.say(&format!("{}", path.display()));
+    tell.say(&path.message());
     Ok(path)
 }
 

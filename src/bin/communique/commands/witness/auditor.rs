@@ -19,7 +19,11 @@ use communique::{
         session::Session,
         witnessing::Witness,
     },
-    domain::id::{Digest, PartyId, Role, TrustDomain},
+    domain::{
+        id::{Digest, PartyId, Role, TrustDomain},
+        message::Message,
+    },
+    msg,
     pki::client::caller,
 };
 use serde_json::{Value, json};
@@ -113,7 +117,7 @@ impl UnderWay {
 }
 
 fn broken() -> Failure {
-    Failure::refused("the audit has a fault and stopped; please report it")
+    Failure::refused(msg!("the audit has a fault and stopped; please report it"))
 }
 
 /// All that an audit needs, but for the network.
@@ -148,29 +152,28 @@ impl Auditor {
     /// The profile, read anew: certificates are renewed meanwhile.
     fn ready(&self) -> Result<Ready, Failure> {
         let profile = Profile::load(&self.profile)?;
-        let no = |why: String| Failure::usage(format!("--audit {}: {why}", self.profile));
+        let no = |why: Message| Failure::usage(why).of(msg!("`--audit {profile}`", profile = self.profile));
         let pinned = profile.pinned()?;
         if pinned.founding() != self.founding {
-            return Err(no(format!(
-                "this profile is of another exchange than the witness's: its charter 1 has the fingerprint {}, and not {}; give a \
-                 profile with the same pin",
-                pinned.founding(),
-                self.founding
+            return Err(no(msg!(
+                "this profile is of another exchange than the witness's: its charter 1 has the fingerprint {actual}, and not {expected}; give a profile with the same pin",
+                actual = pinned.founding(),
+                expected = self.founding
             )));
         }
         let (certificate, key) = profile.identity()?;
         let id = caller(&certificate)?;
         if id.trust_domain != self.domain {
-            return Err(no(format!(
-                "this profile's certificate is of {}, and the witness's of {}; give a profile of the same party",
-                id.trust_domain, self.domain
+            return Err(no(msg!(
+                "this profile's certificate is of {actual}, and the witness's of {expected}; give a profile of the same party",
+                actual = id.trust_domain,
+                expected = self.domain
             )));
         }
         if !matches!(id.role, Role::System | Role::Official) {
-            return Err(no(format!(
-                "the certificate of this profile has the role {}, which may not read what stands in the log; give a profile with a \
-                 certificate of role system or official (`communique certs issue --role system`)",
-                id.role
+            return Err(no(msg!(
+                "the certificate of this profile has the role {role}, which may not read what stands in the log; give a profile with a certificate of role `system` or `official` (`communique certs issue --role system`)",
+                role = id.role
             )));
         }
         let receipts = receipts_of(&self.profile, &pinned)?;
@@ -237,14 +240,14 @@ impl Auditor {
     pub fn ended(&mut self, ctx: &mut Context, witness: &Witness, came: Came) -> Result<(), Failure> {
         let Done { report, own } = match came {
             Ok(done) => done,
-            Err(Trouble::Lasting(failure)) => return Err(failure.of("the log cannot be audited")),
+            Err(Trouble::Lasting(failure)) => return Err(failure.of(msg!("the log cannot be audited"))),
             Err(Trouble::Passing(failure)) => {
                 self.outage(ctx, &failure);
                 return Ok(());
             }
         };
         if self.unable.take().is_some() && !ctx.json {
-            ctx.err.line("the log is audited again");
+            ctx.err.line(&msg!("the log is audited again"));
         }
         if ctx.json {
             line(ctx, &json!({ "audited": audit::value(&report) }));
@@ -254,7 +257,7 @@ impl Auditor {
         ctx.out.flush();
         if report.lie.is_some() {
             witness.undoubted()?;
-            return Err(Failure::refused("a lie was found"));
+            return Err(Failure::refused(msg!("a lie was found")));
         }
         self.reached = report.head.map(|(size, _)| size);
         Ok(())
@@ -274,11 +277,8 @@ impl Auditor {
     }
     /// Tells that the audit under way comes no further.
     pub fn stalled(&mut self, ctx: &mut Context) {
-        let failure = RemoteError::Unreachable(communique::msg!(
-            "it shows nothing more for {seconds} s",
-            seconds = STALLED.as_secs()
-        ))
-        .into();
+        let why = msg!("it shows nothing more for {seconds} s", seconds = STALLED.as_secs());
+        let failure = RemoteError::Unreachable(why).into();
         self.outage(ctx, &failure);
     }
     /// What was not audited, where the program ends here.
@@ -294,16 +294,17 @@ impl Auditor {
             return;
         }
         if ctx.json {
-            line(ctx, &json!({ "not_audited": crate::speech::say(&failure.sentence()) }));
+            line(ctx, &json!({ "not_audited": failure.sentence().to_string() }));
             ctx.out.flush();
         } else if self.once {
-            ctx.err
-                .line(&format!("the log was not audited: {}; the head is cosigned all the same", failure.sentence()));
+            let why = failure.sentence();
+            ctx.err.line(&msg!("the log was not audited: {why}; the head is cosigned all the same", why));
         } else {
-            let again = self.pause.as_secs();
-            ctx.err.line(&format!(
-                "the log is not audited: {}; auditing again every {again} s, and cosigning without it",
-                failure.sentence()
+            let (why, seconds) = (failure.sentence(), self.pause.as_secs());
+            ctx.err.line(&msg!(
+                "the log is not audited: {why}; auditing again every {seconds} s, and cosigning without it",
+                why,
+                seconds
             ));
         }
     }
@@ -327,8 +328,21 @@ async fn done(ready: Ready, witness: &Witness, at: &AtomicU64) -> Came {
 
 fn tell(ctx: &mut Context, report: &Report, own: &PartyId) {
     if let Some((size, _)) = report.head {
-        let new = if size == report.from { "nothing is new".to_owned() } else { format!("from entry {}", report.from) };
-        ctx.out.line(&format!("{size} entries: audited, {new}; no lie was found"));
+        let told = if size == report.from {
+            msg!(
+                "{n} entry: audited, nothing is new; no lie was found"
+                    | "{n} entries: audited, nothing is new; no lie was found",
+                n = size
+            )
+        } else {
+            msg!(
+                "{n} entry: audited, from entry {from}; no lie was found"
+                    | "{n} entries: audited, from entry {from}; no lie was found",
+                n = size,
+                from = report.from
+            )
+        };
+        ctx.out.line(&told);
     }
     audit::mine(ctx, own, report);
     if let Some(lie) = &report.lie {

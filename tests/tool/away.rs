@@ -112,7 +112,7 @@ fn a_request_says_what_its_act_says_and_nothing_else() {
         (&["--act", "declare"], 64, "are what `declare` says"),
         (&["--act", "initial", "--words", "fr=x"], 64, "are what `declare` says"),
         (&["--act", "initial", "--declaration", "last"], 64, "for a signature alone"),
-        (&["--act", "propose"], 64, "possible values"),
+        (&["--act", "propose"], 64, "it takes: confirm"),
         (&["--act", "initial"], 1, "initial is not allowed while the communiqué is open"),
         (&["--declaration", "last"], 1, "has made no declaration"),
         (&["--act", "confirm"], 1, "no signature ad referendum"),

@@ -1,4 +1,4 @@
-//! What the log's proofs cost: storage and time of the tree, a proof, an audit.
+//! What the log's proofs cost: storage and time of the tree, a proof, an audit; and what a copy and a check of all of it cost.
 //!
 //! ```text
 //! cargo bench --bench log
@@ -32,6 +32,7 @@ use std::{
 };
 
 use communique::{
+    app::{config::Data, fsck},
     client::auditing::books::Books,
     domain::{
         entry::{Entry, Kind, Position, StreamId},
@@ -51,7 +52,7 @@ use communique::{
         proof::Proof,
         tree::{Edge, Hash, Plan},
     },
-    store::sqlite::{Options, SqliteStore},
+    store::sqlite::{Options, SqliteContent, SqliteStore, copy_log},
 };
 
 /// Entries of the log, if `ENTRIES` says nothing else.
@@ -121,6 +122,7 @@ fn main() {
     let path = folder.path().join("log.sqlite");
     println!("entries: {entries}");
     runtime.block_on(stored(&path, entries));
+    runtime.block_on(checked(folder.path(), &path));
     println!("tree_bytes_per_entry: {:.1}", tree_bytes(&path) as f64 / entries as f64);
     println!("audited_per_second: {:.0}", audited(entries));
     match (std::env::var_os("WITH"), std::env::var_os("WITHOUT")) {
@@ -192,6 +194,31 @@ async fn stored(path: &Path, entries: u64) {
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     let at = |share: f64| micros(times[(share * (times.len() - 1) as f64) as usize]);
     println!("proof_microseconds: median {:.0}, of 99 % {:.0}, longest {:.0}", at(0.5), at(0.99), at(1.0));
+}
+
+/// Copies the log as a backup does, and checks the copy.
+async fn checked(folder: &Path, log: &Path) {
+    let copy = Data { directory: folder.join("copy") };
+    std::fs::create_dir(&copy.directory).unwrap();
+    drop(SqliteContent::open(&copy.content(), Options::default()).unwrap());
+    let begun = Instant::now();
+    copy_log(log, &copy.log()).unwrap();
+    println!("copied_in_seconds: {:.1}", begun.elapsed().as_secs_f64());
+    println!("copied_mebibytes: {:.1}", std::fs::metadata(copy.log()).unwrap().len() as f64 / f64::from(1 << 20));
+    let before = most_memory();
+    let begun = Instant::now();
+    let report = fsck::fsck(&copy, None, 0).await.unwrap();
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+    println!("checked_in_seconds: {:.1}", begun.elapsed().as_secs_f64());
+    println!("most_memory_mebibytes: {} before the check, {} after", before, most_memory());
+    std::fs::remove_dir_all(&copy.directory).unwrap();
+}
+
+/// The most memory that this process has had so far, in mebibytes; 0 where the system does not say.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or_default() / 1024
 }
 
 /// The bytes of the pages that hold the tree.

@@ -1,4 +1,4 @@
-//! `communiqued`: the exchange. Makes its files, founds it, checks its configuration, serves it.
+//! `communiqued`: the exchange. Makes its files, founds it, checks its configuration, serves it; checks, copies and restores its data.
 
 #[path = "communique/manual.rs"]
 mod manual;
@@ -12,10 +12,14 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Args as Arguments, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use communique::{
-    app::{config::Config, init, serve, telemetry},
+    app::{
+        backup,
+        config::{Config, Data, Problem},
+        fsck, init, serve, telemetry,
+    },
     domain::{charter::Charter, id::ExchangeName, json::Form as _, statement::STATEMENT_LIMIT, text},
 };
 
@@ -27,7 +31,9 @@ const USAGE: u8 = 64;
 /// A new exchange: `init` makes keys, certificates, a configuration and host.json; the parties put host.json into a
 /// charter and adopt it (`communique charter`); `found` enters the charter into the log; `serve` serves.
 ///
-/// Exit codes: 0 done, 1 failed, 64 wrong arguments or configuration.
+/// Its data: `fsck` reads all of it again, `backup` makes a copy that was checked, `restore` an exchange's data of one.
+///
+/// Exit codes: 0 done, 1 failed or damaged, 64 wrong arguments or configuration.
 #[derive(Parser)]
 #[command(name = "communiqued", version, max_term_width = 100)]
 struct Args {
@@ -80,6 +86,46 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Read everything that the exchange has stored again and hold it against itself: also while it serves, and only reading.
+    ///
+    /// Every entry and what it names, the chains of streams, the tree and its root, the list of communiqués, log.head, cosignatures; every
+    /// text, annex, package and time stamp. Each damaged thing is named, with what restores it. 0: all is sound; 1: it is not.
+    Fsck {
+        #[command(flatten)]
+        place: Place,
+        /// Read so many mebibytes a second at most; 0 for no limit. What SQLite itself checks of log.sqlite is not held to it.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        mib_per_second: u64,
+        /// For programs: one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy the exchange's data, also while it serves, into a folder of its own, and check the copy as `fsck` does.
+    ///
+    /// The folder is a backup once it holds backup.json, which is written last. The exchange's keys, its certificates and its configuration
+    /// are not in it: keep them elsewhere.
+    Backup {
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The folder, new or empty.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// Check the copy at so many mebibytes a second at most; 0 for no limit.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        mib_per_second: u64,
+    },
+    /// Make an exchange's data of a backup, where there is none. The backup is checked before, and what was copied after.
+    ///
+    /// What was acknowledged since the backup is lacking. If log.head lies where it is restored, how much is said, and the exchange refuses
+    /// to write until the parties have agreed: see 'Backup' in docs/OPERATIONS.md.
+    Restore {
+        /// The backup. It is only read.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Write the manual: a man page for each command.
     Man {
         /// The directory. Pages of an earlier version are overwritten.
@@ -125,12 +171,46 @@ fn beside(page: &str) -> Vec<manual::Section> {
     ]
 }
 
+/// Where an exchange's data lies.
+#[derive(Arguments)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// The configuration, which names the folder.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder itself: of a copy, or on a machine without the configuration.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Place {
+    /// The folder, and the exchange's name where the configuration says it.
+    fn data(self) -> Result<(Data, Option<String>), Failure> {
+        match self {
+            Self { config: Some(path), .. } => {
+                let config = loaded(&path)?;
+                Ok((config.data, Some(config.exchange.name)))
+            }
+            Self { data, .. } => Ok((Data { directory: data.unwrap_or_default() }, None)),
+        }
+    }
+}
+
 /// An exit code, and lines for standard error.
 struct Failure(u8, Vec<String>);
 
 impl<E: fmt::Display> From<E> for Failure {
     fn from(error: E) -> Self {
         Self(1, vec![error.to_string()])
+    }
+}
+
+/// An exit code, and what goes to standard output.
+struct Said(u8, String);
+
+impl From<String> for Said {
+    fn from(said: String) -> Self {
+        Self(0, said)
     }
 }
 
@@ -151,9 +231,9 @@ fn main() -> ExitCode {
         }
     };
     match run(args.command) {
-        Ok(said) => {
+        Ok(Said(code, said)) => {
             let _ = io::stdout().lock().write_all(said.as_bytes());
-            ExitCode::SUCCESS
+            ExitCode::from(code)
         }
         Err(Failure(code, lines)) => {
             let mut stderr = io::stderr().lock();
@@ -165,7 +245,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<String, Failure> {
+fn run(command: Command) -> Result<Said, Failure> {
     match command {
         Command::Init { dir, exchange, listen, http } => {
             init::init(&dir, &exchange, &listen.to_string(), &http.to_string())?;
@@ -174,7 +254,8 @@ fn run(command: Command) -> Result<String, Failure> {
                 "{dir} holds the exchange {exchange}.\n\
                  Next: give {dir}/host.json to whoever drafts the charter (`communique charter draft --host`), move \
                  {dir}/tls/ca-key.pem to a safe place, and found the exchange once every party has adopted the charter.\n"
-            ))
+            )
+            .into())
         }
         Command::Found { config, charter, adoption, trust } => {
             let config = checked(&config)?;
@@ -184,7 +265,8 @@ fn run(command: Command) -> Result<String, Failure> {
             let fingerprint = runtime()?.block_on(serve::found(&config, charter, adoptions, trusts))?;
             Ok(format!(
                 "founded; the charter's fingerprint, which every party compares with the one that it computed, is\n{fingerprint}\n"
-            ))
+            )
+            .into())
         }
         Command::Serve { config } => {
             let config = checked(&config)?;
@@ -200,28 +282,84 @@ fn run(command: Command) -> Result<String, Failure> {
                 let _ = writeln!(io::stdout(), "serving on {}; health and metrics on {}{log}", at.exchange, at.http);
             };
             runtime.block_on(serve::serve(config, bound, shutdown))?;
-            Ok(String::new())
+            Ok(String::new().into())
         }
         Command::Man { out } => {
             let pages = manual::pages(Args::command(), "8", &beside, &str::to_owned)?;
             fs::create_dir_all(&out)?;
             pages.iter().try_for_each(|(name, page)| fs::write(out.join(name), page))?;
-            Ok(format!("{} man pages are in {}\n", pages.len(), text::escape_line(&out.display().to_string())))
+            Ok(format!("{} man pages are in {}\n", pages.len(), text::escape_line(&out.display().to_string())).into())
         }
-        Command::Completions { shell } => Ok(String::from_utf8(manual::completion(Args::command(), shell))?),
+        Command::Completions { shell } => Ok(String::from_utf8(manual::completion(Args::command(), shell))?.into()),
         Command::Check { config } => {
             checked(&config)?;
-            Ok("the configuration is good, and this machine can run on it\n".to_owned())
+            Ok("the configuration is good, and this machine can run on it\n".to_owned().into())
+        }
+        Command::Fsck { place, mib_per_second, json } => {
+            let (data, exchange) = place.data()?;
+            let report = runtime()?.block_on(fsck::fsck(&data, exchange.as_deref(), mib_per_second))?;
+            let said = if json { format!("{}\n", fsck::to_json(&report)) } else { fsck::to_text(&report) };
+            Ok(Said(u8::from(!report.faults.is_empty()), said))
+        }
+        Command::Backup { config, to, mib_per_second } => {
+            let config = loaded(&config)?;
+            back_up(&config, &to, mib_per_second).map(Said::from)
+        }
+        Command::Restore { from, place } => {
+            let (data, exchange) = place.data()?;
+            let restored = runtime()?.block_on(backup::restore(&from, &data, exchange.as_deref()));
+            let restored = restored.map_err(|error| failed(&error, None))?;
+            Ok(restored.told(&data).into())
         }
     }
 }
 
+fn back_up(config: &Config, to: &Path, mib_per_second: u64) -> Result<String, Failure> {
+    let runtime = runtime()?;
+    let stopped = {
+        let _inside = runtime.enter();
+        asked_to_stop()?
+    };
+    let told = |step| drop(writeln!(io::stderr(), "communiqued: {step}"));
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            made = backup::backup(&config.data, &config.exchange.name, to, mib_per_second, told) => Some(made),
+            () = stopped => None,
+        }
+    });
+    // A copy that is under way is not waited for.
+    runtime.shutdown_background();
+    let shown = text::escape_line(&to.display().to_string());
+    let left = format!("{shown} is no backup: it has no backup.json. Remove it, and take the backup again");
+    match ended {
+        Some(Ok(made)) => Ok(made.told(to)),
+        // Nothing was written there.
+        Some(Err(error @ backup::BackupError::NotEmpty(_))) => Err(failed(&error, None)),
+        Some(Err(error)) => Err(failed(&error, Some(left))),
+        None => Err(Failure(1, vec!["it was interrupted".to_owned(), left])),
+    }
+}
+
+/// Why not, what a check found, and what to do.
+fn failed(error: &backup::BackupError, then: Option<String>) -> Failure {
+    let found = error.report().map(fsck::to_text).unwrap_or_default();
+    Failure(1, found.lines().map(str::to_owned).chain([error.to_string()]).chain(then).collect())
+}
+
+/// The configuration, as far as it can be read: whether this machine can serve on it is not asked.
+fn loaded(path: &Path) -> Result<Config, Failure> {
+    Config::load(path, environment().into_iter()).map_err(wrong)
+}
+
+fn wrong(problems: Vec<Problem>) -> Failure {
+    Failure(USAGE, problems.iter().map(ToString::to_string).collect())
+}
+
 /// The configuration, if nothing is wrong with it.
 fn checked(path: &Path) -> Result<Config, Failure> {
-    let refuse = |problems: Vec<_>| Failure(USAGE, problems.iter().map(ToString::to_string).collect());
-    let config = Config::load(path, environment().into_iter()).map_err(refuse)?;
+    let config = loaded(path)?;
     let problems = config.check();
-    if problems.is_empty() { Ok(config) } else { Err(refuse(problems)) }
+    if problems.is_empty() { Ok(config) } else { Err(wrong(problems)) }
 }
 
 /// Variables that are not UTF-8 are nobody's settings here.

@@ -31,7 +31,7 @@ const KEPT_BYTES: usize = 128 << 20;
 const BATCH: usize = 512;
 
 /// What a stream amounts to.
-trait Fold: Clone + Default {
+pub(super) trait Fold: Clone + Default {
     fn position(&self) -> Position;
     fn bytes(&self) -> usize;
     fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal>;

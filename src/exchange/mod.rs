@@ -9,6 +9,7 @@ mod due;
 mod events;
 mod filling;
 mod founding;
+pub mod fsck;
 mod heads;
 mod load;
 mod packages;

@@ -333,6 +333,9 @@ pub trait Content: Send + Sync + 'static {
     async fn stamp(&self, communique: CommuniqueId) -> Result<Option<Vec<u8>>, ReadFailed>;
     /// Those of these communiqués of which no time stamp is kept, in their order.
     async fn unstamped(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed>;
+    /// What is sealed, by ascending digest from after this one on: digest and size, at most `limit`. Stable under writes: what is there
+    /// all the while is never skipped between pages.
+    async fn sealed(&self, after: Option<Digest>, limit: usize) -> Result<Vec<(Digest, u64)>, ReadFailed>;
     /// At most `most` bytes from this offset on; empty at the end, `None` if there is no such content.
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed>;
 }

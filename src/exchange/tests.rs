@@ -1,5 +1,6 @@
 //! The use cases over a log and content in memory.
 
+mod damage;
 mod heads;
 mod histories;
 pub(crate) mod leaves;
@@ -244,6 +245,12 @@ impl Content for Memory {
     async fn unstamped(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed> {
         let stamps = self.stamps.lock().unwrap();
         Ok(among.into_iter().filter(|id| !stamps.contains_key(id)).collect())
+    }
+    async fn sealed(&self, after: Option<Digest>, limit: usize) -> Result<Vec<(Digest, u64)>, ReadFailed> {
+        let blobs = self.blobs.lock().unwrap();
+        let mut sealed: Vec<_> = blobs.iter().map(|(digest, bytes)| (*digest, bytes.len() as u64)).collect();
+        sealed.sort_unstable();
+        Ok(sealed.into_iter().filter(|(digest, _)| after.is_none_or(|after| *digest > after)).take(limit).collect())
     }
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {
         let blobs = self.blobs.lock().unwrap();

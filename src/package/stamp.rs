@@ -98,62 +98,75 @@ impl Question {
     /// # Errors
     /// [`NoStamp`].
     pub fn check(&self, answer: &[u8]) -> Result<(), NoStamp> {
-        if answer.is_empty() || answer.len() > STAMP_LIMIT {
-            return Err(NoStamp::Size(answer.len()));
-        }
-        let mut response = Fields::of(Fields::over(answer)?.last(Tag::Sequence, "a response")?)?;
-        let mut status = Fields::of(response.next(Tag::Sequence, "a status")?)?;
-        // granted, grantedWithMods
-        if !matches!(status.next(Tag::Integer, "a status")?.value(), [0 | 1]) {
-            return Err(NoStamp::NotGranted);
-        }
-        let mut token = Fields::of(response.last(Tag::Sequence, "a token")?)?;
-        token.names(SIGNED_DATA, "signed data")?;
-        let explicit = Fields::of(token.last(CONTEXT_0, "signed data")?)?;
-        let mut signed = Fields::of(explicit.last(Tag::Sequence, "signed data")?)?;
-        signed.next(Tag::Integer, "a version")?;
-        signed.next(Tag::Set, "digest algorithms")?;
-        let mut content = Fields::of(signed.next(Tag::Sequence, "content")?)?;
-        content.names(TST_INFO, "a stamp's content")?;
-        let explicit = Fields::of(content.last(CONTEXT_0, "content")?)?;
-        let info = Fields::over(explicit.last(Tag::OctetString, "content")?.value())?;
-        self.check_info(info.last(Tag::Sequence, "TSTInfo")?)?;
-        let certificates = signed.optional(CONTEXT_0)?;
-        signed.optional(CONTEXT_1)?;
-        Fields::of(signed.last(Tag::Set, "signers")?)?.last(Tag::Sequence, "one signer")?;
-        match certificates {
-            Some(some) if !some.value().is_empty() => Ok(()),
-            _ => Err(NoStamp::NoCertificates),
-        }
+        check(self.entry, Some(&self.nonce), answer)
     }
-    /// TSTInfo (RFC 3161, section 2.4.2).
-    fn check_info(&self, info: AnyRef<'_>) -> Result<(), NoStamp> {
-        let mut info = Fields::of(info)?;
-        if info.next(Tag::Integer, "a version")?.value() != [1] {
-            return Err(NoStamp::Malformed("TSTInfo of another version"));
-        }
-        info.next(Tag::ObjectIdentifier, "a policy")?;
-        let mut imprint = Fields::of(info.next(Tag::Sequence, "an imprint")?)?;
-        let mut algorithm = Fields::of(imprint.next(Tag::Sequence, "an algorithm")?)?;
-        let named = algorithm.next(Tag::ObjectIdentifier, "an algorithm")?;
-        algorithm.optional(Tag::Null)?;
-        algorithm.end("an algorithm")?;
-        let hashed = imprint.last(Tag::OctetString, "a digest")?;
-        if named.value() != SHA_256.as_bytes() || hashed.value() != self.entry.as_bytes() {
-            return Err(NoStamp::OtherBytes);
-        }
-        info.next(Tag::Integer, "a serial number")?;
-        info.next(Tag::GeneralizedTime, "a time")?;
-        // accuracy, ordering
-        info.optional(Tag::Sequence)?;
-        info.optional(Tag::Boolean)?;
-        let nonce = info.optional(Tag::Integer)?;
-        // tsa, extensions
-        info.optional(CONTEXT_0)?;
-        info.optional(CONTEXT_1)?;
-        info.end("TSTInfo")?;
-        if nonce.map(AnyRef::value) == Some(&self.nonce) { Ok(()) } else { Err(NoStamp::OtherNonce) }
+}
+
+/// Whether this is a granted stamp of these bytes, whichever question it answered: what can be asked of one that was kept.
+///
+/// # Errors
+/// [`NoStamp`].
+pub fn is_of(entry: Digest, answer: &[u8]) -> Result<(), NoStamp> {
+    check(entry, None, answer)
+}
+
+fn check(entry: Digest, asked: Option<&[u8]>, answer: &[u8]) -> Result<(), NoStamp> {
+    if answer.is_empty() || answer.len() > STAMP_LIMIT {
+        return Err(NoStamp::Size(answer.len()));
     }
+    let mut response = Fields::of(Fields::over(answer)?.last(Tag::Sequence, "a response")?)?;
+    let mut status = Fields::of(response.next(Tag::Sequence, "a status")?)?;
+    // granted, grantedWithMods
+    if !matches!(status.next(Tag::Integer, "a status")?.value(), [0 | 1]) {
+        return Err(NoStamp::NotGranted);
+    }
+    let mut token = Fields::of(response.last(Tag::Sequence, "a token")?)?;
+    token.names(SIGNED_DATA, "signed data")?;
+    let explicit = Fields::of(token.last(CONTEXT_0, "signed data")?)?;
+    let mut signed = Fields::of(explicit.last(Tag::Sequence, "signed data")?)?;
+    signed.next(Tag::Integer, "a version")?;
+    signed.next(Tag::Set, "digest algorithms")?;
+    let mut content = Fields::of(signed.next(Tag::Sequence, "content")?)?;
+    content.names(TST_INFO, "a stamp's content")?;
+    let explicit = Fields::of(content.last(CONTEXT_0, "content")?)?;
+    let info = Fields::over(explicit.last(Tag::OctetString, "content")?.value())?;
+    check_info(entry, asked, info.last(Tag::Sequence, "TSTInfo")?)?;
+    let certificates = signed.optional(CONTEXT_0)?;
+    signed.optional(CONTEXT_1)?;
+    Fields::of(signed.last(Tag::Set, "signers")?)?.last(Tag::Sequence, "one signer")?;
+    match certificates {
+        Some(some) if !some.value().is_empty() => Ok(()),
+        _ => Err(NoStamp::NoCertificates),
+    }
+}
+/// TSTInfo (RFC 3161, section 2.4.2).
+fn check_info(entry: Digest, asked: Option<&[u8]>, info: AnyRef<'_>) -> Result<(), NoStamp> {
+    let mut info = Fields::of(info)?;
+    if info.next(Tag::Integer, "a version")?.value() != [1] {
+        return Err(NoStamp::Malformed("TSTInfo of another version"));
+    }
+    info.next(Tag::ObjectIdentifier, "a policy")?;
+    let mut imprint = Fields::of(info.next(Tag::Sequence, "an imprint")?)?;
+    let mut algorithm = Fields::of(imprint.next(Tag::Sequence, "an algorithm")?)?;
+    let named = algorithm.next(Tag::ObjectIdentifier, "an algorithm")?;
+    algorithm.optional(Tag::Null)?;
+    algorithm.end("an algorithm")?;
+    let hashed = imprint.last(Tag::OctetString, "a digest")?;
+    if named.value() != SHA_256.as_bytes() || hashed.value() != entry.as_bytes() {
+        return Err(NoStamp::OtherBytes);
+    }
+    info.next(Tag::Integer, "a serial number")?;
+    info.next(Tag::GeneralizedTime, "a time")?;
+    // accuracy, ordering
+    info.optional(Tag::Sequence)?;
+    info.optional(Tag::Boolean)?;
+    let nonce = info.optional(Tag::Integer)?;
+    // tsa, extensions
+    info.optional(CONTEXT_0)?;
+    info.optional(CONTEXT_1)?;
+    info.end("TSTInfo")?;
+    let answers = asked.is_none_or(|asked| nonce.map(AnyRef::value) == Some(asked));
+    if answers { Ok(()) } else { Err(NoStamp::OtherNonce) }
 }
 
 /// What stands in a value, field by field.

@@ -49,7 +49,7 @@ macro_rules! store_contract {
 macro_rules! content_contract {
     ($open:expr) => {
         $crate::store::contract::rules!($open; pieces_of_any_size_are_put_together one_digest_is_one_content
-            a_purge_erases_what_one_communique_alone_holds
+            a_purge_erases_what_one_communique_alone_holds what_is_sealed_is_listed_by_digest
             uploads_are_their_owners packages_are_found the_first_stamp_is_kept a_stage_is_not_content stages_end_with_the_process
             a_parked_upload_goes_on_where_it_ended a_parked_upload_survives_a_restart only_its_own_upload_goes_on
             who_begins_anew_forgets_what_was_kept two_streams_never_mix the_quota_counts_what_is_announced_and_kept
@@ -493,6 +493,27 @@ pub(super) async fn one_digest_is_one_content<C: Content>(open: impl Fn() -> C) 
     let lie = content.seal(stage, digest, 5, Seal::Upload(owner(3, 1))).await;
     assert_eq!(lie, Err(ReadFailed), "other bytes under a digest that is taken");
     assert_eq!(content.uploaded(&owner(3, 1), digest).await, Ok(None));
+}
+
+pub(super) async fn what_is_sealed_is_listed_by_digest<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let mut expected = Vec::new();
+    for size in 1..8 {
+        let bytes = sample(size);
+        let seal = if size % 2 == 0 { Seal::Upload(owner(1, 1)) } else { Seal::Package(communique(7), shown(0)) };
+        // Each package takes the place of the one before.
+        expected.retain(|(_, other)| size % 2 == 0 || other % 2 == 0);
+        expected.push((put(&content, &bytes, 1, seal).await, bytes.len() as u64));
+    }
+    let stage = content.stage().await.unwrap();
+    content.push(stage, b"not sealed".to_vec()).await.unwrap();
+    expected.sort_unstable();
+    assert_eq!(content.sealed(None, 99).await.unwrap(), expected);
+    for (n, (digest, _)) in expected.iter().enumerate() {
+        let rest = &expected[n + 1..];
+        assert_eq!(content.sealed(Some(*digest), 2).await.unwrap(), rest[..rest.len().min(2)]);
+    }
+    assert_eq!(content.sealed(None, 0).await, Ok(vec![]));
 }
 
 pub(super) async fn uploads_are_their_owners<C: Content>(open: impl Fn() -> C) {

@@ -17,6 +17,7 @@ mod auditing;
 #[path = "../foreign/authority.rs"]
 mod authority;
 mod away;
+mod backups;
 mod ceremony;
 mod daily;
 mod desk;

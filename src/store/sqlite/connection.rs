@@ -19,7 +19,7 @@ use crate::{domain::id::Digest, exchange::ports::ReadFailed};
 /// The first SQLite without the race by which a WAL reset could damage a database.
 const LIBRARY_LEAST: i32 = 3_051_003;
 /// How long a statement waits for another connection's lock: only checkpoints and foreign tools ever hold one.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
 /// The size to which the write-ahead log's file is cut back after a checkpoint, in bytes.
@@ -153,7 +153,25 @@ impl Readers {
     }
 }
 
-fn reader(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens a connection that only reads a file of exactly this schema, which is there: nothing is made, migrated or locked.
+pub(super) fn examined(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
+    let found = rusqlite::version_number();
+    if found < LIBRARY_LEAST {
+        return Err(OpenError::Library { found });
+    }
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let db = reader(path).map_err(failed)?;
+    migrations::examine(&db, path, schema)?;
+    let (found, known) = migrations::versions(&db, schema).map_err(failed)?;
+    if found == known { Ok(db) } else { Err(OpenError::Older { path: path.to_owned(), found, known }) }
+}
+
+/// Holds the lock of a file, which need not be there yet: until it is dropped nobody else opens it for writing.
+pub(super) fn hold(path: &Path) -> Result<File, OpenError> {
+    lock(path)
+}
+
+pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
     db.execute_batch("PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;")?;

@@ -46,7 +46,8 @@ pub const QUEUE_LIMIT: usize = 64;
 ///
 /// Dropping it waits for what is queued.
 pub struct SqliteContent {
-    writer: Writer<Request>,
+    /// None where it was opened for reading alone.
+    writer: Option<Writer<Request>>,
     readers: Readers,
 }
 
@@ -76,7 +77,17 @@ impl SqliteContent {
         let mut shelves = Shelves::new(db, next);
         let writer = Writer::start("content writer", QUEUE_LIMIT, lock, move |batch| shelves.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
-        Ok(Self { writer, readers: Readers::new(path, options) })
+        Ok(Self { writer: Some(writer), readers: Readers::new(path, options) })
+    }
+
+    /// Opens content that is there for reading alone: also what another process writes to, and what is damaged. Nothing is made,
+    /// migrated, forgotten or looked at yet; whatever is to be written fails.
+    ///
+    /// # Errors
+    /// [`OpenError`] for a file that is no content of this program's schema.
+    pub fn reading(path: &Path, options: Options) -> Result<Self, OpenError> {
+        connection::examined(path, &migrations::CONTENT)?;
+        Ok(Self { writer: None, readers: Readers::new(path, options) })
     }
 
     async fn ask(&self, what: What) -> Result<u64, ReadFailed> {
@@ -84,8 +95,14 @@ impl SqliteContent {
     }
     async fn ask_to_begin(&self, what: What) -> Result<u64, NotBegun> {
         let (answer, outcome) = oneshot::channel();
-        if self.writer.send(Request { what, answer }).await.is_err() {
-            tracing::error!("the content's writing thread is gone; restart the exchange");
+        let sent = match &self.writer {
+            Some(writer) => writer.send(Request { what, answer }).await.is_ok(),
+            None => false,
+        };
+        if !sent {
+            tracing::error!(
+                "the content's writing thread is gone, or it was opened for reading alone; restart the exchange"
+            );
             return Err(NotBegun::Failed);
         }
         outcome.await.unwrap_or(Err(NotBegun::Failed))
@@ -204,6 +221,21 @@ impl Content for SqliteContent {
             Ok(without)
         };
         self.readers.read("time stamps", read).await
+    }
+
+    async fn sealed(&self, after: Option<Digest>, limit: usize) -> Result<Vec<(Digest, u64)>, ReadFailed> {
+        let read = move |db: &Connection| {
+            // No digest is empty: all come after it.
+            let after = after.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default();
+            let mut statement =
+                db.prepare_cached("SELECT digest, size FROM blobs WHERE digest > ?1 ORDER BY digest LIMIT ?2")?;
+            let rows = statement.query_map(params![after, integer(limit as u64)], |row| {
+                Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
+            })?;
+            rows.map(|row| row.map_err(Fault::from).and_then(|(name, size)| Ok((digest(&name)?, count(size)?))))
+                .collect()
+        };
+        self.readers.read("the list of content", read).await
     }
 
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {

@@ -47,7 +47,8 @@ const TIPS_LIMIT: usize = 65_536;
 ///
 /// Dropping it waits for the appends that are queued.
 pub struct SqliteStore {
-    writer: Writer<Request>,
+    /// None where it was opened for reading alone.
+    writer: Option<Writer<Request>>,
     readers: Readers,
 }
 
@@ -73,7 +74,24 @@ impl SqliteStore {
         };
         let writer = Writer::start("log writer", QUEUE_LIMIT, lock, move |batch| log.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
-        Ok(Self { writer, readers: Readers::new(path, options) })
+        Ok(Self { writer: Some(writer), readers: Readers::new(path, options) })
+    }
+
+    /// Opens a log that is there for reading alone: also one that another process writes to, and one that is damaged. Nothing is made,
+    /// migrated or looked at yet; whatever is appended fails.
+    ///
+    /// # Errors
+    /// [`OpenError`] for a file that is no log of this program's schema.
+    pub fn reading(path: &Path, options: Options) -> Result<Self, OpenError> {
+        connection::examined(path, &migrations::LOG)?;
+        Ok(Self { writer: None, readers: Readers::new(path, options) })
+    }
+
+    async fn send(&self, request: Request) -> Result<(), ()> {
+        match &self.writer {
+            Some(writer) => writer.send(request).await.map_err(drop),
+            None => Err(()),
+        }
     }
 
     /// Runs on the writing thread, between batches.
@@ -81,7 +99,7 @@ impl SqliteStore {
     async fn inspect<T: Send + 'static>(&self, look: impl FnOnce(&mut Log) -> T + Send + 'static) -> T {
         let (answer, found) = oneshot::channel();
         let look = Box::new(move |log: &mut Log| drop(answer.send(look(log))));
-        assert!(self.writer.send(Request::Inspect(look)).await.is_ok());
+        assert!(self.send(Request::Inspect(look)).await.is_ok());
         found.await.unwrap()
     }
 }
@@ -95,8 +113,10 @@ impl Store for SqliteStore {
         })?;
         let (answer, outcome) = oneshot::channel();
         let ticket = Ticket { answer: Some(answer), committing: false };
-        if self.writer.send(Request::Append(append, digests, ticket)).await.is_err() {
-            tracing::error!("the log's writing thread is gone; restart the exchange");
+        if self.send(Request::Append(append, digests, ticket)).await.is_err() {
+            tracing::error!(
+                "the log's writing thread is gone, or it was opened for reading alone; restart the exchange"
+            );
             return Err(AppendError::Failed);
         }
         outcome.await.unwrap_or(Err(AppendError::Unknown))
@@ -155,7 +175,7 @@ impl Store for SqliteStore {
 
     async fn cosign(&self, cosignature: Cosignature) -> Result<(), ReadFailed> {
         let (answer, outcome) = oneshot::channel();
-        self.writer.send(Request::Cosign(cosignature, answer)).await.map_err(|_| ReadFailed)?;
+        self.send(Request::Cosign(cosignature, answer)).await.map_err(|()| ReadFailed)?;
         outcome.await.unwrap_or(Err(ReadFailed))
     }
 
@@ -624,14 +644,14 @@ mod tests {
     async fn hold(store: &SqliteStore) -> std::sync::mpsc::SyncSender<()> {
         let (open, gate) = std::sync::mpsc::sync_channel(1);
         let look = Box::new(move |_: &mut Log| assert!(gate.recv().is_err()));
-        assert!(store.writer.send(Request::Inspect(look)).await.is_ok());
+        assert!(store.send(Request::Inspect(look)).await.is_ok());
         gathered(store, 0).await;
         open
     }
 
     /// Waits until so many requests wait: they will be one batch.
     async fn gathered(store: &SqliteStore, waiting: usize) {
-        while store.writer.waiting() != waiting {
+        while store.writer.as_ref().unwrap().waiting() != waiting {
             tokio::task::yield_now().await;
         }
     }
@@ -754,7 +774,7 @@ mod tests {
     async fn a_writing_thread_that_died_fails_every_append() {
         let (_dir, store) = sample();
         let look = Box::new(|_: &mut Log| panic!("on purpose"));
-        assert!(store.writer.send(Request::Inspect(look)).await.is_ok());
+        assert!(store.send(Request::Inspect(look)).await.is_ok());
         let mut chain = Chain::new(party(1));
         assert_eq!(one(&store, &mut chain).await, Err(AppendError::Failed));
         assert_eq!(store.log(0, 9).await.unwrap(), []);

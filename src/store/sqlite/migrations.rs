@@ -144,7 +144,7 @@ pub(super) fn examine(db: &Connection, path: &Path, schema: &Schema) -> Result<(
     if application != i64::from(schema.application) && (application, tables) != (0, 0) {
         return Err(OpenError::Foreign { path: path.to_owned(), expected: schema.name });
     }
-    let (found, known) = (ask("PRAGMA user_version").map_err(failed)?, version(schema));
+    let (found, known) = versions(db, schema).map_err(failed)?;
     if found > known { Err(OpenError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
 }
 
@@ -162,8 +162,10 @@ pub(super) fn run(db: &mut Connection, schema: &Schema) -> rusqlite::Result<()> 
     Ok(())
 }
 
-fn version(schema: &Schema) -> i64 {
-    i64::try_from(schema.steps.len()).unwrap_or(i64::MAX)
+/// The version in the file, and the newest that this program knows.
+pub(super) fn versions(db: &Connection, schema: &Schema) -> rusqlite::Result<(i64, i64)> {
+    let found = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok((found, i64::try_from(schema.steps.len()).unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]

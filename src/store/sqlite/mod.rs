@@ -6,6 +6,8 @@
 
 mod connection;
 mod content;
+mod copy;
+mod inspect;
 mod log;
 mod migrations;
 mod rows;
@@ -15,6 +17,8 @@ mod writer;
 use std::{io, path::PathBuf};
 
 pub use content::SqliteContent;
+pub use copy::{copy_content, copy_log, hold};
+pub use inspect::{inspect_content, inspect_log};
 pub use log::SqliteStore;
 
 /// How a database is opened.
@@ -89,6 +93,19 @@ pub enum OpenError {
         /// The schema in the file.
         found: i64,
         /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// An older program has written the file, and it was to be read as it is.
+    #[error(
+        "{path} has schema {found}, this program reads {known}; serve the exchange with this program once, which brings the file \
+         there, or use the program that wrote it"
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// The schema in the file.
+        found: i64,
+        /// The schema that this program reads.
         known: i64,
     },
     /// The linked SQLite may lose what it has committed.

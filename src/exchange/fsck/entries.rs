@@ -1,0 +1,249 @@
+//! The log in its own order: entries, what they name, their streams' chains, time, and the tree made again.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{At, BATCH, Check, Need, narrowed};
+use crate::{
+    domain::{
+        document::Document,
+        entry::{Entry, Kind, StreamId},
+        id::Digest,
+        json,
+        manifest::Manifest,
+    },
+    exchange::ports::{ReadFailed, Stored},
+    log::tree::{Hash, Node},
+};
+
+/// What a pass over the log remembers beside the check itself.
+#[derive(Default)]
+struct Pass {
+    /// The sizes at which roots are asked for.
+    wanted: BTreeSet<u64>,
+    /// Entries that cannot be read and whose stream is not known yet: the fault's number by the entry's digest.
+    nameless: HashMap<Digest, usize>,
+    /// Whether a damaged entry may be of any stream: then a gap in a stream is no fault of its own.
+    holes: bool,
+    nodes: Vec<(Node, Hash)>,
+}
+
+impl Check {
+    /// Reads all entries that the log had when this began.
+    pub(super) async fn entries(&mut self, wanted: BTreeSet<u64>) {
+        let stored = self.store.tree().await;
+        self.size = match &stored {
+            Ok(edge) => edge.size(),
+            Err(ReadFailed) => self.measure().await,
+        };
+        let mut pass = Pass { wanted, ..Pass::default() };
+        self.root_at(&pass);
+        let mut next = 0;
+        while next < self.size && !self.faults.is_full() {
+            let count = BATCH.min(self.size - next);
+            let store = self.store.clone();
+            let rows = narrowed(next, count, |from, count| {
+                let store = store.clone();
+                async move { store.log(from, usize::try_from(count).unwrap_or(usize::MAX)).await }
+            });
+            for (index, row) in rows.await {
+                match row {
+                    Ok(stored) if stored.index == index => self.entry(&mut pass, stored).await,
+                    _ => self.unread(&mut pass, index).await,
+                }
+            }
+            self.nodes(&mut pass).await;
+            next += count;
+        }
+        match stored {
+            _ if next < self.size => {
+                let what = format!("there are too many faults: entries from {next} on were not looked at");
+                self.faults.add(At::Entry { index: next, stream: None, kind: None }, what);
+                self.edge = None;
+            }
+            Err(ReadFailed) => {
+                let what = "they cannot be read, or are not those of the log and of the tree's nodes";
+                self.faults.add(At::Tree, what);
+            }
+            Ok(stored) => match &self.edge {
+                Some(edge) if *edge == stored => {}
+                Some(edge) => {
+                    let what = format!("the entries have the root {}, and {} is stored", edge.root(), stored.root());
+                    self.faults.add(At::Tree, what);
+                }
+                None => self.faults.add(At::Tree, "an entry is missing: they cannot be held against the entries"),
+            },
+        }
+    }
+
+    /// How many entries there are, of a log that does not say so: past the last one nothing is read, and that is no failure.
+    async fn measure(&self) -> u64 {
+        let past = async |index| matches!(self.store.digests(index, 1).await, Ok(digests) if digests.is_empty());
+        let mut most = 1_u64;
+        while most < 1 << 62 && !past(most).await {
+            most <<= 1;
+        }
+        let (mut least, mut most) = (0, most);
+        while least < most {
+            let middle = least + (most - least) / 2;
+            if past(middle).await { most = middle } else { least = middle + 1 }
+        }
+        least
+    }
+
+    async fn entry(&mut self, pass: &mut Pass, stored: Stored) {
+        let Stored { index, entry, bytes, digest, objects } = &stored;
+        let at = || At::Entry { index: *index, stream: Some(entry.stream.clone()), kind: Some(entry.kind) };
+        self.counts.entries += 1;
+        let mut faults = Vec::new();
+        // A backend may have compared all this; that it has is not taken for granted.
+        if Digest::of(bytes) != *digest {
+            faults.push("its bytes do not have its digest".to_owned());
+        }
+        if json::parse::<Entry>(bytes).as_ref() != Ok(entry) {
+            faults.push("its bytes are not the canonical form of what they say".to_owned());
+        }
+        let names = entry.documents.iter().chain(&entry.statements);
+        if objects.len() != entry.documents.len() + entry.statements.len() {
+            faults.push("not all that it names is there".to_owned());
+        }
+        for (name, object) in names.zip(objects) {
+            if Digest::of(object) != *name {
+                faults.push(format!("what it names {name} has another digest"));
+            }
+        }
+        self.counts.objects += objects.len() as u64;
+        if self.time.is_some_and(|before| entry.time < before) {
+            faults.push("its time is before that of the entry before it".to_owned());
+        }
+        self.time = self.time.max(Some(entry.time));
+        self.chained(pass, &stored, &mut faults);
+        let broken = !faults.is_empty();
+        for what in faults {
+            self.faults.add(at(), what);
+        }
+        if broken {
+            self.streams.entry(entry.stream.clone()).or_default().broken = true;
+        } else {
+            self.noted(&stored);
+        }
+        self.grow(pass, *digest);
+        let bytes = bytes.len() + objects.iter().map(Vec::len).sum::<usize>();
+        self.pace.spend(bytes as u64).await;
+    }
+
+    /// That it continues its stream.
+    fn chained(&mut self, pass: &mut Pass, stored: &Stored, faults: &mut Vec<String>) {
+        let Stored { entry, digest, .. } = stored;
+        let seen = self.streams.entry(entry.stream.clone()).or_default();
+        if entry.seq > seen.position.length && pass.holes {
+            // What lies between may be what could not be read: the digest tells.
+            if let Some(number) = entry.previous.and_then(|previous| pass.nameless.remove(&previous))
+                && let Some(At::Entry { stream, .. }) =
+                    self.faults.listed_mut().get_mut(number).map(|found| &mut found.at)
+            {
+                *stream = Some(entry.stream.clone());
+            }
+            seen.position.pass_gap(entry);
+            seen.broken = true;
+        }
+        if seen.position.advance(entry, *digest).is_err() {
+            let (length, last) = (seen.position.length, seen.position.last);
+            faults.push(if entry.seq == length {
+                format!(
+                    "it names another entry before it than its stream has ({})",
+                    last.map_or("none".into(), |d| d.to_string())
+                )
+            } else {
+                format!("it is number {} of its stream, where number {length} comes", entry.seq)
+            });
+            seen.position.pass_gap(entry);
+            let _ = seen.position.advance(entry, *digest);
+        }
+    }
+
+    /// What other checks need of it.
+    fn noted(&mut self, stored: &Stored) {
+        let StreamId::Communique(communique) = stored.entry.stream else { return };
+        match stored.entry.kind {
+            Kind::Purged => drop(self.purged.insert(communique)),
+            Kind::Published => drop(self.published.insert(communique, stored.recorded().place())),
+            Kind::Revision => {
+                // What does not parse is found when its stream is folded.
+                let Some(Ok(manifest)) = stored.objects.first().map(|bytes| Document::<Manifest>::parse(bytes.clone()))
+                else {
+                    return;
+                };
+                for part in manifest.parts() {
+                    let need = Need::Part { communique, revision: manifest.revision, path: part.path };
+                    self.need(part.sha256, part.size, need);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An entry that cannot be read. Its digest may still be there, and then the tree goes on.
+    async fn unread(&mut self, pass: &mut Pass, index: u64) {
+        self.damaged.insert(index);
+        pass.holes = true;
+        let digest = self.store.digests(index, 1).await.ok().and_then(|digests| digests.first().copied());
+        let next = self.store.digests(index + 1, 1).await.ok().and_then(|digests| digests.first().copied());
+        // No two entries have one digest: what is read from here on is then the next one.
+        let digest = digest.filter(|digest| Some(*digest) != next);
+        let what = if digest.is_some() {
+            "it, or something that it names, was changed or is missing"
+        } else {
+            "it is missing, or cannot be read at all"
+        };
+        if let Some(digest) = digest.filter(|_| !self.faults.is_full()) {
+            pass.nameless.insert(digest, self.faults.listed().len());
+        }
+        self.faults.add(At::Entry { index, stream: None, kind: None }, what);
+        match digest {
+            Some(digest) => self.grow(pass, digest),
+            None => self.edge = None,
+        }
+    }
+
+    fn grow(&mut self, pass: &mut Pass, digest: Digest) {
+        let Some(edge) = &mut self.edge else { return };
+        let inner = |node: Node, hash| {
+            if node.level() > 0 {
+                pass.nodes.push((node, hash));
+            }
+        };
+        if edge.append(Hash::of_entry(digest), inner).is_err() {
+            self.edge = None;
+        }
+        self.root_at(pass);
+    }
+    fn root_at(&mut self, pass: &Pass) {
+        if let Some(edge) = self.edge.as_ref().filter(|edge| pass.wanted.contains(&edge.size())) {
+            self.roots.insert(edge.size(), edge.root());
+        }
+    }
+
+    /// Compares the nodes that have become complete with those that are stored.
+    async fn nodes(&mut self, pass: &mut Pass) {
+        let computed = std::mem::take(&mut pass.nodes);
+        let asked: std::sync::Arc<[Node]> = computed.iter().map(|(node, _)| *node).collect();
+        let store = self.store.clone();
+        let rows = narrowed(0, asked.len() as u64, |from, count| {
+            let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+            let nodes = asked.get(at(from)..at(from + count)).unwrap_or_default().to_vec();
+            let store = store.clone();
+            async move { store.nodes(nodes).await }
+        });
+        for ((node, hash), (_, stored)) in computed.into_iter().zip(rows.await) {
+            self.counts.nodes += 1;
+            // Over an entry whose digest may be the wrong one nothing is known of the node: the root will tell.
+            let doubtful = self.damaged.range(node.leaves()).next().is_some();
+            let what = match stored {
+                Ok(stored) if stored == hash || doubtful => continue,
+                Ok(_) => "it is not the hash of what is below it",
+                Err(ReadFailed) => "it is missing, or cannot be read",
+            };
+            self.faults.add(At::Node { level: node.level(), index: node.index() }, what);
+        }
+    }
+}

@@ -1,0 +1,560 @@
+//! Everything read again and held against everything else: what an operator asks before trusting a log, and of every copy of one.
+//!
+//! All of it goes by the ports, so that every backend has it, and nothing is written. It may run beside an exchange that serves: the log is
+//! looked at as far as it had come when the look began, and what grows meanwhile is asked again before it is called wrong. Where a
+//! port says no more than that it cannot read, what is asked for is halved until the one thing is found that cannot be read.
+
+mod content;
+mod entries;
+mod streams;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
+use tokio::time::{Duration, Instant};
+
+use super::ports::{Content, Cosignature, ReadFailed, Store};
+use crate::{
+    domain::{
+        entry::{Kind, Place, StreamId},
+        id::{CommuniqueId, Digest, ExchangeName, PartyId},
+        succession::{Charters, Standing},
+        time::Time,
+    },
+    log::{
+        checkpoint::{Checkpoint, Log, Origin, Unverified},
+        cosignature::Cosigner,
+        note::SignatureLine,
+        tree::{Edge, Hash},
+    },
+};
+
+/// Faults that are listed. Of a log with more the check of entries ends there: it is to be restored, and not to be mended row by row.
+pub const FOUND_LIMIT: usize = 1000;
+/// Those that need a piece of content, as far as they are named with it.
+pub const NEEDS_LIMIT: usize = 8;
+/// Entries that are read at a time.
+const BATCH: u64 = 64;
+/// Rows of lists that are read at a time.
+const ROWS: usize = 256;
+
+/// Where a fault is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum At {
+    /// An entry of the log.
+    Entry {
+        /// Its place in the log.
+        index: u64,
+        /// Its stream, if that can be told.
+        stream: Option<StreamId>,
+        /// Its kind, if that can be told.
+        kind: Option<Kind>,
+    },
+    /// A stream, from this entry of it on.
+    Stream {
+        /// Which.
+        stream: StreamId,
+        /// The number within it.
+        seq: u64,
+    },
+    /// An inner node of the tree.
+    Node {
+        /// Its height.
+        level: u32,
+        /// How many of its height are to its left.
+        index: u64,
+    },
+    /// Size and root of the tree.
+    Tree,
+    /// The last signed head, which is kept beside the log.
+    Head,
+    /// What witnesses said of heads: of this size and by this party, or all of it.
+    Cosignature(Option<(u64, PartyId)>),
+    /// A row of the list of communiqués; none for the list itself.
+    Listing(Option<CommuniqueId>),
+    /// Content, and who needs it; none for the list of all content.
+    Content(Option<(Digest, Vec<Need>)>),
+    /// The package of a communiqué.
+    Package(CommuniqueId),
+    /// The time stamp of a communiqué.
+    Stamp(CommuniqueId),
+    /// A file, as the database, or whoever keeps files, sees it.
+    File(String),
+}
+
+/// What needs a piece of content.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// A text or annex of this revision, by its path in a package.
+    Part {
+        /// The communiqué.
+        communique: CommuniqueId,
+        /// Its revision.
+        revision: u64,
+        /// The path.
+        path: String,
+    },
+    /// It is the package of this communiqué.
+    Package(CommuniqueId),
+    /// It is the package of this communiqué as it lies in that of what corrects it.
+    Original(CommuniqueId),
+}
+
+impl Need {
+    /// The communiqué.
+    #[must_use]
+    pub fn communique(&self) -> CommuniqueId {
+        match self {
+            Self::Part { communique, .. } | Self::Package(communique) | Self::Original(communique) => *communique,
+        }
+    }
+}
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Part { communique, revision, path } => write!(f, "{path} of {communique}, revision {revision}"),
+            Self::Package(id) => write!(f, "the package of {id}"),
+            Self::Original(id) => write!(f, "the package of {id} as it lies in that of its rectification"),
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry { index, stream, kind } => {
+                write!(f, "entry {index}")?;
+                if let Some(stream) = stream {
+                    write!(f, " of {stream}")?;
+                }
+                kind.map_or(Ok(()), |kind| write!(f, " ({})", named(kind)))
+            }
+            Self::Stream { stream, seq } => write!(f, "{stream}, from its entry {seq} on"),
+            Self::Node { level, index } => write!(f, "the tree's node {index} of height {level}"),
+            Self::Tree => f.write_str("the tree's size and root"),
+            Self::Head => f.write_str("log.head"),
+            Self::Cosignature(None) => f.write_str("the cosignatures"),
+            Self::Cosignature(Some((size, party))) => write!(f, "the cosignature by {party} of the head of {size}"),
+            Self::Listing(None) => f.write_str("the list of communiqués"),
+            Self::Listing(Some(id)) => write!(f, "{id} in the list of communiqués"),
+            Self::Content(None) => f.write_str("the list of content"),
+            Self::Content(Some((digest, needs))) => {
+                write!(f, "content {digest}")?;
+                match needs.split_first() {
+                    None => f.write_str(", which nothing that could be read names"),
+                    Some((first, rest)) => {
+                        write!(f, ": {first}")?;
+                        rest.iter().try_for_each(|need| write!(f, "; {need}"))
+                    }
+                }
+            }
+            Self::Package(id) => write!(f, "the package of {id}"),
+            Self::Stamp(id) => write!(f, "the time stamp of {id}"),
+            Self::File(name) => f.write_str(name),
+        }
+    }
+}
+
+/// An entry's kind as the format writes it.
+#[must_use]
+pub fn named(kind: Kind) -> String {
+    serde_json::to_value(kind).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+}
+
+impl At {
+    /// What restores it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Entry { .. } | Self::Stream { .. } => {
+                "a verified backup; each party's tool keeps the receipts of what that party sent"
+            }
+            Self::Node { .. } | Self::Tree => {
+                "a verified backup; it follows from the entries, which this does not touch"
+            }
+            Self::Head => "see 'Backup' in docs/OPERATIONS.md: the parties decide, not the operator",
+            Self::Cosignature(_) => "a verified backup; witnesses cosign the next head anew",
+            Self::Listing(_) => "a verified backup; it follows from the log",
+            Self::Content(Some((_, needs))) => match needs.first() {
+                Some(Need::Part { .. }) => {
+                    "a verified backup; a party of the communiqué that fetched it has the same bytes"
+                }
+                Some(_) => {
+                    "a verified backup; whoever fetched the package has it, and data/ follows from log and content"
+                }
+                None => "a verified backup, or its uploader, who brings it again",
+            },
+            Self::Package(_) => {
+                "a verified backup; whoever fetched the package has it, and data/ follows from log and content"
+            }
+            Self::Stamp(_) => "a verified backup, or the package, as somebody fetched it, that shows the stamp",
+            Self::Content(None) | Self::File(_) => "a verified backup",
+        }
+    }
+}
+
+/// One fault.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Where.
+    pub at: At,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Faults, the first [`FOUND_LIMIT`] of them.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    found: Vec<Found>,
+    left_out: u64,
+}
+
+impl Faults {
+    /// Adds one.
+    pub fn add(&mut self, at: At, what: impl Into<String>) {
+        if self.is_full() {
+            self.left_out += 1;
+        } else {
+            self.found.push(Found { at, what: what.into() });
+        }
+    }
+    /// Whether no more are listed.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= FOUND_LIMIT
+    }
+    /// Those that are listed.
+    #[must_use]
+    pub fn listed(&self) -> &[Found] {
+        &self.found
+    }
+    /// The same, to be told more exactly.
+    pub fn listed_mut(&mut self) -> &mut [Found] {
+        &mut self.found
+    }
+    /// How many are not.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.left_out == 0
+    }
+}
+
+/// What was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Entries.
+    pub entries: u64,
+    /// Documents and statements that they name.
+    pub objects: u64,
+    /// Inner nodes of the tree.
+    pub nodes: u64,
+    /// Streams.
+    pub streams: u64,
+    /// Communiqués.
+    pub communiques: u64,
+    /// Cosignatures.
+    pub cosignatures: u64,
+    /// Texts, annexes and packages.
+    pub contents: u64,
+    /// Their bytes.
+    pub content_bytes: u64,
+    /// Packages that were verified.
+    pub packages: u64,
+    /// Time stamps.
+    pub stamps: u64,
+    /// Communiqués whose texts and annexes were erased, as the log says.
+    pub purged: u64,
+}
+
+/// How the log stands to the last head that was signed of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Continues {
+    /// No head was handed in.
+    NotAsked,
+    /// It continues it.
+    Yes,
+    /// It ends before it: so many entries were acknowledged and are not there.
+    Lacks(u64),
+    /// It is another past.
+    No,
+    /// Entries before it cannot be read.
+    Unknown,
+}
+
+/// What was read, and what of it is wrong.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What is wrong.
+    pub faults: Faults,
+    /// What was read.
+    pub counts: Counts,
+    /// The exchange, as its first charter names it.
+    pub exchange: Option<ExchangeName>,
+    /// The digest of that charter.
+    pub founding: Option<Digest>,
+    /// How many entries the log had.
+    pub size: u64,
+    /// The root that was computed over them; none where an entry is missing.
+    pub root: Option<Hash>,
+    /// The last entry's time.
+    pub last: Option<Time>,
+    /// How it stands to the head that was handed in.
+    pub continues: Continues,
+    /// What is published.
+    pub published: BTreeSet<CommuniqueId>,
+}
+
+/// What to look at.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// The last head that was signed, as it is kept beside the log: read before this begins.
+    pub head: Option<Unverified>,
+    /// How many mebibytes are read a second at most; 0 for as many as there come.
+    pub mib_per_second: u64,
+}
+
+/// Reads everything. It ends, whatever it finds.
+pub async fn fsck(store: Arc<dyn Store>, content: Arc<dyn Content>, scope: Scope) -> Report {
+    let mut check = Check::new(store, content, scope.mib_per_second);
+    // What was said of a head before the log is measured is of a head that the log must have.
+    let cosignatures = check.cosignatures().await;
+    let mut wanted: BTreeSet<u64> = cosignatures.iter().map(|kept| kept.size).collect();
+    wanted.extend(scope.head.as_ref().map(|head| head.claims().size()));
+    check.entries(wanted).await;
+    check.streams().await;
+    check.cosigned(&cosignatures);
+    let continues = check.continues(scope.head);
+    check.content().await;
+    check.counts.streams = check.streams.len() as u64;
+    check.counts.purged = check.purged.len() as u64;
+    let charter = check.charters.versions().next();
+    Report {
+        exchange: charter.map(|(charter, _)| charter.exchange.clone()),
+        founding: check.charters.founding(),
+        size: check.size,
+        root: check.edge.as_ref().map(Edge::root),
+        last: check.time,
+        continues,
+        published: check.published.keys().copied().collect(),
+        faults: check.faults,
+        counts: check.counts,
+    }
+}
+
+/// A stream, as far as its entries were read in the log's order.
+#[derive(Default)]
+struct Seen {
+    position: crate::domain::entry::Position,
+    /// Whether something of it was found wrong, so that it cannot be folded.
+    broken: bool,
+}
+
+/// A part that manifests name, or a package.
+struct Needed {
+    size: u64,
+    by: Vec<Need>,
+    /// Communiqués that need it, all of them: it may be gone if all are purged.
+    of: BTreeSet<CommuniqueId>,
+    met: bool,
+}
+
+/// A check under way.
+struct Check {
+    store: Arc<dyn Store>,
+    content: Arc<dyn Content>,
+    pace: Pace,
+    faults: Faults,
+    counts: Counts,
+    /// How many entries are looked at.
+    size: u64,
+    /// The tree as it is computed; none once a leaf is unknown.
+    edge: Option<Edge>,
+    time: Option<Time>,
+    /// Roots at the sizes that are asked for.
+    roots: BTreeMap<u64, Hash>,
+    streams: BTreeMap<StreamId, Seen>,
+    damaged: BTreeSet<u64>,
+    charters: Charters,
+    needed: BTreeMap<Digest, Needed>,
+    purged: BTreeSet<CommuniqueId>,
+    published: BTreeMap<CommuniqueId, Place>,
+}
+
+impl Check {
+    fn new(store: Arc<dyn Store>, content: Arc<dyn Content>, mib_per_second: u64) -> Self {
+        Self {
+            store,
+            content,
+            pace: Pace::of(mib_per_second),
+            faults: Faults::default(),
+            counts: Counts::default(),
+            size: 0,
+            edge: Some(Edge::default()),
+            time: None,
+            roots: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            damaged: BTreeSet::new(),
+            charters: Charters::default(),
+            needed: BTreeMap::new(),
+            purged: BTreeSet::new(),
+            published: BTreeMap::new(),
+        }
+    }
+    fn need(&mut self, digest: Digest, size: u64, need: Need) {
+        let needed = self.needed.entry(digest).or_insert_with(|| Needed {
+            size,
+            by: Vec::new(),
+            of: BTreeSet::new(),
+            met: false,
+        });
+        needed.of.insert(need.communique());
+        if needed.by.len() < NEEDS_LIMIT && !needed.by.contains(&need) {
+            needed.by.push(need);
+        }
+    }
+    async fn cosignatures(&mut self) -> Vec<Cosignature> {
+        let Ok(kept) = self.store.cosignatures().await else {
+            self.faults.add(At::Cosignature(None), "they cannot be read");
+            return Vec::new();
+        };
+        kept
+    }
+    /// Whether each is one line, of a head that the log had, by a key that the party's witness had under some charter.
+    fn cosigned(&mut self, kept: &[Cosignature]) {
+        self.counts.cosignatures = kept.len() as u64;
+        let charters = self.chain();
+        for Cosignature { size, party, line } in kept {
+            let lines = SignatureLine::parse_all(line.as_bytes()).unwrap_or_default();
+            let what = match (lines.as_slice(), self.roots.get(size)) {
+                ([_], None) if *size > self.size => "it is of a head that the log does not have",
+                ([line], root) => {
+                    let by = |charter: &Standing| {
+                        let origin = Origin::parse(charter.charter().log.origin.as_str()).ok()?;
+                        let text = Checkpoint::new(origin, *size, *root?).ok()?.to_string();
+                        let cosigner = Cosigner::of_parties(charter).find(|(id, _)| *id == party)?.1;
+                        cosigner.verify(&text, line).ok()
+                    };
+                    // A log that cannot be read up to there shows nothing against it.
+                    if root.is_none() || charters.iter().any(|charter| by(charter).is_some()) {
+                        continue;
+                    }
+                    "it is none of that head by a key that a charter gave this party's witness"
+                }
+                _ => "it is not one signature line",
+            };
+            self.faults.add(At::Cosignature(Some((*size, party.clone()))), what);
+        }
+    }
+    fn chain(&self) -> Vec<Arc<Standing>> {
+        self.charters.chain(self.time.unwrap_or(Time::from_unix(0)))
+    }
+    fn continues(&mut self, head: Option<Unverified>) -> Continues {
+        let Some(head) = head else { return Continues::NotAsked };
+        let (size, root) = (head.claims().size(), head.claims().root());
+        let charters = self.chain();
+        let signed = |charter: &Standing| {
+            let log = Log::of_charter(&charter.charter().log).ok()?;
+            head.clone().verify(&log).ok()
+        };
+        // A later one may be under a charter that is not there.
+        if size <= self.size && !charters.is_empty() && !charters.iter().any(|charter| signed(charter).is_some()) {
+            self.faults.add(At::Head, "no key that a charter gave the log has signed it");
+        }
+        let known = self.roots.get(&size).copied();
+        match known {
+            _ if size > self.size => {
+                let lacking = size - self.size;
+                let what = format!(
+                    "the log has {} entries, and a head of {size} was signed: {lacking} that were acknowledged are lacking",
+                    self.size
+                );
+                self.faults.add(At::Head, what);
+                Continues::Lacks(lacking)
+            }
+            Some(known) if known == root => Continues::Yes,
+            Some(known) => {
+                let what = format!("the log had the root {known} at {size} entries, and a head with {root} was signed");
+                self.faults.add(At::Head, what);
+                Continues::No
+            }
+            None => Continues::Unknown,
+        }
+    }
+}
+
+/// How fast it is read.
+struct Pace {
+    bytes_per_second: u64,
+    begun: Instant,
+    spent: u64,
+}
+
+impl Pace {
+    fn of(mib_per_second: u64) -> Self {
+        Self { bytes_per_second: mib_per_second.saturating_mul(1 << 20), begun: Instant::now(), spent: 0 }
+    }
+    /// So many bytes were read: waits until that many may have been.
+    async fn spend(&mut self, bytes: u64) {
+        self.spent = self.spent.saturating_add(bytes);
+        if let Some(millis) = self.spent.saturating_mul(1000).checked_div(self.bytes_per_second) {
+            tokio::time::sleep_until(self.begun + Duration::from_millis(millis)).await;
+        }
+    }
+}
+
+/// Reads `what` of so many, halving it where that fails: each one that cannot be read by itself is an error with its number.
+async fn narrowed<T, F>(from: u64, count: u64, mut read: impl FnMut(u64, u64) -> F) -> Vec<(u64, Result<T, ReadFailed>)>
+where
+    F: Future<Output = Result<Vec<T>, ReadFailed>>,
+{
+    let mut rows = Vec::new();
+    let mut open = vec![(from, count)];
+    while let Some((from, count)) = open.pop() {
+        match read(from, count).await {
+            Ok(found) if found.len() as u64 == count => rows.extend((from..).zip(found.into_iter().map(Ok))),
+            _ if count <= 1 => rows.push((from, Err(ReadFailed))),
+            _ => open.extend([(from + count / 2, count - count / 2), (from, count / 2)]),
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_found_by_halving_and_all_else_is_read() {
+        for (count, bad) in
+            [(1, vec![]), (64, vec![0]), (64, vec![63]), (37, vec![5, 6, 30]), (3, vec![0, 1, 2]), (0, vec![])]
+        {
+            let read = |from: u64, n: u64| {
+                let whole = !bad.iter().any(|bad| (from..from + n).contains(&(bad + 10)));
+                std::future::ready(if whole { Ok((from..from + n).collect()) } else { Err(ReadFailed) })
+            };
+            let rows = narrowed(10, count, read).await;
+            let expected: Vec<_> =
+                (10..10 + count).map(|n| (n, if bad.contains(&(n - 10)) { Err(ReadFailed) } else { Ok(n) })).collect();
+            assert_eq!(rows, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_pace_is_kept() {
+        let begun = Instant::now();
+        let mut pace = Pace::of(100);
+        for _ in 0..10 {
+            pace.spend(1 << 20).await;
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(100), "{:?}", begun.elapsed());
+        Pace::of(0).spend(u64::MAX).await;
+    }
+}

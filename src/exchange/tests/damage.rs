@@ -1,0 +1,185 @@
+//! The check of everything, over a backend that compares nothing by itself: what is changed in it is found and named all the same.
+
+use super::*;
+use crate::{
+    exchange::fsck::{Continues, Report, Scope, fsck},
+    log::checkpoint::Unverified,
+};
+
+async fn checked(house: &House, head: Option<Unverified>) -> Report {
+    fsck(house.memory.clone(), house.memory.clone(), Scope { head, mib_per_second: 0 }).await
+}
+
+fn told(report: &Report) -> Vec<String> {
+    report.faults.listed().iter().map(|found| format!("{}: {}", found.at, found.what)).collect()
+}
+
+/// Changes something in memory behind the exchange's back.
+type Change = fn(&House);
+
+/// What is found of a change: words of one line.
+const CHANGES: &[(&str, Change, &str, &str)] = &[
+    (
+        "a text",
+        |h| drop(h.memory.blobs.lock().unwrap().insert(Digest::of(TEXT), b"Texte d'essay.\n".to_vec())),
+        "data/texts/fr.txt of",
+        "its bytes have the digest",
+    ),
+    (
+        "a shorter text",
+        |h| drop(h.memory.blobs.lock().unwrap().insert(Digest::of(TEXT), b"Texte".to_vec())),
+        "data/texts/fr.txt of",
+        "5 bytes",
+    ),
+    ("no text", |h| h.memory.blobs.lock().unwrap().clear(), "data/texts/fr.txt of", "it is not there"),
+    ("no row", |h| h.memory.rows.lock().unwrap().clear(), "in the list of communiqués", "not there"),
+    (
+        "a row's state",
+        |h| h.memory.rows.lock().unwrap().values_mut().for_each(|row| row.state = State::Lapsed),
+        "in the list",
+        "it says lapsed",
+    ),
+    (
+        "a row's parties",
+        |h| h.memory.rows.lock().unwrap().values_mut().for_each(|row| row.parties.reverse()),
+        "in the list",
+        "other parties",
+    ),
+    ("an entry's bytes", |h| h.memory.log.lock().unwrap()[3].bytes.push(b' '), "entry 3 of", "do not have its digest"),
+    (
+        "what an entry says",
+        |h| h.memory.log.lock().unwrap()[3].entry.salt = Salt::new([1; 32]),
+        "entry 3 of",
+        "canonical form",
+    ),
+    ("an object", |h| h.memory.log.lock().unwrap()[3].objects[0].push(b' '), "entry 3 of", "has another digest"),
+    ("no object", |h| h.memory.log.lock().unwrap()[3].objects.clear(), "entry 3 of", "not all that it names"),
+    ("another index", |h| h.memory.log.lock().unwrap()[3].index = 4, "entry 3", "was changed or is missing"),
+    (
+        "another order",
+        |h| {
+            h.memory.log.lock().unwrap().iter_mut().for_each(|s| {
+                if s.index == 2 {
+                    let mut e = s.entry.clone();
+                    e.time = noon().plus(9);
+                    s.entry = e;
+                    s.bytes = json::encode(&s.entry);
+                    s.digest = Digest::of(&s.bytes)
+                }
+            })
+        },
+        "entry 3 of",
+        "its time is before",
+    ),
+    (
+        "another past of a stream",
+        |h| {
+            h.memory.log.lock().unwrap().iter_mut().for_each(|s| {
+                if s.index == 1 {
+                    let mut e = s.entry.clone();
+                    e.salt = Salt::new([9; 32]);
+                    s.entry = e;
+                    s.bytes = json::encode(&s.entry);
+                    s.digest = Digest::of(&s.bytes)
+                }
+            })
+        },
+        "entry 2 of exchange (adoption)",
+        "it names another entry before it",
+    ),
+    (
+        "a cosignature",
+        |h| {
+            h.memory.cosigned.lock().unwrap().push(Cosignature {
+                size: 3,
+                party: party("north"),
+                line: "no line\n".into(),
+            })
+        },
+        "the cosignature by north of the head of 3",
+        "not one signature line",
+    ),
+];
+
+#[tokio::test]
+async fn what_is_changed_is_found_and_named() {
+    let house = House::complete().await;
+    let report = checked(&house, None).await;
+    assert_eq!(told(&report), Vec::<String>::new());
+    let edge = house.memory.tree().await.unwrap();
+    assert_eq!((report.size, report.root, report.continues), (edge.size(), Some(edge.root()), Continues::NotAsked));
+    assert_eq!(report.founding, Some(house.world.charter.digest()));
+    assert_eq!((report.counts.contents, report.counts.communiques, report.counts.entries), (1, 1, edge.size()));
+    for (name, change, at, what) in CHANGES {
+        let house = House::complete().await;
+        change(&house);
+        let told = told(&checked(&house, None).await);
+        assert!(told.iter().any(|told| told.contains(at) && told.contains(what)), "{name}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_log_says_was_purged_may_be_gone() {
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.upload("north", house.world.id, TEXT).await;
+    house.propose(&house.world.manifest()).await.unwrap();
+    house.submit(ActKind::Withdraw, "north").await.unwrap();
+    house.submit(ActKind::Purge, "north").await.unwrap();
+    house.memory.blobs.lock().unwrap().clear();
+    let before = told(&checked(&house, None).await);
+    assert!(
+        matches!(before.as_slice(), [one] if one.contains("it is not there")),
+        "one party alone has asked: {before:?}"
+    );
+    house.submit(ActKind::Purge, "south").await.unwrap();
+    let report = checked(&house, None).await;
+    assert_eq!((told(&report), report.counts.purged), (vec![], 1));
+}
+
+#[tokio::test]
+async fn a_head_that_the_log_does_not_continue_is_told() {
+    let house = House::complete().await;
+    let head = house.exchange.head().await.unwrap();
+    let of = |head: &crate::log::checkpoint::Head| Some(head.clone().into_unverified());
+    assert_eq!(checked(&house, of(&head)).await.continues, Continues::Yes);
+    // Lost: the last two.
+    let last = house.memory.log.lock().unwrap().split_off(head.checkpoint().size() as usize - 2);
+    let report = checked(&house, of(&head)).await;
+    assert_eq!(report.continues, Continues::Lacks(2));
+    assert!(
+        told(&report).iter().any(|told| told.contains("2 that were acknowledged are lacking")),
+        "{:?}",
+        told(&report)
+    );
+    house.memory.log.lock().unwrap().extend(last);
+    // Another past, whoever signed it.
+    let root = Hash::of_entry(Digest::of(b"another past"));
+    let other = crate::log::checkpoint::Checkpoint::new(head.checkpoint().origin().clone(), 3, root).unwrap();
+    for (by, faults) in [("log", 1), ("nobody", 2)] {
+        let signed = crate::log::checkpoint::Head::sign(other.clone(), &key(by)).unwrap();
+        let report = checked(&house, of(&signed)).await;
+        assert_eq!((report.continues, told(&report).len()), (Continues::No, faults), "{:?}", told(&report));
+    }
+}
+
+#[tokio::test]
+async fn what_a_witness_said_of_a_head_must_verify() {
+    let witness = |charter: &mut Charter| charter.parties[0].witness = Some(key("witness").public());
+    let house = House::in_world(World::changed(&[("north", 1), ("south", 1)], witness)).await;
+    let head = house.exchange.head().await.unwrap();
+    let cosigner = crate::log::cosignature::Cosigner::of_party(&house.world.charter.parties[0]).unwrap();
+    let line = crate::log::cosignature::cosign(&head, cosigner.hint().name(), 1, &key("witness")).unwrap().to_string();
+    let size = head.checkpoint().size();
+    for (size, of, line, sound) in [
+        (size, "north", line.clone(), true),
+        (size - 1, "north", line.clone(), false),
+        (size + 1, "north", line.clone(), false),
+        (size, "south", line.clone(), false),
+        (size, "north", line.replace("A", "B"), false),
+    ] {
+        *house.memory.cosigned.lock().unwrap() = vec![Cosignature { size, party: party(of), line }];
+        let report = checked(&house, None).await;
+        assert_eq!(report.faults.is_empty(), sound, "{size} {of}: {:?}", told(&report));
+        assert_eq!(report.counts.cosignatures, 1);
+    }
+}

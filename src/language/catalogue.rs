@@ -12,6 +12,8 @@ impl Catalogue {
     /// Reads a catalogue of the program's own. What does not parse holds nothing, which no test lets pass.
     #[must_use]
     pub fn read(po: &str) -> Self {
+        // The parser cannot begin with an empty comment, as some editors leave it there.
+        let po = po.trim_start_matches("#\n");
         let Ok(catalogue) = polib::po_file::parse_from_reader(po.as_bytes()) else { return Self::default() };
         let translated = catalogue.messages().filter(|m| m.is_translated() && !m.is_fuzzy()).map(|m| {
             let forms = match m.msgstr_plural() {

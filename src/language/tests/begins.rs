@@ -5,31 +5,38 @@ use super::*;
 
 /// Facts that are ours, or have a grammar that leaves no room for words: ids, digests, numbers, moments, sizes, words that are
 /// translated by themselves.
-const OURS: [&str; 31] = [
+const OURS: [&str; 38] = [
     "act",
     "acts",
     "address",
     "asked",
+    "authentic",
     "communique",
     "counts",
+    "deadline",
     "deed",
+    "embargo",
     "exchange",
     "fingerprint",
     "from",
+    "gone",
     "grant",
     "holder",
     "id",
     "index",
     "kept",
     "log",
+    "member",
     "n",
     "newer",
     "observation",
+    "one",
     "parties",
     "party",
     "revision",
     "seconds",
     "size",
+    "state",
     "status",
     "step",
     "thumbprint",
@@ -42,7 +49,7 @@ const OURS: [&str; 31] = [
 const QUOTED: [&str; 7] = ["name", "names", "new", "old", "places", "titles", "value"];
 /// Words of others, in sentences that stand behind a label: the program's name before what went wrong, the name of a field, a
 /// level.
-const LABELLED: [&str; 7] = ["adoption", "file", "folder", "jwk", "path", "sentence", "why"];
+const LABELLED: [&str; 8] = ["adoption", "file", "folder", "jwk", "key", "path", "sentence", "why"];
 /// What prints a line that nothing stands before.
 const LINES: [&str; 6] = ["heading", "item", "line", "paragraph", "say", "step"];
 

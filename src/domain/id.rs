@@ -215,7 +215,7 @@ fn unhex(s: &str) -> Option<[u8; 32]> {
         wrong |= high | low;
         high << 4 | low
     });
-    (wrong < 16).then_some(out)
+    (wrong != u8::MAX).then_some(out)
 }
 
 /// 32 random bytes that keep a digest from confirming a guessed draft; base64url without padding.

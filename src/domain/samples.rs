@@ -403,7 +403,8 @@ impl World {
         self.log(vec![step], &[]);
         Ok(())
     }
-    fn log(&mut self, steps: Vec<Step>, objects: &[Vec<u8>]) {
+    /// Logs what was decided on the communiqué.
+    pub fn log(&mut self, steps: Vec<Step>, objects: &[Vec<u8>]) {
         for step in steps {
             let (entry, digest) = self.entry(StreamId::Communique(self.id), self.life.position(), step);
             let logged = self.keep(digest, entry, objects);

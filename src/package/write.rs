@@ -557,10 +557,11 @@ mod tests {
     use super::*;
     use crate::domain::{
         charter::PARTIES_LIMIT,
+        id::Salt,
         manifest::{ANNEXES_LIMIT, Manifest},
         samples::{World, key, names, party},
         succession::{SUCCESSION_BYTES_LIMIT, SUCCESSION_ENTRIES_LIMIT},
-        words::LANGUAGES_LIMIT,
+        words::{LANGUAGES_LIMIT, PROSE_LIMIT, Prose},
     };
 
     /// Two adoptions by each party of the last charter, and of the one before it, which the limits of succession let pass.
@@ -613,5 +614,45 @@ mod tests {
         within(&world.life, &world.records[&party("north")], &decline).unwrap();
         let sign = Statement::sign(world.act(ActKind::Sign, "south", "a1"), &key("south.a1")).unwrap();
         within(&world.life, &world.records[&party("south")], &sign).unwrap();
+    }
+
+    /// What is reckoned with before anything is logged is enough for whatever is logged then.
+    #[test]
+    fn no_entry_revocation_or_listing_takes_more_than_is_reckoned() {
+        let world = World::new(&[("north", 1), ("south", 1)]);
+        let digest = Digest::of(b"any");
+        for (kind, stream) in [
+            (Kind::Revision, StreamId::Communique(world.id)),
+            (Kind::Revocation, StreamId::Party(party(&"p".repeat(32)))),
+        ] {
+            let entry = Entry {
+                documents: vec![digest; usize::from(kind == Kind::Revision)],
+                files: None,
+                kind,
+                previous: Some(digest),
+                salt: Salt::new([0xFF; 32]),
+                seq: json::INTEGER_LIMIT,
+                statements: vec![digest],
+                stream,
+                time: world.now,
+            };
+            assert!(json::encode(&entry).len() <= ENTRY_BYTES);
+        }
+
+        let mut revocation = world.revocation("north", digest);
+        revocation.reason = Prose::new("x").unwrap();
+        let room = Revocation::LIMIT - json::encode(&revocation).len() + 1;
+        // What JSON escapes takes twice the bytes that its limit counts.
+        let quotes = room - PROSE_LIMIT;
+        revocation.reason = Prose::new(format!("{}{}", "\"".repeat(quotes), "x".repeat(room - 2 * quotes))).unwrap();
+        assert_eq!(json::encode(&revocation).len(), Revocation::LIMIT);
+        let largest = Statement::sign(revocation, &key("authority of north")).unwrap();
+        assert!(largest.compact().len() <= REVOCATION_BYTES);
+
+        let path = bag::statement_path(digest);
+        let listed = json::encode(&FileDigest { path: path.clone(), sha256: digest }).len() + ",".len();
+        let lines = [64, 128].map(|digits| digits + "  ".len() + path.len() + "\n".len());
+        let exact = listed + lines.iter().sum::<usize>();
+        assert!((exact..exact + 16).contains(&LISTING_BYTES), "{exact}");
     }
 }

@@ -715,3 +715,25 @@ fn no_charter_is_put_forward_beyond_the_bounds() {
     charters.adoptions[0].compact.push('x');
     assert_eq!(room(&charters, 0), "LIMIT_REACHED");
 }
+
+#[test]
+fn who_was_a_party_at_any_time_is_remembered() {
+    let mut world = unanimous();
+    let next = world.successor(|c| {
+        left(c, "dd");
+        joined(c, "ee", "authority of ee");
+    });
+    carry(&mut world, &next, &["aa", "bb", "cc", "dd"]);
+    world.now = world.now.plus(7);
+    adopt_all(&mut world, &next, &["ee"]);
+    assert_eq!(world.charters.ever_parties(noon()), FOUR.map(party).into());
+    assert_eq!(world.charters.ever_parties(world.now), ["aa", "bb", "cc", "dd", "ee"].map(party).into());
+}
+
+#[test]
+fn the_first_charter_stands_since_its_time() {
+    let world = unanimous();
+    let first = Standing::first(world.charter.clone(), noon());
+    assert_eq!((first.since(), first.founding(), first.digest()), (noon(), world.founding(), world.founding()));
+    assert_eq!((world.charters.founding(), Charters::default().founding()), (Some(world.founding()), None));
+}

@@ -510,7 +510,7 @@ const NONE: u16 = u16::MAX;
 static LOW: [u16; DIRECT] = {
     let mut low = [NONE; DIRECT];
     let mut row = 0;
-    while row < tables::CHARACTERS.len() && (tables::CHARACTERS[row].0 as usize) < DIRECT {
+    while row < tables::CHARACTERS.len() {
         let (first, last, value) = tables::CHARACTERS[row];
         let mut code = first as usize;
         while code <= last as usize && code < DIRECT {

@@ -341,3 +341,21 @@ proptest! {
         let _ = mixed_script_words(&text);
     }
 }
+
+/// Though it has no letter and no mark, whose rules would look at it more closely.
+#[test]
+fn what_is_not_composed_is_shown_where_it_stands() {
+    for (text, column, character) in [("a; b\u{37E}\n", 5, '\u{37E}'), ("\u{2329}\n", 1, '\u{2329}')] {
+        let kind = NotNormalised;
+        let fault = Fault { line: 1, column, kind, character: Some(character) };
+        assert_eq!(check_text(text.as_bytes(), LTR).err().as_deref(), Some(&[fault][..]), "{text:?}");
+    }
+}
+
+#[test]
+fn a_passage_is_as_long_as_a_text_at_most_and_what_is_cleaned_may_be_longer() {
+    assert_eq!(check_prose(&"a".repeat(TEXT_LIMIT)), Ok(()));
+    assert_eq!(check_prose(&"a".repeat(TEXT_LIMIT + 1)).map_err(|fault| fault.kind), Err(TooLong));
+    let cleaned = clean(&[b"a".as_slice(), &vec![b' '; 3 * TEXT_LIMIT]].concat(), LTR);
+    assert_eq!((cleaned.text.as_str(), cleaned.left.as_slice()), ("a\n", &[][..]));
+}

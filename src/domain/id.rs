@@ -213,7 +213,7 @@ fn unhex(s: &str) -> Option<[u8; 32]> {
     let out = pairs.map(|[high, low]| {
         let (high, low) = (NIBBLES[usize::from(high)], NIBBLES[usize::from(low)]);
         wrong |= high | low;
-        high << 4 | low
+        (high << 4).wrapping_add(low)
     });
     (wrong != u8::MAX).then_some(out)
 }

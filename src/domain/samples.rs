@@ -193,7 +193,8 @@ impl World {
         self.record_charters(vec![step], vec![verified.compact().into()]);
         Ok(())
     }
-    fn record_charters(&mut self, steps: Vec<Step>, objects: Vec<Vec<u8>>) {
+    /// Logs what was decided on charters.
+    pub fn record_charters(&mut self, steps: Vec<Step>, objects: Vec<Vec<u8>>) {
         let mut objects = objects.into_iter();
         for step in steps {
             let (entry, digest) = self.entry(StreamId::Exchange, self.charters.position(), step);

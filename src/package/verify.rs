@@ -631,3 +631,15 @@ fn number(digits: &str) -> Option<u64> {
     let one = digits == "0" || digits.starts_with(|first: char| matches!(first, '1'..='9'));
     if one { digits.parse().ok() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_detail_is_told_in_part_and_says_so() {
+        let of = |characters: usize| told(&"é".repeat(characters));
+        assert_eq!(of(DETAIL_LIMIT), "é".repeat(DETAIL_LIMIT));
+        assert_eq!(of(DETAIL_LIMIT + 1), format!("{} …", "é".repeat(DETAIL_LIMIT)));
+    }
+}

@@ -223,6 +223,18 @@ fn words_of_mixed_scripts_are_flagged() {
     }
     assert_eq!(mixed_script_words("のㄅ漢漢")[0].letters.len(), 2);
     assert_eq!(mixed_script_words(&"aб ".repeat(500)).len(), MIXED_LISTED);
+    let han: String = ('\u{4E00}'..).take(MIXED_LISTED + 1).collect();
+    assert_eq!(mixed_script_words(&format!("{}{han}", "a".repeat(200)))[0].letters.len(), MIXED_LISTED);
+}
+
+#[test]
+fn each_letter_of_a_range_is_of_its_script() {
+    for (first, last, name) in tables::SCRIPTS {
+        let name = tables::SCRIPT_NAMES[usize::from(name)];
+        for code in [first, last] {
+            assert_eq!(char::from_u32(code).and_then(shown::script), Some(name), "{code:X}");
+        }
+    }
 }
 
 #[test]
@@ -356,6 +368,8 @@ fn what_is_not_composed_is_shown_where_it_stands() {
 fn a_passage_is_as_long_as_a_text_at_most_and_what_is_cleaned_may_be_longer() {
     assert_eq!(check_prose(&"a".repeat(TEXT_LIMIT)), Ok(()));
     assert_eq!(check_prose(&"a".repeat(TEXT_LIMIT + 1)).map_err(|fault| fault.kind), Err(TooLong));
-    let cleaned = clean(&[b"a".as_slice(), &vec![b' '; 3 * TEXT_LIMIT]].concat(), LTR);
-    assert_eq!((cleaned.text.as_str(), cleaned.left.as_slice()), ("a\n", &[][..]));
+    let ending = |spaces| clean(&[b"a".as_slice(), &vec![b' '; spaces]].concat(), LTR);
+    let (most, more) = (ending(4 * TEXT_LIMIT - 1), ending(4 * TEXT_LIMIT));
+    assert_eq!((most.text.as_str(), most.left.as_slice()), ("a\n", &[][..]));
+    assert_eq!((more.text.as_str(), more.left.as_slice()), ("", &[Fault::at(1, 1, TooLong)][..]));
 }

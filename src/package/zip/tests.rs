@@ -476,3 +476,10 @@ fn unzip_reads_what_is_written() {
         assert!(listing.contains("No errors detected"), "{listing}");
     }
 }
+
+#[test]
+fn a_long_name_is_shown_in_part() {
+    let of = |length: usize| names::shown(&vec![b'n'; length]);
+    assert_eq!((of(255), of(256)), ("n".repeat(255), format!("{}...", "n".repeat(255))));
+    assert_eq!(names::shown(b"a\n\xFF"), r"a\n\xff");
+}

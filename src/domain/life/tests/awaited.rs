@@ -69,3 +69,12 @@ fn a_draft_that_can_no_longer_be_signed_waits_for_the_next_revision() {
     succeed(&mut world, |charter| charter.witnesses = 1);
     assert_eq!(world.awaited("aa"), [ActKind::Propose], "its charter is no longer in force");
 }
+
+#[test]
+fn what_is_no_longer_needed_is_not_awaited() {
+    let mut world = opened(&THREE);
+    does(&mut world, ActKind::SignAdReferendum, "aa", "a1").unwrap();
+    assert_eq!(world.awaited("aa"), [ActKind::Confirm]);
+    does(&mut world, ActKind::Sign, "aa", "b1").unwrap();
+    assert_eq!(world.awaited("aa"), [], "another has filled the seat");
+}

@@ -152,6 +152,14 @@ fn limits_are_asked() {
 }
 
 #[test]
+fn names_as_long_as_may_be_pass() {
+    let names = ["a", "b"].map(|name| format!("f/{}", name.repeat(253)));
+    let bytes = pack(&names.each_ref().map(|name| (name.as_str(), b"".as_slice())));
+    let read: Vec<_> = unpack_within(&bytes, Limits::PACKAGE).unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(read, names);
+}
+
+#[test]
 fn most_entries_pass() {
     let mut writer = Writer::new(Vec::new(), moment());
     for index in 0..Limits::PACKAGE.entries {

@@ -218,9 +218,9 @@ fn unhex(s: &str) -> Option<[u8; 32]> {
     let out = pairs.map(|[high, low]| {
         let (high, low) = (NIBBLES[usize::from(high)], NIBBLES[usize::from(low)]);
         wrong |= high | low;
-        high << 4 | low
+        (high << 4).wrapping_add(low)
     });
-    (wrong < 16).then_some(out)
+    (wrong != u8::MAX).then_some(out)
 }
 
 /// 32 random bytes that keep a digest from confirming a guessed draft; base64url without padding.

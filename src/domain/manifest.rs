@@ -381,3 +381,31 @@ fn size(what: &str, size: u64, limit: u64) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_annex_is_of_the_type_that_its_name_ends_with() {
+        for media_type in MediaType::ALL {
+            assert_eq!(MediaType::of_extension(media_type.extension()), Some(media_type));
+        }
+        let rows = [("jpeg", Some(MediaType::Jpeg)), ("tiff", Some(MediaType::Tiff)), ("docx", None), ("PDF", None)];
+        for (extension, media_type) in rows {
+            assert_eq!(MediaType::of_extension(extension), media_type, "{extension}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_spelt_as_what_is_signed() {
+        let signed = |value: serde_json::Result<serde_json::Value>| value.unwrap().as_str().unwrap().to_owned();
+        for status in [Status::Authentic, Status::Translation] {
+            assert_eq!(status.to_string(), signed(serde_json::to_value(status)));
+        }
+        for effect in [LegalEffect::Political, LegalEffect::Binding] {
+            assert_eq!(effect.to_string(), signed(serde_json::to_value(effect)));
+        }
+        assert_eq!(Date::parse("2026-11-23").map(|date| date.to_string()), Ok("2026-11-23".into()));
+    }
+}

@@ -280,6 +280,23 @@ mod tests {
             assert_eq!(decide(&world, &full, |_| ()), Err("LIMIT_REACHED"));
             assert!(decide(&world, &full, |r| r.party = party("north")).is_ok());
         }
+        // To the last byte.
+        let size = json::encode(&remark(&world, "south", Audience::All)).len() as u64;
+        for (over, outcome) in [(0, None), (1, Some("LIMIT_REACHED"))] {
+            let said = Said { remarks: 1, bytes: REMARKS_BYTES_LIMIT - size + over };
+            let nearly = Remarks { position: Position::default(), said: [(party("south"), said)].into() };
+            assert_eq!(decide(&world, &nearly, |_| ()).err(), outcome, "{over}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_grows_with_the_parties_that_speak() {
+        let of = |parties: &[&str]| Remarks {
+            position: Position::default(),
+            said: parties.iter().map(|id| (party(id), Said::default())).collect(),
+        };
+        let (one, two) = (of(&["north"]).bytes(), of(&["north", "south"]).bytes());
+        assert_eq!((of(&[]).bytes(), one > 0, two), (0, true, 2 * one));
     }
 
     #[test]
@@ -327,7 +344,7 @@ mod tests {
         assert!(read(Audience::All, "north") && read(Audience::All, "south"));
         assert!(read(Audience::Own, "south") && !read(Audience::Own, "north"));
         for audience in [Audience::All, Audience::Own] {
-            assert_eq!(audience.as_str().parse(), Ok(audience));
+            assert_eq!(audience.to_string().parse(), Ok(audience));
         }
     }
 }

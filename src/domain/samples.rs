@@ -193,7 +193,8 @@ impl World {
         self.record_charters(vec![step], vec![verified.compact().into()]);
         Ok(())
     }
-    fn record_charters(&mut self, steps: Vec<Step>, objects: Vec<Vec<u8>>) {
+    /// Logs what was decided on charters.
+    pub fn record_charters(&mut self, steps: Vec<Step>, objects: Vec<Vec<u8>>) {
         let mut objects = objects.into_iter();
         for step in steps {
             let (entry, digest) = self.entry(StreamId::Exchange, self.charters.position(), step);
@@ -403,7 +404,8 @@ impl World {
         self.log(vec![step], &[]);
         Ok(())
     }
-    fn log(&mut self, steps: Vec<Step>, objects: &[Vec<u8>]) {
+    /// Logs what was decided on the communiqué.
+    pub fn log(&mut self, steps: Vec<Step>, objects: &[Vec<u8>]) {
         for step in steps {
             let (entry, digest) = self.entry(StreamId::Communique(self.id), self.life.position(), step);
             let logged = self.keep(digest, entry, objects);

@@ -166,3 +166,38 @@ impl<'a> Tally<'a> {
         self.counted.contains(&act)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples::{World, noon, party};
+
+    #[test]
+    fn a_signature_takes_a_seat_if_all_that_it_says_applies() {
+        let mut world = World::new(&[("aa", 1), ("bb", 1)]);
+        let mut manifest = world.manifest();
+        manifest.procedure.deadline = Some(noon().plus(60));
+        world.propose_as(manifest, |act| act).unwrap();
+        world.open();
+        let (standing, newest) = (world.standing(), world.life.newest().unwrap());
+        let opening = newest.opened.unwrap().entry;
+        type Change = fn(&mut Act);
+        let rows: [(&str, Change, (u64, u64)); 8] = [
+            ("as it should be", |_| (), (1, 0)),
+            ("in the last second", |act| act.time = noon().plus(60), (1, 0)),
+            ("ad referendum", |act| act.act = ActKind::SignAdReferendum, (0, 1)),
+            ("no signature", |act| act.act = ActKind::Object, (0, 0)),
+            ("another manifest", |act| act.manifest = Digest::of(b"another"), (0, 0)),
+            ("another opening", |act| act.opening = Some(Digest::of(b"another")), (0, 0)),
+            ("no opening", |act| act.opening = None, (0, 0)),
+            ("after the deadline", |act| act.time = noon().plus(61), (0, 0)),
+        ];
+        for (what, change, seats) in rows {
+            let mut act = world.act(ActKind::Sign, "aa", "a1");
+            change(&mut act);
+            let acts = [(&act, Digest::of(b"the act"))];
+            let tally = Tally::of(&newest.manifest, opening, &standing, &world.records, acts);
+            assert_eq!(tally.seats(&party("aa")), seats, "{what}");
+        }
+    }
+}

@@ -245,4 +245,11 @@ mod tests {
         let other = SecretKey::from_seed(&[2; 32]);
         assert!(Unverified::<Note>::parse(&good).unwrap().verify(&other.public()).is_err());
     }
+
+    #[test]
+    fn a_statement_of_too_many_bytes_is_not_read() {
+        let of = |bytes| Unverified::<Note>::parse(&"x".repeat(bytes)).unwrap_err();
+        assert!(matches!(of(STATEMENT_LIMIT), Refusal::Malformed { .. }));
+        assert!(matches!(of(STATEMENT_LIMIT + 1), Refusal::TooLarge { .. }));
+    }
 }

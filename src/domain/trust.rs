@@ -53,3 +53,54 @@ impl Form for Trust {
     }
 }
 impl Body for Trust {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples::{noon, party};
+
+    #[test]
+    fn certificates_and_what_is_revoked_are_sorted_and_bounded() {
+        let good = Trust {
+            founding: Digest::of(b"charter"),
+            exchange: "exchange.example".parse().unwrap(),
+            party: party("north"),
+            serial: 1,
+            certificates: [1, 2].map(|n| Der::new(vec![0x30, n]).unwrap()).to_vec(),
+            revoked: [1, 2].map(|n| Digest::from_bytes([n; 32])).to_vec(),
+            time: noon(),
+        };
+        let many = |n: usize| -> Vec<Vec<u8>> { (0..n).map(|n| vec![0x30, (n >> 8) as u8, n as u8]).collect() };
+        type Change = Box<dyn Fn(&mut Trust)>;
+        let certificates = |n| -> Change {
+            Box::new(move |trust| {
+                trust.certificates = many(n).into_iter().map(Der::new).collect::<Result<_, _>>().unwrap();
+            })
+        };
+        let revoked = |n| -> Change {
+            Box::new(move |trust| {
+                trust.revoked = many(n).iter().map(|bytes| Digest::of(bytes)).collect();
+                trust.revoked.sort();
+            })
+        };
+        let rows: [(&str, Change, bool); 12] = [
+            ("good", Box::new(|_| ()), true),
+            ("serial 0", Box::new(|trust| trust.serial = 0), false),
+            ("no certificate", certificates(0), false),
+            ("as many certificates as may be", certificates(AUTHORITIES_LIMIT), true),
+            ("too many certificates", certificates(AUTHORITIES_LIMIT + 1), false),
+            ("certificates in another order", Box::new(|trust| trust.certificates.reverse()), false),
+            ("a certificate twice", Box::new(|trust| trust.certificates[1] = trust.certificates[0].clone()), false),
+            ("none revoked", revoked(0), true),
+            ("as many revoked as may be", revoked(REVOKED_LIMIT), true),
+            ("too many revoked", revoked(REVOKED_LIMIT + 1), false),
+            ("revoked in another order", Box::new(|trust| trust.revoked.reverse()), false),
+            ("revoked twice", Box::new(|trust| trust.revoked[1] = trust.revoked[0]), false),
+        ];
+        for (what, change, holds) in rows {
+            let mut trust = good.clone();
+            change(&mut trust);
+            assert_eq!(json::parse::<Trust>(&json::encode(&trust)).is_ok(), holds, "{what}");
+        }
+    }
+}

@@ -162,8 +162,25 @@ mod tests {
         for absent in ["etang", "étangs", "déclaration"] {
             assert!(!titles.mention(&Sought::new(absent).unwrap()), "{absent}");
         }
+        assert_eq!(Sought::new("ΤΈΛΟΣ").unwrap().as_str(), "τέλοσ");
         assert_eq!(Sought::new("").unwrap_err().reason(), "MALFORMED");
         assert!(Sought::new(&"x".repeat(SOUGHT_LIMIT)).is_ok());
         assert_eq!(Sought::new(&"x".repeat(SOUGHT_LIMIT + 1)).unwrap_err().reason(), "TOO_LARGE");
+    }
+
+    #[test]
+    fn words_are_shown_in_the_language_that_is_preferred() {
+        let of = |lang: &str, words: &str| (lang.parse().unwrap(), Line::new(words).unwrap());
+        let names = Names::new([of("ar", "نموذج"), of("fr", "exemple"), of("ru", "пример")]).unwrap();
+        let rows: [(&[&str], &str); 5] = [
+            (&["fr", "ru"], "exemple"),
+            (&["ru", "fr"], "пример"),
+            (&["zh", "ru"], "пример"),
+            (&["zh"], "نموذج"),
+            (&[], "نموذج"),
+        ];
+        for (languages, words) in rows {
+            assert_eq!(names.preferring(languages), words, "{languages:?}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     domain::{
         id::Digest,
         key::{SecretKey, Signer as _},
+        time::Time,
     },
     msg,
 };
@@ -246,6 +247,23 @@ fn a_cosignature_says_when_and_over_what() {
 }
 
 #[test]
+fn a_cosignature_of_no_moment_is_none() {
+    let (head, witness) = (Grown::to(9).head(9), SecretKey::from_seed(&[3; 32]));
+    let cosigner = Cosigner::new(name("mfa-0.sample.example/witness"), witness.public());
+    let hint = cosign(&head, &name("mfa-0.sample.example/witness"), TIME, &witness).unwrap().hint().clone();
+    let text = head.note().text();
+    let last = Time::parse("9998-12-31T23:59:59Z").unwrap().unix() as u64;
+    for (time, holds) in
+        [(0, false), (1, true), (TIME, true), (last, true), (last + 1, false), (TIMESTAMP_LIMIT, false)]
+    {
+        let signature = witness.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes()).unwrap();
+        let line = SignatureLine::new(hint.clone(), [time.to_be_bytes().as_slice(), &signature].concat());
+        assert_eq!(cosigner.verify(text, &line), Ok(time), "it is one, with whatever time");
+        assert_eq!(cosigner.moment(text, &line).is_ok(), holds, "{time}");
+    }
+}
+
+#[test]
 fn a_proof_stands_alone() {
     let grown = Grown::to(9);
     for (index, size) in [(0, 1), (0, 9), (5, 9), (8, 9), (6, 7)] {
@@ -358,4 +376,11 @@ fn a_witness_answers_as_the_specification_tells() {
     ] {
         assert!(AddCheckpoint::parse(bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_request_has_so_many_bytes_and_no_more() {
+    let of = |bytes| AddCheckpoint::parse(&vec![b'x'; bytes]);
+    assert!(matches!(of(520 << 10), Err(Fault::Malformed { .. })));
+    assert!(matches!(of((520 << 10) + 1), Err(Fault::TooLarge { .. })));
 }

@@ -142,7 +142,14 @@ impl Shown {
     /// Judges what stands behind a proof's path: all up to the log's signature, then the cosignatures.
     fn judge(note: &[u8], newest: &Standing) -> Result<Self, Failure> {
         let refused = |e: Message| Check::LogHead.fails(e);
-        let signed = note.windows(2).position(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
+        let signed = note
+            .windows(2)
+            .position(|pair| {
+                pair == b"
+
+"
+            })
+            .map_or(0, |at| at.saturating_add(2));
         let rest = note.get(signed..).unwrap_or_default();
         let end = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
         let (first, mut rest) = note.split_at_checked(signed + end).unwrap_or((note, &[]));

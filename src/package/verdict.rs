@@ -516,3 +516,15 @@ impl CharterFound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_detail_is_told_in_part_and_says_so() {
+        let of = |characters: usize| Detail::new(Message::words("é".repeat(characters))).to_string();
+        assert_eq!(of(DETAIL_LIMIT), "é".repeat(DETAIL_LIMIT));
+        assert_eq!(of(DETAIL_LIMIT + 1), format!("{} …", "é".repeat(DETAIL_LIMIT)));
+    }
+}

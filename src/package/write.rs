@@ -561,10 +561,11 @@ mod tests {
     use super::*;
     use crate::domain::{
         charter::PARTIES_LIMIT,
+        id::Salt,
         manifest::{ANNEXES_LIMIT, Manifest},
         samples::{World, key, names, party},
         succession::{SUCCESSION_BYTES_LIMIT, SUCCESSION_ENTRIES_LIMIT},
-        words::LANGUAGES_LIMIT,
+        words::{LANGUAGES_LIMIT, PROSE_LIMIT, Prose},
     };
 
     /// Two adoptions by each party of the last charter, and of the one before it, which the limits of succession let pass.
@@ -617,5 +618,181 @@ mod tests {
         within(&world.life, &world.records[&party("north")], &decline).unwrap();
         let sign = Statement::sign(world.act(ActKind::Sign, "south", "a1"), &key("south.a1")).unwrap();
         within(&world.life, &world.records[&party("south")], &sign).unwrap();
+    }
+
+    /// What is reckoned with before anything is logged is enough for whatever is logged then.
+    #[test]
+    fn no_entry_revocation_or_listing_takes_more_than_is_reckoned() {
+        let world = World::new(&[("north", 1), ("south", 1)]);
+        let digest = Digest::of(b"any");
+        for (kind, stream) in [
+            (Kind::Revision, StreamId::Communique(world.id)),
+            (Kind::Revocation, StreamId::Party(party(&"p".repeat(32)))),
+        ] {
+            let entry = Entry {
+                documents: vec![digest; usize::from(kind == Kind::Revision)],
+                files: None,
+                kind,
+                previous: Some(digest),
+                salt: Salt::new([0xFF; 32]),
+                seq: json::INTEGER_LIMIT,
+                statements: vec![digest],
+                stream,
+                time: world.now,
+            };
+            assert!(json::encode(&entry).len() <= ENTRY_BYTES);
+        }
+
+        let mut revocation = world.revocation("north", digest);
+        revocation.reason = Prose::new("x").unwrap();
+        let room = Revocation::LIMIT - json::encode(&revocation).len() + 1;
+        // What JSON escapes takes twice the bytes that its limit counts.
+        let quotes = room - PROSE_LIMIT;
+        revocation.reason = Prose::new(format!("{}{}", "\"".repeat(quotes), "x".repeat(room - 2 * quotes))).unwrap();
+        assert_eq!(json::encode(&revocation).len(), Revocation::LIMIT);
+        let largest = Statement::sign(revocation, &key("authority of north")).unwrap();
+        assert!(largest.compact().len() <= REVOCATION_BYTES);
+
+        let path = bag::statement_path(digest);
+        let listed = json::encode(&FileDigest { path: path.clone(), sha256: digest }).len() + ",".len();
+        let lines = [64, 128].map(|digits| digits + "  ".len() + path.len() + "\n".len());
+        let exact = listed + lines.iter().sum::<usize>();
+        assert_eq!(LISTING_BYTES.checked_sub(exact), Some(8), "a few to spare, as long as packages have been made");
+    }
+
+    /// An objection of north, which nobody decides on: of so many bytes, and unlike every other of these.
+    fn objection(world: &World, holder: &str, number: i64, bytes: usize) -> Statement<Act> {
+        let mut act = world.act(ActKind::Object, "north", holder);
+        act.time = act.time.plus(number);
+        act.reason = Some(Prose::new("x".repeat(bytes)).unwrap());
+        Statement::sign(act, &key(&format!("north.{holder}"))).unwrap()
+    }
+    fn log(world: &mut World, act: &Statement<Act>) {
+        let step = Step { kind: Kind::Act, documents: vec![], statements: vec![act.digest()] };
+        world.log(vec![step], &[act.compact().into()]);
+    }
+    fn of_north(world: &World, act: &Statement<Act>) -> Result<(), String> {
+        within(&world.life, &world.records[&party("north")], act).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn a_party_brings_so_many_files_and_no_more() {
+        let mut world = World::new(&[("north", 1), ("south", 1)]);
+        world.propose().unwrap();
+        // Two files an act, one of which proposed it; four for the full powers of each of two holders, with their end.
+        let most = (PARTY_FILES_LIMIT - 2 * 4) / 2;
+        for number in 2..most {
+            let act = objection(&world, "a1", number as i64, 1);
+            log(&mut world, &act);
+        }
+        let last = objection(&world, "b1", 0, 1);
+        assert_eq!(of_north(&world, &last), Ok(()));
+        log(&mut world, &last);
+        assert_eq!(of_north(&world, &last), Ok(()), "it counts once");
+        let beyond = of_north(&world, &objection(&world, "b1", 1, 1)).unwrap_err();
+        assert!(beyond.contains("files of one party"), "{beyond}");
+    }
+
+    #[test]
+    fn a_party_brings_so_many_bytes_and_no_more() {
+        let mut world = World::new(&[("north", 1), ("south", 1)]);
+        world.propose().unwrap();
+        let grant = world.grant_of("north", "a1");
+        let granted = world.records[&party("north")].grants()[&grant].compact.len();
+        let proposed = world.life.newest().unwrap().propose.compact.len();
+        let mut room = PARTY_RECORDS_LIMIT - (proposed + ENTRY_BYTES) - (granted + REVOCATION_BYTES + 2 * ENTRY_BYTES);
+        let mut number = 0;
+        let mut next = |world: &World, bytes| {
+            number += 1;
+            let act = objection(world, "a1", number, bytes);
+            (act.compact().len() + ENTRY_BYTES, act)
+        };
+        while room > 20_000 {
+            let (bytes, act) = next(&world, 8000);
+            log(&mut world, &act);
+            room -= bytes;
+        }
+        // Three bytes of the payload are four of the statement, so one alone may not end exactly there.
+        let exact = (1..=4).find_map(|first| {
+            let (bytes, act) = next(&world, first);
+            let about = (room - bytes - next(&world, 1).0) / 4 * 3;
+            let second = (about - 4..about + 8).find(|second| bytes + next(&world, *second).0 == room)?;
+            Some((act, second))
+        });
+        let (first, second) = exact.unwrap();
+        log(&mut world, &first);
+        assert_eq!(of_north(&world, &next(&world, second).1), Ok(()));
+        let beyond = of_north(&world, &next(&world, second + 1).1).unwrap_err();
+        assert!(beyond.contains("bytes of one party"), "{beyond}");
+    }
+
+    /// Nothing but the manifest and its one text, until `index`.
+    fn gathered(world: &World, index: u64) -> Gathering {
+        let contents = Contents::of(Document::of(&world.manifest()).unwrap());
+        Gathering { contents, until: Until { index, time: world.now }, wanted: BTreeSet::new() }
+    }
+    fn numbered(n: usize) -> Digest {
+        Digest::of(&n.to_be_bytes())
+    }
+
+    #[test]
+    fn a_package_is_gathered_up_to_its_limits_and_no_further() {
+        let world = World::new(&[("north", 1), ("south", 1)]);
+        let finish = |statements: usize, entries: u64, originals: u64, bytes: usize| {
+            let mut gathering = gathered(&world, u64::MAX);
+            let contents = &mut gathering.contents;
+            contents.statements = (0..statements).map(|n| (numbered(n), String::new())).collect();
+            contents.entries = (0..entries).map(|n| (n, (numbered(0), vec![]))).collect();
+            contents.entries.extend((bytes > 0).then(|| (0, (numbered(0), vec![0; bytes]))));
+            contents.originals = (entries..entries + originals).collect();
+            gathering.finish().map(drop).map_err(|refusal| refusal.to_string())
+        };
+        let manifest = gathered(&world, u64::MAX).contents.manifest.bytes().len();
+        let fixed = manifest + bag::README.len() + STATEMENT_LIMIT;
+        let limit = |n: usize| Limits::PACKAGE.entries - n;
+        // Beside what is counted here there are eleven files, and the evidence of two more.
+        let rows = [
+            ("packages of what is corrected", ORIGINALS_ENTRIES_LIMIT, [0, 0, 1, 0]),
+            ("files of a package", FILES_LIMIT - 11, [1, 0, 0, 0]),
+            ("with its proofs", limit(13 + 2 * 20_000 + 16_000), [1, 0, 0, 0]),
+            ("bytes of a package's records", RECORDS_LIMIT - fixed - 12 * LISTING_BYTES, [0, 0, 0, 1]),
+        ];
+        for (what, most, of) in rows {
+            let others: [usize; 4] = if what == "with its proofs" { [0, 20_000, 16_000, 0] } else { [0; 4] };
+            let try_with = |n: usize| {
+                let [statements, entries, originals, bytes] = [0, 1, 2, 3].map(|at| others[at] + of[at] * n);
+                finish(statements, entries as u64, originals as u64, bytes)
+            };
+            assert_eq!(try_with(most), Ok(()), "{what}");
+            let beyond = try_with(most + 1).unwrap_err();
+            assert!(beyond.contains(what), "{what}: {beyond}");
+        }
+    }
+
+    #[test]
+    fn what_was_logged_from_publication_on_is_not_gathered() {
+        let mut world = World::new(&[("north", 1), ("south", 1)]);
+        let grant = world.grant_of("north", "a1");
+        world.revoke("north", grant).unwrap();
+        let logged = |index: usize| {
+            let crate::domain::samples::Logged { index, entry, objects, .. } = world.log[index].clone();
+            Logged { index, bytes: json::encode(&entry), objects }
+        };
+        let granted = world.log.iter().position(|l| l.entry.statements == [grant]).unwrap();
+        let revoked = world.log.len() - 1;
+        for (until, taken) in [(revoked, 1), (revoked + 1, 2)] {
+            let mut gathering = gathered(&world, until as u64);
+            gathering.wanted.insert((party("north"), grant));
+            gathering.grant(logged(granted), Some(logged(revoked))).unwrap();
+            assert_eq!(gathering.contents.entries.len(), taken);
+        }
+        let exchange: Vec<_> =
+            (0..world.log.len()).filter(|at| world.log[*at].entry.stream == StreamId::Exchange).collect();
+        let last = *exchange.last().unwrap();
+        for (until, in_force) in [(last, None), (last + 1, Some(&world.charter))] {
+            let mut gathering = gathered(&world, until as u64);
+            gathering.charters(exchange.iter().map(|at| logged(*at))).unwrap();
+            assert_eq!(gathering.contents.charter(), in_force, "its last adoption puts it in force");
+        }
     }
 }

@@ -1,15 +1,25 @@
 //! What a negotiation may come to: each course is written as the exchange would write it, proven, and found to be what it is.
 
-use std::io::Cursor;
+use std::{cell::Cell, io::Cursor};
 
-use super::{gathered, outcome, written};
+use super::{gathered, outcome, table::remove_logged, written};
 use crate::played::{self, Plan, Played, Turn, key};
 use communique::{
-    domain::{act::ActKind, entry::Entry, id::Digest, json, key::Signer as _, manifest::Initialling},
+    domain::{
+        act::ActKind,
+        entry::{Entry, Kind, StreamId},
+        id::{Digest, Salt},
+        json,
+        key::Signer as _,
+        manifest::Initialling,
+    },
     package::{
+        bag,
         check::Check,
         verdict::{Capacity, Findings, Verdict},
         verify::verify,
+        write::{Logged, RECORDS_LIMIT},
+        zip::{Archive, Limits},
     },
 };
 
@@ -156,4 +166,152 @@ fn corrections_of_corrections_end_somewhere() {
     assert_eq!(outcome(&played), "proven: Null");
     let too_deep = outcome(&light(played));
     assert!(too_deep.starts_with("RECTIFIES") && too_deep.contains("more than 8"), "{too_deep}");
+}
+
+#[test]
+fn each_signature_ad_referendum_has_its_own_confirmation() {
+    use ActKind::{Confirm, Sign, SignAdReferendum};
+    let mut plan = Plan::plain();
+    let at = plan.position(Turn::Act(Sign, 0, 0));
+    let turns = [(SignAdReferendum, 0), (Confirm, 0), (SignAdReferendum, 1), (Confirm, 1)];
+    plan.script.splice(at..at + 2, turns.map(|(kind, h)| Turn::Act(kind, 0, h)));
+    let (_, findings) = proven(&plan);
+    let confirmed = findings.parties.iter().flat_map(|p| &p.signatories).filter_map(|s| match &s.capacity {
+        Capacity::AdReferendum(by) => Some((s.deed.holder.as_str(), by.holder.as_str())),
+        _ => None,
+    });
+    assert_eq!(confirmed.collect::<Vec<_>>(), [("holder-0", "holder-0"), ("holder-1", "holder-1")]);
+}
+
+#[test]
+fn an_earlier_declaration_stands_as_early_as_its_revision_allows() {
+    let declared = |revision: u64| {
+        let mut plan = Plan::declarations();
+        plan.also_manifest(move |m| m.revision = revision);
+        plan
+    };
+    let played = declared(2).play();
+    let first = played.stream(&StreamId::Communique(played.manifest.communique))[0].clone();
+    let seq = json::parse::<Entry>(&first.bytes).unwrap().seq;
+    // Each revision before took an entry at least.
+    proven(&declared(seq + 1));
+    let early = outcome(&declared(seq + 2).play());
+    assert!(early.starts_with("ENTRY-CHAIN") && early.contains("too early in its stream for its revision"), "{early}");
+}
+
+#[test]
+fn an_earlier_declaration_is_made_by_a_clock_that_is_little_ahead() {
+    for (seconds, holds) in [(300, true), (301, false)] {
+        let mut plan = Plan::declarations();
+        plan.act = Box::new(move |a| {
+            if a.act == ActKind::Declare && a.revision == 1 {
+                a.time = a.time.plus(seconds);
+            }
+        });
+        assert_eq!(plan.play().verify().name() == "proven", holds, "{seconds}");
+    }
+}
+
+#[test]
+fn what_is_published_as_its_embargo_ends_was_not_released_early() {
+    let published = |until| {
+        let mut plan = Plan::released();
+        plan.also_manifest(move |m| m.procedure.embargo = Some(until));
+        plan.play()
+    };
+    let played = published(played::start().plus(86_400));
+    let time = json::parse::<Entry>(&played.published.1).unwrap().time;
+    for (until, releases) in [(time, 0), (time.plus(1), 2)] {
+        let verdict = published(until).verify();
+        assert_eq!(verdict.findings().unwrap().releases.len(), releases, "{until}");
+    }
+}
+
+#[test]
+fn a_revision_is_put_forward_once() {
+    let mut plan = Plan::plain();
+    plan.insert_after(Turn::Propose(0, 0), Turn::Propose(0, 1));
+    assert_ne!(plan.play().verify().name(), "proven");
+}
+
+/// Nothing is read that a verifier would have to hold in memory beyond that.
+#[test]
+fn the_records_of_a_package_have_so_many_bytes_and_no_more() {
+    let zip = Plan::small().play().zip;
+    let counted = |name: &str| {
+        let path = name.split_once('/').unwrap().1;
+        let elsewhere = ["data/texts/", "data/annexes/", "tagmanifest-"].iter().any(|start| path.starts_with(start));
+        !elsewhere && !path.ends_with(".tlog-proof")
+    };
+    let archive = Archive::open(Cursor::new(&zip), Limits::PACKAGE).unwrap();
+    let bytes: u64 = archive.entries().iter().filter(|e| counted(&e.name)).map(|e| e.size).sum();
+    let room = RECORDS_LIMIT - bytes as usize;
+    for (bytes, over) in [(room, false), (room + 1, true)] {
+        let mut plan = Plan::small();
+        let path = bag::statement_path(Digest::of(b"more"));
+        plan.bag = Box::new(move |files| drop(files.insert(path.clone(), vec![0; bytes])));
+        let outcome = outcome(&plan.play());
+        assert_eq!(outcome.contains("the records have more"), over, "{outcome}");
+    }
+}
+
+/// A correction whose party 0 acts under two full powers that the original does not show, and shows none of the two that the original
+/// shows.
+fn under_new_powers() -> Plan {
+    let original = Plan::plain().play();
+    let shown: Vec<Entry> = of_party_0(&original).iter().map(|l| json::parse(&l.bytes).unwrap()).collect();
+    let mut plan = Plan::correcting(original);
+    for turn in &mut plan.script {
+        match turn {
+            Turn::Propose(0, h) | Turn::Act(_, 0, h) => *h += 2,
+            _ => {}
+        }
+    }
+    plan.script.splice(0..0, [Turn::Grant(0, 2), Turn::Grant(0, 3)]);
+    plan.before = Box::new(move |files| remove_logged(files, |entry| shown.contains(entry)));
+    plan
+}
+fn of_party_0(played: &Played) -> Vec<Logged> {
+    played.stream(&StreamId::Party(played::party(0)))
+}
+
+#[test]
+fn what_a_correction_shows_of_a_stream_goes_on_from_what_its_original_shows() {
+    proven(&under_new_powers());
+    let before = Some(Digest::of(&of_party_0(&Plan::plain().play())[1].bytes));
+    let another = Some(Digest::of(b"another"));
+    for (what, seq, previous, holds) in [
+        ("it follows at once", 3, before, true),
+        ("it follows another", 3, another, false),
+        ("one is between", 4, another, true),
+        ("many are between", 9, another, true),
+        ("it stands in the same place", 2, before, false),
+    ] {
+        let mut plan = under_new_powers();
+        let first = Cell::new(true);
+        plan.entry = Box::new(move |e| {
+            if e.kind == Kind::Powers && first.replace(false) {
+                (e.seq, e.previous) = (seq, previous);
+            }
+        });
+        let outcome = outcome(&plan.play());
+        let said = if holds { "proven" } else { "RECTIFIES: the original's streams go on otherwise than these" };
+        assert!(outcome.starts_with(said), "{what}: {outcome}");
+    }
+}
+
+#[test]
+fn a_correction_and_its_original_show_the_same_of_an_entry() {
+    let mut plan = Plan::correcting(Plan::plain().play());
+    plan.before = Box::new(|files| {
+        let of_1 = StreamId::Party(played::party(1));
+        let read = |bytes: &Vec<u8>| json::parse::<Entry>(bytes).ok();
+        let last = |e: &Entry| e.stream == of_1 && e.seq == 2;
+        let (path, mut entry) =
+            files.iter().find_map(|(path, bytes)| Some((path.clone(), read(bytes).filter(last)?))).unwrap();
+        entry.salt = Salt::new([0; 32]);
+        files.insert(path, json::encode(&entry));
+    });
+    let outcome = outcome(&plan.play());
+    assert!(outcome.starts_with("RECTIFIES: the original is of another log"), "{outcome}");
 }

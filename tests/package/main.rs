@@ -23,7 +23,7 @@ use communique::domain::{
     entry::{Entry, StreamId},
     id::{Digest, Lang},
     json,
-    manifest::Initialling,
+    manifest::{Initialling, Status},
     powers::Revocation,
     statement::Unverified,
 };
@@ -134,6 +134,15 @@ fn a_first_revision_is_proven() {
     let mut plan = Plan::plain();
     plan.also_manifest(|m| (m.revision, m.previous) = (1, None));
     assert_eq!(outcome(&plan.play()), "proven: Null");
+}
+
+#[test]
+fn what_is_a_translation_is_not_equally_authentic() {
+    let mut plan = Plan::plain();
+    plan.texts[1].status = Status::Translation;
+    let verdict = plan.play().verify();
+    let authentic: Vec<_> = verdict.findings().unwrap().authentic().map(|text| text.lang.as_str()).collect();
+    assert_eq!(authentic, ["ar"]);
 }
 
 #[test]

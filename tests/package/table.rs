@@ -944,7 +944,7 @@ fn ended_after_completion() -> Plan {
 }
 
 /// Takes entries out, with the statements that they record.
-fn remove_logged(files: &mut played::Files, which: impl Fn(&Entry) -> bool) {
+pub fn remove_logged(files: &mut played::Files, which: impl Fn(&Entry) -> bool) {
     let entries = files.iter().filter(|(path, _)| path.starts_with("data/entries/"));
     let entries: Vec<(String, Entry)> = entries.map(|(p, bytes)| (p.clone(), json::parse(bytes).unwrap())).collect();
     let mut gone = entries.iter().filter(|(_, e)| which(e)).peekable();

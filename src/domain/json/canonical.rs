@@ -32,7 +32,7 @@ struct Writer<'a>(&'a mut Vec<u8>);
 fn string(s: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     // Of all bytes at once, which takes few instructions: hardly any string has something to escape.
-    let escapes = s.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
+    let escapes = s.bytes().fold(false, |found, byte| found | escaped(byte));
     let mut from = 0;
     let bytes = if escapes { s.as_bytes() } else { &[] };
     for (at, &byte) in bytes.iter().enumerate() {
@@ -55,6 +55,10 @@ fn string(s: &str, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&s.as_bytes()[from..]);
     out.push(b'"');
+}
+
+fn escaped(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 /// A list: items as they come.
@@ -279,5 +283,73 @@ impl ser::SerializeMap for Object<'_> {
     fn end(self) -> Result<(), NoForm> {
         self.close();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    fn canonical<T: Serialize>(value: T) -> Option<String> {
+        encode(&value).ok().map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    /// Of strings alone the canonical form is that of serde_json.
+    #[test]
+    fn every_string_is_escaped_in_the_shortest_way() {
+        let awkward = ('\0'..='\u{FF}').chain(['\u{2028}', '\u{2029}', '\u{FEFF}', '\u{FFFF}', '\u{10000}']);
+        for c in awkward {
+            for s in [c.to_string(), format!("{c}{c}"), format!("é{c}\u{1F}z"), format!("{c}\"{c}")] {
+                assert_eq!(canonical(&s), Some(serde_json::to_string(&s).unwrap()), "{s:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn integers_from_0_words_lists_and_objects_have_a_form() {
+        #[derive(Serialize)]
+        struct Wrapped(u8);
+        assert_eq!(canonical((1_u8, 2_u16, 3_u32, u64::MAX)).unwrap(), "[1,2,3,18446744073709551615]");
+        assert_eq!(canonical((0_i8, 1_i16, 2_i32, i64::MAX)).unwrap(), "[0,1,2,9223372036854775807]");
+        assert_eq!(canonical(('é', "é", true, false)).unwrap(), r#"["é","é",true,false]"#);
+        assert_eq!(canonical(((), None::<u8>, Some(1), Wrapped(2))).unwrap(), "[null,null,1,2]");
+        assert_eq!(canonical([[1; 2]; 2]).unwrap(), "[[1,1],[1,1]]");
+    }
+
+    #[test]
+    fn what_json_has_several_forms_for_has_none() {
+        #[derive(Serialize)]
+        struct Nothing;
+        #[derive(Serialize)]
+        struct Pair(u8, u8);
+        #[derive(Serialize)]
+        enum Choice {
+            One(u8),
+            Two(u8, u8),
+            Named { n: u8 },
+        }
+        struct Bytes;
+        impl Serialize for Bytes {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_bytes(b"bytes")
+            }
+        }
+        let none = [
+            canonical((-1_i8, -1_i64)),
+            canonical(-1_i16),
+            canonical(-1_i32),
+            canonical(1.0_f32),
+            canonical(1.0_f64),
+            canonical(Bytes),
+            canonical(Nothing),
+            canonical(Pair(1, 2)),
+            canonical(Choice::One(1)),
+            canonical(Choice::Two(1, 2)),
+            canonical(Choice::Named { n: 1 }),
+            canonical(std::collections::BTreeMap::from([(1, 2)])),
+        ];
+        assert_eq!(none, [const { None }; 12]);
     }
 }

@@ -715,3 +715,77 @@ fn no_charter_is_put_forward_beyond_the_bounds() {
     charters.adoptions[0].compact.push('x');
     assert_eq!(room(&charters, 0), "LIMIT_REACHED");
 }
+
+#[test]
+fn who_was_a_party_at_any_time_is_remembered() {
+    let mut world = unanimous();
+    let next = world.successor(|c| {
+        left(c, "dd");
+        joined(c, "ee", "authority of ee");
+    });
+    carry(&mut world, &next, &["aa", "bb", "cc", "dd"]);
+    world.now = world.now.plus(7);
+    adopt_all(&mut world, &next, &["ee"]);
+    assert_eq!(world.charters.ever_parties(noon()), FOUR.map(party).into());
+    assert_eq!(world.charters.ever_parties(world.now), ["aa", "bb", "cc", "dd", "ee"].map(party).into());
+}
+
+#[test]
+fn the_first_charter_stands_since_its_time() {
+    let world = unanimous();
+    let first = Standing::first(world.charter.clone(), noon());
+    assert_eq!((first.since(), first.founding(), first.digest()), (noon(), world.founding(), world.founding()));
+    assert_eq!((world.charters.founding(), Charters::default().founding()), (Some(world.founding()), None));
+}
+
+#[test]
+fn a_charter_is_adopted_to_the_last_second_of_its_day() {
+    let mut world = unanimous();
+    let next = world.successor(|c| c.witnesses = 1);
+    carry(&mut world, &next, &["aa", "bb", "cc"]);
+    world.now = next.adopt_by.unwrap();
+    adopt_all(&mut world, &next, &["dd"]);
+    assert!(in_force(&world, &next));
+}
+
+#[test]
+fn nothing_but_charter_1_begins_the_stream() {
+    let world = unanimous();
+    let at = |kind| world.log.iter().find(|l| l.entry.kind == kind).unwrap().clone();
+    let of = |charter: &Document<Charter>| {
+        let mut logged = at(Kind::Charter);
+        logged.entry.documents = vec![charter.digest()];
+        logged.objects = vec![charter.bytes().to_vec()];
+        logged
+    };
+    let judged = |charters: &Charters, logged: &crate::domain::samples::Logged| {
+        reason(charters.decide_again(logged.recorded(), None, |_| false))
+    };
+    let (first, second) = (of(&world.charter), of(&world.successor(|c| c.witnesses = 1)));
+    let mut read = Charters::default();
+    assert_eq!((judged(&read, &first), judged(&read, &second)), ("done", "INCONSISTENT"));
+    assert_eq!(judged(&read, &at(Kind::Adoption)), "INCONSISTENT", "of nothing");
+    read.apply(first.recorded()).unwrap();
+    let another = of(&World::changed(&[("aa", 1), ("bb", 1)], |c| c.witnesses = 1).charter);
+    assert_eq!((judged(&read, &another), judged(&read, &second)), ("INCONSISTENT", "INCONSISTENT"));
+}
+
+/// Even if a log has what nobody decided.
+#[test]
+fn a_successor_names_what_it_succeeds_and_counts_on() {
+    type Change = fn(&mut Charter);
+    let rows: [(Change, bool); 3] =
+        [(|_| (), true), (|c| c.version += 1, false), (|c| c.previous = Some(Digest::of(b"another")), false)];
+    for (change, succeeds) in rows {
+        let mut world = unanimous();
+        let next = world.successor(change);
+        let step = |kind, documents, statements| vec![Step { kind, documents, statements }];
+        world.record_charters(step(Kind::Charter, vec![next.digest()], vec![]), vec![next.bytes().to_vec()]);
+        for of in FOUR {
+            let adoption = world.adoption(&next, of, &authority(of));
+            let steps = step(Kind::Adoption, vec![], vec![adoption.digest()]);
+            world.record_charters(steps, vec![adoption.compact().into()]);
+        }
+        assert_eq!(in_force(&world, &next), succeeds);
+    }
+}

@@ -402,8 +402,7 @@ fn examine_line(line: &str, number: usize, shape: Shape, marks: bool, faults: &m
             length += 1;
             let value = lookup.value(c);
             seen |= value.unwrap_or(0);
-            // Nearly every character: none of a kind, no mark.
-            if shape != Shape::Line && value.is_some_and(|value| value & (KIND | COMBINING | OVERLAYS) == 0) {
+            if shape != Shape::Line && value.is_some_and(ordinary) {
                 blank = blank && is_space(c);
                 context.advance(c, value);
                 continue;
@@ -439,12 +438,18 @@ fn examine_line(line: &str, number: usize, shape: Shape, marks: bool, faults: &m
         faults.add(at(length, FaultKind::SpaceAtLineEnd, last));
     }
     // What a later Unicode assigns has no stable form here, so it is refused before it is asked for one.
-    if seen & NORMALISED != 0 && assigned && !is_nfc(line) {
+    if carries(seen, NORMALISED) && assigned && !is_nfc(line) {
         let same = line.chars().zip(line.nfc()).take_while(|(a, b)| a == b);
         let column = same.count() + 1;
         let character = line.chars().nth(column - 1);
         faults.add(at(column, FaultKind::NotNormalised, character));
     }
+}
+
+/// Of a character that is nothing but itself, as nearly every one is, so that no rule asks what stands around it: none of a kind, no
+/// mark.
+fn ordinary(value: u16) -> bool {
+    value & (KIND | COMBINING | OVERLAYS) == 0
 }
 
 /// The spaces that may stand in a text.
@@ -540,7 +545,7 @@ const NONE: u16 = u16::MAX;
 static LOW: [u16; DIRECT] = {
     let mut low = [NONE; DIRECT];
     let mut row = 0;
-    while row < tables::CHARACTERS.len() && (tables::CHARACTERS[row].0 as usize) < DIRECT {
+    while row < tables::CHARACTERS.len() {
         let (first, last, value) = tables::CHARACTERS[row];
         let mut code = first as usize;
         while code <= last as usize && code < DIRECT {
@@ -585,7 +590,11 @@ fn value(c: char) -> Option<u16> {
 }
 
 fn has(c: char, flag: u16) -> bool {
-    value(c).is_some_and(|value| value & flag != 0)
+    value(c).is_some_and(|value| carries(value, flag))
+}
+
+fn carries(value: u16, flag: u16) -> bool {
+    value & flag != 0
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Characters called by name, so that a person knows what was found where nothing can be seen.
 
-use super::tables::{COMBINING, CONTROL, HAN_VS, KIND, NONCHARACTER, PRIVATE, TAG, WORD};
+use super::tables::{COMBINING, CONTROL, KIND, NONCHARACTER, PRIVATE, TAG, WORD};
 use super::{shown::script, value};
 
 /// A character's code point and name, as in `U+00AD SOFT HYPHEN`.
@@ -41,7 +41,6 @@ fn name(c: char, code: u32) -> String {
         TAG => "(a tag character)".into(),
         PRIVATE => "(a private-use character)".into(),
         NONCHARACTER => "(a noncharacter)".into(),
-        HAN_VS => "(a variation selector)".into(),
         _ => "(a character that shows nothing)".into(),
     }
 }

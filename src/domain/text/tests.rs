@@ -223,6 +223,18 @@ fn words_of_mixed_scripts_are_flagged() {
     }
     assert_eq!(mixed_script_words("のㄅ漢漢")[0].letters.len(), 2);
     assert_eq!(mixed_script_words(&"aб ".repeat(500)).len(), MIXED_LISTED);
+    let han: String = ('\u{4E00}'..).take(MIXED_LISTED + 1).collect();
+    assert_eq!(mixed_script_words(&format!("{}{han}", "a".repeat(200)))[0].letters.len(), MIXED_LISTED);
+}
+
+#[test]
+fn each_letter_of_a_range_is_of_its_script() {
+    for (first, last, name) in tables::SCRIPTS {
+        let name = tables::SCRIPT_NAMES[usize::from(name)];
+        for code in [first, last] {
+            assert_eq!(char::from_u32(code).and_then(shown::script), Some(name), "{code:X}");
+        }
+    }
 }
 
 #[test]
@@ -340,4 +352,24 @@ proptest! {
         prop_assert_eq!(check_prose(&text).is_ok(), check_text(whole.as_bytes(), RTL).is_ok());
         let _ = mixed_script_words(&text);
     }
+}
+
+/// Though it has no letter and no mark, whose rules would look at it more closely.
+#[test]
+fn what_is_not_composed_is_shown_where_it_stands() {
+    for (text, column, character) in [("a; b\u{37E}\n", 5, '\u{37E}'), ("\u{2329}\n", 1, '\u{2329}')] {
+        let kind = NotNormalised;
+        let fault = Fault { line: 1, column, kind, character: Some(character) };
+        assert_eq!(check_text(text.as_bytes(), LTR).err().as_deref(), Some(&[fault][..]), "{text:?}");
+    }
+}
+
+#[test]
+fn a_passage_is_as_long_as_a_text_at_most_and_what_is_cleaned_may_be_longer() {
+    assert_eq!(check_prose(&"a".repeat(TEXT_LIMIT)), Ok(()));
+    assert_eq!(check_prose(&"a".repeat(TEXT_LIMIT + 1)).map_err(|fault| fault.kind), Err(TooLong));
+    let ending = |spaces| clean(&[b"a".as_slice(), &vec![b' '; spaces]].concat(), LTR);
+    let (most, more) = (ending(4 * TEXT_LIMIT - 1), ending(4 * TEXT_LIMIT));
+    assert_eq!((most.text.as_str(), most.left.as_slice()), ("a\n", &[][..]));
+    assert_eq!((more.text.as_str(), more.left.as_slice()), ("", &[Fault::at(1, 1, TooLong)][..]));
 }

@@ -186,7 +186,8 @@ fn what_is_kept_gives_every_root_and_proof() {
         let leaves = &kept.leaves[..size as usize];
         let root = root_of(leaves);
         let edge = Edge::nodes(size).unwrap().into_iter().map(|node| kept.read(node)).collect();
-        assert_eq!(Edge::new(size, edge).unwrap().root(), root);
+        let edge = Edge::new(size, edge).unwrap();
+        assert_eq!((edge.root(), Edge::new(size, edge.peaks().to_vec())), (root, Ok(edge.clone())));
         assert_eq!(Kept::grown(leaves.iter().copied()).edge.root(), root);
         assert_eq!(kept.build(Plan::root(size)), Vec::from_iter((size > 0).then_some(root)));
         for index in 0..size {

@@ -152,6 +152,14 @@ fn limits_are_asked() {
 }
 
 #[test]
+fn names_as_long_as_may_be_pass() {
+    let names = ["a", "b"].map(|name| format!("f/{}", name.repeat(253)));
+    let bytes = pack(&names.each_ref().map(|name| (name.as_str(), b"".as_slice())));
+    let read: Vec<_> = unpack_within(&bytes, Limits::PACKAGE).unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(read, names);
+}
+
+#[test]
 fn most_entries_pass() {
     let mut writer = Writer::new(Vec::new(), moment());
     for index in 0..Limits::PACKAGE.entries {
@@ -475,4 +483,11 @@ fn unzip_reads_what_is_written() {
     if let Some(listing) = other_reader("unzip", "unzip", &["-t"]) {
         assert!(listing.contains("No errors detected"), "{listing}");
     }
+}
+
+#[test]
+fn a_long_name_is_shown_in_part() {
+    let of = |length: usize| names::shown(&vec![b'n'; length]);
+    assert_eq!((of(255), of(256)), ("n".repeat(255), format!("{}...", "n".repeat(255))));
+    assert_eq!(names::shown(b"a\n\xFF"), r"a\n\xff");
 }

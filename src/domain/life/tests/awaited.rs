@@ -50,6 +50,31 @@ fn a_quorum_waits_until_all_have_signed_and_a_deadline_for_nothing() {
     }
     assert_eq!(world.awaited("aa"), []);
     assert_eq!(world.awaited("bb"), [ActKind::Sign]);
+    world.now = deadline;
+    assert_eq!(world.awaited("bb"), [ActKind::Sign], "its last second is within it");
     world.now = deadline.plus(1);
     assert_eq!(world.awaited("bb"), []);
+}
+
+#[test]
+fn a_draft_that_can_no_longer_be_signed_waits_for_the_next_revision() {
+    let mut world = World::new(&THREE);
+    let mut manifest = world.manifest();
+    manifest.procedure.deadline = Some(noon().plus(60));
+    world.propose_as(manifest, |a| a).unwrap();
+    assert_eq!(world.awaited("aa"), [ActKind::Initial]);
+    let mut late = world.clone();
+    late.now = noon().plus(61);
+    assert_eq!(late.awaited("aa"), [ActKind::Propose], "its deadline has passed");
+    succeed(&mut world, |charter| charter.witnesses = 1);
+    assert_eq!(world.awaited("aa"), [ActKind::Propose], "its charter is no longer in force");
+}
+
+#[test]
+fn what_is_no_longer_needed_is_not_awaited() {
+    let mut world = opened(&THREE);
+    does(&mut world, ActKind::SignAdReferendum, "aa", "a1").unwrap();
+    assert_eq!(world.awaited("aa"), [ActKind::Confirm]);
+    does(&mut world, ActKind::Sign, "aa", "b1").unwrap();
+    assert_eq!(world.awaited("aa"), [], "another has filled the seat");
 }

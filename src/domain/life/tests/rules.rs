@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::domain::{
-    entry::Entry,
+    entry::{Entry, StreamId},
     manifest::Rectifies,
     powers::Revocation,
+    register::PartyRecord,
     words::{Line, Prose},
 };
 
@@ -686,4 +687,59 @@ fn no_stranger_names_itself_into_a_communique() {
     let mut instead = world.manifest();
     (instead.parties, instead.proposer) = (vec![party("bb"), party("zz")], party("zz"));
     assert_eq!(reason(proposes(&mut world, instead, "zz")), "DISAGREES");
+}
+
+#[test]
+fn powers_hold_from_their_first_second_to_their_last() {
+    let world = opened(&THREE);
+    let powers = world.powers("aa", "a1");
+    let at = |time| reason(powers.cover(&Act { time, ..world.act(ActKind::Sign, "aa", "a1") }));
+    let (first, last) = (powers.not_before, powers.not_after);
+    assert_eq!([first.plus(-1), first, last, last.plus(1)].map(at), ["GRANT_FORBIDS", "done", "done", "GRANT_FORBIDS"]);
+}
+
+#[test]
+fn a_partys_record_knows_how_many_bytes_it_keeps() {
+    let mut world = World::new(&THREE);
+    let grant = world.grant_of("aa", "a1");
+    world.revoke("aa", grant).unwrap();
+    world.trust("aa", 1, "authority of aa").unwrap();
+    let of_aa = world.log.iter().filter(|l| l.entry.stream == StreamId::Party(party("aa")));
+    let logged = of_aa.flat_map(|l| &l.objects).map(Vec::len).sum::<usize>();
+    assert_eq!((world.records[&party("aa")].bytes(), PartyRecord::default().bytes()), (logged, 0));
+}
+
+#[test]
+fn what_was_published_lists_what_corrects_it() {
+    let (mut world, rectifies) = published();
+    let mut manifest = world.manifest();
+    manifest.rectifies = Some(rectifies);
+    let correction = Document::of(&manifest).unwrap();
+    world.life = world.original.take().unwrap();
+    world.id = rectifies.communique;
+    assert_eq!(world.life.rectified(), []);
+    let step = Step { kind: Kind::Rectified, documents: vec![correction.digest()], statements: vec![] };
+    world.log(vec![step], &[correction.bytes().to_vec()]);
+    let place = world.log.last().unwrap().recorded().place();
+    assert_eq!(world.life.rectified(), [(manifest.communique, place)]);
+}
+
+/// Who does not see another's signature still knows where the stream stands.
+#[test]
+fn a_sealed_entry_is_passed_over_and_counted() {
+    let mut world = opened(&THREE);
+    let mut of_another = world.life.clone();
+    does(&mut world, ActKind::Sign, "aa", "a1").unwrap();
+    of_another.pass_sealed(world.log.last().unwrap().digest);
+    assert_eq!(of_another.position(), world.life.position());
+    let signs = |life: &Life| life.newest().unwrap().acts.iter().any(|a| a.act.act == ActKind::Sign);
+    assert_eq!((signs(&of_another), signs(&world.life)), (false, true));
+}
+
+#[test]
+fn every_state_has_one_name() {
+    for state in State::ALL {
+        assert_eq!(state.to_string().parse(), Ok(state));
+    }
+    assert_eq!(reason("Open".parse::<State>()), "MALFORMED");
 }

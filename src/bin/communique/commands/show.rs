@@ -215,7 +215,7 @@ pub fn facts(out: &mut Out, charter: &Charter, m: &Document<Manifest>) {
         if n == 0 { out.field(&msg!("parties"), &party) } else { out.more(&party) }
     }
     if let Some(meeting) = &m.meeting {
-        let (places, date) = (render::names(&meeting.places), meeting.date.to_string());
+        let (places, date) = (render::names(&meeting.places), meeting.date);
         let told = match &meeting.host {
             Some(host) => msg!("{places}, {date}, host {host}", places, date, host),
             None => msg!("{places}, {date}", places, date),

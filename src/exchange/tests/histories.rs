@@ -14,7 +14,7 @@ use crate::{
 
 const IDS: [&str; 3] = ["east", "north", "south"];
 const HOLDERS: [&str; 3] = ["a1", "b1", "c1"];
-const CASES: u32 = 24;
+const CASES: u32 = 64;
 const STEPS: usize = 40;
 
 #[derive(Clone, Debug)]

@@ -270,13 +270,14 @@ fn the_last_try_is_nobodys_to_burn() {
             .args(["-qec", &command, "/dev/null"])
             .current_dir(desk.0.path())
             .env("SOFTHSM2_CONF", desk.path("softhsm2.conf"))
+            .env("LC_ALL", "C")
             .stdin(fs::File::open(desk.path("typed")).unwrap())
             .output();
         ran.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
     };
     match type_in("no\n") {
         Ok(said) => assert!(
-            said.contains("type yes") && said.contains("nothing was tried") && said.contains("code 1"),
+            said.contains("type `yes`") && said.contains("nothing was tried") && said.contains("code 1"),
             "{said}"
         ),
         Err(_) => missing("script", "install Debian's package bsdutils"),

@@ -524,6 +524,21 @@ fn digest_at_start(line: &str) -> usize {
     if letters == DIGEST { isolates + letters } else { 0 }
 }
 
+/// A script by its name in the reader's language; one that no language of the tool is written with, by Unicode's name for it.
+pub fn script(name: &'static str) -> Message {
+    match name {
+        "Arabic" => msg!("script" => "Arabic"),
+        "Armenian" => msg!("script" => "Armenian"),
+        "Cyrillic" => msg!("script" => "Cyrillic"),
+        "Devanagari" => msg!("script" => "Devanagari"),
+        "Georgian" => msg!("script" => "Georgian"),
+        "Greek" => msg!("script" => "Greek"),
+        "Hebrew" => msg!("script" => "Hebrew"),
+        "Latin" => msg!("script" => "Latin"),
+        other => Message::words(other),
+    }
+}
+
 /// The words of others within a line of ours, so that it is seen where they begin and end: a quotation mark of their own that
 /// could end them is written as a code point. The next thing after them that is neither space nor sign is a letter of ours, not
 /// a digit and not words of others again: so the direction of their script ends with them.

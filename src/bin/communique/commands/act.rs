@@ -115,12 +115,14 @@ fn request(ctx: &mut Context, args: &args::Request) -> Result<(), Failure> {
     }
     let file = render::path(&args.out);
     ctx.out.field(&msg!("file"), &file);
-    ctx.out.field(&msg!("request"), &digest);
+    let label = msg!("request");
+    ctx.out.field(&label, &digest);
     ctx.out.field(&msg!("revision"), &Message::words(revision.to_string()));
     ctx.out.paragraph(
         "",
         &msg!(
-            "It holds the texts: carry it as you would carry a draft. Compare the line `request` where it is signed."
+            "It holds the texts: carry it as you would carry a draft. Compare the line `{label}` where it is signed.",
+            label
         ),
     );
     let path = args.out.display();

@@ -346,7 +346,7 @@ pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
         out.line(&msg!("It runs from right to left; a terminal may show its words in another order."));
     }
     for m in communique::domain::text::mixed_script_words(words) {
-        let (line, column, word, script) = (m.line, m.column, render::quoted(&m.word), m.script);
+        let (line, column, word, script) = (m.line, m.column, render::quoted(&m.word), render::script(m.script));
         out.line(&msg!(
             "Worth a look: line {line}, column {column}: {word} has letters of {script} and of others:",
             line,
@@ -356,6 +356,7 @@ pub fn text(out: &mut Out, manifest: &Manifest, lang: &Lang, words: &str) {
         ));
         for (letter, script) in &m.letters {
             let (code, letter) = (format!("U+{:04X}", u32::from(*letter)), render::quoted(&letter.to_string()));
+            let script = render::script(script);
             out.paragraph("  ", &msg!("The letter {letter} is of {script} ({code}).", letter, script, code));
         }
     }

@@ -211,16 +211,19 @@ fn report(ctx: &mut Context, file: &Path, faults: &[Fault], mixed: &[MixedWord])
     }
     more(&mut ctx.out, faults.len());
     for m in mixed {
-        let letters: Vec<_> =
-            m.letters.iter().map(|(c, script)| format!("{c} U+{:04X} {script}", u32::from(*c))).collect();
+        let letter = |(c, script): &(char, &'static str)| {
+            let (letter, code, script) = (*c, format!("U+{:04X}", u32::from(*c)), render::script(script));
+            msg!("letter {letter} ({code}), {script}", letter, code, script)
+        };
+        let letters: Vec<_> = m.letters.iter().map(letter).collect();
         let (line, column) = (m.line, m.column);
         let look = msg!(
             "worth a look: line {line}, column {column}: {word} is {script}, but has {letters}",
             line,
             column,
             word = render::quoted(&m.word),
-            script = m.script.to_string(),
-            letters = letters.join(", ")
+            script = render::script(m.script),
+            letters
         );
         ctx.out.item(1, &look);
     }

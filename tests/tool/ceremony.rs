@@ -31,8 +31,11 @@ impl Terminal {
     /// shows what is typed, is said last.
     pub fn at(desk: &Desk, line: &str) -> Option<Self> {
         let tool = assert_cmd::cargo::cargo_bin("communique");
-        let command =
-            format!("stty columns 200; {} {line}; echo code $?; stty -a | grep -o -e '-\\?\\becho\\b'", tool.display());
+        // The shell that `script` finds may be one that an interrupt of its command ends too: what follows would not be said.
+        let command = format!(
+            "trap : INT; stty columns 200; {} {line}; echo code $?; stty -a | grep -o -e '-\\?\\becho\\b'",
+            tool.display()
+        );
         let mut child = Command::new("script")
             .args(["-qec", &command, "/dev/null"])
             .current_dir(desk.0.path())

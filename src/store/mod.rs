@@ -1,5 +1,6 @@
 //! Where the exchange keeps things: backends of [`crate::exchange::ports`]. Every backend passes the one test in `contract`.
 
+mod append;
 pub mod postgres;
 pub mod sqlite;
 

@@ -34,8 +34,7 @@ fn examined(append: &Append) -> Result<Vec<Digest>, &'static str> {
     if append.entries.len() > ENTRIES_LIMIT || append.expect.len() > EXPECT_LIMIT {
         return Err("it has too many entries or streams");
     }
-    let bytes = append.entries.iter().map(|e| e.bytes.len() + e.objects.iter().map(|o| o.bytes.len()).sum::<usize>());
-    if bytes.sum::<usize>() > BYTES_LIMIT {
+    if size(append) > BYTES_LIMIT {
         return Err("it is too large");
     }
     let mut time = None;
@@ -57,6 +56,16 @@ fn examined(append: &Append) -> Result<Vec<Digest>, &'static str> {
         }
     }
     Ok(append.entries.iter().map(|new| Digest::of(&new.bytes)).collect())
+}
+
+/// The bytes of an append, entries and objects together.
+pub(super) fn size(append: &Append) -> usize {
+    append.entries.iter().map(|e| e.bytes.len() + e.objects.iter().map(|o| o.bytes.len()).sum::<usize>()).sum()
+}
+
+/// Whether these are the numbers from `from` on, none left out. `from` is the caller's and may be the largest there is.
+pub(super) fn gapless(from: u64, numbers: impl Iterator<Item = u64>) -> bool {
+    (0..).zip(numbers).all(|(n, number)| from.checked_add(n) == Some(number))
 }
 
 /// A stream's end.

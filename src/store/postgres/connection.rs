@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
+use deadpool_postgres::{
+    ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts,
+};
 use futures_util::future::BoxFuture;
 use tokio::{sync::watch, task::JoinHandle, time::error::Elapsed};
 use tokio_postgres::{
@@ -23,6 +25,7 @@ use tokio_postgres::{
 
 use super::{
     CONNECT_DEADLINE, OpenError, READERS_LIMIT, SERVER_LEAST, STATEMENT_DEADLINE, Settings, durability,
+    known::Known,
     migrations::{self, Schema},
     tls::Tls,
 };
@@ -192,11 +195,20 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(database: &Database, readers: usize) -> Result<Self, OpenError> {
+    /// `known` is what each must hold.
+    pub(super) fn new(database: &Database, readers: usize, known: Option<Arc<Known>>) -> Result<Self, OpenError> {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(database.config.clone(), Pooled(database.tls.clone()), config);
         let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) };
+        let holds = Hook::async_fn(move |client: &mut ClientWrapper, _| {
+            let known = known.clone();
+            Box::pin(async move {
+                let Some(known) = known else { return Ok(()) };
+                known.check(client).await.map_err(|fault| HookError::message(fault.to_string()))
+            })
+        });
         let pool = Pool::builder(manager)
+            .post_create(holds)
             .max_size(readers.clamp(1, READERS_LIMIT))
             .timeouts(timeouts)
             .runtime(deadpool_postgres::Runtime::Tokio1)
@@ -211,6 +223,11 @@ impl Readers {
             deadpool_postgres::PoolError::Backend(error) => Fault::Sql(error),
             error => Fault::Pool(error.to_string()),
         })
+    }
+
+    /// Gives up all its connections: the server that they lead to may no longer be the one.
+    pub(super) fn renew(&self) {
+        self.pool.retain(|_, _| false);
     }
 
     /// What a try to read has come to: an end, or another try. A connection that failed takes those like it along: they lead to the same
@@ -232,7 +249,7 @@ impl Readers {
             _ => false,
         };
         if of_connection {
-            self.pool.retain(|_, _| false);
+            self.renew();
             if *tries < TRIES {
                 return ControlFlow::Continue(());
             }

@@ -12,12 +12,18 @@
 mod connection;
 
 mod durability;
+mod known;
+mod log;
 
 mod migrations;
+mod rows;
 
 mod tls;
+mod tree;
 
 use std::{sync::Arc, time::Duration};
+
+pub use log::PostgresStore;
 
 /// Most connections that read, of one store: so many of the server's `max_connections` may each of log and content take, beside two.
 pub const READERS_LIMIT: usize = 64;

@@ -10,7 +10,7 @@ use super::{
     OpenError, Options,
     connection::{self, Fault, Readers, count, digest, integer},
     migrations,
-    rows::{entries, gapless, listings},
+    rows::{entries, listings},
     tree,
     writer::Writer,
 };
@@ -20,7 +20,7 @@ use crate::{
         Append, AppendError, Appended, Cosignature, Listing, ListingQuery, NewEntry, ReadFailed, Store, Stored,
     },
     log::tree::{Edge, Growth, Hash, Node},
-    store::append::{Refused, Rows, Ticket, Tip, check, examine},
+    store::append::{Refused, Rows, Ticket, Tip, check, examine, gapless},
 };
 
 /// Appends that wait for the writing thread; further callers wait for a place.
@@ -260,7 +260,7 @@ impl Log {
         }
         let growth = Arc::new(growth);
         for (index, ticket) in placed {
-            ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone() }));
+            ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone(), others: false }));
         }
         for (error, ticket) in refused {
             ticket.answer(Err(if outcome.is_ok() { error } else { AppendError::Failed }));

@@ -18,6 +18,11 @@ mod log;
 mod migrations;
 mod rows;
 
+#[cfg(test)]
+#[path = "../../../tests/postgres/cluster.rs"]
+mod cluster;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod tree;
 

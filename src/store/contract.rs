@@ -23,6 +23,7 @@ use crate::{
     exchange::ports::{
         Append, AppendError, Begin, COSIGNED_LIMIT, Content, Cosignature, Listing, ListingQuery, NewEntry, NotBegun,
         Object, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, STAMP_LIMIT, Seal, Shown, Stage, Store,
+        Stored,
     },
     log::tree::{Edge, Hash, Node, Plan, verify_inclusion},
 };
@@ -85,6 +86,11 @@ impl Chain {
         Self { stream, length: 0, last: None }
     }
 
+    /// What follows this entry.
+    pub(super) fn after(last: &Stored) -> Self {
+        Self { stream: last.entry.stream.clone(), length: last.entry.seq + 1, last: Some(last.digest) }
+    }
+
     /// The next entry, at this time, recording these documents.
     pub(super) fn next(&mut self, time: i64, documents: Vec<Vec<u8>>) -> NewEntry {
         let objects: Vec<_> = documents.into_iter().map(Object::new).collect();
@@ -96,7 +102,7 @@ impl Chain {
     }
 
     /// What the next entry would be, with names alone.
-    fn naming(&self, time: i64, documents: Vec<Digest>) -> NewEntry {
+    pub(super) fn naming(&self, time: i64, documents: Vec<Digest>) -> NewEntry {
         let entry = Entry {
             documents,
             files: None,

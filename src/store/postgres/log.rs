@@ -295,7 +295,7 @@ impl Connected {
 }
 
 /// How a transaction ended.
-enum Ended {
+pub(super) enum Ended {
     /// It is stored for good.
     Stored,
     /// Nothing of it is stored.
@@ -642,7 +642,7 @@ impl Session {
     ///
     /// An error of this statement alone says that nothing is stored. A warning may be of a synchronous wait that was cancelled: the
     /// commit is on the primary, and could be lost with it. Silence, and a connection that ends, say nothing.
-    async fn commit(&self) -> Ended {
+    pub(super) async fn commit(&self) -> Ended {
         let warnings = self.warnings();
         match tokio::time::timeout(COMMIT_DEADLINE, self.client.batch_execute("COMMIT")).await {
             Ok(Ok(())) if self.warnings() == warnings => Ended::Stored,

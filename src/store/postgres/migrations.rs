@@ -68,6 +68,68 @@ pub(super) const LOG: Schema = Schema {
     "],
 };
 
+/// Content. A stage is a row from its beginning on, so that whatever exchange goes on with it, and whichever counts, sees it.
+pub(super) const CONTENT: Schema = Schema {
+    kind: "content",
+    steps: &["
+        CREATE TABLE blobs (
+            id bigint PRIMARY KEY,
+            digest bytea NOT NULL UNIQUE,
+            size bigint NOT NULL
+        );
+        CREATE TABLE chunks (
+            blob bigint NOT NULL,
+            n bigint NOT NULL,
+            bytes bytea NOT NULL,
+            PRIMARY KEY (blob, n)
+        );
+        ALTER TABLE chunks ALTER COLUMN bytes SET STORAGE EXTERNAL;
+        CREATE SEQUENCE writers;
+        CREATE TABLE stages (
+            blob bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            writer bigint,
+            party text COLLATE \"C\",
+            communique text COLLATE \"C\",
+            digest bytea,
+            size bigint NOT NULL,
+            held bigint NOT NULL DEFAULT 0,
+            kept boolean NOT NULL,
+            begun bigint NOT NULL,
+            heard timestamptz NOT NULL DEFAULT now()
+        );
+        CREATE UNIQUE INDEX stages_kept ON stages (party, communique, digest) WHERE kept;
+        CREATE INDEX stages_by_owner ON stages (communique, party);
+        CREATE TABLE places (
+            party text COLLATE \"C\" PRIMARY KEY
+        );
+        CREATE TABLE uploads (
+            id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+            party text COLLATE \"C\" NOT NULL,
+            communique text COLLATE \"C\" NOT NULL,
+            blob bigint NOT NULL REFERENCES blobs (id),
+            PRIMARY KEY (communique, party, blob)
+        );
+        CREATE INDEX uploads_by_blob ON uploads (blob);
+        CREATE TABLE packages (
+            communique text COLLATE \"C\" PRIMARY KEY,
+            blob bigint NOT NULL REFERENCES blobs (id),
+            witnesses bigint NOT NULL,
+            stamped boolean NOT NULL,
+            head text NOT NULL
+        );
+        CREATE INDEX packages_by_blob ON packages (blob);
+        CREATE TABLE originals (
+            communique text COLLATE \"C\" PRIMARY KEY,
+            blob bigint NOT NULL REFERENCES blobs (id)
+        );
+        CREATE INDEX originals_by_blob ON originals (blob);
+        CREATE TABLE stamps (
+            communique text COLLATE \"C\" PRIMARY KEY,
+            response bytea NOT NULL CHECK (length(response) BETWEEN 1 AND 65536)
+        );
+    "],
+};
+
 /// Brings the tables to this program's version.
 pub(super) async fn run(db: &Client, schema: &Schema) -> Result<(), OpenError> {
     let refused = |fault: Fault| OpenError::Database { why: fault.to_string() };

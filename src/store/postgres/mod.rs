@@ -9,8 +9,10 @@
 //! have committed may be visible and yet be lost with the primary, if their wait was cancelled; nothing read is answered before a
 //! commit of our own after it has been taken by all who must (`Log::settle`).
 
+mod blobs;
 mod connection;
 
+mod content;
 mod durability;
 mod known;
 mod log;
@@ -21,13 +23,16 @@ mod rows;
 #[cfg(test)]
 #[path = "../../../tests/postgres/cluster.rs"]
 mod cluster;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transaction;
 mod tree;
 
 use std::{sync::Arc, time::Duration};
 
+pub use content::PostgresContent;
 pub use log::PostgresStore;
 
 /// Most connections that read, of one store: so many of the server's `max_connections` may each of log and content take, beside two.

@@ -366,6 +366,13 @@ impl Content for PostgresContent {
         read.map(Option::unwrap_or_default)
     }
 
+    async fn expire(&self, now: Time) -> Result<u64, ReadFailed> {
+        self.whole(|shelves| async move {
+            transact!(shelves.writers, "what was kept for too long", db => stages::expire(&db, now).await?)
+        })
+        .await
+    }
+
     async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
         self.whole(|shelves| async move { shelves.push(stage.0, &bytes).await }).await
     }

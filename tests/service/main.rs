@@ -5,6 +5,9 @@
 
 mod api;
 mod bad_input;
+#[allow(dead_code, reason = "the servers of the store's own tests")]
+#[path = "../postgres/cluster.rs"]
+mod cluster;
 mod course;
 mod door;
 mod examples;
@@ -14,6 +17,7 @@ mod foreign;
 mod host;
 mod languages;
 mod load;
+mod migration;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod negotiation;

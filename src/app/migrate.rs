@@ -28,6 +28,9 @@ pub enum MigrateError {
     Unsound(Box<Report>),
 }
 
+/// Progress is told for each so many entries or pieces of content.
+const STEP: u64 = 10_000;
+
 /// Carries everything, reads it again, and says what there is. `told` hears how far it has come.
 ///
 /// The source's files are held meanwhile, so that no exchange serves them; a database must not be served by anybody, and that it has not
@@ -35,10 +38,22 @@ pub enum MigrateError {
 ///
 /// # Errors
 /// [`MigrateError`]; what was carried stays, and is gone on from.
-pub async fn migrate(from: &Address, to: &Address, told: impl FnMut(Progress)) -> Result<Carried, MigrateError> {
+pub async fn migrate(from: &Address, to: &Address, mut told: impl FnMut(&str)) -> Result<Carried, MigrateError> {
     let (source, _held) = source(from).await?;
-    let target = target(to).await?;
-    let carried = carry(&source, &target, told).await?;
+    let target = side("to", to).await?;
+    let mut before = String::new();
+    let step = |progress| {
+        let now = match progress {
+            Progress::Entries(done, all) if done == all => format!("{all} entries are there"),
+            Progress::Entries(done, all) => format!("{} of {all} entries", done / STEP * STEP),
+            Progress::Content(done) => format!("{} pieces of content", done / STEP * STEP),
+        };
+        if before != now {
+            told(&now);
+            before = now;
+        }
+    };
+    let carried = carry(&source, &target, step).await?;
     let report = fsck::fsck(target.store, target.content, Scope::default()).await;
     if report.faults.is_empty() { Ok(carried) } else { Err(MigrateError::Unsound(Box::new(report))) }
 }
@@ -57,10 +72,6 @@ async fn source(address: &Address) -> Result<(Side, Held), MigrateError> {
         Ok((Side { store, content }, held))
     };
     open().map_err(|error| failed(error.into()))
-}
-
-async fn target(address: &Address) -> Result<Side, MigrateError> {
-    side("to", address).await
 }
 
 async fn side(which: &'static str, address: &Address) -> Result<Side, MigrateError> {

@@ -55,14 +55,13 @@ pub(super) async fn content(store: &Settings, data: &Data) -> Result<Arc<dyn Con
 /// How the configured database is reached.
 fn reached(store: &Settings) -> Result<postgres::Settings, OpenError> {
     let read = |path: &PathBuf| fs::read(path).map_err(|error| OpenError::Io(path.clone(), error));
-    let password = match &store.password_file {
-        Some(file) => {
-            let mut password = read(file)?;
-            password.truncate(PASSWORD_LIMIT);
-            // Editors end a file with a line's end.
-            Some(password.trim_ascii_end().to_vec())
-        }
-        None => None,
+    let password = if store.password_file.as_os_str().is_empty() {
+        None
+    } else {
+        let mut password = read(&store.password_file)?;
+        password.truncate(PASSWORD_LIMIT);
+        // Editors end a file with a line's end.
+        Some(password.trim_ascii_end().to_vec())
     };
     Ok(postgres::Settings {
         url: store.url.clone(),

@@ -21,7 +21,6 @@ use communique::{
         fsck, init, migrate, serve, telemetry,
     },
     domain::{charter::Charter, id::ExchangeName, json::Form as _, statement::STATEMENT_LIMIT, text},
-    exchange::migration::Progress,
 };
 
 /// Wrong arguments or a wrong configuration (sysexits.h, EX_USAGE).
@@ -207,7 +206,7 @@ impl Database {
         Store {
             url,
             ca: self.ca.clone().unwrap_or(default.ca),
-            password_file: self.password_file.clone(),
+            password_file: self.password_file.clone().unwrap_or_default(),
             synchronous_standbys: self.synchronous_standbys,
             connections: default.connections,
         }
@@ -362,14 +361,7 @@ fn run(command: Command) -> Result<Said, Failure> {
         }
         Command::Migrate { from, to, database } => {
             let (from, to) = (database.store(from), database.store(to));
-            let mut said = None;
-            let told = |progress| {
-                let line = progress_line(progress);
-                if said.as_ref() != Some(&line) {
-                    drop(writeln!(io::stderr(), "communiqued: {line}"));
-                    said = Some(line);
-                }
-            };
+            let told = |step: &str| drop(writeln!(io::stderr(), "communiqued: {step}"));
             let carried = runtime()?.block_on(migrate::migrate(&from, &to, told))?;
             Ok(format!("{carried}\n").into())
         }
@@ -379,16 +371,6 @@ fn run(command: Command) -> Result<Said, Failure> {
             let restored = restored.map_err(|error| failed(&error, None))?;
             Ok(restored.told(&data).into())
         }
-    }
-}
-
-/// What is said of progress: a line for each ten thousand.
-fn progress_line(progress: Progress) -> String {
-    const STEP: u64 = 10_000;
-    match progress {
-        Progress::Entries(done, all) if done == all => format!("{all} entries are there"),
-        Progress::Entries(done, all) => format!("{} of {all} entries", done / STEP * STEP),
-        Progress::Content(done, _) => format!("{} pieces of content", done / STEP * STEP),
     }
 }
 

@@ -46,8 +46,8 @@ pub struct Side {
 pub enum Progress {
     /// So many of so many entries.
     Entries(u64, u64),
-    /// So many pieces of content were looked at, so many of them carried.
-    Content(u64, u64),
+    /// So many pieces of content were looked at.
+    Content(u64),
 }
 
 /// What was carried.
@@ -218,7 +218,7 @@ async fn content(from: &Side, to: &Side, told: &mut impl FnMut(Progress)) -> Res
                 carry(from, to, (digest, size), seal).await?;
             }
             all += 1;
-            told(Progress::Content(all, all - there));
+            told(Progress::Content(all));
         }
     }
 }

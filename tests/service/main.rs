@@ -5,7 +5,6 @@
 
 mod api;
 mod bad_input;
-#[allow(dead_code, reason = "the servers of the store's own tests")]
 #[path = "../postgres/cluster.rs"]
 mod cluster;
 mod course;

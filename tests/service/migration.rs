@@ -26,7 +26,7 @@ fn in_database(database: &Database) -> Store {
     Store {
         url: database.url.clone(),
         ca: database.ca.clone(),
-        password_file: Some(database.password_file.clone()),
+        password_file: database.password_file.clone(),
         ..Store::default()
     }
 }

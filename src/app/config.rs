@@ -198,6 +198,12 @@ pub enum Kind<'a> {
 }
 
 impl Store {
+    /// What an address begins with: all of it that may be shown, since a password may follow.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.url.split(':').next().unwrap_or_default()
+    }
+
     /// Which store it is; none for an address of something else.
     #[must_use]
     pub fn kind(&self) -> Option<Kind<'_>> {

@@ -2,13 +2,13 @@
 
 use std::{fs, io, path::PathBuf, sync::Arc};
 
-use super::config::{Config, Kind, Store as Settings};
+use super::config::{Data, Kind, Store as Settings};
 use crate::{
     domain::refusal::Refusal,
     exchange::ports::{Content, Store},
     pki,
     store::{
-        postgres::{self, PostgresStore},
+        postgres::{self, PostgresContent, PostgresStore},
         sqlite::{self, Options, SqliteContent, SqliteStore},
     },
 };
@@ -34,10 +34,10 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`OpenError`], which says what to do.
-pub(super) async fn log(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
-    Ok(match config.store.kind() {
-        Some(Kind::Postgres) => Arc::new(PostgresStore::open(&reached(&config.store)?).await?),
-        _ => Arc::new(SqliteStore::open(&config.data.log(), Options::default())?),
+pub(super) async fn log(store: &Settings, data: &Data) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(match store.kind() {
+        Some(Kind::Postgres) => Arc::new(PostgresStore::open(&reached(store)?).await?),
+        _ => Arc::new(SqliteStore::open(&data.log(), Options::default())?),
     })
 }
 
@@ -45,10 +45,10 @@ pub(super) async fn log(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
 ///
 /// # Errors
 /// [`OpenError`], which says what to do.
-pub(super) async fn content(config: &Config) -> Result<Arc<dyn Content>, OpenError> {
-    Ok(match config.store.kind() {
-        Some(Kind::Postgres) => Arc::new(SqliteContent::open(&config.data.content(), Options::default())?),
-        _ => Arc::new(SqliteContent::open(&config.data.content(), Options::default())?),
+pub(super) async fn content(store: &Settings, data: &Data) -> Result<Arc<dyn Content>, OpenError> {
+    Ok(match store.kind() {
+        Some(Kind::Postgres) => Arc::new(PostgresContent::open(&reached(store)?).await?),
+        _ => Arc::new(SqliteContent::open(&data.content(), Options::default())?),
     })
 }
 

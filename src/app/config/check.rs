@@ -177,9 +177,7 @@ impl Config {
         match self.store.kind() {
             None => {
                 let next = "write sqlite:, sqlite:DIRECTORY, or postgres://USER@HOST:PORT/DATABASE";
-                // An address may have a password in it.
-                let scheme = url.split(':').next().unwrap_or_default();
-                problems.push(Problem::new("store.url", format!("begins with {scheme:?}"), next));
+                problems.push(Problem::new("store.url", format!("begins with {:?}", self.store.scheme()), next));
             }
             Some(Kind::Sqlite(_)) => {
                 let default = Store::default();

@@ -358,7 +358,7 @@ impl<'a> Added<'a> {
             };
             growth.append(Hash::of_entry(*digest), keep).map_err(|_| Fault::Damaged("the log is too long"))?;
         }
-        self.listings.extend(waiting.append.listing.iter().map(|row| (row.communique.to_string(), row)));
+        self.listings.extend(waiting.append.listings.iter().map(|row| (row.communique.to_string(), row)));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ pub mod fsck;
 mod head;
 pub mod init;
 pub mod machine;
+mod scrub;
 pub mod serve;
 mod stamps;
 pub mod telemetry;

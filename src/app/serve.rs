@@ -19,6 +19,7 @@ use super::{
     config::{Config, Limits},
     head,
     machine::ThisMachine,
+    scrub,
     stamps::{Authority, follow_publications},
     witnesses::{Asked, follow_witness},
 };
@@ -147,6 +148,7 @@ pub async fn serve(
     let _ends_with_this = watching.clone().drop_guard();
     tokio::spawn(follow_trust(exchange.clone(), gate.clone(), identity, watching.clone()));
     tokio::spawn(follow_time(exchange.clone(), watching.clone()));
+    tokio::spawn(scrub::expire_uploads(exchange.clone(), watching.clone()));
     // Heads are signed until the last call has ended.
     let keeping = CancellationToken::new();
     let _kept_with_this = keeping.clone().drop_guard();

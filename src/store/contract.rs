@@ -90,7 +90,7 @@ impl Chain {
     }
 
     /// What the next entry would be, with names alone.
-    fn naming(&self, time: i64, documents: Vec<Digest>) -> NewEntry {
+    pub(super) fn naming(&self, time: i64, documents: Vec<Digest>) -> NewEntry {
         let entry = Entry {
             documents,
             files: None,

@@ -2,6 +2,7 @@
 //! environment and the clock.
 
 pub mod backup;
+mod clock;
 pub mod config;
 pub mod fsck;
 mod head;

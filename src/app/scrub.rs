@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::config::Scrub;
 use crate::exchange::Exchange;
 
 /// How often it is looked which broken uploads are too old: how much longer than promised they may lie there.
@@ -25,5 +26,28 @@ pub(super) async fn expire_uploads(exchange: Arc<Exchange>, stop: CancellationTo
             Ok(uploads) => info!(uploads, "forgot uploads that broke off and were not gone on with"),
             Err(refusal) => error!(%refusal, "broken uploads were not forgotten; it is tried again"),
         }
+    }
+}
+
+/// Reads everything again, pass after pass.
+pub(super) async fn scrub(exchange: Arc<Exchange>, pace: Scrub, stop: CancellationToken) {
+    let passes = async {
+        loop {
+            let report = exchange.scrub(pace.mib_per_second).await;
+            let (entries, contents, faults) = (report.counts.entries, report.counts.contents, report.faults.count());
+            if faults == 0 {
+                info!(entries, contents, "log and content were read again and are sound");
+            } else {
+                error!(
+                    entries,
+                    contents, faults, "log or content is DAMAGED; run communiqued fsck, which says what restores it"
+                );
+            }
+            sleep(Duration::from_secs(pace.pause_minutes * 60)).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = passes => {}
     }
 }

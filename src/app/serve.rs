@@ -16,6 +16,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing::{error, info};
 
 use super::{
+    clock::{self, Clock},
     config::{Config, Limits},
     head,
     machine::ThisMachine,
@@ -119,7 +120,9 @@ pub async fn serve(
     let content = SqliteContent::open(&config.data.content(), Options::default())?;
     let (store, content) = (Arc::new(store), Arc::new(content));
     let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::not_yet("starting"));
-    let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.all(), metrics.clone()));
+    let clock = Arc::new(Clock::start());
+    let exchange = Arc::new(Exchange::new(store, content, clock.clone(), keys.all(), metrics.clone()));
+    clock.take_up(exchange.last_time().await?, &config.data.clock(), config.clock.off_days);
     let charter = exchange.charter_in_force().await?;
     keys.match_charter(&config, charter.charter())?;
     head::take_up(&exchange, &config.data.head()).await?;
@@ -147,8 +150,10 @@ pub async fn serve(
     let watching = stop.child_token();
     let _ends_with_this = watching.clone().drop_guard();
     tokio::spawn(follow_trust(exchange.clone(), gate.clone(), identity, watching.clone()));
+    tokio::spawn(clock::follow(clock, config.data.clock().into(), watching.clone()));
     tokio::spawn(follow_time(exchange.clone(), watching.clone()));
     tokio::spawn(scrub::expire_uploads(exchange.clone(), watching.clone()));
+    tokio::spawn(scrub::scrub(exchange.clone(), config.scrub.clone(), watching.clone()));
     // Heads are signed until the last call has ended.
     let keeping = CancellationToken::new();
     let _kept_with_this = keeping.clone().drop_guard();
@@ -390,8 +395,8 @@ async fn follow_readiness(
                 readiness.ready();
                 ServingStatus::Serving
             }
-            Err(Refusal::ClockSuspect { .. }) => {
-                readiness.not_ready("the clock is behind the log");
+            Err(Refusal::ClockSuspect { last, now }) => {
+                readiness.not_ready(if now < last { "the clock is behind" } else { "the clock is ahead" });
                 ServingStatus::NotServing
             }
             Err(Refusal::KeyMissing { .. }) => {

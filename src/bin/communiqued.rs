@@ -79,6 +79,9 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Believe this machine's clock, however long ago the exchange last ran. Look at the clock first: log time never goes back.
+        #[arg(long)]
+        accept_clock: bool,
     },
     /// Check a configuration and this machine against it, and say everything that is wrong at once.
     Check {
@@ -268,8 +271,11 @@ fn run(command: Command) -> Result<Said, Failure> {
             )
             .into())
         }
-        Command::Serve { config } => {
-            let config = checked(&config)?;
+        Command::Serve { config, accept_clock } => {
+            let mut config = checked(&config)?;
+            if accept_clock {
+                config.clock.off_days = u64::MAX;
+            }
             telemetry::init(&config.telemetry)?;
             let runtime = runtime()?;
             let shutdown = {

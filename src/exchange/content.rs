@@ -196,8 +196,9 @@ impl Exchange {
     /// nothing names it.
     ///
     /// # Errors
-    /// [`Refusal::StoreFailed`].
+    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
     pub async fn expire_uploads(&self) -> Result<u64, Refusal> {
+        self.believed()?;
         Ok(self.content.expire(self.machine.now()).await?)
     }
 

@@ -8,6 +8,7 @@ pub mod fsck;
 mod head;
 pub mod init;
 pub mod machine;
+pub mod mend;
 mod scrub;
 pub mod serve;
 mod stamps;

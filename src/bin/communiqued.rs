@@ -18,7 +18,7 @@ use communique::{
     app::{
         backup,
         config::{Config, Data, Problem},
-        fsck, init, serve, telemetry,
+        fsck, init, mend, serve, telemetry,
     },
     domain::{charter::Charter, id::ExchangeName, json::Form as _, statement::STATEMENT_LIMIT, text},
 };
@@ -99,6 +99,10 @@ enum Command {
         /// Read so many mebibytes a second at most; 0 for no limit. What SQLite itself checks of log.sqlite is not held to it.
         #[arg(long, value_name = "N", default_value_t = 0)]
         mib_per_second: u64,
+        /// Put back what is damaged from this folder, of files that are named by the digests that are needed, or of a backup, and read
+        /// everything again. Only while the exchange is stopped.
+        #[arg(long, value_name = "DIR")]
+        mend_from: Option<PathBuf>,
         /// For programs: one line of JSON.
         #[arg(long)]
         json: bool,
@@ -301,9 +305,16 @@ fn run(command: Command) -> Result<Said, Failure> {
             checked(&config)?;
             Ok("the configuration is good, and this machine can run on it\n".to_owned().into())
         }
-        Command::Fsck { place, mib_per_second, json } => {
+        Command::Fsck { place, mib_per_second, mend_from, json } => {
             let (data, exchange) = place.data()?;
-            let report = runtime()?.block_on(fsck::fsck(&data, exchange.as_deref(), mib_per_second))?;
+            let runtime = runtime()?;
+            let check = || runtime.block_on(fsck::fsck(&data, exchange.as_deref(), mib_per_second));
+            let mut report = check()?;
+            if let Some(from) = mend_from.filter(|_| !report.faults.is_empty()) {
+                let mended = runtime.block_on(mend::mend(&data, &report, &from))?;
+                let _ = writeln!(io::stderr(), "{mended} put back; everything is read again");
+                report = check()?;
+            }
             let said = if json { format!("{}\n", fsck::to_json(&report)) } else { fsck::to_text(&report) };
             Ok(Said(u8::from(!report.faults.is_empty()), said))
         }

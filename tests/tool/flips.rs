@@ -195,6 +195,64 @@ fn a_flipped_bit_is_found_and_gets_under_no_head() {
     assert!(flips > 120 && at_start > 0 && at_append > 20, "{flips} {at_start} {at_append}");
 }
 
+#[test]
+fn what_was_damaged_is_put_back_from_where_the_same_bytes_are() {
+    let (desk, mut served) = exchange();
+    published(&desk);
+    operator(&desk, "backup --config host/communiqued.toml --to kept").ends(0);
+    let mend = |from: &str| operator(&desk, &format!("fsck --data copy --mend-from {from}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let copy = Copy { folder: desk.path("copy"), whole: files(&desk.path("kept")), runtime };
+    fs::create_dir(&copy.folder).unwrap();
+    copy.heal();
+    // An entry of the middle, a statement, a missing document, and a text; and of each the bytes.
+    let row = |file, sql| copy.rows(file, sql).remove(0);
+    let entry = row("log.sqlite", "SELECT bytes, idx FROM entries WHERE idx = 5");
+    let objects = copy.rows("log.sqlite", "SELECT bytes, digest FROM objects WHERE idx = 9 OR idx = 0 ORDER BY idx");
+    let chunk = row("content.sqlite", "SELECT c.bytes, c.blob FROM chunks c JOIN uploads u ON u.blob = c.blob");
+    let damage = || {
+        copy.heal();
+        copy.sql("log.sqlite", "UPDATE entries SET bytes = x'00' WHERE idx = 5");
+        copy.sql("log.sqlite", "UPDATE objects SET bytes = x'00' WHERE idx = 9; DELETE FROM objects WHERE idx = 0");
+        copy.sql("content.sqlite", &format!("UPDATE chunks SET bytes = x'00' WHERE blob = {}", number(&chunk[1])));
+    };
+    damage();
+    let whole: Vec<&[u8]> = objects.iter().chain([&entry, &chunk]).map(|row| blob(&row[0])).collect();
+    let found = operator(&desk, "fsck --data copy").ends(1);
+    for bytes in &whole {
+        assert!(found.out.contains(&format!("needed: {}", Digest::of(bytes))), "{}", found.out);
+    }
+    // Bytes that are not those: what is asked for is never taken on trust.
+    fs::create_dir(desk.path("none")).unwrap();
+    fs::create_dir(desk.path("wrong")).unwrap();
+    fs::create_dir(desk.path("right")).unwrap();
+    for bytes in &whole {
+        desk.write(&format!("wrong/{}", Digest::of(bytes)), b"others");
+        desk.write(&format!("right/{}", Digest::of(bytes)), bytes);
+    }
+    for folder in ["none", "wrong"] {
+        mend(folder).ends(1).tells("0 put back").prints("DAMAGED entry 5");
+    }
+    mend("absent").ends(1);
+    let all = format!("{} put back", whole.len());
+    for folder in ["right", "kept"] {
+        damage();
+        mend(folder).ends(0).tells(&all).prints("sound: ");
+    }
+    let before = files(&desk.path("kept"));
+    mend("right").ends(0);
+    assert!(before == files(&desk.path("kept")), "it was only read");
+    // Not while it serves.
+    let name = desk.path("host/data/content.sqlite");
+    let db = rusqlite::Connection::open(&name).unwrap();
+    db.execute_batch(&format!("UPDATE chunks SET bytes = x'00' WHERE blob = {}", number(&chunk[1]))).unwrap();
+    drop(db);
+    let host = "fsck --config host/communiqued.toml --mend-from right";
+    operator(&desk, host).ends(1).tells("in use by another process");
+    served.stop();
+    operator(&desk, host).ends(0).tells("1 put back");
+}
+
 /// What an exchange does by itself with what it has stored, also when nobody calls.
 #[test]
 fn an_exchange_looks_after_what_lies_there() {

@@ -38,7 +38,6 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    #[expect(clippy::disallowed_methods, reason = "this is where the clocks are read")]
     pub(super) fn start() -> Self {
         Self { begun: (ThisMachine.now(), Instant::now()), ran: OnceLock::new() }
     }

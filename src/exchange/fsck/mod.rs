@@ -582,7 +582,7 @@ impl Calls {
         let seconds = now.duration_since(looked).as_secs();
         if seconds > 0 {
             self.looked = (self.metrics.answered(), now);
-            self.many = (self.looked.0 - before) / seconds >= MANY_CALLS;
+            self.many = self.looked.0 - before >= seconds.saturating_mul(MANY_CALLS);
         }
         self.many
     }

@@ -68,3 +68,12 @@ async fn an_object_that_was_changed_is_not_named_again() {
         assert_eq!(store.place(append(vec![chain.next(1, vec![document])])).await, expected, "{sql}");
     }
 }
+
+#[tokio::test]
+async fn a_row_that_says_something_else_than_its_bytes_is_not_read() {
+    for (column, value) in [("time", "0"), ("seq", "9"), ("stream", "'party/sample-9'")] {
+        let (_dir, store, _) = damaged(&format!("UPDATE entries SET {column} = {value} WHERE idx = 1")).await;
+        assert_eq!(store.log(1, 1).await, Err(ReadFailed), "{column}");
+        assert!(store.log(2, 9).await.is_ok());
+    }
+}

@@ -77,3 +77,13 @@ async fn a_row_that_says_something_else_than_its_bytes_is_not_read() {
         assert!(store.log(2, 9).await.is_ok());
     }
 }
+
+#[tokio::test]
+async fn another_stream_s_entry_is_no_end_of_a_stream_that_was_read() {
+    let moved = "DELETE FROM entries WHERE idx = 2; UPDATE entries SET stream = 'party/sample-1' WHERE idx = 5";
+    for (sql, expected) in [("SELECT 1", Ok(6)), (moved, Err(AppendError::Failed))] {
+        let (_dir, store, _) = damaged(sql).await;
+        let new = Append { expect: vec![(party(1), 3)], ..append(vec![Chain::new(party(3)).next(1, vec![])]) };
+        assert_eq!(store.place(new).await, expected, "{sql}");
+    }
+}

@@ -51,6 +51,12 @@ pub struct Config {
     /// What is logged, and how.
     #[serde(default)]
     pub telemetry: Telemetry,
+    /// When the machine's clock is not believed.
+    #[serde(default)]
+    pub clock: Clock,
+    /// How log and content are read again for damage while the exchange serves.
+    #[serde(default)]
+    pub scrub: Scrub,
     /// The limits of everything that a caller can make grow.
     #[serde(default)]
     pub limits: Limits,
@@ -156,6 +162,11 @@ impl Data {
     /// The last head that was signed of it.
     pub fn head(&self) -> PathBuf {
         self.directory.join("log.head")
+    }
+
+    /// When the exchange last ran.
+    pub fn clock(&self) -> PathBuf {
+        self.directory.join("log.clock")
     }
 
     /// The texts and annexes that entries name by digest.
@@ -270,6 +281,29 @@ impl TryFrom<String> for Format {
     }
 }
 
+/// When the machine's clock is not believed. It cannot be switched off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clock {
+    /// How many days the clock may have gone on since the exchange last ran, 1 to 3650; if it is more, nothing is written unless the
+    /// exchange is started with `--accept-clock`. Default 7: longer than it is switched off without somebody there when it starts again.
+    #[serde(deserialize_with = "load::number")]
+    pub off_days: u64,
+}
+
+/// How log and content are read again for damage while the exchange serves. It cannot be switched off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scrub {
+    /// Mebibytes that are read in a second at most, 1 to 1024; beside many calls an eighth. Default 4: a gibibyte in some five minutes, and
+    /// little of any disk or processor.
+    #[serde(deserialize_with = "load::number")]
+    pub mib_per_second: u64,
+    /// Minutes from the end of a pass to the next, 1 to 10080, a week. Default 60.
+    #[serde(deserialize_with = "load::number")]
+    pub pause_minutes: u64,
+}
+
 /// The limits of everything that a caller can make grow. None can be switched off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -370,6 +404,18 @@ impl Default for Store {
 impl Default for Telemetry {
     fn default() -> Self {
         Self { format: Format::Text, filter: "info".to_owned() }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { off_days: 7 }
+    }
+}
+
+impl Default for Scrub {
+    fn default() -> Self {
+        Self { mib_per_second: 4, pause_minutes: 60 }
     }
 }
 

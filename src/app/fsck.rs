@@ -17,7 +17,10 @@ use super::{
     store,
 };
 use crate::{
-    domain::{id::CommuniqueId, text},
+    domain::{
+        id::{CommuniqueId, Digest},
+        text,
+    },
     exchange::fsck::{self as check, At, Found, Need, Report, Scope},
     log::{checkpoint::Unverified, note::NOTE_LIMIT},
     store::sqlite::{OpenError, Options, SqliteContent, SqliteStore, inspect_content, inspect_log},
@@ -84,7 +87,7 @@ pub async fn of_database(config: &Config, mib_per_second: u64) -> Result<Report,
     let head = last_head(&config.data.head()).map_err(|error| FsckError::Io(config.data.head(), error))?;
     let store = store::log(&config.store, &config.data).await?;
     let content = store::content(&config.store, &config.data).await?;
-    Ok(check::fsck(store, content, Scope { head, mib_per_second }).await)
+    Ok(check::fsck(store, content, Scope { head, mib_per_second, ..Scope::default() }).await)
 }
 
 pub(super) async fn examined(subject: Subject, mib_per_second: u64) -> Result<Report, FsckError> {
@@ -98,7 +101,7 @@ pub(super) async fn examined(subject: Subject, mib_per_second: u64) -> Result<Re
     let content = Arc::new(SqliteContent::reading(&subject.content, Options::default())?);
     // A package is made of what is published by then: so the log is read after this.
     let (in_content, named) = blocking(subject.content.clone(), inspect_content).await??;
-    let mut report = check::fsck(store, content, Scope { head, mib_per_second }).await;
+    let mut report = check::fsck(store, content, Scope { head, mib_per_second, ..Scope::default() }).await;
     let in_log = blocking(subject.log.clone(), inspect_log).await??;
     if let Some(what) = unread {
         report.faults.add(At::Head, what);
@@ -152,10 +155,14 @@ fn tell(report: &mut Report, told: &Found) {
                 *of = of.or(*kind);
             }
             found.what = format!("{}: {}", found.what, told.what);
+            // The row tells whether it is the entry or something that it names.
+            if !told.needs.is_empty() {
+                found.needs = told.needs.clone();
+            }
             return;
         }
     }
-    report.faults.add(told.at.clone(), told.what.clone());
+    report.faults.add_needing(told.at.clone(), told.what.clone(), told.needs.clone());
 }
 
 /// Packages and stamps of what the log does not say is published.
@@ -176,16 +183,20 @@ fn unpublished(report: &mut Report, named: &BTreeSet<CommuniqueId>) {
 #[must_use]
 pub fn to_text(report: &Report) -> String {
     let mut said = String::new();
-    for Found { at, what } in report.faults.listed() {
+    for found in report.faults.listed() {
         // What lies in a damaged file may be anything.
-        let (shown, what) = (text::escape_line(&at.to_string()), text::escape_line(what));
-        let _ = write!(said, "DAMAGED {shown}: {what}\n        restored by: {}\n", at.remedy());
+        let (shown, what) = (text::escape_line(&found.at.to_string()), text::escape_line(&found.what));
+        let _ = writeln!(said, "DAMAGED {shown}: {what}");
+        if !found.needs.is_empty() {
+            let _ = writeln!(said, "        needed: {}", found.needed());
+        }
+        let _ = writeln!(said, "        restored by: {}", found.at.remedy());
     }
     if report.faults.left_out() > 0 {
         let _ = writeln!(said, "… and {} more at least", report.faults.left_out());
     }
     let counts = &report.counts;
-    let verdict = match report.faults.listed().len() as u64 + report.faults.left_out() {
+    let verdict = match report.faults.count() {
         0 => "sound".to_owned(),
         1 => "1 fault".to_owned(),
         many => format!("{many} faults"),
@@ -242,11 +253,12 @@ pub fn to_json(report: &Report) -> Value {
     })
 }
 
-fn fault(Found { at, what }: &Found) -> Value {
+fn fault(Found { at, what, needs }: &Found) -> Value {
     let mut value = json!({
         "at": at.to_string(),
         "what": what,
         "restored_by": at.remedy(),
+        "needs": needs.iter().map(Digest::to_string).collect::<Vec<_>>(),
         "entry": null,
         "stream": null,
         "kind": null,

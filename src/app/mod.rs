@@ -2,12 +2,15 @@
 //! environment and the clock.
 
 pub mod backup;
+mod clock;
 pub mod config;
 pub mod fsck;
 mod head;
 pub mod init;
 pub mod machine;
+pub mod mend;
 pub mod migrate;
+mod scrub;
 pub mod serve;
 mod stamps;
 mod store;

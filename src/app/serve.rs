@@ -16,9 +16,11 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing::{error, info};
 
 use super::{
+    clock::{self, Clock},
     config::{Config, Limits},
     head,
     machine::ThisMachine,
+    scrub,
     stamps::{Authority, follow_publications},
     store::{self, OpenError},
     witnesses::{Asked, follow_witness},
@@ -117,7 +119,9 @@ pub async fn serve(
     let (store, content) =
         (store::log(&config.store, &config.data).await?, store::content(&config.store, &config.data).await?);
     let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::not_yet("starting"));
-    let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.all(), metrics.clone()));
+    let clock = Arc::new(Clock::start());
+    let exchange = Arc::new(Exchange::new(store, content, clock.clone(), keys.all(), metrics.clone()));
+    clock.take_up(exchange.last_time().await?, &config.data.clock(), config.clock.off_days);
     let charter = exchange.charter_in_force().await?;
     keys.match_charter(&config, charter.charter())?;
     head::take_up(&exchange, &config.data.head()).await?;
@@ -145,8 +149,11 @@ pub async fn serve(
     let watching = stop.child_token();
     let _ends_with_this = watching.clone().drop_guard();
     tokio::spawn(follow_trust(exchange.clone(), gate.clone(), identity, watching.clone()));
+    tokio::spawn(clock::follow(clock, config.data.clock().into(), watching.clone()));
     tokio::spawn(follow_time(exchange.clone(), watching.clone()));
     tokio::spawn(follow_others(exchange.clone(), watching.clone()));
+    tokio::spawn(scrub::expire_uploads(exchange.clone(), watching.clone()));
+    tokio::spawn(scrub::scrub(exchange.clone(), config.scrub.clone(), watching.clone()));
     // Heads are signed until the last call has ended.
     let keeping = CancellationToken::new();
     let _kept_with_this = keeping.clone().drop_guard();
@@ -410,8 +417,8 @@ async fn follow_readiness(
                 readiness.ready();
                 ServingStatus::Serving
             }
-            Err(Refusal::ClockSuspect { .. }) => {
-                readiness.not_ready("the clock is behind the log");
+            Err(Refusal::ClockSuspect { last, now }) => {
+                readiness.not_ready(if now < last { "the clock is behind" } else { "the clock is ahead" });
                 ServingStatus::NotServing
             }
             Err(Refusal::KeyMissing { .. }) => {

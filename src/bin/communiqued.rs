@@ -18,7 +18,7 @@ use communique::{
     app::{
         backup,
         config::{Config, Data, Kind, Problem, Store},
-        fsck, init, migrate, serve, telemetry,
+        fsck, init, mend, migrate, serve, telemetry,
     },
     domain::{charter::Charter, id::ExchangeName, json::Form as _, statement::STATEMENT_LIMIT, text},
 };
@@ -79,6 +79,9 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Believe this machine's clock, however long ago the exchange last ran. Look at the clock first: log time never goes back.
+        #[arg(long)]
+        accept_clock: bool,
     },
     /// Check a configuration and this machine against it, and say everything that is wrong at once.
     Check {
@@ -96,6 +99,10 @@ enum Command {
         /// Read so many mebibytes a second at most; 0 for no limit. What SQLite itself checks of log.sqlite is not held to it.
         #[arg(long, value_name = "N", default_value_t = 0)]
         mib_per_second: u64,
+        /// Put back what is damaged from this folder, of files that are named by the digests that are needed, or of a backup, and read
+        /// everything again. Only while the exchange is stopped.
+        #[arg(long, value_name = "DIR")]
+        mend_from: Option<PathBuf>,
         /// For programs: one line of JSON.
         #[arg(long)]
         json: bool,
@@ -310,8 +317,11 @@ fn run(command: Command) -> Result<Said, Failure> {
             )
             .into())
         }
-        Command::Serve { config } => {
-            let config = checked(&config)?;
+        Command::Serve { config, accept_clock } => {
+            let mut config = checked(&config)?;
+            if accept_clock {
+                config.clock.off_days = u64::MAX;
+            }
             telemetry::init(&config.telemetry)?;
             let runtime = runtime()?;
             let shutdown = {
@@ -337,16 +347,23 @@ fn run(command: Command) -> Result<Said, Failure> {
             checked(&config)?;
             Ok("the configuration is good, and this machine can run on it\n".to_owned().into())
         }
-        Command::Fsck { place: Place { config: Some(config), .. }, mib_per_second, json }
+        Command::Fsck { place: Place { config: Some(config), .. }, mib_per_second, mend_from: None, json }
             if loaded(&config)?.store.kind() == Some(Kind::Postgres) =>
         {
             let report = runtime()?.block_on(fsck::of_database(&loaded(&config)?, mib_per_second))?;
             let said = if json { format!("{}\n", fsck::to_json(&report)) } else { fsck::to_text(&report) };
             Ok(Said(u8::from(!report.faults.is_empty()), said))
         }
-        Command::Fsck { place, mib_per_second, json } => {
+        Command::Fsck { place, mib_per_second, mend_from, json } => {
             let (data, exchange) = place.data()?;
-            let report = runtime()?.block_on(fsck::fsck(&data, exchange.as_deref(), mib_per_second))?;
+            let runtime = runtime()?;
+            let check = || runtime.block_on(fsck::fsck(&data, exchange.as_deref(), mib_per_second));
+            let mut report = check()?;
+            if let Some(from) = mend_from.filter(|_| !report.faults.is_empty()) {
+                let mended = runtime.block_on(mend::mend(&data, &report, &from))?;
+                let _ = writeln!(io::stderr(), "{mended} put back; everything is read again");
+                report = check()?;
+            }
             let said = if json { format!("{}\n", fsck::to_json(&report)) } else { fsck::to_text(&report) };
             Ok(Said(u8::from(!report.faults.is_empty()), said))
         }

@@ -184,9 +184,10 @@ refusals! {
     /// The exchange is going down.
     Draining = Unavailable "DRAINING"
         "the exchange is shutting down; try again in a moment";
-    /// The exchange's clock is behind its log.
+    /// The exchange's clock is behind its log, or has leapt.
     ClockSuspect { last: Time, now: Time } = Unavailable "CLOCK_SUSPECT"
-        "the exchange's clock ({now}) is behind its log ({last}); its operator must set it";
+        "the exchange's clock shows {now} where {last} or a little later was to be expected; nothing is written until its operator has \
+         seen to it";
     /// A key that the charter gives the exchange is not there.
     KeyMissing { role: Message, key: String } = Unavailable "KEY_MISSING"
         "the exchange does not hold the {role} key {key} that the charter names; its operator must configure it";

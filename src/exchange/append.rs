@@ -174,6 +174,11 @@ impl Exchange {
     /// Appends; nothing if a stream has grown meanwhile, and it is to be decided again.
     pub(super) async fn land(&self, plan: Plan) -> Result<Option<Receipt>, Refusal> {
         self.undoubted()?;
+        self.believed()?;
+        // The clock has gone back since: what was decided by it is decided again.
+        if plan.now > self.machine.now() {
+            return Ok(None);
+        }
         let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
         let (now, deadline, count) = (plan.now, plan.deadline, plan.append.entries.len() as u64);
         let succession = plan.append.entries.iter().any(|new| new.entry.stream == StreamId::Exchange);

@@ -188,6 +188,20 @@ impl Exchange {
         }
     }
 
+    /// Forgets uploads that broke off and were not gone on with for [`PARTIAL_SECONDS`](super::ports::PARTIAL_SECONDS); answers how many.
+    /// To be asked again now and then.
+    ///
+    /// What is sealed stays, also if no manifest ever names it. A revision that names it may be between its check and its entry, in this
+    /// process or in another, and an append of unknown outcome may show the entry only after the next start: no look can tell that
+    /// nothing names it.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`].
+    pub async fn expire_uploads(&self) -> Result<u64, Refusal> {
+        self.believed()?;
+        Ok(self.content.expire(self.machine.now()).await?)
+    }
+
     /// The size of content that the caller may read: of a communiqué that names the party and the digest, or its own upload.
     ///
     /// # Errors

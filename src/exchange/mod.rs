@@ -18,6 +18,7 @@ mod parties;
 pub mod ports;
 mod publications;
 mod remarks;
+mod scrub;
 mod sight;
 mod stamps;
 mod tiles;
@@ -118,6 +119,20 @@ impl Exchange {
     pub async fn charter_in_force(&self) -> Result<Arc<Standing>, Refusal> {
         self.standing(self.machine.now()).await
     }
+    /// That its clock can be believed.
+    fn believed(&self) -> Result<(), Refusal> {
+        match self.machine.suspect() {
+            Some(last) => Err(Refusal::ClockSuspect { last, now: self.machine.now() }),
+            None => Ok(()),
+        }
+    }
+    /// The log's last time, if it has one.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`].
+    pub async fn last_time(&self) -> Result<Option<Time>, Refusal> {
+        Ok(self.store.last().await?.map(|stored| stored.entry.time))
+    }
     async fn standing(&self, now: Time) -> Result<Arc<Standing>, Refusal> {
         load::in_force(&*self.folds.charters(&*self.store).await?, now)
     }
@@ -132,14 +147,15 @@ impl Exchange {
         self.key(msg!("key" => "depositary"), &charter.depositary).map(drop)
     }
     /// Whether it can serve now: it holds its keys, the store answers and did not just refuse an append, the log continues what was
-    /// signed of it, and the clock is not behind it.
+    /// signed of it, and the clock is not behind it and can be believed.
     ///
     /// # Errors
     /// [`Refusal::StoreFailed`], [`Refusal::ClockSuspect`], [`Refusal::KeyMissing`], [`Refusal::LogInDoubt`].
     pub async fn ready(&self) -> Result<(), Refusal> {
         self.undoubted()?;
         self.serves(self.charter_in_force().await?.charter())?;
-        let last = self.store.last().await?.map(|stored| stored.entry.time);
+        let last = self.last_time().await?;
+        self.believed()?;
         let now = self.machine.now();
         if let Some(last) = last.filter(|last| now < *last) {
             return Err(Refusal::ClockSuspect { last, now });

@@ -359,4 +359,9 @@ pub trait Machine: Send + Sync + 'static {
     fn now(&self) -> Time;
     /// 32 random bytes from the system's source.
     fn random(&self) -> [u8; 32];
+    /// What the clock should show, where there is reason not to believe what it shows. Nothing is written then: log time never goes
+    /// back, so an entry of a wrong time would lock everybody out, or let what has a deadline lapse.
+    fn suspect(&self) -> Option<Time> {
+        None
+    }
 }

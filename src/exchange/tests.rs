@@ -273,15 +273,18 @@ impl Content for Memory {
     }
 }
 
-/// Noon but for so many seconds, and always the same randomness.
+/// Noon but for so many seconds, and whether it is then not believed; and always the same randomness.
 #[derive(Default)]
-pub(super) struct Still(AtomicI64);
+pub(super) struct Still(AtomicI64, AtomicBool);
 impl Machine for Still {
     fn now(&self) -> Time {
         noon().plus(self.0.load(Ordering::Relaxed))
     }
     fn random(&self) -> [u8; 32] {
         [7; 32]
+    }
+    fn suspect(&self) -> Option<Time> {
+        self.1.load(Ordering::Relaxed).then(noon)
     }
 }
 
@@ -432,6 +435,39 @@ async fn a_clock_behind_the_log_makes_it_unready_and_writes_nothing() {
     house.machine.0.store(0, Ordering::Relaxed);
     assert_eq!(house.exchange.ready().await, Ok(()));
     house.propose(&manifest).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_believed_writes_and_forgets_nothing() {
+    const YEARS: i64 = 5 * 365 * 86_400;
+    let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+    house.upload("north", house.world.id, TEXT).await;
+    let manifest = house.world.manifest();
+    house.propose(&manifest).await.unwrap();
+    let before = house.memory.log.lock().unwrap().len();
+    for years in [YEARS, -YEARS] {
+        house.machine.0.store(years, Ordering::Relaxed);
+        house.machine.1.store(true, Ordering::Relaxed);
+        let suspect = Refusal::ClockSuspect { last: noon(), now: noon().plus(years) };
+        assert_eq!(house.exchange.ready().await, Err(suspect.clone()));
+        // The act claims the time of noon: a clock that is behind refuses it for that.
+        let refused = house.submit(ActKind::Initial, "north").await.unwrap_err();
+        assert!(refused == suspect || years < 0 && refused.reason() == "TIME_OUT_OF_BOUNDS", "{refused}");
+        assert_eq!(house.exchange.expire_uploads().await, Err(suspect));
+        let permit = House::permit::<access::GetCommunique>("south");
+        assert!(house.exchange.communique(permit, house.world.id).await.is_ok(), "it is read all the same");
+        assert_eq!(house.memory.log.lock().unwrap().len(), before);
+        assert!(house.memory.expired.lock().unwrap().is_empty());
+    }
+    house.machine.0.store(0, Ordering::Relaxed);
+    house.machine.1.store(false, Ordering::Relaxed);
+    assert_eq!(house.exchange.ready().await, Ok(()));
+    // What was decided while it was ahead is decided again.
+    let plan = append::Plan::new(noon().plus(YEARS), []);
+    assert_eq!(house.exchange.land(plan).await, Ok(None));
+    house.submit(ActKind::Initial, "north").await.unwrap();
+    assert_eq!(house.exchange.expire_uploads().await, Ok(0));
+    assert_eq!(*house.memory.expired.lock().unwrap(), [noon()]);
 }
 
 #[tokio::test]

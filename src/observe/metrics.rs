@@ -1,7 +1,7 @@
 //! What the service counts.
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -91,6 +91,11 @@ pub struct Metrics {
     content: Counter<u64, AtomicU64>,
     cosigned: Family<PartyLabels, Gauge>,
     stamps: Family<StampLabels, Counter>,
+    /// Calls answered, of any method.
+    answered: AtomicU64,
+    scrub_passes: Counter<u64, AtomicU64>,
+    scrub_bytes: Counter<u64, AtomicU64>,
+    scrub_damaged: Gauge,
 }
 
 impl Default for Metrics {
@@ -108,6 +113,10 @@ impl Default for Metrics {
             content: Counter::default(),
             cosigned: Family::default(),
             stamps: Family::default(),
+            answered: AtomicU64::new(0),
+            scrub_passes: Counter::default(),
+            scrub_bytes: Counter::default(),
+            scrub_damaged: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Calls answered, by method and outcome", metrics.requests.clone());
@@ -124,6 +133,12 @@ impl Default for Metrics {
         registry.register("log_cosigned_entries", help, metrics.cosigned.clone());
         let help = "Time stamps that the authority was asked for, by whether one came";
         registry.register("time_stamps", help, metrics.stamps.clone());
+        let help = "Passes of the scrubber over log and content that have ended since the start";
+        registry.register("scrub_passes", help, metrics.scrub_passes.clone());
+        let help = "Bytes that the scrubber has read since the start";
+        registry.register_with_unit("scrub", help, Unit::Bytes, metrics.scrub_bytes.clone());
+        let help = "Faults that the scrubber found in its last pass, or has found in this one if these are more";
+        registry.register("scrub_damaged", help, metrics.scrub_damaged.clone());
         // A collector sees the first of a kind only where it saw none before.
         for result in Handshake::ALL {
             drop(metrics.handshakes.get_or_create(&HandshakeLabels { result }));
@@ -136,6 +151,7 @@ impl Metrics {
     /// A call was answered. `method` is the method's name in the contract, `outcome` the reason of the refusal or `OK`:
     /// both words of this program, never of the caller (an unknown method has one name for all).
     pub fn request(&self, method: &'static str, outcome: &'static str, took: Duration) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
         self.requests.get_or_create(&RequestLabels { method, outcome }).inc();
         self.request_time.get_or_create(&MethodLabels { method }).observe(took.as_secs_f64());
     }
@@ -178,6 +194,28 @@ impl Metrics {
         self.stamps.get_or_create(&StampLabels { result: if kept { "kept" } else { "failed" } }).inc();
     }
 
+    /// How many calls were answered, of any method.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// The scrubber has read so many bytes more.
+    pub fn scrubbed(&self, bytes: u64) {
+        self.scrub_bytes.inc_by(bytes);
+    }
+
+    /// The scrubber has found so many faults in the pass under way.
+    pub fn scrub_found(&self, faults: u64) {
+        let faults = i64::try_from(faults).unwrap_or(i64::MAX);
+        self.scrub_damaged.set(faults.max(self.scrub_damaged.get()));
+    }
+
+    /// A pass of the scrubber has ended, with so many faults.
+    pub fn scrub_ended(&self, faults: u64) {
+        self.scrub_passes.inc();
+        self.scrub_damaged.set(i64::try_from(faults).unwrap_or(i64::MAX));
+    }
+
     /// Everything, as a collector reads it ([`METRICS_CONTENT_TYPE`]).
     ///
     /// # Errors
@@ -203,6 +241,14 @@ impl Metrics {
     /// How many connections were cut.
     pub(crate) fn cut(&self) -> u64 {
         self.cut.get()
+    }
+    /// How many bytes the scrubber has read.
+    pub(crate) fn scrub_bytes(&self) -> u64 {
+        self.scrub_bytes.get()
+    }
+    /// How many passes of the scrubber have ended, and the faults of the last.
+    pub(crate) fn scrub(&self) -> (u64, i64) {
+        (self.scrub_passes.get(), self.scrub_damaged.get())
     }
     /// How many entries were appended.
     pub(crate) fn entries(&self) -> u64 {
@@ -242,6 +288,10 @@ mod tests {
         metrics.cosigned("north", 7);
         metrics.asked_for_stamp(true);
         [1, 2].iter().for_each(|_| metrics.asked_for_stamp(false));
+        metrics.scrubbed(4096);
+        metrics.scrub_found(3);
+        metrics.scrub_ended(2);
+        metrics.scrub_found(1);
 
         let text = metrics.render().unwrap();
         for line in [
@@ -260,6 +310,9 @@ mod tests {
             "communique_log_cosigned_entries{party=\"north\"} 7",
             "communique_time_stamps_total{result=\"kept\"} 1",
             "communique_time_stamps_total{result=\"failed\"} 2",
+            "communique_scrub_passes_total 1",
+            "communique_scrub_bytes_total 4096",
+            "communique_scrub_damaged 2",
             "# EOF",
         ] {
             assert!(text.lines().any(|have| have == line), "{line}\n{text}");

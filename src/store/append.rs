@@ -79,10 +79,10 @@ pub(super) struct Tip {
 pub(super) trait Rows {
     /// Why it cannot tell.
     type Fault;
-    /// Where a stream ends.
-    fn tip(&mut self, stream: &StreamId) -> Result<Tip, Self::Fault>;
-    /// Whether it holds an object.
-    fn holds(&mut self, object: &Digest) -> Result<bool, Self::Fault>;
+    /// Where a stream ends. A damaged end refuses the append.
+    fn tip(&mut self, stream: &StreamId) -> Result<Tip, Refused<Self::Fault>>;
+    /// Whether it holds an object. One that was changed refuses the append.
+    fn holds(&mut self, object: &Digest) -> Result<bool, Refused<Self::Fault>>;
 }
 
 /// Why one append of a transaction does not go in.
@@ -103,7 +103,7 @@ pub(super) fn check<'a, R: Rows>(
 ) -> Result<HashMap<&'a StreamId, Tip>, Refused<R::Fault>> {
     let no = |error| Err(Refused::This(error));
     for (stream, length) in &append.expect {
-        if rows.tip(stream).map_err(Refused::All)?.length != *length {
+        if rows.tip(stream)?.length != *length {
             return no(AppendError::Conflict);
         }
     }
@@ -113,7 +113,7 @@ pub(super) fn check<'a, R: Rows>(
         let entry = &new.entry;
         let tip = match tips.get(&entry.stream) {
             Some(tip) => *tip,
-            None => rows.tip(&entry.stream).map_err(Refused::All)?,
+            None => rows.tip(&entry.stream)?,
         };
         if entry.seq < tip.length {
             return no(AppendError::Conflict);
@@ -126,7 +126,7 @@ pub(super) fn check<'a, R: Rows>(
         }
         given.extend(new.objects.iter().map(|object| object.digest));
         for named in entry.documents.iter().chain(&entry.statements) {
-            if !given.contains(named) && !rows.holds(named).map_err(Refused::All)? {
+            if !rows.holds(named)? && !given.contains(named) {
                 return no(breach("an entry names an object that is not there"));
             }
         }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Runs the operator's program.
-fn operator(desk: &Desk, line: &str) -> Ran {
+pub fn operator(desk: &Desk, line: &str) -> Ran {
     let output = desk.program("communiqued").args(line.split_whitespace()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { line: line.into(), code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
@@ -37,14 +37,14 @@ fn found_by(desk: &Desk, place: &str) -> Json {
 }
 
 /// A communiqué that north has proposed.
-fn proposed(desk: &Desk, text: &str) -> String {
+pub fn proposed(desk: &Desk, text: &str) -> String {
     draft(desk, "draft.toml", text);
     let new = official(desk, "north", "new draft.toml --json").ends(0).json();
     new["communique"].as_str().unwrap().to_owned()
 }
 
 /// One that is published, with its package made.
-fn published(desk: &Desk) -> String {
+pub fn published(desk: &Desk) -> String {
     let id = proposed(desk, "Texte d’essai à publier.\n");
     for act in ["initial", "sign"] {
         for party in ["north", "south"] {
@@ -56,12 +56,12 @@ fn published(desk: &Desk) -> String {
     id
 }
 
-fn remark(desk: &Desk, id: &str) -> Ran {
+pub fn remark(desk: &Desk, id: &str) -> Ran {
     desk.run_with(&["remark", "add", id, "Une remarque.", "--profile", "north-official.toml"], "")
 }
 
 /// Serves again, at another address.
-fn serve(desk: &Desk) -> Served {
+pub fn serve(desk: &Desk) -> Served {
     let served = Served::start(desk);
     let pin = desk.run("charter fingerprint charter.json").ends(0).out.trim().to_owned();
     for party in ["north", "south"] {
@@ -70,7 +70,7 @@ fn serve(desk: &Desk) -> Served {
     served
 }
 
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths.filter(|path| path.is_file()).map(|path| (name(&path), fs::read(&path).unwrap())).collect()
@@ -372,17 +372,17 @@ fn what_is_no_backup_is_not_restored() {
 }
 
 /// A copy of an exchange's data that a test damages.
-struct Copy {
-    folder: PathBuf,
-    whole: BTreeMap<String, Vec<u8>>,
-    runtime: tokio::runtime::Runtime,
+pub struct Copy {
+    pub folder: PathBuf,
+    pub whole: BTreeMap<String, Vec<u8>>,
+    pub runtime: tokio::runtime::Runtime,
 }
 
 impl Copy {
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
-    fn heal(&self) {
+    pub fn heal(&self) {
         fs::remove_dir_all(&self.folder).unwrap();
         fs::create_dir(&self.folder).unwrap();
         for (name, bytes) in self.whole.iter().filter(|(name, _)| *name != "backup.json") {
@@ -390,24 +390,24 @@ impl Copy {
         }
     }
     /// What is found: a line for each fault, or the sentence that refuses to look.
-    fn found(&self) -> Vec<String> {
+    pub fn found(&self) -> Vec<String> {
         let data = Data::at(self.folder.clone());
         match self.runtime.block_on(fsck::fsck(&data, Some("exchange.example"), 0)) {
             Ok(report) => report.faults.listed().iter().map(|found| format!("{}: {}", found.at, found.what)).collect(),
             Err(error) => vec![error.to_string()],
         }
     }
-    fn sql(&self, name: &str, sql: &str) {
+    pub fn sql(&self, name: &str, sql: &str) {
         let db = Connection::open(self.path(name)).unwrap();
         db.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
     }
     /// Every row of a query, as it is in the whole copy.
-    fn rows(&self, name: &str, sql: &str) -> Vec<Vec<Value>> {
+    pub fn rows(&self, name: &str, sql: &str) -> Vec<Vec<Value>> {
         rows(&self.path(name), sql).unwrap()
     }
 }
 
-fn rows(path: &Path, sql: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
+pub fn rows(path: &Path, sql: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
     let db = Connection::open(path)?;
     let mut statement = db.prepare(sql)?;
     let columns = statement.column_count();
@@ -437,9 +437,9 @@ fn said(path: &Path) -> Option<Vec<(String, Vec<Vec<Value>>)>> {
 }
 
 /// Numbers that look random and are the same in every run.
-struct Numbers(u64);
+pub struct Numbers(pub u64);
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -453,19 +453,19 @@ fn flipped(bytes: &[u8], at: usize, by: u8) -> String {
     format!("x'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
-fn blob(value: &Value) -> &[u8] {
+pub fn blob(value: &Value) -> &[u8] {
     match value {
         Value::Blob(bytes) => bytes,
         other => panic!("{other:?} is no blob"),
     }
 }
-fn text(value: &Value) -> &str {
+pub fn text(value: &Value) -> &str {
     match value {
         Value::Text(text) => text,
         other => panic!("{other:?} is no text"),
     }
 }
-fn number(value: &Value) -> i64 {
+pub fn number(value: &Value) -> i64 {
     match value {
         Value::Integer(number) => *number,
         other => panic!("{other:?} is no number"),

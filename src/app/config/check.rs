@@ -219,7 +219,10 @@ impl Config {
         const PLACES: RangeInclusive<u64> = 1..=1_000_000;
         const SECONDS: RangeInclusive<u64> = 1..=DAY;
         let limits = &self.limits;
-        let bounds: [(&str, u64, RangeInclusive<u64>); 19] = [
+        let bounds: [(&str, u64, RangeInclusive<u64>); 22] = [
+            ("clock.off_days", self.clock.off_days, 1..=3650),
+            ("scrub.mib_per_second", self.scrub.mib_per_second, 1..=1024),
+            ("scrub.pause_minutes", self.scrub.pause_minutes, 1..=7 * DAY / 60),
             ("limits.header_bytes", limits.header_bytes.into(), 4 * 1024..=1024 * 1024),
             ("limits.connections", wide(limits.connections), PLACES),
             ("limits.connections_per_party", wide(limits.connections_per_party), PLACES),
@@ -440,12 +443,16 @@ mod tests {
     #[test]
     fn every_limit_refuses_zero() {
         let directory = tempfile::tempdir().unwrap();
-        let limits: Vec<String> = known_keys().into_iter().filter(|key| key.starts_with("limits.")).collect();
-        assert!(limits.len() > 10);
+        let limits = known_keys()
+            .into_iter()
+            .filter(|key| key.starts_with("limits.") || key.starts_with("scrub.") || key.starts_with("clock."));
+        let limits: Vec<String> = limits.collect();
+        assert!(limits.len() > 13);
         let whole = complete(directory.path());
         for key in limits {
-            let text = format!("{MINIMAL}\n[limits]\n{} = 0", key.trim_start_matches("limits."));
-            let config = Config { limits: load(&text, &[]).unwrap().limits, ..whole.clone() };
+            let (section, name) = key.split_once('.').unwrap();
+            let loaded = load(&format!("{MINIMAL}\n[{section}]\n{name} = 0"), &[]).unwrap();
+            let config = Config { limits: loaded.limits, clock: loaded.clock, scrub: loaded.scrub, ..whole.clone() };
             assert!(keys(&config.check()).contains(&key.as_str()), "{key}");
         }
     }

@@ -10,7 +10,10 @@ use config::{ConfigError, FileFormat, Source, Value, ValueKind};
 use rustls::pki_types::DnsName;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
-use super::{Config, Data, Exchange, Http, Keys, Kind, Limits, Listen, Log, Problem, Store, Telemetry, Timestamp, Tls};
+use super::{
+    Clock, Config, Data, Exchange, Http, Keys, Kind, Limits, Listen, Log, Problem, Scrub, Store, Telemetry, Timestamp,
+    Tls,
+};
 
 /// What the names of environment variables begin with. `COMMUNIQUE__LIMITS__CONNECTIONS` is `limits.connections`.
 pub const ENVIRONMENT_PREFIX: &str = "COMMUNIQUE__";
@@ -122,6 +125,8 @@ impl Config {
             tls: Tls { certificate: path.clone(), key: path.clone() },
             keys: Keys { log: path.clone(), depositary: path, next: Vec::new() },
             telemetry: Telemetry::default(),
+            clock: Clock::default(),
+            scrub: Scrub::default(),
             limits: Limits::default(),
         }
     }
@@ -451,7 +456,7 @@ pub(super) mod tests {
         shows("limits.handshakes", &["\"on\"", "whole number", "COMMUNIQUE__LIMITS__HANDSHAKES"]);
         shows("limits.connections", &["1.5", "whole number", "communiqued.toml"]);
         shows("limits.conections", &["no setting", "connections_per_party"]);
-        shows("nowhere.to", &["sections are data, exchange"]);
+        shows("nowhere.to", &["sections are clock, data, exchange"]);
         shows("telemetry.format", &["yaml", "\"text\" or \"json\""]);
         shows("tls.key", &["required", "COMMUNIQUE__TLS__KEY"]);
         shows("limits.streams_per_connection", &["too large"]);
@@ -481,6 +486,8 @@ pub(super) mod tests {
         let opened_config = load(&opened, &[]).unwrap();
         assert_eq!(opened_config.limits, Limits::default());
         assert_eq!(opened_config.telemetry, config.telemetry);
+        assert_eq!((&opened_config.scrub, &config.scrub), (&Scrub::default(), &Scrub::default()));
+        assert_eq!((&opened_config.clock, &config.clock), (&Clock::default(), &Clock::default()));
         assert_eq!(opened_config.http, config.http);
         assert_eq!((&opened_config.log, &config.log), (&Log::default(), &Log::default()));
         assert_eq!((&opened_config.store, &config.store), (&Store::default(), &Store::default()));

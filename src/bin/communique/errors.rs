@@ -161,7 +161,7 @@ impl From<RemoteError> for Failure {
                 UNREACHABLE,
                 "UNREACHABLE",
                 msg!(
-                    "the exchange cannot be reached: {why}; check the profile's address and your network, then repeat",
+                    "the exchange cannot be reached: {why}; check the profile's address, your network and this machine's clock, then repeat",
                     why
                 ),
             ),

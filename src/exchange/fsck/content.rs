@@ -90,7 +90,7 @@ impl Check {
                     Blob::Gone => continue,
                     Blob::Wrong(what) => {
                         let needs = self.needed.get(&digest).map(|needed| needed.by.clone()).unwrap_or_default();
-                        self.faults.add(At::Content(Some((digest, needs))), what);
+                        self.faults.add_needing(At::Content(Some((digest, needs))), what, vec![digest]);
                     }
                 }
                 if let Some(needed) = self.needed.get_mut(&digest) {
@@ -150,7 +150,7 @@ impl Check {
             {
                 continue;
             }
-            self.faults.add(At::Content(Some((digest, by))), "it is not there");
+            self.faults.add_needing(At::Content(Some((digest, by))), "it is not there", vec![digest]);
         }
     }
 

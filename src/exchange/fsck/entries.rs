@@ -94,10 +94,11 @@ impl Check {
         let Stored { index, entry, bytes, digest, objects } = &stored;
         let at = || At::Entry { index: *index, stream: Some(entry.stream.clone()), kind: Some(entry.kind) };
         self.counts.entries += 1;
-        let mut faults = Vec::new();
+        let (mut faults, mut needs) = (Vec::new(), Vec::new());
         // A backend may have compared all this; that it has is not taken for granted.
         if Digest::of(bytes) != *digest {
             faults.push("its bytes do not have its digest".to_owned());
+            needs.push(*digest);
         }
         if json::parse::<Entry>(bytes).as_ref() != Ok(entry) {
             faults.push("its bytes are not the canonical form of what they say".to_owned());
@@ -105,10 +106,17 @@ impl Check {
         let names = entry.documents.iter().chain(&entry.statements);
         if objects.len() != entry.documents.len() + entry.statements.len() {
             faults.push("not all that it names is there".to_owned());
+            needs.extend(names.clone());
         }
-        for (name, object) in names.zip(objects) {
+        for (name, object) in names.clone().zip(objects) {
             if Digest::of(object) != *name {
                 faults.push(format!("what it names {name} has another digest"));
+                needs.push(*name);
+            }
+        }
+        for name in names {
+            if let Some(what) = self.unnamed(name, *index).await {
+                faults.push(format!("what it names {name} {what}"));
             }
         }
         self.counts.objects += objects.len() as u64;
@@ -119,7 +127,7 @@ impl Check {
         self.chained(pass, &stored, &mut faults);
         let broken = !faults.is_empty();
         for what in faults {
-            self.faults.add(at(), what);
+            self.faults.add_needing(at(), what, needs.clone());
         }
         if broken {
             self.streams.entry(entry.stream.clone()).or_default().broken = true;
@@ -128,7 +136,23 @@ impl Check {
         }
         self.grow(pass, *digest);
         let bytes = bytes.len() + objects.iter().map(Vec::len).sum::<usize>();
-        self.pace.spend(bytes as u64).await;
+        self.pace.spend_row(bytes).await;
+    }
+
+    /// What is wrong with the answer to which entry first named this, which this entry names: a repeat gets its first answer by it.
+    async fn unnamed(&mut self, name: &Digest, index: u64) -> Option<&'static str> {
+        match self.store.first_naming(*name).await {
+            Ok(Some(Stored { index: first, entry, bytes, .. })) => {
+                self.pace.spend_row(bytes.len()).await;
+                let names = entry.documents.contains(name) || entry.statements.contains(name);
+                (first > index || !names).then_some("is said to be first named by another entry")
+            }
+            Ok(None) => Some("is said to be first named by none"),
+            // The first one may be damaged, and is named then.
+            Err(ReadFailed) => {
+                self.damaged.is_empty().then_some("is said to be first named by an entry that cannot be read")
+            }
+        }
     }
 
     /// That it continues its stream.
@@ -198,7 +222,7 @@ impl Check {
         if let Some(digest) = digest.filter(|_| !self.faults.is_full()) {
             pass.nameless.insert(digest, self.faults.listed().len());
         }
-        self.faults.add(At::Entry { index, stream: None, kind: None }, what);
+        self.faults.add_needing(At::Entry { index, stream: None, kind: None }, what, digest.into_iter().collect());
         match digest {
             Some(digest) => self.grow(pass, digest),
             None => self.edge = None,

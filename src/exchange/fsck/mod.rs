@@ -22,6 +22,7 @@ use crate::{
         entry::{Kind, Place, StreamId},
         id::{CommuniqueId, Digest, ExchangeName, PartyId},
         succession::{Charters, Standing},
+        text,
         time::Time,
     },
     log::{
@@ -30,6 +31,7 @@ use crate::{
         note::SignatureLine,
         tree::{Edge, Hash},
     },
+    observe::Metrics,
 };
 
 /// Faults that are listed. Of a log with more the check of entries ends there: it is to be restored, and not to be mended row by row.
@@ -38,6 +40,14 @@ pub const FOUND_LIMIT: usize = 1000;
 pub const NEEDS_LIMIT: usize = 8;
 /// Entries that are read at a time.
 const BATCH: u64 = 64;
+/// What a row costs at least, in bytes: a page is read for it, and it is parsed and hashed.
+const ROW: u64 = 4096;
+/// Calls a second beside which it is read more slowly.
+const MANY_CALLS: u64 = 20;
+/// How many times more slowly.
+const HELD_BACK: u64 = 8;
+/// How much of the time in which nothing was read may be made good.
+const CREDIT: Duration = Duration::from_secs(1);
 /// Rows of lists that are read at a time.
 const ROWS: usize = 256;
 
@@ -170,7 +180,8 @@ impl At {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Entry { .. } | Self::Stream { .. } => {
-                "a verified backup; each party's tool keeps the receipts of what that party sent"
+                "the newest verified backup, or the mirror of a party (communique mirror object DIR DIGEST); each party's tool keeps the \
+                 receipts of what that party sent"
             }
             Self::Node { .. } | Self::Tree => {
                 "a verified backup; it follows from the entries, which this does not touch"
@@ -180,7 +191,7 @@ impl At {
             Self::Listing(_) => "a verified backup; it follows from the log",
             Self::Content(Some((_, needs))) => match needs.first() {
                 Some(Need::Part { .. }) => {
-                    "a verified backup; a party of the communiqué that fetched it has the same bytes"
+                    "the newest verified backup, or the mirror of a party of the communiqué (communique mirror object DIR DIGEST)"
                 }
                 Some(_) => {
                     "a verified backup; whoever fetched the package has it, and data/ follows from log and content"
@@ -203,6 +214,16 @@ pub struct Found {
     pub at: At,
     /// What is wrong.
     pub what: String,
+    /// The digests of the bytes that mend it: of entries, of what they name, of content. Empty for what follows from these.
+    pub needs: Vec<Digest>,
+}
+
+impl Found {
+    /// The digests that mend it, for people; empty if there are none.
+    #[must_use]
+    pub fn needed(&self) -> String {
+        self.needs.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Faults, the first [`FOUND_LIMIT`] of them.
@@ -210,16 +231,30 @@ pub struct Found {
 pub struct Faults {
     found: Vec<Found>,
     left_out: u64,
+    /// Where each is told at once.
+    told: Option<Arc<Metrics>>,
 }
 
 impl Faults {
     /// Adds one.
     pub fn add(&mut self, at: At, what: impl Into<String>) {
+        self.add_needing(at, what, Vec::new());
+    }
+    /// Adds one that bytes of these digests mend.
+    pub fn add_needing(&mut self, at: At, what: impl Into<String>, needs: Vec<Digest>) {
+        if let Some(metrics) = &self.told {
+            metrics.scrub_found(self.count() + 1);
+        }
         if self.is_full() {
             self.left_out += 1;
-        } else {
-            self.found.push(Found { at, what: what.into() });
+            return;
         }
+        let found = Found { at, what: what.into(), needs };
+        if self.told.is_some() {
+            let (at, what) = (text::escape_line(&found.at.to_string()), text::escape_line(&found.what));
+            tracing::error!(at, what, needs = found.needed(), restored_by = found.at.remedy(), "DAMAGED");
+        }
+        self.found.push(found);
     }
     /// Whether no more are listed.
     #[must_use]
@@ -240,10 +275,15 @@ impl Faults {
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
+    /// How many there are at least.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.found.len() as u64 + self.left_out
+    }
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.left_out == 0
+        self.count() == 0
     }
 }
 
@@ -319,11 +359,14 @@ pub struct Scope {
     pub head: Option<Unverified>,
     /// How many mebibytes are read a second at most; 0 for as many as there come.
     pub mib_per_second: u64,
+    /// Of the exchange that goes on meanwhile: what is found is told at once, to its operator's log and here, and what is read; and while
+    /// calls are many, it is read more slowly.
+    pub beside: Option<Arc<Metrics>>,
 }
 
 /// Reads everything. It ends, whatever it finds.
 pub async fn fsck(store: Arc<dyn Store>, content: Arc<dyn Content>, scope: Scope) -> Report {
-    let mut check = Check::new(store, content, scope.mib_per_second);
+    let mut check = Check::new(store, content, &scope);
     // What was said of a head before the log is measured is of a head that the log must have.
     let cosignatures = check.cosignatures().await;
     let mut wanted: BTreeSet<u64> = cosignatures.iter().map(|kept| kept.size).collect();
@@ -389,12 +432,12 @@ struct Check {
 }
 
 impl Check {
-    fn new(store: Arc<dyn Store>, content: Arc<dyn Content>, mib_per_second: u64) -> Self {
+    fn new(store: Arc<dyn Store>, content: Arc<dyn Content>, scope: &Scope) -> Self {
         Self {
             store,
             content,
-            pace: Pace::of(mib_per_second),
-            faults: Faults::default(),
+            pace: Pace::new(scope.mib_per_second, scope.beside.clone(), Instant::now()),
+            faults: Faults { told: scope.beside.clone(), ..Faults::default() },
             counts: Counts::default(),
             size: 0,
             edge: Some(Edge::default()),
@@ -493,20 +536,55 @@ impl Check {
 /// How fast it is read.
 struct Pace {
     bytes_per_second: u64,
-    begun: Instant,
-    spent: u64,
+    /// When all that was read may have been.
+    free: Instant,
+    beside: Option<Calls>,
+}
+
+/// What else the exchange does meanwhile.
+struct Calls {
+    metrics: Arc<Metrics>,
+    /// The calls that it had answered, and when that was looked at.
+    looked: (u64, Instant),
+    many: bool,
 }
 
 impl Pace {
-    fn of(mib_per_second: u64) -> Self {
-        Self { bytes_per_second: mib_per_second.saturating_mul(1 << 20), begun: Instant::now(), spent: 0 }
+    fn new(mib_per_second: u64, beside: Option<Arc<Metrics>>, now: Instant) -> Self {
+        let beside = beside.map(|metrics| Calls { looked: (metrics.answered(), now), metrics, many: false });
+        Self { bytes_per_second: mib_per_second.saturating_mul(1 << 20), free: now, beside }
     }
     /// So many bytes were read: waits until that many may have been.
     async fn spend(&mut self, bytes: u64) {
-        self.spent = self.spent.saturating_add(bytes);
-        if let Some(millis) = self.spent.saturating_mul(1000).checked_div(self.bytes_per_second) {
-            tokio::time::sleep_until(self.begun + Duration::from_millis(millis)).await;
+        tokio::time::sleep_until(self.after(bytes, Instant::now())).await;
+    }
+    /// When so many bytes more may have been read. What was not read in time is not caught up with.
+    fn after(&mut self, bytes: u64, now: Instant) -> Instant {
+        let mut cost = bytes;
+        if let Some(calls) = &mut self.beside {
+            calls.metrics.scrubbed(bytes);
+            cost = cost.saturating_mul(if calls.many_at(now) { HELD_BACK } else { 1 });
         }
+        if let Some(millis) = cost.saturating_mul(1000).checked_div(self.bytes_per_second) {
+            self.free = self.free.max(now.checked_sub(CREDIT).unwrap_or(now)) + Duration::from_millis(millis);
+        }
+        self.free
+    }
+    /// A row of so many bytes was read.
+    async fn spend_row(&mut self, bytes: usize) {
+        self.spend(ROW.max(bytes as u64)).await;
+    }
+}
+
+impl Calls {
+    fn many_at(&mut self, now: Instant) -> bool {
+        let (before, looked) = self.looked;
+        let seconds = now.duration_since(looked).as_secs();
+        if seconds > 0 {
+            self.looked = (self.metrics.answered(), now);
+            self.many = self.looked.0 - before >= seconds.saturating_mul(MANY_CALLS);
+        }
+        self.many
     }
 }
 
@@ -547,14 +625,37 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn the_pace_is_kept() {
+    /// How long it takes to read ten times a mebibyte at one a second, beside so many calls in each, in seconds.
+    fn seconds(metrics: Option<&Arc<Metrics>>, calls: u64) -> u64 {
         let begun = Instant::now();
-        let mut pace = Pace::of(100);
-        for _ in 0..10 {
-            pace.spend(1 << 20).await;
-        }
-        assert!(begun.elapsed() >= Duration::from_millis(100), "{:?}", begun.elapsed());
-        Pace::of(0).spend(u64::MAX).await;
+        let mut pace = Pace::new(1, metrics.cloned(), begun);
+        let end = (0..10).fold(begun, |now, _| {
+            let next = pace.after(1 << 20, now);
+            (0..calls).for_each(|_| metrics.unwrap().request("SubmitAct", "OK", Duration::ZERO));
+            next
+        });
+        end.duration_since(begun).as_secs()
+    }
+
+    #[test]
+    fn the_pace_is_kept_and_held_back_beside_many_calls() {
+        let metrics = Arc::new(Metrics::default());
+        assert_eq!(seconds(None, 0), 10);
+        assert_eq!(seconds(Some(&metrics), 0), 10);
+        assert_eq!(seconds(Some(&metrics), MANY_CALLS - 1), 10);
+        // The first mebibyte is read before anything is known of the calls.
+        assert_eq!(seconds(Some(&metrics), MANY_CALLS * HELD_BACK), 1 + 9 * HELD_BACK);
+        assert_eq!(metrics.scrub_bytes(), 30 << 20);
+        let now = Instant::now();
+        assert_eq!(Pace::new(0, None, now).after(u64::MAX, now), now);
+    }
+
+    #[test]
+    fn what_was_not_read_in_time_is_not_caught_up_with() {
+        let begun = Instant::now();
+        let mut pace = Pace::new(1, None, begun);
+        let late = begun + Duration::from_secs(3600);
+        let end = (0..10).fold(late, |_, _| pace.after(1 << 20, late));
+        assert_eq!(end.duration_since(late).as_secs(), 9);
     }
 }

@@ -74,7 +74,7 @@ impl Check {
             let last = entries.len() < limit;
             for stored in entries {
                 let bytes = stored.bytes.len() + stored.objects.iter().map(Vec::len).sum::<usize>();
-                self.pace.spend(bytes as u64).await;
+                self.pace.spend_row(bytes).await;
                 // What does not fold may quote a draft, which no terminal need show.
                 if stored.entry.stream != *stream || fold.apply(stored.recorded()).is_err() {
                     let (stream, kind) = (Some(stored.entry.stream), Some(stored.entry.kind));

@@ -7,7 +7,7 @@ use crate::{
 };
 
 async fn checked(house: &House, head: Option<Unverified>) -> Report {
-    fsck(house.memory.clone(), house.memory.clone(), Scope { head, mib_per_second: 0 }).await
+    fsck(house.memory.clone(), house.memory.clone(), Scope { head, ..Scope::default() }).await
 }
 
 fn told(report: &Report) -> Vec<String> {
@@ -104,6 +104,8 @@ const CHANGES: &[(&str, Change, &str, &str)] = &[
 #[tokio::test]
 async fn what_is_changed_is_found_and_named() {
     let house = House::complete().await;
+    assert!(house.exchange.scrub(0).await.faults.is_empty());
+    assert_eq!(house.exchange.metrics.scrub(), (1, 0));
     let report = checked(&house, None).await;
     assert_eq!(told(&report), Vec::<String>::new());
     let edge = house.memory.tree().await.unwrap();
@@ -113,7 +115,11 @@ async fn what_is_changed_is_found_and_named() {
     for (name, change, at, what) in CHANGES {
         let house = House::complete().await;
         change(&house);
-        let told = told(&checked(&house, None).await);
+        let report = house.exchange.scrub(0).await;
+        assert_eq!(house.exchange.metrics.scrub(), (1, report.faults.count() as i64), "{name}");
+        let head = house.exchange.last_head().await.map(crate::log::checkpoint::Head::into_unverified);
+        assert_eq!(told(&report), told(&checked(&house, head).await), "{name}");
+        let told = told(&report);
         assert!(told.iter().any(|told| told.contains(at) && told.contains(what)), "{name}: {told:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    convert::Infallible,
     sync::Arc,
     time::Duration,
 };
@@ -306,23 +307,37 @@ pub(super) enum Ended {
 
 /// What the rows have told for a transaction, with all that it does.
 struct Told {
-    tips: HashMap<StreamId, Result<Tip, &'static str>>,
+    /// None for one whose last entry was changed.
+    tips: HashMap<StreamId, Option<Tip>>,
+    /// Whether each has its digest.
     held: HashMap<Digest, bool>,
 }
 
 impl Rows for Told {
-    type Fault = &'static str;
+    type Fault = Infallible;
 
-    fn tip(&mut self, stream: &StreamId) -> Result<Tip, &'static str> {
-        self.tips.get(stream).copied().unwrap_or(Ok(Tip { length: 0, last: None }))
+    fn tip(&mut self, stream: &StreamId) -> Result<Tip, Refused<Infallible>> {
+        match self.tips.get(stream) {
+            Some(None) => {
+                tracing::error!(%stream, "the last entry of a stream was changed; {FSCK}");
+                Err(Refused::This(AppendError::Failed))
+            }
+            tip => Ok(tip.copied().flatten().unwrap_or(Tip { length: 0, last: None })),
+        }
     }
-    fn holds(&mut self, object: &Digest) -> Result<bool, &'static str> {
+    fn holds(&mut self, object: &Digest) -> Result<bool, Refused<Infallible>> {
         match self.held.get(object) {
-            Some(false) => Err("an object that is named again was changed"),
+            Some(false) => {
+                tracing::error!(%object, "a document or statement that an append names was changed; {FSCK}");
+                Err(Refused::This(AppendError::Failed))
+            }
             held => Ok(held.is_some()),
         }
     }
 }
+
+/// What the operator is to do about a damaged row.
+const FSCK: &str = "run communiqued fsck, which says what restores it";
 
 /// Rows of entries, as columns.
 #[derive(Default)]
@@ -492,7 +507,7 @@ impl Log {
 
         let streams: HashSet<&StreamId> = appends.iter().flat_map(|w| streams(&w.append)).collect();
         let names: Vec<String> = streams.iter().map(ToString::to_string).collect();
-        let objects: HashSet<&Digest> = appends.iter().flat_map(|w| not_given(&w.append)).collect();
+        let objects: HashSet<&Digest> = appends.iter().flat_map(|w| named(&w.append)).collect();
         let objects: Vec<&[u8]> = objects.iter().map(|object| &object.as_bytes()[..]).collect();
         let places: Vec<i64> =
             settling.iter().map(|(place, _)| place).chain(&known).map(|p| integer(p.index)).collect();
@@ -526,7 +541,7 @@ impl Log {
         for waiting in appends.iter() {
             placed.push(match check(&waiting.append, &waiting.digests, last, &mut told) {
                 Ok(tips) => {
-                    told.tips.extend(tips.into_iter().map(|(stream, tip)| (stream.clone(), Ok(tip))));
+                    told.tips.extend(tips.into_iter().map(|(stream, tip)| (stream.clone(), Some(tip))));
                     let given = waiting.append.entries.iter().flat_map(|new| &new.objects);
                     told.held.extend(given.map(|object| (object.digest, true)));
                     last = waiting.append.entries.last().map(|new| new.entry.time).or(last);
@@ -535,10 +550,7 @@ impl Log {
                     Ok(index)
                 }
                 Err(Refused::This(error)) => Err(error),
-                Err(Refused::All(what)) => {
-                    tracing::error!(what, "a row that an append touches is damaged");
-                    Err(AppendError::Failed)
-                }
+                Err(Refused::All(never)) => match never {},
             });
         }
         let grown = placed.iter().any(Result::is_ok);
@@ -692,11 +704,9 @@ fn streams(append: &Append) -> impl Iterator<Item = &StreamId> {
     append.expect.iter().map(|(stream, _)| stream).chain(append.entries.iter().map(|new| &new.entry.stream))
 }
 
-/// The objects that an append names and does not bring.
-fn not_given(append: &Append) -> impl Iterator<Item = &Digest> {
-    let given: HashSet<&Digest> = append.entries.iter().flat_map(|new| &new.objects).map(|o| &o.digest).collect();
-    let named = append.entries.iter().flat_map(|new| new.entry.documents.iter().chain(&new.entry.statements));
-    named.filter(move |name| !given.contains(name))
+/// The objects that an append names.
+fn named(append: &Append) -> impl Iterator<Item = &Digest> {
+    append.entries.iter().flat_map(|new| new.entry.documents.iter().chain(&new.entry.statements))
 }
 
 fn told(streams: &HashSet<&StreamId>, tips: &[Row], held: &[Row]) -> Result<Told, Fault> {
@@ -704,10 +714,9 @@ fn told(streams: &HashSet<&StreamId>, tips: &[Row], held: &[Row]) -> Result<Told
     let mut told = Told { tips: HashMap::new(), held: HashMap::new() };
     for row in tips {
         let Some(stream) = by_name.get(row.get::<_, &str>(0)) else { continue };
-        let tip = if row.get(3) {
-            Ok(Tip { length: count(row.get(1))? + 1, last: Some(digest(row.get(2))?) })
-        } else {
-            Err("the last entry of a stream was changed")
+        let tip = match row.get(3) {
+            true => Some(Tip { length: count(row.get(1))? + 1, last: Some(digest(row.get(2))?) }),
+            false => None,
         };
         told.tips.insert((*stream).clone(), tip);
     }

@@ -183,9 +183,11 @@ fn entries(db: &Connection, at: At, faults: &mut Faults) -> Result<(), Fault> {
             let value: Value = serde_json::from_slice(&bytes).ok()?;
             serde_json::from_value(value.get("kind")?.clone()).ok()
         };
-        let mut wrong = Vec::new();
-        if row.get::<_, Vec<u8>>(5).ok().and_then(|named| digest(&named).ok()) != Some(Digest::of(&bytes)) {
+        let (mut wrong, mut needs) = (Vec::new(), Vec::new());
+        let named = row.get::<_, Vec<u8>>(5).ok().and_then(|named| digest(&named).ok());
+        if named != Some(Digest::of(&bytes)) {
             wrong.push("its bytes do not have its digest".to_owned());
+            needs.extend(named);
         }
         match json::parse::<Entry>(&bytes) {
             Err(_) => wrong.push("its bytes are no entry".to_owned()),
@@ -198,22 +200,23 @@ fn entries(db: &Connection, at: At, faults: &mut Faults) -> Result<(), Fault> {
                     let found = object
                         .query_row([name.as_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)))
                         .optional();
-                    match found {
-                        Ok(Some((bytes, _))) if Digest::of(&bytes) != *name => {
-                            wrong.push(format!("what it names {name} was changed"));
-                        }
+                    let what = match found {
+                        Ok(Some((bytes, _))) if Digest::of(&bytes) != *name => "was changed".to_owned(),
                         Ok(Some((_, first))) if first > integer(index) => {
                             wrong.push(format!("what it names {name} is said to be first named by entry {first}"));
+                            continue;
                         }
-                        Ok(Some(_)) => {}
-                        Ok(None) => wrong.push(format!("what it names {name} is not there")),
-                        Err(error) => wrong.push(format!("what it names {name} cannot be read: {error}")),
-                    }
+                        Ok(Some(_)) => continue,
+                        Ok(None) => "is not there".to_owned(),
+                        Err(error) => format!("cannot be read: {error}"),
+                    };
+                    wrong.push(format!("what it names {name} {what}"));
+                    needs.push(*name);
                 }
             }
         }
         if !wrong.is_empty() {
-            faults.add(At::Entry { index, stream, kind: kind() }, wrong.join("; "));
+            faults.add_needing(At::Entry { index, stream, kind: kind() }, wrong.join("; "), needs);
         }
         if faults.is_full() {
             faults.add(at, "more rows were not looked at");

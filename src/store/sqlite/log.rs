@@ -8,14 +8,19 @@ use tokio::sync::oneshot;
 
 use super::{
     OpenError, Options,
-    connection::{self, Fault, Readers, count, digest, integer},
+    connection::{self, Fault, Readers, count, integer},
     migrations,
     rows::{entries, listings},
     tree,
     writer::Writer,
 };
 use crate::{
-    domain::{entry::StreamId, id::Digest, time::Time},
+    domain::{
+        entry::{Entry, StreamId},
+        id::Digest,
+        json,
+        time::Time,
+    },
     exchange::ports::{
         Append, AppendError, Appended, Cosignature, Listing, ListingQuery, NewEntry, ReadFailed, Store, Stored,
     },
@@ -107,7 +112,7 @@ impl Store for SqliteStore {
     async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
         let stream = stream.clone();
         let read = move |db: &Connection| {
-            let sql = "SELECT idx, bytes, digest FROM entries WHERE stream = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+            let sql = "WHERE stream = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
             let found = entries(db, sql, params![stream.to_string(), integer(from), integer(limit as u64)])?;
             let whole =
                 gapless(from, found.iter().map(|e| e.entry.seq)) && found.iter().all(|e| e.entry.stream == stream);
@@ -118,7 +123,7 @@ impl Store for SqliteStore {
 
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
         let read = move |db: &Connection| {
-            let sql = "SELECT idx, bytes, digest FROM entries WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+            let sql = "WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
             let found = entries(db, sql, params![integer(from), integer(limit as u64)])?;
             if gapless(from, found.iter().map(|e| e.index)) {
                 Ok(found)
@@ -130,14 +135,13 @@ impl Store for SqliteStore {
     }
 
     async fn last(&self) -> Result<Option<Stored>, ReadFailed> {
-        let sql = "SELECT idx, bytes, digest FROM entries ORDER BY idx DESC LIMIT 1";
+        let sql = "ORDER BY idx DESC LIMIT 1";
         self.readers.read("the log's last entry", |db: &Connection| Ok(entries(db, sql, [])?.pop())).await
     }
 
     async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed> {
         let read = move |db: &Connection| {
-            let sql =
-                "SELECT e.idx, e.bytes, e.digest FROM entries e JOIN objects o ON o.idx = e.idx WHERE o.digest = ?1";
+            let sql = "WHERE idx = (SELECT idx FROM objects WHERE digest = ?1)";
             Ok(entries(db, sql, params![object.as_bytes()])?.pop())
         };
         self.readers.read("an object's first entry", read).await
@@ -183,6 +187,13 @@ enum Request {
 struct Head {
     next: u64,
     time: Option<Time>,
+}
+
+/// An entry that others follow, as it was read and checked.
+struct Last {
+    index: u64,
+    entry: Entry,
+    digest: Digest,
 }
 
 /// The writing thread's own: its connection, and what it remembers of the tables.
@@ -421,34 +432,53 @@ impl Log {
         if let Some(head) = self.head {
             return Ok(head);
         }
-        let last = self
-            .db
-            .prepare_cached("SELECT idx, time FROM entries ORDER BY idx DESC LIMIT 1")?
-            .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-            .optional()?;
-        let head = match last {
-            Some((index, time)) => Head { next: count(index)? + 1, time: Some(Time::from_unix(time)) },
+        let head = match self.last("SELECT idx, seq, digest, bytes, time FROM entries ORDER BY idx DESC LIMIT 1", [])? {
+            Some(Last { index, entry, .. }) => Head { next: index + 1, time: Some(entry.time) },
             None => Head { next: 0, time: None },
         };
         self.head = Some(head);
         Ok(head)
+    }
+
+    /// The row that a query finds, with its bytes held against its digest, its columns, and the tree that the last transaction left:
+    /// what a new entry continues must be what was signed.
+    fn last(&self, sql: &str, values: impl rusqlite::Params) -> Result<Option<Last>, Fault> {
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let index = count(row.get(0)?)?;
+        let (named, bytes) = (row.get::<_, Vec<u8>>(2)?, row.get::<_, Vec<u8>>(3)?);
+        let digest = Digest::of(&bytes);
+        if digest.as_bytes().as_slice() != named {
+            return Err(damaged(index, "its bytes do not have its digest"));
+        }
+        let entry: Entry = json::parse(&bytes).map_err(|_| damaged(index, "its bytes are no entry"))?;
+        if (integer(entry.seq), entry.time.unix()) != (row.get(1)?, row.get(4)?) {
+            return Err(damaged(index, "its row has another number or time than its bytes say"));
+        }
+        // What this transaction wrote is no leaf yet.
+        if let Some(edge) = self.edge.as_ref().filter(|edge| index < edge.size())
+            && !tree::covers(&self.db, edge, index, digest)?
+        {
+            return Err(damaged(index, "it is not the leaf that the tree has, or a node beside it was changed"));
+        }
+        Ok(Some(Last { index, entry, digest }))
     }
 }
 
 impl Rows for Log {
     type Fault = Fault;
 
-    fn tip(&mut self, stream: &StreamId) -> Result<Tip, Fault> {
+    fn tip(&mut self, stream: &StreamId) -> Result<Tip, Refused<Fault>> {
         if let Some(tip) = self.tips.get(stream) {
             return Ok(*tip);
         }
-        let last = self
-            .db
-            .prepare_cached("SELECT seq, digest FROM entries WHERE stream = ?1 ORDER BY seq DESC LIMIT 1")?
-            .query_row([stream.to_string()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))
-            .optional()?;
-        let tip = match last {
-            Some((seq, last)) => Tip { length: count(seq)? + 1, last: Some(digest(&last)?) },
+        let sql = "SELECT idx, seq, digest, bytes, time FROM entries WHERE stream = ?1 ORDER BY seq DESC LIMIT 1";
+        let tip = match self.last(sql, [stream.to_string()]).map_err(alone)? {
+            Some(Last { index, entry, .. }) if entry.stream != *stream => {
+                return Err(alone(damaged(index, "its row has another stream than its bytes say")));
+            }
+            Some(Last { entry, digest, .. }) => Tip { length: entry.seq + 1, last: Some(digest) },
             None => Tip { length: 0, last: None },
         };
         if self.tips.len() >= TIPS_LIMIT {
@@ -458,11 +488,43 @@ impl Rows for Log {
         Ok(tip)
     }
 
-    fn holds(&mut self, object: &Digest) -> Result<bool, Fault> {
-        Ok(self.db.prepare_cached("SELECT 1 FROM objects WHERE digest = ?1")?.exists([object.as_bytes()])?)
+    fn holds(&mut self, object: &Digest) -> Result<bool, Refused<Fault>> {
+        let sql = "SELECT bytes FROM objects WHERE digest = ?1";
+        let found = self
+            .db
+            .prepare_cached(sql)
+            .and_then(|mut held| held.query_row([object.as_bytes()], |row| row.get::<_, Vec<u8>>(0)).optional());
+        let Some(bytes) = found.map_err(|error| Refused::All(error.into()))? else { return Ok(false) };
+        if Digest::of(&bytes) == *object {
+            return Ok(true);
+        }
+        tracing::error!(%object, "a document or statement that an append names was changed; {FSCK}");
+        Err(Refused::This(AppendError::Failed))
     }
 }
 
+/// What the operator is to do about a damaged row.
+const FSCK: &str = "run communiqued fsck, which says what restores it";
+
+/// Tells the operator which entry is damaged.
+fn damaged(index: u64, what: &'static str) -> Fault {
+    tracing::error!(entry = index, what, "an entry, or its row, was changed");
+    Fault::Damaged(what)
+}
+
+/// A damaged row refuses the append that relies on it. What fails otherwise fails the batch.
+fn alone(fault: Fault) -> Refused<Fault> {
+    match fault {
+        Fault::Damaged(what) => {
+            tracing::error!(what, "an append is refused: what it relies on was changed; {FSCK}");
+            Refused::This(AppendError::Failed)
+        }
+        fault => Refused::All(fault),
+    }
+}
+
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -9,6 +9,7 @@ mod content;
 mod copy;
 mod inspect;
 mod log;
+mod mend;
 mod migrations;
 mod rows;
 mod seals;
@@ -21,6 +22,7 @@ pub use content::SqliteContent;
 pub use copy::{copy_content, copy_log, hold};
 pub use inspect::{inspect_content, inspect_log};
 pub use log::SqliteStore;
+pub use mend::Mending;
 
 /// How a database is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,18 +12,25 @@ use crate::{
     exchange::ports::{Listing, ListingQuery, Stored},
 };
 
-/// Rows of `idx, bytes, digest`, each checked against its digest, with its objects.
-pub(super) fn entries(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Stored>, Fault> {
-    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?));
-    let mut statement = db.prepare_cached(sql)?;
+/// The entries that the end of a query finds, each checked against its digest and its columns, with its objects.
+pub(super) fn entries(db: &Connection, which: &str, values: impl rusqlite::Params) -> Result<Vec<Stored>, Fault> {
+    let row = |row: &Row<'_>| {
+        let columns = (row.get::<_, String>(3)?, row.get::<_, i64>(4)?, row.get::<_, i64>(5)?);
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?, columns))
+    };
+    let mut statement =
+        db.prepare_cached(&format!("SELECT idx, bytes, digest, stream, seq, time FROM entries {which}"))?;
     let mut found = Vec::new();
     for row in statement.query_map(values, row)? {
-        let (index, bytes, named) = row?;
+        let (index, bytes, named, columns) = row?;
         let digest = digest(&named)?;
         if Digest::of(&bytes) != digest {
             return Err(Fault::Damaged("an entry does not have its digest"));
         }
         let entry: Entry = json::parse(&bytes).map_err(|_| Fault::Damaged("an entry cannot be parsed"))?;
+        if columns != (entry.stream.to_string(), integer(entry.seq), entry.time.unix()) {
+            return Err(Fault::Damaged("an entry's row has another stream, number or time than its bytes say"));
+        }
         let names = entry.documents.iter().chain(&entry.statements);
         let objects = names.map(|name| object(db, name)).collect::<Result<_, _>>()?;
         found.push(Stored { index: count(index)?, entry, bytes, digest, objects });
@@ -85,8 +92,16 @@ pub(super) fn listings(db: &Connection, query: &ListingQuery) -> Result<Vec<List
 }
 
 fn parties(db: &Connection, communique: &str) -> Result<Vec<PartyId>, Fault> {
-    db.prepare_cached("SELECT party FROM communique_parties WHERE communique = ?1 ORDER BY n")?
-        .query_map([communique], |row| row.get::<_, String>(0))?
-        .map(|party| party?.parse().map_err(|_| Fault::Damaged("a row of the list names no party")))
-        .collect()
+    let mut statement =
+        db.prepare_cached("SELECT n, party FROM communique_parties WHERE communique = ?1 ORDER BY n")?;
+    let rows = statement.query_map([communique], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let mut parties = Vec::new();
+    for row in rows {
+        let (n, party) = row?;
+        if n != integer(parties.len() as u64) {
+            return Err(Fault::Damaged("a row of the list lacks a party"));
+        }
+        parties.push(party.parse().map_err(|_| Fault::Damaged("a row of the list names no party"))?);
+    }
+    Ok(parties)
 }

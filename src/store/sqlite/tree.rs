@@ -6,7 +6,7 @@ use super::connection::{Fault, count, digest, integer};
 use crate::{
     domain::id::Digest,
     exchange::ports::{COSIGNED_LIMIT, Cosignature},
-    log::tree::{Edge, Growth, Hash, Node},
+    log::tree::{Edge, Growth, Hash, Node, Plan, verify_inclusion},
 };
 
 /// Digests that are read at a time while a tree is made for a log that had none.
@@ -71,6 +71,13 @@ pub(super) fn edge(db: &Connection) -> Result<Edge, Fault> {
     let whole = Edge::nodes(size).map_err(|_| Fault::Damaged("the tree is too large"))?;
     let edge = Edge::new(size, hashes(db, &whole)?).map_err(|_| Fault::Damaged("the tree's edge is not whole"))?;
     if edge.root() == root { Ok(edge) } else { Err(Fault::Damaged("the tree does not have the root that was left")) }
+}
+
+/// Whether the tree has this entry as its leaf of this index.
+pub(super) fn covers(db: &Connection, edge: &Edge, index: u64, entry: Digest) -> Result<bool, Fault> {
+    let plan = Plan::inclusion(index, edge.size()).map_err(|_| Fault::Damaged("the tree has no such leaf"))?;
+    let proof = plan.build(|node| hash(db, node))?;
+    Ok(verify_inclusion(Hash::of_entry(entry), index, edge.size(), edge.root(), &proof).is_ok())
 }
 
 /// The hashes of these nodes.

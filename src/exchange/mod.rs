@@ -68,7 +68,7 @@ pub struct Exchange {
     /// Where the log goes on, as far as this process has appended: what wakes watchers. The log is what they read.
     grown: watch::Sender<u64>,
     recent: events::Recent,
-    /// When the store last refused an append, in seconds since 1970; 0 once it took one.
+    /// When the store last failed to take an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
 

@@ -80,6 +80,9 @@ pub enum AppendError {
     /// An entry's time is before the log's last. Nothing was stored: read the clock again, decide again.
     #[error("the log is at {0}")]
     Behind(Time),
+    /// Nothing was stored: there is no room for it. The same append may be taken once there is.
+    #[error("the store is full")]
+    Full,
     /// Nothing was stored, and trying again now would not help.
     #[error("the store failed")]
     Failed,

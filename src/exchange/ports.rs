@@ -296,6 +296,10 @@ pub const PARTIALS_LIMIT: usize = 16;
 /// Never whole in memory: written and read in pieces.
 #[async_trait]
 pub trait Content: Send + Sync + 'static {
+    /// How long ago it last failed to write, if it has written nothing since. A store that knows of no such state says `None`.
+    fn failed(&self) -> Option<Duration> {
+        None
+    }
     /// Opens a new stage for what the exchange makes itself. Uploads can never take all of its places.
     async fn stage(&self) -> Result<Stage, ReadFailed>;
     /// Opens a stage for an upload. Quota, kept bytes and places are compared in one step, so that no two callers pass

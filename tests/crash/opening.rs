@@ -34,6 +34,20 @@ async fn found(fault: Fault) {
     exchange.fsck().unwrap();
 }
 
+/// A sync fails once: the commit lies in the write-ahead log, whole, and its caller is told that nothing was stored. It never appears.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_as_not_stored_never_appears() {
+    let Some(mut exchange) = Exchange::new(EMBEDDED, 0).await else { return };
+    let mut clients = Clients::new(1);
+    exchange.start().await.unwrap();
+    let before = exchange.reading().tree().await.unwrap().size();
+    let sessions = exchange.sessions().await;
+    exchange.disk.arm(Fault::Io, Point::Sync, On::LogWal, 3, false);
+    assert_eq!(clients.act(&exchange.world, &sessions, 2).await, ["STORE_FAILED"]);
+    exchange.kill();
+    assert_eq!(served(&mut exchange).await, before + clients.ledger().acts() as u64);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_process_left_unsynced_is_synced_before_it_is_served() {
     found(Fault::Kill).await;

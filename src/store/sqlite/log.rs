@@ -41,6 +41,8 @@ pub const BYTES_LIMIT: usize = 64 << 20;
 pub const QUEUE_LIMIT: usize = 1024;
 /// Streams whose ends the writer remembers; beyond it forgets all and reads them again as needed.
 const TIPS_LIMIT: usize = 65_536;
+/// Commits between two checkpoints that are asked for.
+const CHECKPOINT_COMMITS: u32 = 64;
 
 /// The log in an SQLite file. While it lives, no other process can open the same file for writing:
 /// it holds a lock on `<path>.lock`, which stays there, empty.
@@ -64,6 +66,7 @@ impl SqliteStore {
         let edge = Some(tree::edge(&db).map_err(damaged)?);
         let mut log = Log {
             db,
+            unlooked: 0,
             head: None,
             edge,
             tips: HashMap::new(),
@@ -271,6 +274,8 @@ struct Tip {
 /// The writing thread's own: its connection, and what it remembers of the tables.
 struct Log {
     db: Connection,
+    /// Commits since a checkpoint was asked for.
+    unlooked: u32,
     head: Option<Head>,
     /// The edge of the tree, as the last transaction left it.
     edge: Option<Edge>,
@@ -414,7 +419,10 @@ impl Log {
         let outcome = self.db.execute_batch("COMMIT");
         #[cfg(test)]
         let outcome = self.told(outcome);
-        let Err(error) = outcome else { return Ok(()) };
+        let Err(error) = outcome else {
+            self.checkpoint();
+            return Ok(());
+        };
         tracing::error!(%error, "a commit failed");
         self.roll_back();
         if self.surely_undone(&error, before) {
@@ -423,6 +431,19 @@ impl Log {
         }
         tracing::error!("it is not known whether the commit is on the disk");
         Err(AppendError::Unknown)
+    }
+
+    /// SQLite moves its write-ahead log into the database by itself, and says nothing where it cannot: nothing is lost then, but the file
+    /// grows. Now and then it is asked, for the operator to hear of it.
+    fn checkpoint(&mut self) {
+        self.unlooked += 1;
+        if self.unlooked < CHECKPOINT_COMMITS {
+            return;
+        }
+        self.unlooked = 0;
+        if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::error!(%error, "cannot move the write-ahead log into the database, and it grows; look at the disk");
+        }
     }
 
     /// Counts commits, and lies about them if a test asks for it.

@@ -32,20 +32,21 @@ enum End {
 }
 
 impl End {
-    fn choose(chance: &mut Chance) -> Self {
+    /// The places take turns.
+    fn of(cycle: usize, chance: &mut Chance) -> Self {
         let mut nth = |most| u32::try_from(chance.within(1, most)).unwrap_or(1);
-        match nth(10) {
-            1..=3 => Self::Instant(nth(250).into()),
-            // Before the append, in the midst of it, as it is about to be durable.
-            4 => Self::At(Point::Write, On::LogWal, nth(200)),
-            5 => Self::At(Point::Sync, On::LogWal, nth(20)),
+        match cycle % 10 {
+            // Before the append is durable, in the midst of it, before it.
+            0 => Self::At(Point::Sync, On::LogWal, nth(20)),
+            1 | 2 => Self::At(Point::Write, On::LogWal, nth(200)),
             // After the commit; before the answer.
-            6 => Self::At(Point::Synced, On::LogWal, nth(20)),
-            7 => Self::At(Point::Send, On::LogWal, nth(20)),
-            8 => Self::At(Point::Write, On::ContentWal, nth(60)),
-            9 => Self::At(Point::Synced, On::ContentWal, nth(20)),
+            3 => Self::At(Point::Synced, On::LogWal, nth(20)),
+            4 => Self::At(Point::Send, On::LogWal, nth(20)),
+            5 => Self::At(Point::Write, On::ContentWal, nth(60)),
+            6 => Self::At(Point::Synced, On::ContentWal, nth(20)),
             // In a checkpoint, if there is one.
-            _ => Self::At([Point::Write, Point::Sync][nth(2) as usize - 1], On::Log, 1),
+            7 => Self::At(Point::Write, On::Log, 1),
+            _ => Self::Instant(nth(250).into()),
         }
     }
 }
@@ -105,7 +106,7 @@ async fn run(exchange: &mut Exchange, cycles: usize, chance: &mut Chance) -> Tal
     let mut sessions = exchange.sessions().await;
     clients.ledger().look(&sessions).await;
     for cycle in 0..cycles {
-        let end = End::choose(chance);
+        let end = End::of(cycle, chance);
         let limit = match end {
             End::Instant(milliseconds) => Duration::from_millis(milliseconds),
             End::At(point, on, nth) => {
@@ -115,13 +116,13 @@ async fn run(exchange: &mut Exchange, cycles: usize, chance: &mut Chance) -> Tal
         };
         act_to_the_end(exchange, &clients, &sessions, limit).await;
         tally.hit += usize::from(clients.unanswered() > 0);
-        lose(exchange, chance, &mut tally);
+        lose(exchange, cycle, chance, &mut tally);
         if chance.within(0, 7) == 0 {
             // Killed again while it makes durable what it found.
             let on = chance.pick(&[On::LogWal, On::Log, On::ContentWal]);
             exchange.disk.arm(Fault::Kill, Point::Write, on, 1, false);
             tally.killed_at_start += usize::from(exchange.start().await.is_err());
-            lose(exchange, chance, &mut tally);
+            lose(exchange, cycle, chance, &mut tally);
         }
         let started = exchange.start().await;
         tally.starts.push(started.unwrap_or_else(|said| panic!("cycle {cycle}, after {end:?}: {said}")));
@@ -129,7 +130,7 @@ async fn run(exchange: &mut Exchange, cycles: usize, chance: &mut Chance) -> Tal
         clients.ledger().look(&sessions).await;
         clients.settle(&sessions).await;
     }
-    lose(exchange, chance, &mut tally);
+    lose(exchange, 0, chance, &mut tally);
     exchange.start().await.unwrap();
     sessions = exchange.sessions().await;
     clients.ledger().look(&sessions).await;
@@ -141,14 +142,14 @@ async fn run(exchange: &mut Exchange, cycles: usize, chance: &mut Chance) -> Tal
 }
 
 /// The process is killed, if it lives; of three times, the machine loses its power two times.
-fn lose(exchange: &Exchange, chance: &mut Chance, tally: &mut Tally) {
-    tally.at_stake += match chance.within(0, 2) {
-        0 => {
+fn lose(exchange: &Exchange, cycle: usize, chance: &mut Chance, tally: &mut Tally) {
+    tally.at_stake += match cycle % 3 {
+        0 => exchange.cut(Left::Nothing),
+        1 => exchange.cut(Left::Parts(chance)),
+        _ => {
             exchange.kill();
             0
         }
-        1 => exchange.cut(Left::Nothing),
-        _ => exchange.cut(Left::Parts(chance)),
     };
 }
 

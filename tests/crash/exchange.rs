@@ -4,13 +4,14 @@ use std::{
     collections::BTreeMap,
     fs::File,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use communique::{
+    app::config::Config,
     client::{
         remote::{Connection, Remote},
         road::{Proxies, Road},
@@ -37,17 +38,21 @@ use tokio::{
 
 use crate::{
     disk::{Disk, Left},
-    world::{PATIENCE, World, authority, leaf, now, party, until},
+    world::{PATIENCE, World, authority, leaf, now, party},
 };
 
+/// What a process says that found its store, or a port, still or already taken.
+const TAKEN: [&str; 2] = ["is in use by another process", "cannot listen on"];
 /// Entries of one append of those that only make a log long.
 const FILLED_AT_ONCE: u64 = 1024;
 
 /// What differs between stores: how an exchange is configured for one, and how the log is opened beside it, to be filled or read.
 #[derive(Clone, Copy)]
 pub struct Kind {
-    /// Variables of the environment that configure it.
-    pub configure: fn(&Path) -> Vec<(&'static str, String)>,
+    /// Sets what its files do not say, before it is founded.
+    pub configure: fn(&mut Config),
+    /// The same for the process that serves it: variables of the environment.
+    pub environment: fn(&Config) -> Vec<(&'static str, String)>,
     /// The log of an exchange that is down, for writing.
     pub open: fn(&World) -> Result<Arc<dyn Store>, String>,
     /// The log, for reading alone.
@@ -56,7 +61,8 @@ pub struct Kind {
 
 /// SQLite in the folder of the exchange's data.
 pub const EMBEDDED: Kind = Kind {
-    configure: |_| Vec::new(),
+    configure: |_| (),
+    environment: |_| Vec::new(),
     open: |world| {
         let opened = SqliteStore::open(&world.config.data.log(), Options::default());
         opened.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(|error| error.to_string())
@@ -94,7 +100,7 @@ impl Exchange {
     pub async fn new(kind: Kind, entries: u64) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::new(&folder.path().join("disk"))?;
-        let world = World::new().await;
+        let world = World::with(kind.configure).await;
         let mut certificates = BTreeMap::new();
         for of in ["east", "south", "north", "west"] {
             certificates.insert(Caller::Official(of), world.issue(of, Role::Official, "sample"));
@@ -108,9 +114,7 @@ impl Exchange {
         certificates.insert(Caller::Stranger, crate::world::issue(&unknown, &id));
         let server_cas = world.connection("east", Role::Official).server_cas;
         world.stop().await;
-        // A call that was cut off may hold the store for a moment longer than the exchange served.
-        until("the store is let go", async || (kind.open)(&world).is_ok()).await;
-        fill(&*(kind.open)(&world).unwrap(), &world, entries).await;
+        fill(&*opened(kind, &world).await, &world, entries).await;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Some(Self {
             world,
@@ -127,6 +131,14 @@ impl Exchange {
 
     /// Starts it and waits until it says that it is ready. Answers how long that took, or what it said if it ended.
     pub async fn start(&mut self) -> Result<Duration, String> {
+        loop {
+            match self.start_once().await {
+                Err(said) if TAKEN.iter().any(|taken| said.contains(taken)) => {}
+                started => return started,
+            }
+        }
+    }
+    async fn start_once(&mut self) -> Result<Duration, String> {
         let began = Instant::now();
         let configuration = self.world.config.data.directory.parent().unwrap().join("communiqued.toml");
         [self.address, self.http] = free_ports();
@@ -135,7 +147,7 @@ impl Exchange {
         command.args(["serve", "--config"]).arg(configuration);
         command.env("COMMUNIQUE__LISTEN__ADDRESS", self.address.to_string());
         command.env("COMMUNIQUE__HTTP__LISTEN", self.http.to_string());
-        command.envs((self.kind.configure)(self.folder.path()));
+        command.envs((self.kind.environment)(&self.world.config));
         self.disk.before(&mut command);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn();
         *self.child.lock().unwrap() = Some(child.unwrap());
@@ -220,6 +232,19 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// The log, once it is let go: a call that was cut off holds it for a moment longer than the exchange served, and so does a process of
+/// another test between its fork and its exec.
+async fn opened(kind: Kind, world: &World) -> Arc<dyn Store> {
+    let began = Instant::now();
+    loop {
+        match (kind.open)(world) {
+            Ok(store) => return store,
+            Err(error) => assert!(began.elapsed() < PATIENCE, "{error}"),
+        }
+        sleep(Duration::from_millis(20)).await;
     }
 }
 

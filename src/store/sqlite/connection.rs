@@ -57,12 +57,12 @@ pub(super) fn writer(path: &Path, schema: &Schema) -> Result<(Connection, File),
         return Err(OpenError::Library { found });
     }
     let lock = lock(path)?;
-    rewrite(&beside(path, "-wal")).map_err(|source| OpenError::Disk { path: path.to_owned(), source })?;
     let failed = |source| OpenError::Database { path: path.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
     db.busy_timeout(BUSY).map_err(failed)?;
     migrations::examine(&db, path, schema)?;
+    rewrite(&beside(path, "-wal")).map_err(|source| OpenError::Disk { path: path.to_owned(), source })?;
     settings(&db, path)?;
     migrations::run(&mut db, schema).map_err(failed)?;
     // A process that was killed between writing and syncing leaves commits that can be read and yet be lost. The checkpoint
@@ -74,7 +74,7 @@ pub(super) fn writer(path: &Path, schema: &Schema) -> Result<(Connection, File),
     Ok((db, lock))
 }
 
-/// Writes a write-ahead log again as it is, and syncs it, before anybody reads it.
+/// Writes a write-ahead log again as it is, and syncs it, before anybody rests on it.
 ///
 /// Where a sync failed, the system takes the pages for written all the same: a later sync succeeds and means nothing. What was
 /// committed by a process that was killed or gave up may be among them. Pages that are written again are synced in truth.

@@ -194,6 +194,9 @@ refusals! {
     /// A commit whose fate is not known.
     OutcomeUnknown = Unavailable "OUTCOME_UNKNOWN"
         "it is not known whether this was stored; send the same bytes again, which is safe";
+    /// The store has no room left for what is to be written.
+    StoreFull = Exhausted "STORE_FULL"
+        "the exchange's disk is full; nothing was stored; once its operator has made room, send the same bytes again";
     /// The store refuses writes or cannot be read.
     StoreFailed = Unavailable "STORE_FAILED"
         "the exchange cannot use its store; nothing was stored; its operator finds the reason in the log";

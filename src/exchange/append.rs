@@ -201,11 +201,14 @@ impl Exchange {
                 let now = self.machine.now();
                 if now < last { Err(Refusal::ClockSuspect { last, now }) } else { Ok(None) }
             }
-            Err(AppendError::Failed) => {
+            Err(failed) => {
                 self.refused.store(now.unix(), Ordering::Relaxed);
-                Err(Refusal::StoreFailed)
+                Err(match failed {
+                    AppendError::Full => Refusal::StoreFull,
+                    AppendError::Unknown => Refusal::OutcomeUnknown,
+                    _ => Refusal::StoreFailed,
+                })
             }
-            Err(AppendError::Unknown) => Err(Refusal::OutcomeUnknown),
         }
     }
     /// The first answer to the last of these, if all were logged before.

@@ -98,7 +98,12 @@ impl Exchange {
             match self.settle_one(id).await {
                 Ok(()) => {}
                 // No other would fare better.
-                Err(all @ (Refusal::StoreFailed | Refusal::ClockSuspect { .. } | Refusal::OutcomeUnknown)) => {
+                Err(
+                    all @ (Refusal::StoreFull
+                    | Refusal::StoreFailed
+                    | Refusal::ClockSuspect { .. }
+                    | Refusal::OutcomeUnknown),
+                ) => {
                     return Err(all);
                 }
                 Err(one) => failed = failed.or(Some(one)),

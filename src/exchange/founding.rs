@@ -52,6 +52,7 @@ pub async fn found(
         Err(AppendError::Conflict | AppendError::Behind(_)) => {
             Err(Refusal::AlreadyExists { what: msg!("this log was founded before: its charter 1") })
         }
+        Err(AppendError::Full) => Err(Refusal::StoreFull),
         Err(AppendError::Failed) => Err(Refusal::StoreFailed),
         Err(AppendError::Unknown) => Err(Refusal::OutcomeUnknown),
     }

@@ -70,11 +70,11 @@ pub struct Exchange {
     /// Where the log goes on, as far as this process has appended: what wakes watchers. The log is what they read.
     grown: watch::Sender<u64>,
     recent: events::Recent,
-    /// When the store last refused an append, in seconds since 1970; 0 once it took one.
+    /// When the store last failed to take an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
 
-/// How long the exchange is unready after the store refused an append and has taken none since, in seconds: long enough to
+/// How long the exchange is unready after a store failed to write and has written nothing since, in seconds: long enough to
 /// be seen, and not for ever, since only another request finds out that it is over.
 const REFUSED_SECONDS: i64 = 60;
 
@@ -146,7 +146,7 @@ impl Exchange {
         self.key(msg!("key" => "log"), &charter.log.key)?;
         self.key(msg!("key" => "depositary"), &charter.depositary).map(drop)
     }
-    /// Whether it can serve now: it holds its keys, the store answers and did not just refuse an append, the log continues what was
+    /// Whether it can serve now: it holds its keys, the store answers and did not just fail to write, the log continues what was
     /// signed of it, and the clock is not behind it and can be believed.
     ///
     /// # Errors
@@ -161,7 +161,8 @@ impl Exchange {
             return Err(Refusal::ClockSuspect { last, now });
         }
         let refused = self.refused.load(Ordering::Relaxed);
-        if refused > 0 && now < Time::from_unix(refused).plus(REFUSED_SECONDS) {
+        let content = self.content.failed().is_some_and(|ago| ago.as_secs() < REFUSED_SECONDS.unsigned_abs());
+        if content || refused > 0 && now < Time::from_unix(refused).plus(REFUSED_SECONDS) {
             return Err(Refusal::StoreFailed);
         }
         Ok(())

@@ -81,6 +81,9 @@ pub enum AppendError {
     /// An entry's time is before the log's last. Nothing was stored: read the clock again, decide again.
     #[error("the log is at {0}")]
     Behind(Time),
+    /// Nothing was stored: there is no room for it. The same append may be taken once there is.
+    #[error("the store is full")]
+    Full,
     /// Nothing was stored, and trying again now would not help.
     #[error("the store failed")]
     Failed,
@@ -301,6 +304,10 @@ pub const PARTIALS_LIMIT: usize = 16;
 /// Never whole in memory: written and read in pieces.
 #[async_trait]
 pub trait Content: Send + Sync + 'static {
+    /// How long ago it last failed to write, if it has written nothing since. A store that knows of no such state says `None`.
+    fn failed(&self) -> Option<Duration> {
+        None
+    }
     /// Opens a new stage for what the exchange makes itself. Uploads can never take all of its places.
     async fn stage(&self) -> Result<Stage, ReadFailed>;
     /// Opens a stage for an upload. Quota, kept bytes and places are compared in one step, so that no two callers pass

@@ -430,6 +430,7 @@ mod tests {
             Refusal::ClockSuspect { last: time, now: time },
             Refusal::KeyMissing { role: s(), key: w() },
             Refusal::OutcomeUnknown,
+            Refusal::StoreFull,
             Refusal::StoreFailed,
             Refusal::DeadlineExceeded { seconds: 30 },
             Refusal::Inconsistent { what: s() },

@@ -470,9 +470,9 @@ impl Log {
                 Err(fault) => {
                     tracing::error!(%fault, tries, "cannot append");
                     self.give_up();
-                    // Every ticket is dropped on the way out, and answers that its append failed.
                     if tries >= TRIES || !is_passing(&fault) {
-                        return;
+                        let error = if is_full(&fault) { AppendError::Full } else { AppendError::Failed };
+                        return appends.into_iter().for_each(|waiting| waiting.ticket.answer(Err(error)));
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -592,7 +592,7 @@ impl Log {
             Ended::Undone(fault) => {
                 tracing::error!(%fault, "a commit failed");
                 self.give_up();
-                Some(AppendError::Failed)
+                Some(if is_full(fault) { AppendError::Full } else { AppendError::Failed })
             }
             Ended::Unknown => {
                 tracing::error!("it is not known whether a commit is stored");
@@ -680,6 +680,11 @@ impl Session {
 fn leaves_open(error: &tokio_postgres::Error) -> bool {
     use tokio_postgres::error::SqlState;
     matches!(error.code(), Some(&SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN | &SqlState::QUERY_CANCELED))
+}
+
+/// Whether there is no room on the server's disk.
+fn is_full(fault: &Fault) -> bool {
+    matches!(fault, Fault::Sql(error) if error.code() == Some(&tokio_postgres::error::SqlState::DISK_FULL))
 }
 
 /// Whether it may go when it is tried again.

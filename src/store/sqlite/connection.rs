@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -24,6 +25,8 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 64;
 /// The size to which the write-ahead log's file is cut back after a checkpoint, in bytes.
 const WAL_KEPT: i64 = 64 << 20;
+/// How much of it is written again at a time, in bytes.
+const PIECE: usize = 1 << 20;
 
 /// What goes wrong inside. Goes to the operator's log; the caller learns only that it failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +62,11 @@ pub(super) fn writer(path: &Path, schema: &Schema) -> Result<(Connection, File),
     let mut db = Connection::open_with_flags(path, flags).map_err(failed)?;
     db.busy_timeout(BUSY).map_err(failed)?;
     migrations::examine(&db, path, schema)?;
+    rewrite(&beside(path, "-wal")).map_err(|source| OpenError::Disk { path: path.to_owned(), source })?;
     settings(&db, path)?;
     migrations::run(&mut db, schema).map_err(failed)?;
     // A process that was killed between writing and syncing leaves commits that can be read and yet be lost. The checkpoint
-    // syncs them before anybody reads.
+    // syncs them before anybody reads, and what it moves into the database.
     let busy: i64 = db.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0)).map_err(failed)?;
     if busy != 0 {
         return Err(OpenError::InUse { path: path.to_owned() });
@@ -70,10 +74,38 @@ pub(super) fn writer(path: &Path, schema: &Schema) -> Result<(Connection, File),
     Ok((db, lock))
 }
 
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// Writes a write-ahead log again as it is, and syncs it, before anybody rests on it.
+///
+/// Where a sync failed, the system takes the pages for written all the same: a later sync succeeds and means nothing. What was
+/// committed by a process that was killed or gave up may be among them. Pages that are written again are synced in truth.
+fn rewrite(path: &Path) -> io::Result<()> {
+    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        file.seek(SeekFrom::Start(at))?;
+        let length = file.read(&mut piece)?;
+        if length == 0 {
+            return file.sync_all();
+        }
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(piece.get(..length).unwrap_or_default())?;
+        at += length as u64;
+    }
+}
+
+/// The path with this behind it.
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
+    name.push(ending);
+    name.into()
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let name = beside(path, ".lock");
     let failed = |source| OpenError::Machine { path: name.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
     match file.try_lock() {

@@ -1,6 +1,11 @@
 //! Content: texts, annexes and packages, in chunks of one size, so that any offset is found without reading what precedes it.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
@@ -34,7 +39,11 @@ pub struct SqliteContent {
     /// None where it was opened for reading alone.
     writer: Option<Writer<Request>>,
     readers: Readers,
+    failed: Failed,
 }
+
+/// When the writing thread last failed, if it has written nothing since.
+type Failed = Arc<Mutex<Option<Instant>>>;
 
 impl SqliteContent {
     /// Opens the content, making it if the path does not exist, and forgets the stages of earlier runs, but for what is
@@ -60,9 +69,10 @@ impl SqliteContent {
             .map_err(failed)?;
         let next = u64::try_from(last).unwrap_or(0) + 1;
         let mut shelves = Shelves::new(db, next);
+        let failed = shelves.failed.clone();
         let writer = Writer::start("content writer", QUEUE_LIMIT, lock, move |batch| shelves.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
-        Ok(Self { writer: Some(writer), readers: Readers::new(path, options) })
+        Ok(Self { writer: Some(writer), readers: Readers::new(path, options), failed })
     }
 
     /// Opens content that is there for reading alone: also what another process writes to, and what is damaged. Nothing is made,
@@ -72,7 +82,7 @@ impl SqliteContent {
     /// [`OpenError`] for a file that is no content of this program's schema.
     pub fn reading(path: &Path, options: Options) -> Result<Self, OpenError> {
         connection::examined(path, &migrations::CONTENT)?;
-        Ok(Self { writer: None, readers: Readers::new(path, options) })
+        Ok(Self { writer: None, readers: Readers::new(path, options), failed: Failed::default() })
     }
 
     async fn ask(&self, what: What) -> Result<u64, ReadFailed> {
@@ -96,6 +106,10 @@ impl SqliteContent {
 
 #[async_trait]
 impl Content for SqliteContent {
+    fn failed(&self) -> Option<Duration> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    }
+
     async fn stage(&self) -> Result<Stage, ReadFailed> {
         self.ask(What::Stage).await.map(Stage)
     }
@@ -357,11 +371,20 @@ struct Shelves {
     dropped: Vec<u64>,
     /// Whether the transaction under way erases what was content.
     purged: bool,
+    failed: Failed,
 }
 
 impl Shelves {
     fn new(db: Connection, next: u64) -> Self {
-        Self { db, stages: HashMap::new(), next_stage: 1, next, dropped: Vec::new(), purged: false }
+        Self {
+            db,
+            stages: HashMap::new(),
+            next_stage: 1,
+            next,
+            dropped: Vec::new(),
+            purged: false,
+            failed: Failed::default(),
+        }
     }
 
     /// One transaction, begun when there is something to write. If it fails, every request of the batch fails, and every
@@ -370,6 +393,7 @@ impl Shelves {
         let mut answers = Vec::with_capacity(batch.len());
         let mut touched = Vec::new();
         let mut broken = None;
+        let changes = self.db.total_changes();
         for Request { what, answer } in batch {
             if let What::Push(stage, _) | What::Seal(stage, ..) = &what {
                 touched.push(*stage);
@@ -392,6 +416,10 @@ impl Shelves {
             None if self.db.is_autocommit() => Ok(()),
             None => self.commit(),
         };
+        // A transaction that changes nothing writes nothing, also on a disk that takes nothing.
+        if ended.is_err() || self.db.total_changes() > changes {
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = ended.is_err().then(Instant::now);
+        }
         if let Err(fault) = &ended {
             tracing::error!(%fault, "cannot write content");
             if !self.db.is_autocommit()
@@ -841,138 +869,4 @@ impl Shelves {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::store::contract::{owner, shown};
-
-    crate::store::contract::content_contract!(|path: &Path| SqliteContent::open(path, Options::default()).unwrap());
-
-    fn chunks(path: &Path) -> i64 {
-        let db = Connection::open(path).unwrap();
-        db.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0)).unwrap()
-    }
-
-    /// Of an earlier program's file, packages stay, and show what they showed.
-    #[tokio::test]
-    async fn packages_of_a_program_without_stamps_are_carried_over() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("content");
-        let schema = migrations::Schema { steps: &migrations::CONTENT.steps[..3], ..migrations::CONTENT };
-        let (db, lock) = connection::writer(&path, &schema).unwrap();
-        let (id, bytes) = (owner(1, 1).communique, b"package".to_vec());
-        db.execute("INSERT INTO blobs (id, digest, size) VALUES (1, ?1, 7)", [Digest::of(&bytes).as_bytes()]).unwrap();
-        db.execute("INSERT INTO chunks (blob, n, bytes) VALUES (1, 0, ?1)", [&bytes]).unwrap();
-        db.execute("INSERT INTO packages VALUES (?1, 1, 2)", [id.to_string()]).unwrap();
-        drop((db, lock));
-        let content = SqliteContent::open(&path, Options::default()).unwrap();
-        let shown = Shown { witnesses: 2, stamped: false, head: String::new() };
-        let digest = Digest::of(&bytes);
-        assert_eq!(content.package(id).await, Ok(Some(Package { digest, size: 7, shown })));
-        assert_eq!(content.read(digest, 0, 9).await, Ok(Some(bytes)));
-        assert_eq!(content.unstamped(vec![id]).await, Ok(vec![id]));
-    }
-
-    #[tokio::test]
-    async fn what_is_dropped_leaves_no_chunk() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("content");
-        let content = SqliteContent::open(&path, Options::default()).unwrap();
-        let bytes = vec![3; GATHERED + 5];
-        let (kept, twin, gone, left) = (
-            content.stage().await.unwrap(),
-            content.stage().await.unwrap(),
-            content.stage().await.unwrap(),
-            content.stage().await.unwrap(),
-        );
-        for stage in [kept, twin, gone, left] {
-            content.push(stage, bytes.clone()).await.unwrap();
-        }
-        assert_eq!(chunks(&path), 16);
-        let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
-        content.seal(kept, digest, size, Seal::Upload(owner(1, 1))).await.unwrap();
-        content.seal(twin, digest, size, Seal::Upload(owner(2, 1))).await.unwrap();
-        content.discard(gone).await;
-        assert_eq!(chunks(&path), 5 + 4);
-        drop(content);
-        let content = SqliteContent::open(&path, Options::default()).unwrap();
-        assert_eq!(chunks(&path), 5);
-        assert_eq!(content.read(digest, 0, usize::MAX).await, Ok(Some(bytes)));
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_fails_the_upload_and_the_next_one_works() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("content");
-        let (db, _lock) = connection::writer(&path, &migrations::CONTENT).unwrap();
-        let mut shelves = Shelves::new(db, 1);
-        let limit = |shelves: &Shelves, pages: u32| {
-            shelves.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
-        };
-        let ask = |shelves: &mut Shelves, what| {
-            let (answer, mut outcome) = oneshot::channel();
-            shelves.take(vec![Request { what, answer }]);
-            outcome.try_recv().unwrap()
-        };
-        let stage = ask(&mut shelves, What::Stage).unwrap();
-        ask(&mut shelves, What::Push(stage, vec![1; GATHERED])).unwrap();
-        limit(&shelves, 1);
-        assert_eq!(ask(&mut shelves, What::Push(stage, vec![1; GATHERED])), Err(NotBegun::Failed));
-        limit(&shelves, 1_000_000);
-        assert_eq!(ask(&mut shelves, What::Push(stage, vec![1])), Err(NotBegun::Failed), "a broken stage is gone");
-        let stage = ask(&mut shelves, What::Stage).unwrap();
-        ask(&mut shelves, What::Push(stage, vec![1; GATHERED])).unwrap();
-        let seal = Seal::Upload(owner(1, 1));
-        ask(&mut shelves, What::Seal(stage, Digest::of(&[1; GATHERED]), GATHERED as u64, seal)).unwrap();
-        assert_eq!(chunks(&path), 4);
-    }
-
-    #[test]
-    fn a_stage_whose_caller_has_gone_keeps_no_place() {
-        let dir = tempfile::tempdir().unwrap();
-        let (db, _lock) = connection::writer(&dir.path().join("content"), &migrations::CONTENT).unwrap();
-        let mut shelves = Shelves::new(db, 1);
-        let (gone, _) = oneshot::channel();
-        let (here, mut outcome) = oneshot::channel();
-        shelves.take(vec![Request { what: What::Stage, answer: gone }, Request { what: What::Stage, answer: here }]);
-        let kept = outcome.try_recv().unwrap().unwrap();
-        assert_eq!(shelves.stages.keys().collect::<Vec<_>>(), [&kept]);
-    }
-
-    #[tokio::test]
-    async fn uploads_leave_places_for_packages() {
-        let dir = tempfile::tempdir().unwrap();
-        let content = SqliteContent::open(&dir.path().join("content"), Options::default()).unwrap();
-        let begin = |n: usize| Begin {
-            owner: owner(1, 1),
-            digest: Digest::of(&n.to_be_bytes()),
-            size: 1,
-            offset: 0,
-            quota: u64::MAX,
-            silence: Duration::ZERO,
-            now: Time::from_unix(0),
-        };
-        for n in 0..UPLOADS_LIMIT {
-            content.begin(begin(n)).await.unwrap();
-        }
-        assert_eq!(content.begin(begin(UPLOADS_LIMIT)).await, Err(NotBegun::Full));
-        let package = content.stage().await.unwrap();
-        content.push(package, b"package".to_vec()).await.unwrap();
-        let seal = Seal::Package(owner(1, 1).communique, shown(0));
-        content.seal(package, Digest::of(b"package"), 7, seal).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn stages_are_bounded() {
-        let dir = tempfile::tempdir().unwrap();
-        let content = SqliteContent::open(&dir.path().join("content"), Options::default()).unwrap();
-        let first = content.stage().await.unwrap();
-        for _ in 1..STAGES_LIMIT {
-            content.stage().await.unwrap();
-        }
-        assert_eq!(content.stage().await, Err(ReadFailed));
-        content.discard(first).await;
-        assert!(content.stage().await.is_ok());
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use super::{
@@ -32,6 +32,8 @@ use crate::{
 pub const QUEUE_LIMIT: usize = 1024;
 /// Streams whose ends the writer remembers; beyond it forgets all and reads them again as needed.
 const TIPS_LIMIT: usize = 65_536;
+/// Commits between two checkpoints that are asked for.
+const CHECKPOINT_COMMITS: u32 = 64;
 
 /// The log in an SQLite file. While it lives, no other process can open the same file for writing:
 /// it holds a lock on `<path>.lock`, which stays there, empty.
@@ -55,6 +57,7 @@ impl SqliteStore {
         let edge = Some(tree::edge(&db).map_err(damaged)?);
         let mut log = Log {
             db,
+            unlooked: 0,
             head: None,
             edge,
             tips: HashMap::new(),
@@ -199,6 +202,8 @@ struct Last {
 /// The writing thread's own: its connection, and what it remembers of the tables.
 struct Log {
     db: Connection,
+    /// Commits since a checkpoint was asked for.
+    unlooked: u32,
     head: Option<Head>,
     /// The edge of the tree, as the last transaction left it.
     edge: Option<Edge>,
@@ -244,23 +249,32 @@ impl Log {
         let begun = self.begin();
         let (before, mut growth) = match begun {
             Ok((head, edge)) => (head, Growth::of(edge)),
-            Err(fault) => return self.abandon(&fault),
+            Err(fault) => return self.abandon(&fault, appends.into_iter().map(|(.., ticket)| ticket)),
         };
-        for (append, digests, ticket) in appends {
+        let mut appends = appends.into_iter();
+        let fault = loop {
+            let Some((append, digests, ticket)) = appends.next() else { break None };
             match self.place(&append, &digests, &mut growth) {
                 Ok(first) => placed.push((first, ticket)),
                 Err(Refused::This(error)) => refused.push((error, ticket)),
-                // Every ticket is dropped on the way out, and answers that its append failed.
-                Err(Refused::All(fault)) => return self.abandon(&fault),
+                Err(Refused::All(fault)) => {
+                    refused.push((AppendError::Failed, ticket));
+                    break Some(fault);
+                }
             }
+        };
+        let fault = fault.or_else(|| match placed.is_empty() {
+            true => None,
+            false => tree::replace(&self.db, growth.before(), growth.after()).err(),
+        });
+        if let Some(fault) = fault {
+            let tickets = placed.into_iter().map(|(_, ticket)| ticket).chain(refused.into_iter().map(|(_, t)| t));
+            return self.abandon(&fault, tickets.chain(appends.map(|(.., ticket)| ticket)));
         }
         let outcome = if placed.is_empty() {
             self.undo();
             Ok(())
         } else {
-            if let Err(fault) = tree::replace(&self.db, growth.before(), growth.after()) {
-                return self.abandon(&fault);
-            }
             for (_, ticket) in &mut placed {
                 ticket.committing = true;
             }
@@ -289,9 +303,13 @@ impl Log {
     }
 
     /// Gives up the transaction before its commit: nothing of it can have been stored.
-    fn abandon(&mut self, fault: &Fault) {
+    fn abandon(&mut self, fault: &Fault, tickets: impl Iterator<Item = Ticket>) {
         tracing::error!(%fault, "cannot append");
         self.roll_back();
+        let full = matches!(fault, Fault::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull));
+        for ticket in tickets {
+            ticket.answer(Err(if full { AppendError::Full } else { AppendError::Failed }));
+        }
     }
 
     /// Ends a transaction, and forgets what its rows have taught.
@@ -315,14 +333,31 @@ impl Log {
         let outcome = self.db.execute_batch("COMMIT");
         #[cfg(test)]
         let outcome = self.told(outcome);
-        let Err(error) = outcome else { return Ok(()) };
+        let Err(error) = outcome else {
+            self.checkpoint();
+            return Ok(());
+        };
         tracing::error!(%error, "a commit failed");
         self.roll_back();
         if self.surely_undone(&error, before) {
-            return Err(AppendError::Failed);
+            let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+            return Err(if full { AppendError::Full } else { AppendError::Failed });
         }
         tracing::error!("it is not known whether the commit is on the disk");
         Err(AppendError::Unknown)
+    }
+
+    /// SQLite moves its write-ahead log into the database by itself, and says nothing where it cannot: nothing is lost then, but the file
+    /// grows. Now and then it is asked, for the operator to hear of it.
+    fn checkpoint(&mut self) {
+        self.unlooked += 1;
+        if self.unlooked < CHECKPOINT_COMMITS {
+            return;
+        }
+        self.unlooked = 0;
+        if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::error!(%error, "cannot move the write-ahead log into the database, and it grows; look at the disk");
+        }
     }
 
     /// Counts commits, and lies about them if a test asks for it.
@@ -340,7 +375,7 @@ impl Log {
     /// SQLite's next commit is written over it; so a small one is made at once, and when it is durable, the failed one is
     /// gone. Where the error itself says that no commit was written, that is not needed.
     fn surely_undone(&mut self, error: &rusqlite::Error, before: Head) -> bool {
-        use rusqlite::ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, DiskFull};
+        use ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, DiskFull};
         if !self.db.is_autocommit() || self.head().ok() != Some(before) {
             self.head = None;
             return false;
@@ -675,7 +710,7 @@ mod tests {
         };
         store.inspect(limit("1")).await;
         let full = append(vec![chain.next(1, large.clone())]);
-        assert_eq!(store.place(full).await, Err(AppendError::Failed));
+        assert_eq!(store.place(full).await, Err(AppendError::Full));
         store.inspect(limit("1000000")).await;
         assert_eq!(store.log(0, 9).await.unwrap().len(), 1);
         let mut chain = before;

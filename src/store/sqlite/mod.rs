@@ -61,6 +61,14 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+    /// What lies in the write-ahead log could not be made durable.
+    #[error("cannot make durable what {path} holds: {source}; mend the disk or make room on it, then start again")]
+    Disk {
+        /// The database.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// SQLite refused.
     #[error(
         "cannot open {path}: {source}; check the disk and the file's owner, and if the file is damaged \

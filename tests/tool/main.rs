@@ -31,6 +31,7 @@ mod job;
 mod judges;
 mod keys;
 mod languages;
+mod mirror;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod offline;

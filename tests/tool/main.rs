@@ -22,6 +22,7 @@ mod ceremony;
 mod daily;
 mod desk;
 mod doctor;
+mod doors;
 mod drafters;
 mod guides;
 mod hostile;

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     desk::{Desk, Ran},
+    doors::Door,
     job::{Served, draft, exchange, founded, grant, official, profiles, reader},
 };
 
@@ -154,10 +155,15 @@ fn each_party_keeps_what_it_may_see_and_writes_it_out_again() {
     }
     let erased = mirrored(&desk, "south");
     assert_eq!((&erased["erased"], &erased["good"]), (&1.into(), &true.into()), "{erased}");
+    assert_eq!(erased["content"]["files"], 0, "what another communiqué names too was erased: {erased}");
     desk.run(&format!("mirror object south.mirror {text}")).ends(1).tells("holds nothing of it");
     assert_eq!(named("content"), 3);
     let sound = checked(&desk, "south.mirror").ends(0).json();
     assert_eq!(numbers(&sound, &["content", "purged"]), [3, 1]);
+    let back = desk.path("south.mirror/content").join(&text.to_string()[..2]).join(text.to_string());
+    fs::write(&back, "Un autre texte d’essai.\n").unwrap();
+    assert_eq!(kinds(&checked(&desk, "south.mirror").ends(1).json()), ["purged"]);
+    assert_eq!(mirrored(&desk, "south")["erased"], 1);
 
     // With the exchange gone, all of it is written out, and is what the exchange gave.
     reader(&desk, "south", &format!("fetch {id} --out fetched.zip")).ends(0);
@@ -329,12 +335,13 @@ fn a_copy_that_was_cut_off_anywhere_is_no_whole_one_and_becomes_one() {
 fn each_damage_is_found_and_named_and_mended() {
     let (desk, _served) = exchange();
     let id = half_signed(&desk, "Texte d’essai.\n");
+    mirrored(&desk, "south");
     completed(&desk, &id);
     mirrored(&desk, "south");
     let mirror = desk.path("south.mirror");
     let entries = desk.read("south.mirror/entries");
-    let (size, manifest) = (entries.lines().count(), json!(mirrored(&desk, "south")["size"]));
-    assert_eq!(manifest, size);
+    let size = mirrored(&desk, "south")["size"].as_u64().unwrap();
+    assert_eq!(entries.lines().count() as u64, size + 1, "north's signature has a second line");
     let digest = |line: &str| line.split(' ').nth(1).unwrap().to_owned();
     let act = entries.lines().find(|line| line.contains(" shown act ")).unwrap();
     let revision = entries.lines().find(|line| line.contains(" shown revision ")).unwrap();
@@ -386,9 +393,11 @@ fn each_damage_is_found_and_named_and_mended() {
         damaged(&file, &cut, "changed", Some(of));
     }
     damaged(&package, &gone, "missing", None);
-    damaged(&package, &flipped, "changed", Some(size as u64 - 1));
+    damaged(&package, &flipped, "changed", Some(size - 1));
     damaged(&head, &gone, "head", None);
     damaged(&head, &flipped, "head", None);
+    let earlier = fs::read(mirror.join("heads").join(files(&mirror.join("heads")).pop_first().unwrap())).unwrap();
+    damaged(&head, &|_| Some(earlier.clone()), "head", None);
     let notes = PathBuf::from("entries");
     damaged(&notes, &cut, "entries", None);
     damaged(&notes, &|bytes| Some(bytes[..bytes.len() / 2].to_vec()), "entries", None);
@@ -494,4 +503,30 @@ fn an_exchange_that_shows_less_or_something_else_is_refused() {
     desk.run(&format!("audit verify {evidence} --pin {pin}")).ends(0).prints("PROVEN");
     assert_eq!(desk.read("south.mirror/entries"), before);
     checked(&desk, "south.mirror").ends(0);
+}
+
+/// What follows goes on at the next address, from where it stood; what is typed anew finds it.
+#[test]
+fn watching_and_mirroring_go_on_at_the_next_address() {
+    let (desk, served) = exchange();
+    let doors = [Door::to(&served.address), Door::to(&served.address)];
+    let profile = desk.read("south-official.toml");
+    let several = format!("['{}', '{}']", doors[0].address, doors[1].address);
+    desk.write("south-official.toml", profile.replace(&format!("'{}'", served.address), &several));
+    let id = proposed(&desk, "Texte d’essai.\n");
+    let mut following = Following::start(&desk);
+    let size = following.next()["size"].as_u64().unwrap();
+    let mut watching = Following::run(&desk, &["watch", "--json", "--from", &(size - 1).to_string()]);
+    assert_eq!(watching.next()["index"], size - 1);
+
+    assert!(doors[0].dies() >= 2, "nobody went by the first door");
+    official(&desk, "south", &format!("initial {id}")).ends(0);
+    assert_eq!(watching.next()["index"], size, "each event once, and none left out");
+    assert_eq!(following.until(size + 1)["from"], size);
+    official(&desk, "north", &format!("initial {id}")).ends(0);
+    assert_eq!([watching.next(), watching.next()].map(|event| event["index"].as_u64().unwrap()), [size + 1, size + 2]);
+    following.until(size + 3);
+    checked(&desk, "south.mirror").ends(0);
+    assert!(doors[1].dies() >= 2);
+    reader(&desk, "south", "list").ends(69);
 }

@@ -333,10 +333,10 @@ impl Mirror {
     fn erase(&self) -> io::Result<u64> {
         let mut erased = 0;
         let stands: BTreeSet<&Digest> = self.standing().flat_map(|(_, parts)| parts.keys()).collect();
-        for digest in self.purged.iter().filter_map(|id| self.parts.get(id)).flat_map(BTreeMap::keys) {
+        let named = self.purged.iter().filter_map(|id| self.parts.get(id)).flat_map(BTreeMap::keys);
+        for digest in named.filter(|digest| !stands.contains(digest)) {
             let file = self.folder.content(*digest);
             match fs::remove_file(&file) {
-                _ if stands.contains(digest) => {}
                 Ok(()) => erased += 1,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(at(&file, &e)),

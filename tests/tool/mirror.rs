@@ -103,7 +103,7 @@ fn each_party_keeps_what_it_may_see_and_writes_it_out_again() {
     assert_eq!((&sound["good"], &sound["party"], &sound["size"]), (&true.into(), &"south".into(), &size.into()));
     assert_eq!(numbers(&sound, &["shown", "escrowed", "unseen", "content"]), [size - 2, 1, 1, 3]);
     assert_eq!(sound["root"], south["root"]);
-    let words = desk.run(&format!("mirror verify south.mirror --profile south-official.toml")).ends(0);
+    let words = desk.run("mirror verify south.mirror --profile south-official.toml").ends(0);
     words.prints("SOUND").prints("in escrow: 1; not for south: 1.");
     // Others of this machine do not look in, and each file has the digest that is its name.
     for folder in ["", "objects", "content", "seen"] {
@@ -351,7 +351,7 @@ fn each_damage_is_found_and_named_and_mended() {
     let text = Digest::of("Texte d’essai.\n".as_bytes()).to_string();
     let text = PathBuf::from(format!("content/{}/{text}", &text[..2]));
     let package = files(&mirror).into_iter().find(|file| file.starts_with("packages")).unwrap();
-    let head = files(&mirror).into_iter().filter(|file| file.starts_with("heads")).next_back().unwrap();
+    let head = files(&mirror).into_iter().rfind(|file| file.starts_with("heads")).unwrap();
     let index = |line: &str| line.split(' ').next().unwrap().parse::<u64>().unwrap();
 
     let damaged = |file: &Path, change: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>, kind: &str, of: Option<u64>| {
@@ -412,6 +412,14 @@ fn each_damage_is_found_and_named_and_mended() {
     damaged(&notes, &hides, "rules", None);
     let other = |bytes| Some(text_of(bytes).replacen(" shown act ", " shown opened ", 1).into_bytes());
     damaged(&notes, &other, "entries", None);
+    // A signature that was opened is not in escrow any more.
+    let sealed = |bytes| {
+        let (all, mark) = (text_of(bytes), " escrowed ");
+        let of = all.lines().find(|line| line.contains(mark)).unwrap().split(' ').next().unwrap().to_owned();
+        let opened = |line: &&str| !(line.starts_with(&format!("{of} ")) && line.contains(" shown "));
+        Some(all.lines().filter(opened).map(|line| format!("{line}\n")).collect::<String>().into_bytes())
+    };
+    damaged(&notes, &sealed, "entries", None);
     let pin = "0".repeat(64);
     let found = desk.run(&format!("mirror verify south.mirror --pin {pin} --json")).ends(1).json();
     assert_eq!(kinds(&found), ["pin"]);

@@ -280,6 +280,13 @@ fn entries(folder: &Folder, rows: &[Row], checked: &mut Checked, heard: &dyn Fn(
         if let Err(found) = found {
             checked.finds("rules", None, Some(row.index), found.words);
             books = None;
+        } else if let Some(id) = judge.unsealed() {
+            let words = msg!(
+                "entry {index} completes the communiqué {id}, and a signature on it is noted as in escrow; `--anew` takes the entries again",
+                index = row.index,
+                id
+            );
+            checked.finds("entries", Some(folder.rows()), Some(row.index), words);
         }
     }
     let kept = books.map(|books| (books.tally.statements, books.kept_until(rows.len() as u64)));

@@ -131,7 +131,7 @@ class Refused extends Failed {
 
 // A connection: `await exchange.call('CommuniqueService/SubmitAct', { statement })`.
 class Exchange {
-  #stubs = new Map();
+  #stubs;
 
   constructor(desk, charter) {
     const files = fs.readdirSync(path.join(desk.protos, 'communique/v1')).filter((file) => file.endsWith('.proto'));
@@ -151,19 +151,25 @@ class Exchange {
       'grpc.keepalive_time_ms': 60_000,
       'grpc.max_reconnect_backoff_ms': 10_000,
     };
-    for (const [name, Stub] of Object.entries(services).filter(([name]) => name.endsWith('Service'))) {
-      this.#stubs.set(name, new Stub(desk.address, credentials, settings));
-    }
+    const named = Object.entries(services).filter(([name]) => name.endsWith('Service'));
+    this.#stubs = [desk.address].flat().map((address) => new Map(
+      named.map(([name, Stub]) => [name, new Stub(address, credentials, settings)]),
+    ));
   }
 
   close() {
-    for (const stub of this.#stubs.values()) stub.close();
+    for (const stubs of this.#stubs) for (const stub of stubs.values()) stub.close();
+  }
+
+  // The next address from now on: every one leads to the same log, and the same bytes get the same answer there.
+  elsewhere() {
+    this.#stubs.push(this.#stubs.shift());
   }
 
   // Starts a call: `begin(stub method)` as grpc-js wants it for this kind of method.
   method(name) {
     const [service, method] = name.split('/');
-    const stub = this.#stubs.get(service);
+    const stub = this.#stubs[0].get(service);
     return stub[method].bind(stub);
   }
 
@@ -176,6 +182,7 @@ class Exchange {
         if (error instanceof Failed) throw error;
         const { wait } = refusal(error);
         if (wait === null || left === 0) throw new Refused(name, error);
+        this.elsewhere();
         await pause(wait);
       }
     }
@@ -374,6 +381,7 @@ class Negotiation {
         const { reason, wait } = refusal(error);
         if (reason !== 'SLOW_READER' && wait === null) throw new Refused('EventService/Watch', error);
         tell('broken', { reason, index });
+        this.exchange.elsewhere();
         await pause(wait ?? 1000);
       } finally {
         // An error that the cancelling makes is nobody's.

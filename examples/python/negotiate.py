@@ -170,11 +170,16 @@ class Exchange:
             "grpc.keepalive_time_ms": 60_000,
             "grpc.max_reconnect_backoff_ms": 10_000,
         }
-        self.channel = grpc.secure_channel(desk["address"], credentials, list(settings.items()))
+        addresses = desk["address"] if isinstance(desk["address"], list) else [desk["address"]]
+        self.channels = [grpc.secure_channel(address, credentials, list(settings.items())) for address in addresses]
 
     def method(self, name):
         service, method = name.split("/")
-        return getattr(self.v1[f"{service}Stub"](self.channel), method)
+        return getattr(self.v1[f"{service}Stub"](self.channels[0]), method)
+
+    def elsewhere(self):
+        """The next address from now on: every one leads to the same log, and the same bytes get the same answer there."""
+        self.channels.append(self.channels.pop(0))
 
     def request(self, name, /, **fields):
         return self.v1[f"{name.split('/')[1]}Request"](**fields)
@@ -188,6 +193,7 @@ class Exchange:
                 wait = refusal(error)[2]
                 if wait is None or left == 0:
                     raise Refused(name, error) from None
+                self.elsewhere()
                 pause(wait)
 
     def call(self, name, /, **fields):
@@ -372,6 +378,7 @@ class Negotiation:
                 if reason != "SLOW_READER" and wait is None:
                     raise Refused("EventService/Watch", error) from None
                 tell("broken", reason=reason, index=index)
+                self.exchange.elsewhere()
                 pause(wait or 1)
             finally:
                 stream.cancel()

@@ -110,11 +110,12 @@ impl Line {
     pub(super) async fn connect(dialler: Dialler, server_name: &str) -> Result<Self, RemoteError> {
         // The addresses share this time; each has its own share of it within the dialler.
         let patience = dialler.road().whole_patience() + Duration::from_secs(1);
+        let (silence, answer) = dialler.road().silence();
         let endpoint = Endpoint::from_shared(format!("http://{server_name}"))
             .map_err(|e| Refusal::malformed(msg!("exchange name"), Message::words(e.to_string())))?
             .connect_timeout(patience)
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20))
+            .http2_keep_alive_interval(silence)
+            .keep_alive_timeout(answer)
             .keep_alive_while_idle(true);
         let dialler = Arc::new(dialler);
         let connecting = endpoint.connect_with_connector(connector(dialler.clone()));

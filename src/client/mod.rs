@@ -12,6 +12,7 @@ pub mod granted;
 pub mod importing;
 pub mod keys;
 mod line;
+pub mod mirroring;
 pub mod numbers;
 pub mod proving;
 pub mod reading;

@@ -109,6 +109,14 @@ impl Road {
     pub(super) fn language(&self) -> Language {
         self.language
     }
+    /// After how long a silence it is asked whether the connection still stands, and how long the answer may take. Where there is another
+    /// address, it is found out while a call may still be sent again.
+    pub(super) fn silence(&self) -> (Duration, Duration) {
+        match self.addresses.len() {
+            1 => (Duration::from_secs(30), Duration::from_secs(20)),
+            _ => (self.patience, self.patience.saturating_mul(2)),
+        }
+    }
     /// The longest that connecting may take, all addresses together.
     pub(super) fn whole_patience(&self) -> Duration {
         self.patience.saturating_mul(u32::try_from(self.addresses.len()).unwrap_or(u32::MAX))

@@ -1,5 +1,5 @@
 //! The examples for systems: a Python and a Node program, made from the published protos alone, each play one party's whole
-//! negotiation, while the others are played here. In the middle the road to the exchange is cut, and the exchange starts again.
+//! negotiation, while the others are played here. In the middle one of two roads to the exchange is cut for good, and the exchange starts again.
 //!
 //! `COMMUNIQUE_TEST_PYTHON` names the Python that has the packages of `examples/python/requirements.txt`, `python3` if it is
 //! not set; `COMMUNIQUE_TEST_NODE_MODULES` the `node_modules` made from `examples/node/package-lock.json`, that in
@@ -42,7 +42,7 @@ use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     sync::mpsc,
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
@@ -96,12 +96,13 @@ fn node() -> Option<Command> {
     None
 }
 
-/// A road to the exchange that can be cut: whoever travels on it loses the connection, and may come back. It finds the
+/// A road to the exchange that can be cut: whoever travels on it loses the connection, and it takes nobody any more. It finds the
 /// exchange also when that has started again, on another port.
 struct Ferry {
     address: SocketAddr,
     exchange: Arc<Mutex<SocketAddr>>,
     travelling: Arc<Mutex<JoinSet<()>>>,
+    harbour: JoinHandle<()>,
 }
 
 impl Ferry {
@@ -111,7 +112,7 @@ impl Ferry {
         let exchange = Arc::new(Mutex::new(exchange));
         let travelling = Arc::new(Mutex::new(JoinSet::new()));
         let (boats, to) = (travelling.clone(), exchange.clone());
-        tokio::spawn(async move {
+        let harbour = tokio::spawn(async move {
             while let Ok((mut here, _)) = harbour.accept().await {
                 let exchange = *to.lock().unwrap();
                 boats.lock().unwrap().spawn(async move {
@@ -121,11 +122,12 @@ impl Ferry {
                 });
             }
         });
-        Self { address, exchange, travelling }
+        Self { address, exchange, travelling, harbour }
     }
     fn cut(&self) {
         let mut travelling = self.travelling.lock().unwrap();
         assert!(!travelling.is_empty(), "somebody is connected");
+        self.harbour.abort();
         travelling.abort_all();
     }
 }
@@ -140,7 +142,7 @@ struct Desk {
 
 impl Desk {
     /// Puts on the desk what an engineer of South has, and starts the program.
-    fn start(mut program: Command, world: &World, address: SocketAddr, id: CommuniqueId) -> Self {
+    fn start(mut program: Command, world: &World, addresses: [SocketAddr; 2], id: CommuniqueId) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let connection = world.connection("south", Role::System);
         let path = |name: &str| dir.path().join(name);
@@ -154,7 +156,7 @@ impl Desk {
             std::fs::write(path(name), bytes).unwrap();
         }
         let desk = json!({
-            "protos": root().join("proto"), "address": address, "charter": path("charter.json"),
+            "protos": root().join("proto"), "address": addresses, "charter": path("charter.json"),
             "pin": world.pinned.founding().to_string(),
             "certificate": path("system.pem"), "key": path("system-key.pem"), "signing_key": path("signing.pem"),
             "party": "south", "parties": ["south", "north", "east"], "lang": "fr",
@@ -258,10 +260,10 @@ fn steps(said: &[Value]) -> Vec<String> {
 /// A program plays South; North and East are played here.
 async fn negotiates(program: Command) {
     let world = World::new().await;
-    let ferry = Ferry::to(world.bound().exchange).await;
+    let (other, ferry) = (Ferry::to(world.bound().exchange).await, Ferry::to(world.bound().exchange).await);
     let id = fresh();
     upload_a_part(&world, id, 10).await;
-    let mut south = Desk::start(program, &world, ferry.address, id);
+    let mut south = Desk::start(program, &world, [other.address, ferry.address], id);
 
     let first = south.proposes(&world, 1).await;
     // A remark of North's to its own ministry is none of South's business; one to all is taken up.
@@ -275,8 +277,9 @@ async fn negotiates(program: Command) {
     drop(north);
     assert_eq!(remarks.iter().map(|r| json!(r.receipt.index)).collect::<Vec<_>>(), [answer["index"].clone()]);
 
-    // What happens while the road is cut is heard afterwards.
-    ferry.cut();
+    // What happens while the road is cut is heard afterwards, by the other one.
+    assert!(ferry.travelling.lock().unwrap().is_empty(), "the first address is enough while it serves");
+    other.cut();
     let mut objection = world.act(ActKind::Object, "east.a", &second, None);
     objection.reason = Some(Prose::new("Quatrième alinéa.").unwrap());
     world.submit("east.a", objection).await.unwrap();

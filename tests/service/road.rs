@@ -19,6 +19,7 @@ use communique::{
     domain::{
         act::ActKind,
         id::{CommuniqueId, Digest, Role},
+        view::WatchItem,
     },
     wire::{
         CHUNK_LIMIT, TIME_HEADER, names,
@@ -55,6 +56,8 @@ struct State {
     allowances: Mutex<VecDeque<usize>>,
     /// Answers are swallowed, and the connection is cut soon after the first one.
     swallow: AtomicBool,
+    /// Answers stop on their way, and nothing is cut: as where a machine has lost its power.
+    silent: AtomicBool,
     /// New connections are closed at once.
     closed: AtomicBool,
     connections: AtomicUsize,
@@ -146,6 +149,9 @@ async fn between(mut caller: TcpStream, kind: Arc<Kind>, state: Arc<State>) -> O
                 let n = n.ok().filter(|n| *n > 0)?;
                 state.seen.lock().unwrap().extend(&down[..n]);
                 left = left.checked_sub(n)?;
+                if state.silent.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
                 if state.swallow.load(Ordering::Relaxed) {
                     cut.get_or_insert(tokio::time::Instant::now() + Duration::from_millis(300));
                 } else {
@@ -465,6 +471,41 @@ async fn an_act_whose_answer_was_lost_is_sent_again_and_counts_once() {
     until("it was stored", || async { world.stored()[0] == before[0] + 2 }).await;
     middle.state.closed.store(true, Ordering::Relaxed);
     assert_eq!(reason(&timeout(PATIENCE, sending).await.unwrap().unwrap()), "OUTCOME_UNKNOWN");
+    world.stop().await;
+}
+
+/// The address in use dies in the middle of a call, with a broken connection or in silence: what was asked is asked at the next one, and
+/// an act is the same act there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_without_an_answer_is_made_again_at_the_next_address() {
+    let world = World::new().await;
+    let manifest = world.draft(&NAMED, |_| ()).await;
+    let exchange = world.bound().exchange.to_string();
+    for (of, silent) in [("north", false), ("east", true)] {
+        let (first, second) =
+            (Middle::new(Kind::To(exchange.clone())).await, Middle::new(Kind::To(exchange.clone())).await);
+        let road = direct(&[&first.address, &second.address]).patient_for(Duration::from_millis(500));
+        let remote = Remote::connect(&by(&world, of, road)).await.unwrap();
+        let mut stream = remote.watch(Some(0), None).await.unwrap();
+        stream.next().await.unwrap();
+        remote.charter(None).await.unwrap();
+        assert_eq!((first.connections(), second.connections()), (1, 0));
+
+        let before = world.stored()[0];
+        let fault = if silent { &first.state.silent } else { &first.state.swallow };
+        fault.store(true, Ordering::Relaxed);
+        first.state.closed.store(!silent, Ordering::Relaxed);
+        let act = sign(world.act(ActKind::Initial, &format!("{of}.a"), &manifest, None), &key(&format!("{of}.a")));
+        let receipt = remote.act(&act).await.unwrap();
+        assert_eq!(world.stored()[0], before + 1, "stored twice, or by nobody");
+        assert_eq!(world.carry(of, &act).await.unwrap(), receipt);
+        // What only reads, too; and a stream ends, so that it can be begun again where it stood.
+        assert_eq!(reason(&remote.charter(None).await), "OK");
+        while stream.next().await.is_ok() {}
+        let mut next = remote.watch(Some(receipt.index), None).await.unwrap();
+        while !matches!(next.next().await.unwrap(), WatchItem::Event(event) if event.index == receipt.index) {}
+        assert_eq!((first.connections(), second.connections()), (1, 1), "{of}");
+    }
     world.stop().await;
 }
 

@@ -23,6 +23,7 @@ mod clocks;
 mod daily;
 mod desk;
 mod doctor;
+mod doors;
 mod drafters;
 mod flips;
 mod guides;
@@ -33,6 +34,7 @@ mod job;
 mod judges;
 mod keys;
 mod languages;
+mod mirror;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod offline;

@@ -164,6 +164,11 @@ pub enum Command {
     ///
     /// Ends with 1 if a lie of the exchange was found; then a file of evidence is written, for others to check.
     Audit(Audit),
+    /// Keep your party's own verified copy of all that it may see of the exchange, in a folder, and bring it up to date.
+    ///
+    /// Every entry is checked as an audit does before it is kept, every text, annex and package against its digest. It goes on where it
+    /// stopped. What the parties had erased is erased here too. Ends with 1 if the exchange lied, or does not give all.
+    Mirror(Mirror),
     /// Verify packages, without network and without unpacking them.
     Verify(Verify),
     /// Play a sample negotiation from the first draft to a verified package, on this machine.
@@ -484,6 +489,60 @@ pub enum Audits {
         /// The fingerprint of the charter that you trust, got by another way than the file: 64 hex digits.
         #[arg(long, value_name = "HEX")]
         pin: Option<Digest>,
+    },
+}
+
+#[derive(Group)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Mirror {
+    /// The folder of the mirror; it is made.
+    #[arg(value_name = "DIR", required = true)]
+    pub folder: Option<PathBuf>,
+    /// Go on as things happen, until it is stopped.
+    #[arg(long)]
+    pub follow: bool,
+    /// Take the entries again from the first on, as when a mirror is damaged.
+    #[arg(long)]
+    pub anew: bool,
+    #[command(subcommand)]
+    pub command: Option<Mirrors>,
+}
+
+#[derive(Subcommand)]
+pub enum Mirrors {
+    /// Check a whole mirror, without network: every digest, proof and rule; and name what is damaged or missing.
+    ///
+    /// Ends with 0 if all is sound, 1 if not.
+    Verify {
+        /// The folder of the mirror.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// The fingerprint of the charter that you trust, 64 hex digits; that of the profile, if it is left out.
+        #[arg(long, value_name = "HEX")]
+        pin: Option<Digest>,
+    },
+    /// Write a communiqué out of a mirror, without network: entries, manifests, acts, texts, annexes, remarks, package.
+    Restore {
+        /// The folder of the mirror.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// The communiqué's id.
+        id: CommuniqueId,
+        /// Where to write it; must not exist.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// The fingerprint of the charter that you trust, 64 hex digits; that of the profile, if it is left out.
+        #[arg(long, value_name = "HEX")]
+        pin: Option<Digest>,
+    },
+    /// Print the bytes of this digest: an entry, document, statement, text, annex or package.
+    Object {
+        /// The folder of the mirror.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Its digest: 64 hex digits.
+        #[arg(value_name = "HEX")]
+        digest: Digest,
     },
 }
 

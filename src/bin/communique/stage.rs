@@ -12,6 +12,7 @@ use crate::errors::Failure;
 const ELSEWHERE: u8 = 0;
 const ASKS: u8 = 1;
 const SENDS: u8 = 2;
+const COPIES: u8 = 3;
 
 /// Shared by the command, which moves it on, and by who hears the interruption.
 #[derive(Clone, Default)]
@@ -26,6 +27,10 @@ impl Stage {
     pub fn sends(&self) {
         self.0.store(SENDS, Ordering::SeqCst);
     }
+    /// Something is copied to this machine, and is gone on with later.
+    pub fn copies(&self) {
+        self.0.store(COPIES, Ordering::SeqCst);
+    }
     /// It has its answer.
     pub fn ends(&self) {
         self.0.store(ELSEWHERE, Ordering::SeqCst);
@@ -37,6 +42,7 @@ impl Stage {
             SENDS => Failure::interrupted_while(msg!(
                 "interrupted while it was being sent: it is not known whether the exchange has it; the same command finds out, and sends the same bytes again, which is safe"
             )),
+            COPIES => Failure::interrupted_while(msg!("interrupted; the same command goes on where it stopped")),
             _ => Failure::interrupted(),
         }
     }

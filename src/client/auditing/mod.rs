@@ -21,6 +21,7 @@ use self::{
     evidence::{Evidence, Kind},
 };
 use super::{
+    mirroring::Mirror,
     proving::Proofs as _,
     receipts::{Contradiction, KeptEntry, Receipts, broken, place, put, read},
     remote::{RemoteError, Result},
@@ -45,6 +46,8 @@ use crate::{
 pub const STEP: u64 = 1 << 20;
 /// How many heartbeats may say that nothing has come, before what a head has.
 const SILENT: u32 = 3;
+/// The same, where each is kept.
+const COPIED: u64 = 1 << 12;
 /// Largest file of how far an audit came, in bytes.
 const STATE_LIMIT: usize = 1 << 30;
 
@@ -97,11 +100,27 @@ pub async fn audit(
     anew: bool,
     heard: impl Fn(u64, u64) + Send + Sync,
 ) -> Result<Report> {
+    audit_into(session, receipts, own, anew, None, heard).await
+}
+
+/// The same, and what was audited is kept in a mirror before it is noted how far it came.
+///
+/// # Errors
+/// As [`audit`]; a mirror that cannot be written.
+pub(super) async fn audit_into(
+    session: &mut Session,
+    receipts: Receipts,
+    own: &PartyId,
+    anew: bool,
+    copy: Option<&mut Mirror>,
+    heard: impl Fn(u64, u64) + Send + Sync,
+) -> Result<Report> {
     let folder = receipts.folder().map(Path::to_path_buf);
     let mut report = Report { from: 0, head: None, tally: Tally::default(), receipts: 0, own: vec![], lie: None };
     let audited = async {
         session.keep(receipts).await?;
         let mut audit = Audit::begin(session, folder, own, anew)?;
+        audit.copy = copy;
         report.from = audit.edge.size();
         let done = audit.run(&mut report, heard).await;
         report.tally = audit.books.tally;
@@ -115,9 +134,29 @@ pub async fn audit(
     }
 }
 
+/// How far the audits came whose state lies in this folder: whose they were, size and root.
+///
+/// # Errors
+/// A file that cannot be read, or was changed.
+pub(super) fn reached(folder: &Path) -> io::Result<Option<(PartyId, u64, Hash)>> {
+    let file = folder.join(STATE);
+    let Some((state, edge)) = state(&file)? else { return Ok(None) };
+    Ok(state.party.map(|party| (party, edge.size(), edge.root())))
+}
+
+fn state(file: &Path) -> io::Result<Option<(State, Edge)>> {
+    let Some(bytes) = read(file, STATE_LIMIT)? else { return Ok(None) };
+    let state: State = serde_json::from_slice(&bytes).map_err(|e| broken(file, &e.to_string()))?;
+    let hashes: std::result::Result<Vec<Hash>, Fault> = state.peaks.iter().map(|peak| peak.parse()).collect();
+    let edge = hashes.and_then(|hashes| Edge::new(state.size, hashes)).map_err(|fault| broken(file, &fault))?;
+    Ok(Some((state, edge)))
+}
+
 /// An audit under way.
 struct Audit<'a> {
     session: &'a Session,
+    /// Where what was audited is kept.
+    copy: Option<&'a mut Mirror>,
     folder: Option<PathBuf>,
     own: PartyId,
     edge: Edge,
@@ -138,10 +177,8 @@ impl<'a> Audit<'a> {
         let (mut edge, mut books, mut register) = (Edge::default(), Books::new(own.clone(), founding), vec![]);
         if let Some(folder) = folder.as_ref().filter(|_| !anew) {
             let file = folder.join(STATE);
-            let state: State = match read(&file, STATE_LIMIT)? {
-                Some(bytes) => serde_json::from_slice(&bytes).map_err(|e| broken(&file, &e.to_string()))?,
-                None => State::default(),
-            };
+            let state;
+            (state, edge) = self::state(&file)?.unwrap_or_default();
             if state.party.as_ref().is_some_and(|party| party != own) {
                 return Err(io::Error::other(msg!(
                     "{file}: the audit before was another party's; audit anew (--anew), or with another profile",
@@ -150,26 +187,33 @@ impl<'a> Audit<'a> {
                 .into());
             }
             register = registered(&folder.join(REGISTER), state.size)?;
-            let hashes: std::result::Result<Vec<Hash>, Fault> = state.peaks.iter().map(|peak| peak.parse()).collect();
-            let restored = hashes.and_then(|hashes| Edge::new(state.size, hashes));
-            edge = restored.map_err(|fault| broken(&file, &fault))?;
             books = books.resume(state.stand, &register).map_err(|e| broken(&file, &e))?;
         }
         let kept = session.receipts().entries()?;
         let awaited = kept.iter().map(|kept| kept.index).collect();
-        Ok(Self { session, folder, own: own.clone(), edge, books, register, kept, awaited, _lock: lock })
+        Ok(Self { session, copy: None, folder, own: own.clone(), edge, books, register, kept, awaited, _lock: lock })
     }
     async fn run(&mut self, report: &mut Report, heard: impl Fn(u64, u64)) -> Result<()> {
-        let head = self.session.receipts().head()?;
-        let Some(head) = head.map(|head| head.claims().clone()) else {
+        let Some(newest) = self.session.receipts().head()? else {
             return Err(io::Error::other(msg!("no head of the log is known")).into());
         };
+        let head = newest.claims().clone();
         heard(self.edge.size(), head.size());
+        if let Some(copy) = self.copy.as_ref().filter(|_| place(&head) == (self.edge.size(), self.edge.root())) {
+            copy.under(&newest)?;
+        }
         while self.edge.size() < head.size() {
-            let (from, to) = (self.edge.size(), head.size().min(self.edge.size() + STEP));
+            let step = if self.copy.is_some() { COPIED } else { STEP };
+            let (from, to) = (self.edge.size(), head.size().min(self.edge.size() + step));
             let digests = self.digests(from, to, &head).await?;
             self.entries(from, &digests, &head, &heard).await?;
             report.receipts += self.own_receipts(from, &digests).await?;
+            if let Some(copy) = &mut self.copy {
+                copy.step(from, &digests)?;
+                if to == head.size() {
+                    copy.under(&newest)?;
+                }
+            }
             self.save()?;
         }
         report.receipts += self.kept.iter().filter(|kept| kept.index < report.from).count();
@@ -250,20 +294,28 @@ impl<'a> Audit<'a> {
     }
     async fn take(&mut self, event: &EventView, leaf: Digest) -> Result<()> {
         for id in self.books.wants(event) {
-            let events = self.told(id).await?;
-            if let Err(found) = self.books.load(id, &events) {
-                return Err(self.shown_wrong(found, Some(event)).await);
-            }
+            self.load(id, Some(event)).await?;
         }
         if let Err(found) = self.books.take(event, leaf) {
             return Err(self.shown_wrong(found, Some(event)).await);
         }
         self.awaited.remove(&event.index);
+        if let Some(copy) = &mut self.copy {
+            copy.take(event)?;
+        }
         if let Some(id) = self.books.unsealed() {
-            let events = self.told(id).await?;
-            if let Err(found) = self.books.load(id, &events) {
-                return Err(self.shown_wrong(found, None).await);
-            }
+            self.load(id, None).await?;
+        }
+        Ok(())
+    }
+    /// Takes the earlier entries of a communiqué again, as they are shown now.
+    async fn load(&mut self, id: CommuniqueId, before: Option<&EventView>) -> Result<()> {
+        let events = self.told(id).await?;
+        if let Err(found) = self.books.load(id, &events) {
+            return Err(self.shown_wrong(found, before).await);
+        }
+        if let Some(copy) = &mut self.copy {
+            copy.look_again(&events)?;
         }
         Ok(())
     }

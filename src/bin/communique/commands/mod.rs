@@ -12,6 +12,7 @@ mod drafts;
 mod history;
 mod key;
 pub mod manual;
+mod mirror;
 mod powers;
 mod publication;
 mod remark;
@@ -111,6 +112,7 @@ pub fn run(args: Args, network: tokio::runtime::Handle, stage: Stage) -> Result<
         Command::Text(command) => text::run(&mut ctx, command),
         Command::Doctor => doctor::run(&mut ctx),
         Command::Audit(args) => audit::run(&mut ctx, &args),
+        Command::Mirror(args) => mirror::run(&mut ctx, &args),
         Command::Verify(args) => verify::run(&mut ctx, &args),
         Command::Man { out } => manual::man(&mut ctx, &out),
         Command::Completions { shell } => {

@@ -34,7 +34,7 @@ use super::{Context, random};
 use crate::{args, errors::Failure, profile, render};
 
 /// First and longest pause before the exchange is called again.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// First and longest pause before a command is run again.
 const TRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Largest file of a resume point, in bytes.
@@ -186,7 +186,7 @@ fn once(command: &str, index: u64, line: &str) -> std::io::Result<std::process::
 }
 
 /// What a stream ended with, and does not end with for ever.
-fn comes_back(error: &RemoteError) -> bool {
+pub(super) fn comes_back(error: &RemoteError) -> bool {
     match error {
         RemoteError::Unreachable(_) | RemoteError::OutcomeUnknown(_) => true,
         RemoteError::Refused { reason, .. } => matches!(
@@ -198,7 +198,7 @@ fn comes_back(error: &RemoteError) -> bool {
 }
 
 /// Between half of a pause and all of it: a thousand watchers do not come back at once.
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     let [byte] = random::<1>();
     pause / 2 + pause * u32::from(byte) / 512
 }

@@ -6,8 +6,8 @@
 
 use std::io::{self, Write};
 
-use tracing::Subscriber;
-use tracing_subscriber::filter::ParseError;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -53,7 +53,12 @@ where
         // The spans carry the request's id: each line has all of them.
         Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(true).boxed(),
     };
-    Ok(tracing_subscriber::registry().with(filter).with(lines))
+    Ok(tracing_subscriber::registry().with(filter).with(filter_fn(shows_no_draft)).with(lines))
+}
+
+/// The database's library says the values of its statements, drafts among them, to whoever asks for more than its messages.
+fn shows_no_draft(event: &Metadata<'_>) -> bool {
+    !event.target().starts_with("tokio_postgres") || *event.level() <= Level::INFO
 }
 
 /// Makes writers that escape.
@@ -187,5 +192,15 @@ mod tests {
 
         let settings = Telemetry { format: Format::Text, filter: "communique=loud".to_owned() };
         assert!(subscriber(&settings, io::sink).is_err());
+    }
+
+    #[test]
+    fn what_a_statement_is_about_is_logged_at_no_level() {
+        let log = || {
+            tracing::info!(target: "tokio_postgres::connection", "a notice");
+            tracing::debug!(target: "tokio_postgres::query", "executing with parameters: a draft");
+        };
+        let text = logged(Format::Text, "trace,tokio_postgres::query=trace", log);
+        assert!(text.contains("a notice") && !text.contains("a draft"), "{text}");
     }
 }

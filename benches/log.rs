@@ -198,7 +198,7 @@ async fn stored(path: &Path, entries: u64) {
 
 /// Copies the log as a backup does, and checks the copy.
 async fn checked(folder: &Path, log: &Path) {
-    let copy = Data { directory: folder.join("copy") };
+    let copy = Data::at(folder.join("copy"));
     std::fs::create_dir(&copy.directory).unwrap();
     drop(SqliteContent::open(&copy.content(), Options::default()).unwrap());
     let begun = Instant::now();

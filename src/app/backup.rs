@@ -255,7 +255,7 @@ pub async fn backup(
         move |error| BackupError::Io(path, error)
     };
     fresh(to)?;
-    let copy = Data { directory: to.to_owned() };
+    let copy = Data::at(to.to_owned());
     let mut attempts = 0;
     loop {
         copied(data.log(), copy.log(), copy_log).await?;
@@ -432,7 +432,7 @@ pub async fn restore(from: &Path, data: &Data, exchange: Option<&str>) -> Result
     // Nobody else makes a log here from now on.
     vacant(data)?;
 
-    let backup = Data { directory: from.to_owned() };
+    let backup = Data::at(from.to_owned());
     let subject = Subject {
         log: backup.log(),
         content: backup.content(),

@@ -39,8 +39,11 @@ pub struct Config {
     /// Who stamps what is published with the time.
     #[serde(default)]
     pub timestamp: Timestamp,
-    /// Where the log and the texts are kept.
+    /// This machine's own directory.
     pub data: Data,
+    /// Where the log and the texts are kept.
+    #[serde(default)]
+    pub store: Store,
     /// The server's own certificate.
     pub tls: Tls,
     /// The service's two keys.
@@ -126,18 +129,28 @@ pub struct Timestamp {
     pub ca: PathBuf,
 }
 
-/// Where the log and the texts are kept.
+/// This machine's own directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The directory that holds `log.sqlite` and `content.sqlite`, on a local disk that honours fsync. Required.
+    /// The directory that holds `log.head`, and with the embedded store `log.sqlite` and `content.sqlite`; on a local disk that honours
+    /// fsync. Each of several exchanges over one database has its own. Required.
     pub directory: PathBuf,
+    /// Where the embedded store's files are, if not there.
+    #[serde(skip)]
+    files: Option<PathBuf>,
 }
 
 impl Data {
+    /// Data whose files all lie in this directory.
+    #[must_use]
+    pub fn at(directory: PathBuf) -> Self {
+        Self { directory, files: None }
+    }
+
     /// The log: every entry, and the projections that can be rebuilt from them.
     pub fn log(&self) -> PathBuf {
-        self.directory.join("log.sqlite")
+        self.files().join("log.sqlite")
     }
 
     /// The last head that was signed of it.
@@ -147,7 +160,52 @@ impl Data {
 
     /// The texts and annexes that entries name by digest.
     pub fn content(&self) -> PathBuf {
-        self.directory.join("content.sqlite")
+        self.files().join("content.sqlite")
+    }
+
+    fn files(&self) -> &Path {
+        self.files.as_ref().unwrap_or(&self.directory)
+    }
+}
+
+/// Where the log and the texts are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:` (in `data.directory`) or `sqlite:DIRECTORY`: the embedded store, for one machine. `postgres://…`: PostgreSQL, for any
+    /// number of exchanges. Default `sqlite:`: nothing else has to be installed.
+    pub url: String,
+    /// PEM: the authorities that the database's certificate may be of; it must bear the host's name. Default: those of the system.
+    pub ca: PathBuf,
+    /// The file with the role's password, for `postgres://`. Not readable by others. Default: none; then the server must know us otherwise.
+    pub password_file: Option<PathBuf>,
+    /// How many standbys must have taken a commit before it is answered. Default 0: the primary's disk alone. With less than this the
+    /// exchange does not run.
+    #[serde(deserialize_with = "load::number")]
+    pub synchronous_standbys: u32,
+    /// Connections to the database for reading, for the log and for content each. Default 8.
+    #[serde(deserialize_with = "load::number")]
+    pub connections: usize,
+}
+
+/// Which store an address means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// The embedded one, in this directory (or in `data.directory`, if it is empty).
+    Sqlite(&'a str),
+    /// PostgreSQL.
+    Postgres,
+}
+
+impl Store {
+    /// Which store it is; none for an address of something else.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind<'_>> {
+        match self.url.split_once(':')? {
+            ("sqlite", directory) => Some(Kind::Sqlite(directory)),
+            ("postgres" | "postgresql", _) => Some(Kind::Postgres),
+            _ => None,
+        }
     }
 }
 
@@ -288,6 +346,18 @@ impl Default for Http {
 impl Default for Timestamp {
     fn default() -> Self {
         Self { url: String::new(), ca: SYSTEM_AUTHORITIES.into() }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:".to_owned(),
+            ca: SYSTEM_AUTHORITIES.into(),
+            password_file: None,
+            synchronous_standbys: 0,
+            connections: 8,
+        }
     }
 }
 

@@ -9,5 +9,6 @@ pub mod init;
 pub mod machine;
 pub mod serve;
 mod stamps;
+mod store;
 pub mod telemetry;
 mod witnesses;

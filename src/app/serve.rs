@@ -20,6 +20,7 @@ use super::{
     head,
     machine::ThisMachine,
     stamps::{Authority, follow_publications},
+    store::{self, OpenError},
     witnesses::{Asked, follow_witness},
 };
 use crate::{
@@ -39,7 +40,6 @@ use crate::{
         pem,
         trust::{PartyAnchors, TrustSet},
     },
-    store::sqlite::{OpenError, Options, SqliteContent, SqliteStore},
     wire::page::PageLimits,
 };
 
@@ -88,8 +88,8 @@ pub async fn found(
     keys.match_charter(config, &charter)?;
     let adoptions = adoptions.iter().map(|s| Unverified::parse(s)).collect::<Result<_, _>>()?;
     let trusts = trusts.iter().map(|s| Unverified::parse(s)).collect::<Result<_, _>>()?;
-    let store = SqliteStore::open(&config.data.log(), Options::default())?;
-    exchange::found(&store, &ThisMachine, &charter, adoptions, trusts).await?;
+    let store = store::log(config).await?;
+    exchange::found(&*store, &ThisMachine, &charter, adoptions, trusts).await?;
     Ok(charter.digest())
 }
 
@@ -114,9 +114,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let keys = Keys::read(&config)?;
-    let store = SqliteStore::open(&config.data.log(), Options::default())?;
-    let content = SqliteContent::open(&config.data.content(), Options::default())?;
-    let (store, content) = (Arc::new(store), Arc::new(content));
+    let (store, content) = (store::log(&config).await?, store::content(&config).await?);
     let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::not_yet("starting"));
     let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.all(), metrics.clone()));
     let charter = exchange.charter_in_force().await?;
@@ -147,6 +145,7 @@ pub async fn serve(
     let _ends_with_this = watching.clone().drop_guard();
     tokio::spawn(follow_trust(exchange.clone(), gate.clone(), identity, watching.clone()));
     tokio::spawn(follow_time(exchange.clone(), watching.clone()));
+    tokio::spawn(follow_others(exchange.clone(), watching.clone()));
     // Heads are signed until the last call has ended.
     let keeping = CancellationToken::new();
     let _kept_with_this = keeping.clone().drop_guard();
@@ -365,6 +364,28 @@ async fn follow_time(exchange: Arc<Exchange>, stop: CancellationToken) {
         }
         if let Err(refusal) = exchange.settle().await {
             error!(%refusal, "not all that is due was done; it is tried again");
+        }
+    }
+}
+
+/// Looks at what other exchanges over the same store append, when one of them says so and now and then.
+async fn follow_others(exchange: Arc<Exchange>, stop: CancellationToken) {
+    let mut heard = exchange.heard();
+    let mut next = None;
+    loop {
+        match exchange.look(next).await {
+            Ok(end) => next = Some(end),
+            Err(refusal) => error!(%refusal, "what others appended was not looked at; it is tried again"),
+        }
+        let others = async {
+            match tokio::time::timeout(TRUST_INTERVAL, heard.changed()).await {
+                Ok(Err(_)) => false,
+                Ok(Ok(())) | Err(_) => true,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            there_are = others => if !there_are { return },
         }
     }
 }

@@ -191,7 +191,7 @@ impl Place {
                 let config = loaded(&path)?;
                 Ok((config.data, Some(config.exchange.name)))
             }
-            Self { data, .. } => Ok((Data { directory: data.unwrap_or_default() }, None)),
+            Self { data, .. } => Ok((Data::at(data.unwrap_or_default()), None)),
         }
     }
 }

@@ -176,7 +176,7 @@ impl Exchange {
         let published = plan.append.listing.as_ref().filter(|row| row.state == State::Published);
         let published = published.map(|row| row.communique);
         match self.store.append(plan.into_append()).await {
-            Ok(Appended { index, growth }) => {
+            Ok(Appended { index, growth, others }) => {
                 self.metrics.entries_appended(count);
                 self.due.runs(deadline);
                 published.into_iter().for_each(|id| self.stamps.wants(id));
@@ -185,7 +185,7 @@ impl Exchange {
                 if succession {
                     self.folds.charters(&*self.store).await?;
                 }
-                self.receipt_under(index, entry, &growth).await.map(Some)
+                self.receipt_under(index, entry, (&growth, others)).await.map(Some)
             }
             Err(AppendError::Conflict) => Ok(None),
             Err(AppendError::Behind(last)) => {

@@ -157,6 +157,34 @@ impl Exchange {
         }
     }
 
+    /// Ticks when another process may have appended; ends where none can.
+    #[must_use]
+    pub fn heard(&self) -> watch::Receiver<u64> {
+        self.store.heard()
+    }
+
+    /// Reads on from this index (from the log's end, without one) what other processes may have appended: watchers are woken, and the door
+    /// where trust or the charter may have changed. Answers where to go on.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreFailed`], [`Refusal::Inconsistent`].
+    pub async fn look(&self, from: Option<u64>) -> Result<u64, Refusal> {
+        let mut next = match from {
+            Some(from) => from,
+            None => self.store.last().await?.map_or(0, |last| last.index + 1),
+        };
+        loop {
+            let batch = self.batch(next).await?;
+            let Some(last) = batch.last() else { return Ok(next) };
+            next = last.stored.index + 1;
+            let of_trust =
+                |seen: &Arc<Seen>| matches!(seen.stored.entry.stream, StreamId::Exchange | StreamId::Party(_));
+            if batch.iter().any(of_trust) {
+                self.trust_changed.send_modify(|epoch| *epoch += 1);
+            }
+        }
+    }
+
     async fn seen(&self, stored: Stored) -> Result<Seen, Refusal> {
         let scope = self.scope(&stored).await?;
         let logged = Arc::new(Logged { entry: stored.bytes.clone(), objects: stored.objects.clone() });

@@ -135,14 +135,15 @@ impl Exchange {
             None => Ok(()),
         }
     }
-    /// The receipt of an entry that was appended, with its proof against a head that covers it.
+    /// The receipt of an entry that was appended, with its proof against a head that covers it. With what its commit made comes whether
+    /// another process left the tree before.
     pub(super) async fn receipt_under(
         &self,
         index: u64,
         entry: Vec<u8>,
-        growth: &Arc<Growth>,
+        (growth, others): (&Arc<Growth>, bool),
     ) -> Result<Receipt, Refusal> {
-        let head = self.head_of(growth).await?;
+        let head = self.head_of(growth, others).await?;
         let hashes = match growth.inclusion(index) {
             Some(hashes) if head.checkpoint().size() == growth.after().size() => hashes,
             _ => self.hashes(&Plan::inclusion(index, head.checkpoint().size())?).await?,
@@ -355,7 +356,7 @@ impl Exchange {
     }
 
     /// The head of what this commit made, or of more.
-    async fn head_of(&self, growth: &Arc<Growth>) -> Result<Head, Refusal> {
+    async fn head_of(&self, growth: &Arc<Growth>, others: bool) -> Result<Head, Refusal> {
         let cell = {
             let mut commits = self.heads.commits.lock().unwrap_or_else(PoisonError::into_inner);
             let known = commits.iter().find(|(known, _)| Arc::ptr_eq(known, growth)).map(|(_, cell)| cell.clone());
@@ -365,9 +366,9 @@ impl Exchange {
                 commits.front().map(|(_, cell)| cell.clone()).unwrap_or_default()
             })
         };
-        cell.get_or_try_init(|| self.sign_growth(growth)).await.cloned()
+        cell.get_or_try_init(|| self.sign_growth(growth, others)).await.cloned()
     }
-    async fn sign_growth(&self, growth: &Growth) -> Result<Head, Refusal> {
+    async fn sign_growth(&self, growth: &Growth, others: bool) -> Result<Head, Refusal> {
         let (before, after) = (growth.before(), growth.after());
         let until = Instant::now() + EARLIER_WAIT;
         loop {
@@ -376,12 +377,12 @@ impl Exchange {
             match growth.consistency() {
                 Some(proof) if at == before.size() => return self.sign_next(&mut signed, after, &proof).await,
                 // The commits between are about to ask, or nobody asks for them any more.
-                _ if at < before.size() && Instant::now() < until => {
+                _ if at < before.size() && !others && Instant::now() < until => {
                     let grown = self.heads.grown.notified();
                     drop(signed);
                     let _ = timeout_at(until, grown).await;
                 }
-                // Others were quicker to ask.
+                // Others were quicker to ask, or to append.
                 _ => {
                     let head = self.head_now(&mut signed).await?;
                     let (of, at) = ((after.size(), after.root()), place(head.checkpoint()));

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::{
     domain::{
@@ -100,6 +101,8 @@ pub struct Appended {
     pub index: u64,
     /// What the commit added to the tree: this append, and all that shared the commit with it.
     pub growth: Arc<Growth>,
+    /// Whether the tree before was left by another process: then this one has not signed its head.
+    pub others: bool,
 }
 
 /// A witness's word on a head of the log.
@@ -188,6 +191,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Rows of the list by ascending id. Stable under writes: a row never moves, and none is skipped between pages.
     async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed>;
+
+    /// Ticks when another process may have appended. It only wakes, and may stay silent; it ends where no other can append.
+    fn heard(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
 }
 
 /// Who put content there, and for which communiqué: content is usable by its uploader alone until a manifest names it.

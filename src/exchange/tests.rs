@@ -117,7 +117,7 @@ impl Store for Memory {
         if let Some(row) = append.listing {
             self.rows.lock().unwrap().insert(row.communique, row);
         }
-        Ok(Appended { index: first, growth: Arc::new(growth) })
+        Ok(Appended { index: first, growth: Arc::new(growth), others: false })
     }
     async fn tree(&self) -> Result<Edge, ReadFailed> {
         self.tree_reads.fetch_add(1, Ordering::Relaxed);

@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -283,13 +284,20 @@ impl World {
 
     /// The connection of a party's certificate of this role.
     pub fn connection(&self, of: &str, role: Role) -> Connection {
+        self.connection_to(self.bound().exchange, of, role)
+    }
+    /// The same to another address.
+    pub fn connection_to(&self, address: SocketAddr, of: &str, role: Role) -> Connection {
         let mut certificates = self.certificates.lock().unwrap();
         let issued = certificates.entry((of.to_owned(), role)).or_insert_with(|| self.issue(of, role, "sample"));
-        self.connection_with(issued)
+        self.connection_by(address, issued)
     }
     pub fn connection_with(&self, issued: &Issued) -> Connection {
+        self.connection_by(self.bound().exchange, issued)
+    }
+    fn connection_by(&self, address: SocketAddr, issued: &Issued) -> Connection {
         Connection {
-            road: Road::new([self.bound().exchange.to_string()], Proxies::default()).unwrap(),
+            road: Road::new([address.to_string()], Proxies::default()).unwrap(),
             server_name: EXCHANGE.into(),
             server_cas: vec![self.server_ca.clone()],
             certificate_pem: issued.cert_pem.clone().into_bytes(),

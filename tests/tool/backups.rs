@@ -187,7 +187,7 @@ fn a_purge_between_the_two_copies_is_seen() {
         })
         .collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let data = Data { directory: desk.path("host/data") };
+    let data = Data::at(desk.path("host/data"));
     let run = |to: &str, mut purges: Vec<&String>| {
         let mut steps = Vec::new();
         let told = |step| {
@@ -391,7 +391,7 @@ impl Copy {
     }
     /// What is found: a line for each fault, or the sentence that refuses to look.
     fn found(&self) -> Vec<String> {
-        let data = Data { directory: self.folder.clone() };
+        let data = Data::at(self.folder.clone());
         match self.runtime.block_on(fsck::fsck(&data, Some("exchange.example"), 0)) {
             Ok(report) => report.faults.listed().iter().map(|found| format!("{}: {}", found.at, found.what)).collect(),
             Err(error) => vec![error.to_string()],

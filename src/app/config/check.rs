@@ -10,8 +10,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, Problem, Timestamp, WITNESSES_LIMIT, Witness};
-use crate::http::post::Place;
+use super::{Config, Kind, Problem, Store, Timestamp, WITNESSES_LIMIT, Witness};
+use crate::{http::post::Place, store::postgres::READERS_LIMIT};
+
+/// Most standbys that can be demanded.
+const STANDBYS_LIMIT: u32 = 16;
 
 /// Largest certificate or key file that is read, in bytes.
 pub const MAX_PEM_BYTES: u64 = 1024 * 1024;
@@ -26,6 +29,7 @@ impl Config {
         self.check_witnesses(&mut problems);
         self.check_timestamp(&mut problems);
         self.check_data(&mut problems);
+        self.check_store(&mut problems);
         self.check_limits(&mut problems);
         if let Err(error) = EnvFilter::try_new(&self.telemetry.filter) {
             let what = format!("{:?} is no filter: {error}", self.telemetry.filter);
@@ -165,6 +169,50 @@ impl Config {
                     problems.push(Problem::new("data.directory", format!("{shown}: {error}"), next));
                 }
             }
+        }
+    }
+
+    fn check_store(&self, problems: &mut Vec<Problem>) {
+        let Store { url, ca, password_file, connections, .. } = &self.store;
+        match self.store.kind() {
+            None => {
+                let next = "write sqlite:, sqlite:DIRECTORY, or postgres://USER@HOST:PORT/DATABASE";
+                // An address may have a password in it.
+                let scheme = url.split(':').next().unwrap_or_default();
+                problems.push(Problem::new("store.url", format!("begins with {scheme:?}"), next));
+            }
+            Some(Kind::Sqlite(_)) => {
+                let default = Store::default();
+                if (ca, password_file, self.store.synchronous_standbys) != (&default.ca, &None, 0) {
+                    let next = "leave out what belongs to postgres://";
+                    problems.push(Problem::new("store.url", format!("is {url:?}, which has none of the rest"), next));
+                }
+            }
+            Some(Kind::Postgres) => {
+                let before = problems.len();
+                check_readable("store.ca", ca, problems);
+                if problems.len() == before
+                    && let Err(what) = read_certificates(ca)
+                {
+                    let next = "give the authority of the database's certificate, in PEM";
+                    problems.push(Problem::new("store.ca", what, next));
+                }
+                if let Some(file) = password_file {
+                    check_secret("store.password_file", file, problems);
+                }
+            }
+        }
+        if !(1..=READERS_LIMIT).contains(connections) {
+            let next = format!("choose from 1 to {READERS_LIMIT}");
+            problems.push(Problem::new("store.connections", format!("is {connections}"), next));
+        }
+        if self.store.synchronous_standbys > STANDBYS_LIMIT {
+            let what = format!("is {}", self.store.synchronous_standbys);
+            problems.push(Problem::new(
+                "store.synchronous_standbys",
+                what,
+                format!("choose from 0 to {STANDBYS_LIMIT}"),
+            ));
         }
     }
 

@@ -10,7 +10,7 @@ use config::{ConfigError, FileFormat, Source, Value, ValueKind};
 use rustls::pki_types::DnsName;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
-use super::{Config, Data, Exchange, Http, Keys, Limits, Listen, Log, Problem, Telemetry, Timestamp, Tls};
+use super::{Config, Data, Exchange, Http, Keys, Kind, Limits, Listen, Log, Problem, Store, Telemetry, Timestamp, Tls};
 
 /// What the names of environment variables begin with. `COMMUNIQUE__LIMITS__CONNECTIONS` is `limits.connections`.
 pub const ENVIRONMENT_PREFIX: &str = "COMMUNIQUE__";
@@ -95,8 +95,14 @@ impl Config {
             &mut self.keys.depositary,
         ];
         let asked = self.log.witness.iter_mut().filter_map(|witness| witness.ca.as_mut());
-        for path in paths.into_iter().chain(&mut self.keys.next).chain(asked) {
+        let of_store = [&mut self.store.ca].into_iter().chain(&mut self.store.password_file);
+        for path in paths.into_iter().chain(&mut self.keys.next).chain(asked).chain(of_store) {
             *path = directory.join(&*path);
+        }
+        if let Some(Kind::Sqlite(files)) = self.store.kind()
+            && !files.is_empty()
+        {
+            self.data.files = Some(directory.join(files));
         }
         self
     }
@@ -110,7 +116,8 @@ impl Config {
             http: Http::default(),
             log: Log::default(),
             timestamp: Timestamp::default(),
-            data: Data { directory: path.clone() },
+            data: Data::at(path.clone()),
+            store: Store::default(),
             tls: Tls { certificate: path.clone(), key: path.clone() },
             keys: Keys { log: path.clone(), depositary: path, next: Vec::new() },
             telemetry: Telemetry::default(),

@@ -166,7 +166,7 @@ async fn a_head_is_signed_once_for_all_that_shared_a_commit() {
     let signed = house.exchange.heads.count.load(Ordering::Relaxed);
     let reads = house.memory.tree_reads.load(Ordering::Relaxed);
     for index in first..first + 3 {
-        house.exchange.receipt_under(index, vec![], &growth).await.unwrap();
+        house.exchange.receipt_under(index, vec![], (&growth, false)).await.unwrap();
     }
     assert_eq!(house.exchange.heads.count.load(Ordering::Relaxed), signed + 1);
     assert_eq!(house.memory.tree_reads.load(Ordering::Relaxed), reads, "nor is the store asked");

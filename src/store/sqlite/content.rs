@@ -1,6 +1,6 @@
 //! Content: texts, annexes and packages, in chunks of one size, so that any offset is found without reading what precedes it.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{collections::HashMap, path::Path};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
@@ -21,23 +21,8 @@ use crate::{
         Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, STAMP_LIMIT, Seal,
         Shown, Stage,
     },
+    store::content::{CHUNK, GATHERED, QUEUE_LIMIT, STAGE_IDLE, STAGE_LIMIT, STAGES_LIMIT, UPLOADS_LIMIT},
 };
-
-/// The size of every chunk but a blob's last, in bytes.
-pub const CHUNK: usize = 256 << 10;
-/// What a stage gathers in memory before it is written, in bytes: a sync for each mebibyte, not for each push.
-pub const GATHERED: usize = 4 * CHUNK;
-/// Most stages open at once; together they hold at most 128 MiB in memory.
-pub const STAGES_LIMIT: usize = 128;
-/// Of these, most that uploads may take: the others are for packages, so that uploads cannot hold up a publication.
-pub const UPLOADS_LIMIT: usize = STAGES_LIMIT - 16;
-/// Most bytes of one stage: far above every limit of the exchange, and a bound nevertheless.
-pub const STAGE_LIMIT: u64 = 4 << 30;
-/// When all places for stages are taken, one that has been silent for so long is forgotten for a new one.
-pub const STAGE_IDLE: Duration = Duration::from_secs(300);
-
-/// Requests that wait for the writing thread, each with the bytes of one push; further callers wait for a place.
-pub const QUEUE_LIMIT: usize = 64;
 
 /// Content in an SQLite file of its own. While it lives, no other process can open the same file for writing: it holds a
 /// lock on `<path>.lock`, which stays there, empty.
@@ -845,6 +830,8 @@ impl Shelves {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::store::contract::{owner, shown};
 

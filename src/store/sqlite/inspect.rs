@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::{
     OpenError,
     connection::{self, Fault, count, digest, integer},
-    content::CHUNK,
     migrations::{self, Schema},
 };
 use crate::{
@@ -23,6 +22,7 @@ use crate::{
         fsck::{At, Faults},
         ports::STAMP_LIMIT,
     },
+    store::content::CHUNK,
 };
 
 /// Most faults of a file's pages that SQLite is asked for.

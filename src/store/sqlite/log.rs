@@ -1,10 +1,6 @@
 //! The log: entries, the objects that they name, and the list of communiqués.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -14,29 +10,19 @@ use super::{
     OpenError, Options,
     connection::{self, Fault, Readers, count, digest, integer},
     migrations,
-    rows::{entries, gapless, listings},
+    rows::{entries, listings},
     tree,
     writer::Writer,
 };
 use crate::{
-    domain::{
-        entry::{Entry, StreamId},
-        id::Digest,
-        json,
-        time::Time,
-    },
+    domain::{entry::StreamId, id::Digest, time::Time},
     exchange::ports::{
         Append, AppendError, Appended, Cosignature, Listing, ListingQuery, NewEntry, ReadFailed, Store, Stored,
     },
     log::tree::{Edge, Growth, Hash, Node},
+    store::append::{Refused, Rows, Ticket, Tip, check, examine, gapless},
 };
 
-/// Most entries of one append.
-pub const ENTRIES_LIMIT: usize = 1024;
-/// Most streams that one append compares.
-pub const EXPECT_LIMIT: usize = 4096;
-/// Most bytes of one append, entries and objects together.
-pub const BYTES_LIMIT: usize = 64 << 20;
 /// Appends that wait for the writing thread; further callers wait for a place.
 pub const QUEUE_LIMIT: usize = 1024;
 /// Streams whose ends the writer remembers; beyond it forgets all and reads them again as needed.
@@ -107,12 +93,8 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let digests = examine(&append).map_err(|reason| {
-            tracing::error!(reason, "an append breaks the store's contract");
-            AppendError::Failed
-        })?;
-        let (answer, outcome) = oneshot::channel();
-        let ticket = Ticket { answer: Some(answer), committing: false };
+        let digests = examine(&append)?;
+        let (ticket, outcome) = Ticket::new();
         if self.send(Request::Append(append, digests, ticket)).await.is_err() {
             tracing::error!(
                 "the log's writing thread is gone, or it was opened for reading alone; restart the exchange"
@@ -188,40 +170,6 @@ impl Store for SqliteStore {
     }
 }
 
-/// What can be checked before the queue, off the writing thread: an append that names its bytes wrongly never gets there.
-/// Answers the entries' digests.
-fn examine(append: &Append) -> Result<Vec<Digest>, &'static str> {
-    if append.entries.is_empty() {
-        return Err("it appends nothing");
-    }
-    if append.entries.len() > ENTRIES_LIMIT || append.expect.len() > EXPECT_LIMIT {
-        return Err("it has too many entries or streams");
-    }
-    let bytes = append.entries.iter().map(|e| e.bytes.len() + e.objects.iter().map(|o| o.bytes.len()).sum::<usize>());
-    if bytes.sum::<usize>() > BYTES_LIMIT {
-        return Err("it is too large");
-    }
-    let mut time = None;
-    for new in &append.entries {
-        if json::parse::<Entry>(&new.bytes).as_ref() != Ok(&new.entry) {
-            return Err("the bytes are not the entry");
-        }
-        if time.replace(new.entry.time).is_some_and(|before| before > new.entry.time) {
-            return Err("its entries go back in time");
-        }
-        let named: HashSet<_> = new.entry.documents.iter().chain(&new.entry.statements).collect();
-        for object in &new.objects {
-            if Digest::of(&object.bytes) != object.digest {
-                return Err("an object does not have its digest");
-            }
-            if !named.contains(&object.digest) {
-                return Err("an object is not named by its entry");
-            }
-        }
-    }
-    Ok(append.entries.iter().map(|new| Digest::of(&new.bytes)).collect())
-}
-
 /// What the writing thread is asked.
 enum Request {
     Append(Append, Vec<Digest>, Ticket),
@@ -230,42 +178,11 @@ enum Request {
     Inspect(Box<dyn FnOnce(&mut Log) + Send>),
 }
 
-/// A caller's place. Answers on its own if it is dropped, so that a thread that dies leaves no caller without the truth.
-struct Ticket {
-    answer: Option<oneshot::Sender<Result<Appended, AppendError>>>,
-    committing: bool,
-}
-
-impl Ticket {
-    fn answer(mut self, outcome: Result<Appended, AppendError>) {
-        self.send(outcome);
-    }
-    fn send(&mut self, outcome: Result<Appended, AppendError>) {
-        if let Some(answer) = self.answer.take() {
-            // A caller that has gone no longer asks; the append stands or falls without it.
-            let _ = answer.send(outcome);
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.send(Err(if self.committing { AppendError::Unknown } else { AppendError::Failed }));
-    }
-}
-
 /// The log's end: the next index, and the time that no entry may precede.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Head {
     next: u64,
     time: Option<Time>,
-}
-
-/// A stream's end.
-#[derive(Clone, Copy)]
-struct Tip {
-    length: u64,
-    last: Option<Digest>,
 }
 
 /// The writing thread's own: its connection, and what it remembers of the tables.
@@ -281,20 +198,6 @@ struct Log {
     /// Makes commits succeed and say that they failed, as when a sync fails after the write.
     #[cfg(test)]
     lies: bool,
-}
-
-/// Why one append of a batch does not go in.
-enum Refused {
-    /// It alone: nothing of it was written.
-    This(AppendError),
-    /// The database fails: the batch cannot go on.
-    All(Fault),
-}
-
-impl<F: Into<Fault>> From<F> for Refused {
-    fn from(fault: F) -> Self {
-        Self::All(fault.into())
-    }
 }
 
 impl Log {
@@ -357,7 +260,7 @@ impl Log {
         }
         let growth = Arc::new(growth);
         for (index, ticket) in placed {
-            ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone() }));
+            ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone(), others: false }));
         }
         for (error, ticket) in refused {
             ticket.answer(Err(if outcome.is_ok() { error } else { AppendError::Failed }));
@@ -444,39 +347,21 @@ impl Log {
     }
 
     /// Checks one append against the tables and all before it in the batch, then writes its rows.
-    fn place(&mut self, append: &Append, digests: &[Digest], growth: &mut Growth) -> Result<u64, Refused> {
-        for (stream, length) in &append.expect {
-            if self.tip(stream)?.length != *length {
-                return Err(Refused::This(AppendError::Conflict));
-            }
+    fn place(&mut self, append: &Append, digests: &[Digest], growth: &mut Growth) -> Result<u64, Refused<Fault>> {
+        let head = self.head().map_err(Refused::All)?;
+        let tips = check(append, digests, head.time, self)?;
+        let next = self.write_all(append, digests, head.next, growth).map_err(Refused::All)?;
+        if self.tips.len() >= TIPS_LIMIT {
+            self.tips.clear();
         }
-        let head = self.head()?;
-        let mut tips: HashMap<&StreamId, Tip> = HashMap::new();
-        let mut given = HashSet::new();
-        for (new, digest) in append.entries.iter().zip(digests) {
-            let entry = &new.entry;
-            let tip = match tips.get(&entry.stream) {
-                Some(tip) => *tip,
-                None => self.tip(&entry.stream)?,
-            };
-            if entry.seq < tip.length {
-                return Err(Refused::This(AppendError::Conflict));
-            }
-            if entry.seq > tip.length || entry.previous != tip.last {
-                return Err(breach("an entry does not continue its stream"));
-            }
-            if let Some(last) = head.time.filter(|last| entry.time < *last) {
-                return Err(Refused::This(AppendError::Behind(last)));
-            }
-            given.extend(new.objects.iter().map(|object| object.digest));
-            for named in entry.documents.iter().chain(&entry.statements) {
-                if !given.contains(named) && !self.holds(named)? {
-                    return Err(breach("an entry names an object that is not there"));
-                }
-            }
-            tips.insert(&entry.stream, Tip { length: entry.seq + 1, last: Some(*digest) });
-        }
-        let mut next = head.next;
+        self.tips.extend(tips.into_iter().map(|(stream, tip)| (stream.clone(), tip)));
+        self.head = Some(Head { next, time: append.entries.last().map(|new| new.entry.time) });
+        Ok(head.next)
+    }
+
+    /// Writes the rows of an append. Answers the index after its last entry.
+    fn write_all(&self, append: &Append, digests: &[Digest], from: u64, growth: &mut Growth) -> Result<u64, Fault> {
+        let mut next = from;
         for (new, digest) in append.entries.iter().zip(digests) {
             self.write(next, new, digest)?;
             tree::grow(&self.db, growth, *digest)?;
@@ -485,12 +370,7 @@ impl Log {
         if let Some(listing) = &append.listing {
             self.list(listing)?;
         }
-        if self.tips.len() >= TIPS_LIMIT {
-            self.tips.clear();
-        }
-        self.tips.extend(tips.into_iter().map(|(stream, tip)| (stream.clone(), tip)));
-        self.head = Some(Head { next, time: append.entries.last().map(|new| new.entry.time) });
-        Ok(head.next)
+        Ok(next)
     }
 
     fn write(&self, index: u64, new: &NewEntry, digest: &Digest) -> rusqlite::Result<()> {
@@ -553,6 +433,10 @@ impl Log {
         self.head = Some(head);
         Ok(head)
     }
+}
+
+impl Rows for Log {
+    type Fault = Fault;
 
     fn tip(&mut self, stream: &StreamId) -> Result<Tip, Fault> {
         if let Some(tip) = self.tips.get(stream) {
@@ -574,15 +458,9 @@ impl Log {
         Ok(tip)
     }
 
-    fn holds(&self, object: &Digest) -> rusqlite::Result<bool> {
-        self.db.prepare_cached("SELECT 1 FROM objects WHERE digest = ?1")?.exists([object.as_bytes()])
+    fn holds(&mut self, object: &Digest) -> Result<bool, Fault> {
+        Ok(self.db.prepare_cached("SELECT 1 FROM objects WHERE digest = ?1")?.exists([object.as_bytes()])?)
     }
-}
-
-/// An append that no correct caller makes: refused, and told to the operator.
-fn breach(reason: &'static str) -> Refused {
-    tracing::error!(reason, "an append breaks the store's contract");
-    Refused::This(AppendError::Failed)
 }
 
 #[cfg(test)]

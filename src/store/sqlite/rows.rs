@@ -12,11 +12,6 @@ use crate::{
     exchange::ports::{Listing, ListingQuery, Stored},
 };
 
-/// Whether these are the numbers from `from` on, none left out. `from` is the caller's and may be the largest there is.
-pub(super) fn gapless(from: u64, numbers: impl Iterator<Item = u64>) -> bool {
-    (0..).zip(numbers).all(|(n, number)| from.checked_add(n) == Some(number))
-}
-
 /// Rows of `idx, bytes, digest`, each checked against its digest, with its objects.
 pub(super) fn entries(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Stored>, Fault> {
     let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?));

@@ -1,0 +1,172 @@
+//! What every backend checks of an append before it writes a row, and how it answers whoever asked.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    domain::{
+        entry::{Entry, StreamId},
+        id::Digest,
+        json,
+        time::Time,
+    },
+    exchange::ports::{Append, AppendError, Appended},
+};
+
+/// Most entries of one append.
+pub const ENTRIES_LIMIT: usize = 1024;
+/// Most streams that one append compares.
+pub const EXPECT_LIMIT: usize = 4096;
+/// Most bytes of one append, entries and objects together.
+pub const BYTES_LIMIT: usize = 64 << 20;
+
+/// What can be checked without a row, before the queue: an append that names its bytes wrongly never gets there. Answers the entries'
+/// digests.
+pub(super) fn examine(append: &Append) -> Result<Vec<Digest>, AppendError> {
+    examined(append).map_err(breach)
+}
+
+fn examined(append: &Append) -> Result<Vec<Digest>, &'static str> {
+    if append.entries.is_empty() {
+        return Err("it appends nothing");
+    }
+    if append.entries.len() > ENTRIES_LIMIT || append.expect.len() > EXPECT_LIMIT {
+        return Err("it has too many entries or streams");
+    }
+    if size(append) > BYTES_LIMIT {
+        return Err("it is too large");
+    }
+    let mut time = None;
+    for new in &append.entries {
+        if json::parse::<Entry>(&new.bytes).as_ref() != Ok(&new.entry) {
+            return Err("the bytes are not the entry");
+        }
+        if time.replace(new.entry.time).is_some_and(|before| before > new.entry.time) {
+            return Err("its entries go back in time");
+        }
+        let named: HashSet<_> = new.entry.documents.iter().chain(&new.entry.statements).collect();
+        for object in &new.objects {
+            if Digest::of(&object.bytes) != object.digest {
+                return Err("an object does not have its digest");
+            }
+            if !named.contains(&object.digest) {
+                return Err("an object is not named by its entry");
+            }
+        }
+    }
+    Ok(append.entries.iter().map(|new| Digest::of(&new.bytes)).collect())
+}
+
+/// The bytes of an append, entries and objects together.
+pub(super) fn size(append: &Append) -> usize {
+    append.entries.iter().map(|e| e.bytes.len() + e.objects.iter().map(|o| o.bytes.len()).sum::<usize>()).sum()
+}
+
+/// Whether these are the numbers from `from` on, none left out. `from` is the caller's and may be the largest there is.
+pub(super) fn gapless(from: u64, numbers: impl Iterator<Item = u64>) -> bool {
+    (0..).zip(numbers).all(|(n, number)| from.checked_add(n) == Some(number))
+}
+
+/// A stream's end.
+#[derive(Clone, Copy)]
+pub(super) struct Tip {
+    pub(super) length: u64,
+    pub(super) last: Option<Digest>,
+}
+
+/// What a backend tells of its rows, with all that earlier appends of the same transaction have done.
+pub(super) trait Rows {
+    /// Why it cannot tell.
+    type Fault;
+    /// Where a stream ends.
+    fn tip(&mut self, stream: &StreamId) -> Result<Tip, Self::Fault>;
+    /// Whether it holds an object.
+    fn holds(&mut self, object: &Digest) -> Result<bool, Self::Fault>;
+}
+
+/// Why one append of a transaction does not go in.
+pub(super) enum Refused<F> {
+    /// It alone: nothing of it was written.
+    This(AppendError),
+    /// The database fails: the transaction cannot go on.
+    All(F),
+}
+
+/// Checks one append against the rows, and against the time of the log's last entry. Answers where the streams that it carries on will
+/// end.
+pub(super) fn check<'a, R: Rows>(
+    append: &'a Append,
+    digests: &[Digest],
+    last: Option<Time>,
+    rows: &mut R,
+) -> Result<HashMap<&'a StreamId, Tip>, Refused<R::Fault>> {
+    let no = |error| Err(Refused::This(error));
+    for (stream, length) in &append.expect {
+        if rows.tip(stream).map_err(Refused::All)?.length != *length {
+            return no(AppendError::Conflict);
+        }
+    }
+    let mut tips: HashMap<&StreamId, Tip> = HashMap::new();
+    let mut given = HashSet::new();
+    for (new, digest) in append.entries.iter().zip(digests) {
+        let entry = &new.entry;
+        let tip = match tips.get(&entry.stream) {
+            Some(tip) => *tip,
+            None => rows.tip(&entry.stream).map_err(Refused::All)?,
+        };
+        if entry.seq < tip.length {
+            return no(AppendError::Conflict);
+        }
+        if entry.seq > tip.length || entry.previous != tip.last {
+            return no(breach("an entry does not continue its stream"));
+        }
+        if let Some(last) = last.filter(|last| entry.time < *last) {
+            return no(AppendError::Behind(last));
+        }
+        given.extend(new.objects.iter().map(|object| object.digest));
+        for named in entry.documents.iter().chain(&entry.statements) {
+            if !given.contains(named) && !rows.holds(named).map_err(Refused::All)? {
+                return no(breach("an entry names an object that is not there"));
+            }
+        }
+        tips.insert(&entry.stream, Tip { length: entry.seq + 1, last: Some(*digest) });
+    }
+    Ok(tips)
+}
+
+/// An append that no correct caller makes: refused, and told to the operator.
+fn breach(reason: &'static str) -> AppendError {
+    tracing::error!(reason, "an append breaks the store's contract");
+    AppendError::Failed
+}
+
+/// A caller's place. Answers on its own if it is dropped, so that a writer that dies leaves no caller without the truth.
+pub(super) struct Ticket {
+    answer: Option<oneshot::Sender<Result<Appended, AppendError>>>,
+    /// Whether its append may be stored from now on.
+    pub(super) committing: bool,
+}
+
+impl Ticket {
+    /// A place, and where its answer will be heard.
+    pub(super) fn new() -> (Self, oneshot::Receiver<Result<Appended, AppendError>>) {
+        let (answer, outcome) = oneshot::channel();
+        (Self { answer: Some(answer), committing: false }, outcome)
+    }
+    pub(super) fn answer(mut self, outcome: Result<Appended, AppendError>) {
+        self.send(outcome);
+    }
+    fn send(&mut self, outcome: Result<Appended, AppendError>) {
+        if let Some(answer) = self.answer.take() {
+            // A caller that has gone no longer asks; the append stands or falls without it.
+            let _ = answer.send(outcome);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.send(Err(if self.committing { AppendError::Unknown } else { AppendError::Failed }));
+    }
+}

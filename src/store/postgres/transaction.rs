@@ -1,0 +1,165 @@
+//! Transactions that write content: any number at once, each on a connection of its own.
+
+use std::{
+    ops::ControlFlow,
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+use tokio_postgres::{
+    Row,
+    error::SqlState,
+    types::ToSql,
+};
+
+use super::{
+    COMMIT_DEADLINE,
+    connection::{Database, Fault, Session, in_time, is_of_a_statement},
+    durability,
+    log::Ended,
+};
+use crate::exchange::ports::ReadFailed;
+
+/// Connections that write content, of one exchange; further transactions wait for one.
+pub const WRITERS_LIMIT: usize = 4;
+/// How often a transaction is tried of which nothing was committed: over another connection, or after a deadlock.
+const TRIES: u32 = 3;
+
+/// Values for a statement.
+pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// The connections, made when they are needed.
+pub(super) struct Writers {
+    database: Database,
+    idle: Mutex<Vec<Session>>,
+    places: Semaphore,
+}
+
+impl Writers {
+    /// `first` is a connection that is there already.
+    pub(super) fn new(database: Database, first: Session) -> Self {
+        Self { database, idle: Mutex::new(vec![first]), places: Semaphore::new(WRITERS_LIMIT) }
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction<'_>, Fault> {
+        let closed = |_| Fault::Pool("the connections are closed".into());
+        let place = timeout(COMMIT_DEADLINE, self.places.acquire()).await?.map_err(closed)?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let session = match idle {
+            Some(session) => session,
+            None => in_time(self.database.connect()).await?,
+        };
+        in_time(session.client.batch_execute("BEGIN")).await?;
+        Ok(Transaction { writers: self, session, _place: place })
+    }
+
+    /// What a transaction has come to: an end, or another try, if nothing of it was committed and another may succeed. A connection
+    /// that failed takes the idle ones along: they lead to the same server.
+    pub(super) fn settle<T>(
+        &self,
+        what: &'static str,
+        outcome: Result<T, Fault>,
+        tries: &mut u32,
+    ) -> ControlFlow<Result<T, ReadFailed>> {
+        let fault = match outcome {
+            Ok(done) => return ControlFlow::Break(Ok(done)),
+            Err(fault) => fault,
+        };
+        *tries += 1;
+        let again = match &fault {
+            Fault::Sql(error) if is_of_a_statement(error) => error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED),
+            Fault::Sql(_) | Fault::Silent(_) => {
+                self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                true
+            }
+            _ => false,
+        };
+        if again && *tries < TRIES {
+            return ControlFlow::Continue(());
+        }
+        tracing::error!(what, %fault, "cannot write content");
+        ControlFlow::Break(Err(ReadFailed))
+    }
+}
+
+/// A transaction. Dropped before its end, it ends with its connection.
+pub(super) struct Transaction<'a> {
+    writers: &'a Writers,
+    session: Session,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Transaction<'_> {
+    /// Runs a statement; answers how many rows it touched.
+    pub(super) async fn run(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
+        in_time(self.session.client.execute(sql, values)).await
+    }
+
+    /// The rows that a statement answers.
+    pub(super) async fn rows(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
+        in_time(self.session.client.query(sql, values)).await
+    }
+
+    /// The only row that a statement answers, if it answers any.
+    pub(super) async fn row(&self, sql: &str, values: Values<'_>) -> Result<Option<Row>, Fault> {
+        in_time(self.session.client.query_opt(sql, values)).await
+    }
+
+    /// Makes this a transaction that writes, and takes no row for it. What writes nothing is committed without waiting for the disk and
+    /// the standbys; what writes has waited for all that was committed before it too, also by others.
+    pub(super) async fn settle(&self) -> Result<(), Fault> {
+        self.rows("SELECT pg_logical_emit_message(true, 'communique', '')", &[]).await.map(drop)
+    }
+
+    /// Commits what went well, and undoes what did not. A commit that did not end, or ended in a warning, is refused, and not tried again.
+    pub(super) async fn end<T>(self, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        let ended = match &outcome {
+            Ok(_) => self.commit().await,
+            Err(Fault::Sql(error)) if !is_of_a_statement(error) => return outcome,
+            Err(Fault::Silent(_)) => return outcome,
+            Err(_) => in_time(self.session.client.batch_execute("ROLLBACK")).await,
+        };
+        match (ended, outcome) {
+            (Err(fault), Ok(_)) => Err(fault),
+            (Err(_), outcome) => outcome,
+            (Ok(()), outcome) => {
+                self.writers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.session);
+                outcome
+            }
+        }
+    }
+
+    async fn commit(&self) -> Result<(), Fault> {
+        let promises = format!("SELECT {}", durability::COLUMNS);
+        let row = self.row(&promises, &[]).await?.ok_or(Fault::Damaged("a setting is missing"))?;
+        durability::check(&row, self.writers.database.standbys)?;
+        match self.session.commit().await {
+            Ended::Stored => Ok(()),
+            Ended::Undone(fault) => Err(fault),
+            Ended::Unknown => Err(Fault::Refused("it is not known whether it is stored")),
+        }
+    }
+}
+
+/// Runs a transaction to its end; again, if it failed before its commit.
+macro_rules! transact {
+    ($writers:expr, $what:literal, $db:ident => $body:expr) => {{
+        let mut tries = 0;
+        loop {
+            let outcome = match $writers.begin().await {
+                Ok($db) => {
+                    let outcome = async { Ok::<_, $crate::store::postgres::connection::Fault>($body) }.await;
+                    $db.end(outcome).await
+                }
+                Err(fault) => Err(fault),
+            };
+            if let std::ops::ControlFlow::Break(outcome) = $writers.settle($what, outcome, &mut tries) {
+                break outcome;
+            }
+        }
+    }};
+}
+pub(super) use transact;

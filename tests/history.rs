@@ -1,0 +1,128 @@
+//! Two exchanges over one PostgreSQL, many clients, faults, and then the record of all that was said, held against what the log says: no
+//! act on a stale revision, none twice, no two orders, escrow never broken, one completion, one root for each size.
+//!
+//! ```text
+//! HISTORY_OPS=200000 cargo test --release --test history -- --nocapture
+//! HISTORY_SEED=N …                                          the same choices again, where threads allow it
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test says what it expects by failing, and how many there were by printing"
+)]
+
+#[path = "history/clients.rs"]
+mod clients;
+#[path = "postgres/cluster.rs"]
+#[allow(dead_code, reason = "the servers of the store's own tests")]
+mod cluster;
+#[path = "history/judge.rs"]
+mod judge;
+#[path = "history/replicas.rs"]
+mod replicas;
+#[path = "history/watchers.rs"]
+mod watchers;
+#[allow(dead_code, reason = "the world of the tests of the service")]
+#[path = "service/world.rs"]
+mod world;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use clients::{CLIENTS, Record, Shared};
+use replicas::Replicas;
+use watchers::Watcher;
+
+/// A count from the environment, else this.
+fn count(variable: &str, otherwise: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(count) => count.parse().unwrap_or_else(|_| panic!("{variable} is no count: {count}")),
+        Err(_) => otherwise,
+    }
+}
+
+/// Numbers that look random, the same for the same seed.
+#[derive(Clone)]
+pub struct Chance(u64);
+
+impl Chance {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+    /// Below this. SplitMix64 (Steele, Lea, Flood 2014).
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_is_what_happened() {
+    let ops = count("HISTORY_OPS", if std::env::var_os("CI").is_some() { 5000 } else { 500 });
+    let seed = count("HISTORY_SEED", u64::from(std::process::id()));
+    println!("HISTORY_SEED={seed}");
+    let Some(replicas) = Replicas::new().await else { return };
+    let replicas = Arc::new(replicas);
+    let shared = Arc::new(Shared::new(ops));
+    let watchers: Vec<_> = ["east", "south", "north"]
+        .into_iter()
+        .flat_map(|of| [0, 1].map(|at| Watcher::start(replicas.clone(), of, at)))
+        .collect();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|n| tokio::spawn(clients::work(replicas.clone(), shared.clone(), n, Chance::new(seed ^ (n << 32)))))
+        .collect();
+
+    // Four kinds of fault, in turn, until the work is done; the pauses between them let work through.
+    let mut faults = 0;
+    while !shared.is_done() {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        if shared.is_done() {
+            break;
+        }
+        replicas.fault(faults).await;
+        faults += 1;
+    }
+    let mut record = Record::default();
+    for client in clients {
+        record.join(client.await.unwrap());
+    }
+    replicas.heal().await;
+    let log = replicas.log().await;
+    let mut heard = Vec::new();
+    for watcher in watchers {
+        heard.push(watcher.until(log.len() as u64).await);
+    }
+    for at in 0..2 {
+        record.heads.extend(replicas.heads(at).await);
+    }
+    let judged = judge::judge(&log, &record, &heard);
+    let unknown = shared.unknown.load(Ordering::Relaxed);
+    println!(
+        "history: {ops} faults: {faults} entries: {} acknowledged: {} refused: {} unknown: {unknown} heads: {} lost: {} doubled: {} \
+         stale: {} disordered: {} unescrowed: {} completed_twice: {} forked: {}",
+        log.len(),
+        record.acknowledged.len(),
+        record.refused,
+        judged.heads,
+        judged.lost,
+        judged.doubled,
+        judged.stale,
+        judged.disordered,
+        judged.unescrowed,
+        judged.completed_twice,
+        judged.forked,
+    );
+    assert!(judged.is_clean(), "{judged:?}");
+    assert!(judged.completed > 0 && judged.escrowed > 0, "nothing was completed, or nothing lay in escrow: {judged:?}");
+    assert!(faults > 0 && record.refused > 0 && judged.heads > 1, "nothing was tried");
+}

@@ -37,8 +37,12 @@ use std::{
 };
 
 use clients::{CLIENTS, Record, Shared};
+use futures_util::future::join_all;
 use replicas::Replicas;
 use watchers::Watcher;
+
+/// Between two faults.
+const PAUSE: Duration = Duration::from_millis(1500);
 
 /// A count from the environment, else this.
 fn count(variable: &str, otherwise: u64) -> u64 {
@@ -78,24 +82,23 @@ async fn what_was_said_is_what_happened() {
         .into_iter()
         .flat_map(|of| [0, 1].map(|at| Watcher::start(replicas.clone(), of, at)))
         .collect();
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|n| tokio::spawn(clients::work(replicas.clone(), shared.clone(), n, Chance::new(seed ^ (n << 32)))))
-        .collect();
-
-    // Four kinds of fault, in turn, until the work is done; the pauses between them let work through.
-    let mut faults = 0;
-    while !shared.is_done() {
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        if shared.is_done() {
-            break;
+    let clients =
+        (0..CLIENTS).map(|n| clients::work(replicas.clone(), shared.clone(), n, Chance::new(seed ^ (n << 32))));
+    // Faults of four kinds, in turn, until the work is done; the pauses between them let work through.
+    let faults = async {
+        let mut faults = 0;
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            if shared.is_done() {
+                return faults;
+            }
+            replicas.fault(faults).await;
+            faults += 1;
         }
-        replicas.fault(faults).await;
-        faults += 1;
-    }
+    };
+    let (done, faults) = tokio::join!(join_all(clients), faults);
     let mut record = Record::default();
-    for client in clients {
-        record.join(client.await.unwrap());
-    }
+    done.into_iter().for_each(|one| record.join(one));
     replicas.heal().await;
     let log = replicas.log().await;
     let mut heard = Vec::new();

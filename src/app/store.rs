@@ -8,7 +8,7 @@ use crate::{
     exchange::ports::{Content, Store},
     pki,
     store::{
-        postgres::{self, PostgresStore},
+        postgres::{self, PostgresContent, PostgresStore},
         sqlite::{self, Options, SqliteContent, SqliteStore},
     },
 };
@@ -47,7 +47,7 @@ pub(super) async fn log(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
 /// [`OpenError`], which says what to do.
 pub(super) async fn content(config: &Config) -> Result<Arc<dyn Content>, OpenError> {
     Ok(match config.store.kind() {
-        Some(Kind::Postgres) => Arc::new(SqliteContent::open(&config.data.content(), Options::default())?),
+        Some(Kind::Postgres) => Arc::new(PostgresContent::open(&reached(&config.store)?).await?),
         _ => Arc::new(SqliteContent::open(&config.data.content(), Options::default())?),
     })
 }

@@ -316,6 +316,9 @@ pub trait Content: Send + Sync + 'static {
     async fn kept(&self, owner: &Owner, digest: Digest, now: Time) -> Result<u64, ReadFailed>;
     /// At most `most` bytes of what is kept of this upload, from this offset on; empty at the end or if nothing is kept.
     async fn kept_bytes(&self, owner: &Owner, digest: Digest, offset: u64, most: usize) -> Result<Vec<u8>, ReadFailed>;
+    /// Forgets what was kept of uploads for longer than [`PARTIAL_SECONDS`], also when nobody begins one; answers how many. Neither what
+    /// is sealed nor an upload under way is ever forgotten so.
+    async fn expire(&self, now: Time) -> Result<u64, ReadFailed>;
     /// Adds bytes at the stage's end.
     async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed>;
     /// Makes the stage's bytes content of this digest and size, which the caller computed. Durable on return. The same

@@ -66,6 +66,8 @@ pub(super) struct Memory {
     stuck: AtomicBool,
     /// What was erased.
     erased: Mutex<Vec<CommuniqueId>>,
+    /// When uploads were to be forgotten.
+    pub expired: Mutex<Vec<Time>>,
     /// Pushes wait until they are told to go on.
     pub held_back: AtomicBool,
     go: Notify,
@@ -187,6 +189,10 @@ impl Content for Memory {
         self.discard(stage).await;
     }
     async fn kept(&self, _: &Owner, _: Digest, _: Time) -> Result<u64, ReadFailed> {
+        Ok(0)
+    }
+    async fn expire(&self, now: Time) -> Result<u64, ReadFailed> {
+        self.expired.lock().unwrap().push(now);
         Ok(0)
     }
     async fn kept_bytes(&self, _: &Owner, _: Digest, _: u64, _: usize) -> Result<Vec<u8>, ReadFailed> {

@@ -60,7 +60,7 @@ macro_rules! content_contract {
             uploads_are_their_owners packages_are_found the_first_stamp_is_kept a_stage_is_not_content stages_end_with_the_process
             a_parked_upload_goes_on_where_it_ended a_parked_upload_survives_a_restart only_its_own_upload_goes_on
             who_begins_anew_forgets_what_was_kept two_streams_never_mix the_quota_counts_what_is_announced_and_kept
-            what_is_kept_is_bounded_in_number_and_age);
+            what_is_kept_is_bounded_in_number_and_age what_is_kept_expires_also_when_nobody_calls);
     };
 }
 pub(super) use {content_contract, rules, store_contract};
@@ -447,11 +447,11 @@ pub(super) fn owner(n: u32, of: u8) -> Owner {
 }
 
 /// Bytes that differ at every place that a fault might confuse.
-fn sample(size: usize) -> Vec<u8> {
+pub(super) fn sample(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n ^ (n >> 8) ^ (n >> 16)).to_le_bytes()[0]).collect()
 }
 
-async fn put(content: &impl Content, bytes: &[u8], pieces: usize, seal: Seal) -> Digest {
+pub(super) async fn put(content: &impl Content, bytes: &[u8], pieces: usize, seal: Seal) -> Digest {
     let stage = content.stage().await.unwrap();
     for piece in bytes.chunks(pieces) {
         content.push(stage, piece.to_vec()).await.unwrap();
@@ -651,7 +651,7 @@ pub(super) async fn a_purge_erases_what_one_communique_alone_holds<C: Content>(o
 }
 
 /// An upload of these bytes from this offset on, by the first owner, without a narrow quota.
-fn beginning(bytes: &[u8], offset: u64) -> Begin {
+pub(super) fn beginning(bytes: &[u8], offset: u64) -> Begin {
     let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
     let (quota, silence) = (1 << 30, Duration::from_secs(3600));
     Begin { owner: owner(1, 1), digest, size, offset, quota, silence, now: Time::from_unix(0) }
@@ -666,7 +666,7 @@ async fn broken(content: &impl Content, bytes: &[u8], after: usize) {
     content.park(stage).await;
 }
 
-async fn kept(content: &impl Content, bytes: &[u8]) -> u64 {
+pub(super) async fn kept(content: &impl Content, bytes: &[u8]) -> u64 {
     content.kept(&owner(1, 1), Digest::of(bytes), Time::from_unix(0)).await.unwrap()
 }
 
@@ -850,6 +850,26 @@ pub(super) async fn what_is_kept_is_bounded_in_number_and_age<C: Content>(open: 
     assert_eq!(held(3, last + PARTIAL_SECONDS).await, 0);
     assert_eq!((held(PARTIALS_LIMIT, last).await, held(2, last).await), (5, 5));
     assert_eq!(held(2, last + PARTIAL_SECONDS + 2).await, 0);
+}
+
+pub(super) async fn what_is_kept_expires_also_when_nobody_calls<C: Content>(open: impl Fn() -> C) {
+    let content = open();
+    let (sealed, under_way, abandoned) = (sample(1000), sample(300_000), sample(400_000));
+    put(&content, &sealed, 1000, Seal::Upload(owner(1, 1))).await;
+    broken(&content, &abandoned, 350_000).await;
+    let stage = content.begin(beginning(&under_way, 0)).await.unwrap();
+    content.push(stage, under_way[..270_000].to_vec()).await.unwrap();
+    assert_eq!(kept(&content, &under_way).await, 270_000);
+    let expire = async |seconds| content.expire(Time::from_unix(seconds)).await.unwrap();
+    assert_eq!((expire(PARTIAL_SECONDS).await, kept(&content, &abandoned).await), (0, 350_000));
+    assert_eq!((expire(PARTIAL_SECONDS + 1).await, kept(&content, &abandoned).await), (1, 0));
+    assert_eq!(expire(1 << 40).await, 0);
+    content.push(stage, under_way[270_000..].to_vec()).await.unwrap();
+    let digest = Digest::of(&under_way);
+    content.seal(stage, digest, under_way.len() as u64, Seal::Upload(owner(1, 1))).await.unwrap();
+    for whole in [sealed, under_way] {
+        assert_eq!(content.read(Digest::of(&whole), 0, usize::MAX).await, Ok(Some(whole)));
+    }
 }
 
 pub(super) async fn the_tree_is_of_all_entries<S: Store>(open: impl Fn() -> S) {

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::Signal;
 use communique::{
     client::remote::Remote,
     domain::id::Role,
@@ -21,6 +20,7 @@ use communique::{
     pki,
     store::postgres::{PostgresStore, Settings},
 };
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -31,7 +31,8 @@ pub(super) async fn seal(
     let blob = &stored(db, pending, digest).await?;
     match seal {
         Seal::Upload(owner) => {
-            let sql = "INSERT INTO uploads (party, communique, blob) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING id";
+            let sql =
+                "INSERT INTO uploads (party, communique, blob) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING id";
             let row = db.row(sql, &[&owner.party.as_str(), &owner.communique.to_string(), blob]).await?;
             return Ok(row.map(|row| row.try_get(0)).transpose()?);
         }
@@ -66,12 +67,7 @@ async fn stored(db: &Transaction<'_>, pending: &Pending, digest: Digest) -> Resu
 }
 
 /// Puts a package in the place of the one before, whose bytes are dropped.
-async fn seal_package(
-    db: &Transaction<'_>,
-    communique: CommuniqueId,
-    blob: i64,
-    shown: &Shown,
-) -> Result<(), Fault> {
+async fn seal_package(db: &Transaction<'_>, communique: CommuniqueId, blob: i64, shown: &Shown) -> Result<(), Fault> {
     let id = &communique.to_string();
     let (witnesses, stamped, head) = (&integer(shown.witnesses), &shown.stamped, &shown.head);
     // Answers the one before, and lets no other take its place meanwhile.
@@ -99,7 +95,8 @@ pub(super) async fn purge(db: &Transaction<'_>, communique: CommuniqueId) -> Res
     for row in db.rows("DELETE FROM stages WHERE communique = $1 RETURNING blob", &[id]).await? {
         stages::drop_chunks(db, row.try_get(0)?).await?;
     }
-    let held = "SELECT id FROM blobs WHERE id IN (SELECT blob FROM uploads WHERE communique = $1) ORDER BY id FOR UPDATE";
+    let held =
+        "SELECT id FROM blobs WHERE id IN (SELECT blob FROM uploads WHERE communique = $1) ORDER BY id FOR UPDATE";
     db.rows(held, &[id]).await?;
     for row in db.rows("DELETE FROM uploads WHERE communique = $1 RETURNING blob", &[id]).await? {
         drop_unused(db, row.try_get(0)?).await?;
@@ -166,7 +163,8 @@ pub(super) async fn kept_piece(
     offset: u64,
     most: usize,
 ) -> Result<Option<Vec<u8>>, Fault> {
-    let sql = "SELECT s.held, c.n, c.bytes FROM stages s LEFT JOIN chunks c ON c.blob = s.blob AND c.n BETWEEN $2 AND $3
+    let sql =
+        "SELECT s.held, c.n, c.bytes FROM stages s LEFT JOIN chunks c ON c.blob = s.blob AND c.n BETWEEN $2 AND $3
                WHERE s.kept AND s.digest = $1 AND s.party = $4 AND s.communique = $5 ORDER BY c.n";
     let (statement, (first, last)) = (db.prepare_cached(sql).await?, chunks(offset, most));
     let (party, communique) = (owner.party.as_str(), owner.communique.to_string());

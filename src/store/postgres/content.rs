@@ -179,9 +179,9 @@ impl Shelves {
                 let full_of_uploads = begin.is_some() && uploads >= UPLOADS_LIMIT;
                 if !full_of_uploads && open.stages.len() < STAGES_LIMIT {
                     open.last += 1;
-                    let coming = |begin: &Begin| Coming { owner: begin.owner.clone(), digest: begin.digest, kept: false };
-                    let place =
-                        Place { upload: begin.map(coming), heard: Instant::now(), pending: Arc::default() };
+                    let coming =
+                        |begin: &Begin| Coming { owner: begin.owner.clone(), digest: begin.digest, kept: false };
+                    let place = Place { upload: begin.map(coming), heard: Instant::now(), pending: Arc::default() };
                     let stage = open.last;
                     open.stages.insert(stage, place);
                     return Ok(stage);
@@ -249,8 +249,7 @@ impl Shelves {
     async fn park(&self, stage: u64) {
         let Some(pending) = self.take(stage).await else { return };
         if pending.kept && pending.size > 0 {
-            let parked =
-                transact!(self.writers, "an upload that broke off", db => stages::advance(&db, &pending, true, true).await?);
+            let parked = transact!(self.writers, "an upload that broke off", db => stages::advance(&db, &pending, true, true).await?);
             if parked.is_ok() {
                 return;
             }
@@ -362,8 +361,16 @@ impl Content for PostgresContent {
     }
 
     async fn kept_bytes(&self, owner: &Owner, digest: Digest, offset: u64, most: usize) -> Result<Vec<u8>, ReadFailed> {
-        let read = read!(self.0.readers, "a kept upload", db => blobs::kept_piece(&db, owner, digest, offset, most).await);
+        let read =
+            read!(self.0.readers, "a kept upload", db => blobs::kept_piece(&db, owner, digest, offset, most).await);
         read.map(Option::unwrap_or_default)
+    }
+
+    async fn expire(&self, now: Time) -> Result<u64, ReadFailed> {
+        self.whole(|shelves| async move {
+            transact!(shelves.writers, "what was kept for too long", db => stages::expire(&db, now).await?)
+        })
+        .await
     }
 
     async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
@@ -437,7 +444,12 @@ impl Content for PostgresContent {
             let rows = db.query(&db.prepare_cached(sql).await?, &[&ids]).await?;
             rows.iter().map(|row| Ok::<_, Fault>(row.try_get(0)?)).collect()
         })?;
-        Ok(among.into_iter().zip(ids).filter(|(_, id)| !stamped.contains(id)).map(|(communique, _)| communique).collect())
+        Ok(among
+            .into_iter()
+            .zip(ids)
+            .filter(|(_, id)| !stamped.contains(id))
+            .map(|(communique, _)| communique)
+            .collect())
     }
 
     async fn sealed(&self, after: Option<Digest>, limit: usize) -> Result<Vec<(Digest, u64)>, ReadFailed> {

@@ -9,11 +9,7 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
-use tokio_postgres::{
-    Row,
-    error::SqlState,
-    types::ToSql,
-};
+use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 use super::{
     COMMIT_DEADLINE,

@@ -122,6 +122,10 @@ impl Content for SqliteContent {
         self.readers.read("a kept upload", read).await
     }
 
+    async fn expire(&self, now: Time) -> Result<u64, ReadFailed> {
+        self.ask(What::Expire(now)).await
+    }
+
     async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
         self.ask(What::Push(stage.0, bytes)).await.map(drop)
     }
@@ -298,6 +302,7 @@ enum What {
     Begin(Box<Begin>),
     Park(u64),
     Kept(Owner, Digest, Time),
+    Expire(Time),
     Push(u64, Vec<u8>),
     Seal(u64, Digest, u64, Seal),
     Discard(u64),
@@ -419,6 +424,7 @@ impl Shelves {
             What::Begin(begin) => self.begin_upload(*begin),
             What::Park(stage) => self.park(stage).map(Ok),
             What::Kept(owner, digest, now) => self.kept(&owner, digest, now).map(Ok),
+            What::Expire(now) => self.expire(now).map(Ok),
             What::Push(stage, bytes) => self.push(stage, &bytes).map(Ok),
             What::Seal(stage, digest, size, seal) => self.seal(stage, digest, size, &seal).map(Ok),
             What::Purge(communique) => self.purge(communique).map(Ok),
@@ -571,19 +577,21 @@ impl Shelves {
         self.stages.values().any(|pending| integer(pending.blob) == blob)
     }
 
-    /// Forgets what has been kept for too long.
-    fn expire(&mut self, now: Time) -> Result<(), Fault> {
+    /// Forgets what has been kept for too long; answers how many uploads.
+    fn expire(&mut self, now: Time) -> Result<u64, Fault> {
         let stale: Vec<i64> = self
             .db
             .prepare_cached("SELECT blob FROM partials WHERE begun < ?1")?
             .query_map([now.plus(-PARTIAL_SECONDS).unix()], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
+        let mut forgotten = 0;
         for blob in stale {
             if !self.is_open(blob) {
                 self.forget_kept(blob)?;
+                forgotten += 1;
             }
         }
-        Ok(())
+        Ok(forgotten)
     }
 
     fn forget_kept(&mut self, blob: i64) -> Result<(), Fault> {

@@ -1,0 +1,240 @@
+//! Two exchanges over PostgreSQL on three nodes under Patroni, many clients, and nodes that fail: what was acknowledged stays, once. The
+//! trio is the one that is shipped, brought up by `deploy/patroni/trial`.
+//!
+//! ```text
+//! FAILOVERS=20 cargo test --release --test failover -- --nocapture       failovers: 20 acknowledged: N lost: 0 doubled: 0
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test says what it expects by failing, and how many there were by printing"
+)]
+
+#[path = "history/clients.rs"]
+mod clients;
+#[allow(dead_code, reason = "what watchers are told is tested on one server")]
+#[path = "history/judge.rs"]
+mod judge;
+#[path = "foreign/missing.rs"]
+mod missing;
+#[path = "failover/replicas.rs"]
+mod replicas;
+#[path = "failover/trio.rs"]
+mod trio;
+#[allow(dead_code, reason = "what watchers are told is tested on one server")]
+#[path = "history/watchers.rs"]
+mod watchers;
+#[allow(dead_code, reason = "the world of the tests of the service")]
+#[path = "service/world.rs"]
+mod world;
+
+use std::{sync::Arc, time::Duration};
+
+use clients::{CLIENTS, Record, Shared};
+use judge::judge;
+use replicas::{Both, Replicas};
+use tokio::{
+    task::{JoinHandle, block_in_place},
+    time::sleep,
+};
+use trio::{NODES, Trio};
+
+/// How long clients act before something fails, and after it is well again.
+const CALM: Duration = Duration::from_secs(2);
+/// How long all of etcd is away: longer than the primary's lease.
+const WITHOUT_ETCD: Duration = Duration::from_secs(25);
+/// More than is ever done.
+const ENOUGH: u64 = 1 << 40;
+
+/// Numbers that look random, the same for the same seed.
+#[derive(Clone)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// Below this. SplitMix64 (Steele, Lea, Flood 2014).
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// What fails, in the order of the rounds.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    PostgresKilled,
+    MachineLost,
+    SwitchedOver,
+    PostgresHangs,
+    WaitsCancelled,
+    MachineHangs,
+    EtcdLost,
+    OldCopyReturns,
+    OneEtcdLost,
+    ReplicaKilled,
+}
+
+const FAULTS: [Fault; 10] = [
+    Fault::PostgresKilled,
+    Fault::MachineLost,
+    Fault::SwitchedOver,
+    Fault::PostgresHangs,
+    Fault::WaitsCancelled,
+    Fault::MachineHangs,
+    Fault::EtcdLost,
+    Fault::OldCopyReturns,
+    Fault::OneEtcdLost,
+    Fault::ReplicaKilled,
+];
+
+/// Lets it happen, and mends it once the rest has gone on without.
+async fn fail(trio: &Trio, fault: Fault) {
+    let primary = trio.primary();
+    let standbys: Vec<_> = NODES.into_iter().filter(|node| *node != primary).collect();
+    match fault {
+        Fault::PostgresKilled => {
+            trio.ask(&["kill", &primary, "postgres"]);
+            trio.until_another_than(&primary).await;
+        }
+        Fault::MachineLost => {
+            trio.ask(&["kill", &primary]);
+            trio.until_another_than(&primary).await;
+            trio.ask(&["start", &primary]);
+        }
+        Fault::SwitchedOver => drop(trio.ask(&["switchover"])),
+        Fault::PostgresHangs | Fault::MachineHangs => {
+            let what: &[&str] = if matches!(fault, Fault::PostgresHangs) { &["postgres"] } else { &[] };
+            trio.ask(&[&["freeze", primary.as_str()], what].concat());
+            trio.until_another_than(&primary).await;
+            sleep(CALM).await;
+            trio.ask(&["thaw", &primary]);
+        }
+        Fault::WaitsCancelled => {
+            for standby in &standbys {
+                trio.ask(&["freeze", standby, "postgres"]);
+            }
+            sleep(Duration::from_secs(1)).await;
+            let cancelled = trio.ask(&[
+                "sql",
+                "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+            ]);
+            assert_ne!(cancelled.trim(), "0", "no commit was waiting for a standby");
+            for standby in &standbys {
+                trio.ask(&["thaw", standby, "postgres"]);
+            }
+        }
+        Fault::EtcdLost => {
+            trio.ask(&["kill", "all", "etcd"]);
+            sleep(WITHOUT_ETCD).await;
+            trio.ask(&["start", "all", "etcd"]);
+        }
+        Fault::OneEtcdLost => {
+            trio.ask(&["kill", &primary, "etcd"]);
+            sleep(CALM).await;
+            trio.ask(&["start", &primary, "etcd"]);
+        }
+        Fault::OldCopyReturns => {
+            trio.ask(&["forge", standbys[0]]);
+            // Whoever connects anew may meet it: the database's users are cut off from the true one, time and again.
+            for _ in 0..5 {
+                sleep(Duration::from_secs(1)).await;
+                trio.ask(&[
+                    "sql",
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'communiqued'",
+                ]);
+            }
+            trio.ask(&["renew", standbys[0]]);
+        }
+        Fault::ReplicaKilled => {
+            trio.ask(&["kill", "replica1"]);
+            sleep(CALM).await;
+            trio.ask(&["start", "replica1"]);
+        }
+    }
+}
+
+/// Clients that act at either exchange until they are told to stop.
+fn act(replicas: &Both, seed: u64) -> (Arc<Shared>, Vec<JoinHandle<Record>>) {
+    let shared = Arc::new(Shared::new(ENOUGH));
+    let one = |n| tokio::spawn(clients::work(replicas.clone(), shared.clone(), n, Chance(seed ^ (n << 32))));
+    let clients = (0..CLIENTS).map(one).collect();
+    (shared, clients)
+}
+
+async fn settle(shared: &Shared, clients: Vec<JoinHandle<Record>>, record: &mut Record) {
+    shared.stop();
+    for client in clients {
+        record.join(client.await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_acknowledged_is_lost_when_nodes_fail() {
+    let rounds = std::env::var("FAILOVERS").map_or(2, |rounds| rounds.parse().expect("FAILOVERS is a count"));
+    let Some(replicas) = Replicas::new(false).await else { return };
+    let replicas = Arc::new(replicas);
+    let (mut record, mut judged) = (Record::default(), judge::Judged::default());
+    for round in 0..rounds {
+        let fault = FAULTS[round % FAULTS.len()];
+        let (shared, clients) = act(&replicas, round as u64);
+        sleep(CALM).await;
+        fail(&replicas.trio, fault).await;
+        block_in_place(|| replicas.trio.ask(&["whole"]));
+        replicas.until_ready().await;
+        sleep(CALM).await;
+        let before = record.acknowledged.len();
+        settle(&shared, clients, &mut record).await;
+        for at in 0..2 {
+            record.heads.push(replicas.head(at).await);
+        }
+        let log = replicas.log().await;
+        judged = judge(&log, &record, &[]);
+        let unknown = shared.unknown.load(std::sync::atomic::Ordering::Relaxed);
+        let acknowledged = record.acknowledged.len() - before;
+        let silence = replicas::longest_silence(&log[log.len() - acknowledged.min(log.len())..]);
+        println!("{fault:?}: acknowledged {acknowledged}, asked again {unknown}, silent for {silence} s at most");
+        assert!(judged.is_clean(), "{fault:?}: {judged:?}");
+        assert!(acknowledged > 0, "{fault:?}: nothing was tried");
+    }
+    let (acknowledged, lost, doubled) = (record.acknowledged.len(), judged.lost, judged.doubled);
+    println!("failovers: {rounds} acknowledged: {acknowledged} lost: {lost} doubled: {doubled}");
+}
+
+/// The control: of a trio whose standbys are not waited for, acknowledged acts are lost, and found to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_a_synchronous_standby_acts_are_lost() {
+    let Some(replicas) = Replicas::new(true).await else { return };
+    let replicas = Arc::new(replicas);
+    let trio = &replicas.trio;
+    let primary = trio.primary();
+    let standbys: Vec<_> = NODES.into_iter().filter(|node| *node != primary).collect();
+    for standby in &standbys {
+        trio.ask(&["freeze", standby, "postgres"]);
+    }
+    let (shared, clients) = act(&replicas, 0);
+    sleep(CALM).await;
+    trio.ask(&["kill", &primary]);
+    for standby in &standbys {
+        trio.ask(&["thaw", standby]);
+    }
+    shared.stop();
+    trio.until_another_than(&primary).await;
+    let mut record = Record::default();
+    for client in clients {
+        client.abort();
+        if let Ok(told) = client.await {
+            record.join(told);
+        }
+    }
+    let judged = judge(&replicas.log().await, &record, &[]);
+    let acknowledged = record.acknowledged.len();
+    println!("asynchronous: acknowledged: {acknowledged} lost: {}", judged.lost);
+    assert!(judged.lost > 0, "an asynchronous standby had all {acknowledged}: {judged:?}");
+}

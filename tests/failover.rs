@@ -15,6 +15,7 @@
     reason = "a test says what it expects by failing, and how many there were by printing"
 )]
 
+#[allow(dead_code, reason = "the clients of the test of histories")]
 #[path = "history/clients.rs"]
 mod clients;
 #[allow(dead_code, reason = "what watchers are told is tested on one server")]
@@ -33,15 +34,16 @@ mod watchers;
 #[path = "service/world.rs"]
 mod world;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use clients::{CLIENTS, Record, Shared};
+use futures_util::future::join_all;
 use judge::judge;
 use replicas::{Both, Replicas};
-use tokio::{
-    task::{JoinHandle, block_in_place},
-    time::sleep,
-};
+use tokio::time::sleep;
 use trio::{NODES, Trio};
 
 /// How long clients act before something fails, and after it is well again.
@@ -160,19 +162,22 @@ async fn fail(trio: &Trio, fault: Fault) {
     }
 }
 
-/// Clients that act at either exchange until they are told to stop.
-fn act(replicas: &Both, seed: u64) -> (Arc<Shared>, Vec<JoinHandle<Record>>) {
+/// Clients that act at either exchange until `meanwhile` is over; answers what they were told, and how often they had to ask again.
+async fn act(replicas: &Both, seed: u64, meanwhile: impl Future<Output = ()> + Send + 'static) -> (Record, u64) {
     let shared = Arc::new(Shared::new(ENOUGH));
-    let one = |n| tokio::spawn(clients::work(replicas.clone(), shared.clone(), n, Chance(seed ^ (n << 32))));
-    let clients = (0..CLIENTS).map(one).collect();
-    (shared, clients)
-}
-
-async fn settle(shared: &Shared, clients: Vec<JoinHandle<Record>>, record: &mut Record) {
-    shared.stop();
-    for client in clients {
-        record.join(client.await.unwrap());
+    let stopping = shared.clone();
+    // On a thread of its own: it waits for the script.
+    let meanwhile = tokio::spawn(async move {
+        meanwhile.await;
+        stopping.stop();
+    });
+    let one = |n| clients::work(replicas.clone(), shared.clone(), n, Chance(seed ^ (n << 32)));
+    let mut record = Record::default();
+    for told in join_all((0..CLIENTS).map(one)).await {
+        record.join(told);
     }
+    meanwhile.await.unwrap();
+    (record, shared.unknown.load(Ordering::Relaxed))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -183,21 +188,22 @@ async fn nothing_acknowledged_is_lost_when_nodes_fail() {
     let (mut record, mut judged) = (Record::default(), judge::Judged::default());
     for round in 0..rounds {
         let fault = FAULTS[round % FAULTS.len()];
-        let (shared, clients) = act(&replicas, round as u64);
-        sleep(CALM).await;
-        fail(&replicas.trio, fault).await;
-        block_in_place(|| replicas.trio.ask(&["whole"]));
-        replicas.until_ready().await;
-        sleep(CALM).await;
-        let before = record.acknowledged.len();
-        settle(&shared, clients, &mut record).await;
+        let failing = replicas.clone();
+        let (told, unknown) = act(&replicas, round as u64, async move {
+            sleep(CALM).await;
+            fail(&failing.trio, fault).await;
+            failing.trio.ask(&["whole"]);
+            failing.until_ready().await;
+            sleep(CALM).await;
+        })
+        .await;
+        let acknowledged = told.acknowledged.len();
+        record.join(told);
         for at in 0..2 {
             record.heads.push(replicas.head(at).await);
         }
         let log = replicas.log().await;
         judged = judge(&log, &record, &[]);
-        let unknown = shared.unknown.load(std::sync::atomic::Ordering::Relaxed);
-        let acknowledged = record.acknowledged.len() - before;
         let silence = replicas::longest_silence(&log[log.len() - acknowledged.min(log.len())..]);
         println!("{fault:?}: acknowledged {acknowledged}, asked again {unknown}, silent for {silence} s at most");
         assert!(judged.is_clean(), "{fault:?}: {judged:?}");
@@ -212,27 +218,14 @@ async fn nothing_acknowledged_is_lost_when_nodes_fail() {
 async fn without_a_synchronous_standby_acts_are_lost() {
     let Some(replicas) = Replicas::new(true).await else { return };
     let replicas = Arc::new(replicas);
-    let trio = &replicas.trio;
-    let primary = trio.primary();
-    let standbys: Vec<_> = NODES.into_iter().filter(|node| *node != primary).collect();
-    for standby in &standbys {
-        trio.ask(&["freeze", standby, "postgres"]);
+    let primary = replicas.trio.primary();
+    for standby in NODES.into_iter().filter(|node| *node != primary) {
+        replicas.trio.ask(&["freeze", standby, "postgres"]);
     }
-    let (shared, clients) = act(&replicas, 0);
-    sleep(CALM).await;
-    trio.ask(&["kill", &primary]);
-    for standby in &standbys {
-        trio.ask(&["thaw", standby]);
-    }
-    shared.stop();
-    trio.until_another_than(&primary).await;
-    let mut record = Record::default();
-    for client in clients {
-        client.abort();
-        if let Ok(told) = client.await {
-            record.join(told);
-        }
-    }
+    let (record, _) = act(&replicas, 0, async { sleep(CALM).await }).await;
+    replicas.trio.ask(&["kill", &primary]);
+    replicas.trio.ask(&["thaw", "all"]);
+    replicas.trio.until_another_than(&primary).await;
     let judged = judge(&replicas.log().await, &record, &[]);
     let acknowledged = record.acknowledged.len();
     println!("asynchronous: acknowledged: {acknowledged} lost: {}", judged.lost);

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! FAILOVERS=20 cargo test --release --test failover -- --nocapture       failovers: 20 acknowledged: N lost: 0 doubled: 0
+//! FAILOVERS_FROM=2 …                                                     begins with another fault of the ten
 //! ```
 
 #![allow(
@@ -84,21 +85,28 @@ enum Fault {
 }
 
 const FAULTS: [Fault; 10] = [
-    Fault::PostgresKilled,
     Fault::MachineLost,
-    Fault::SwitchedOver,
     Fault::PostgresHangs,
-    Fault::WaitsCancelled,
-    Fault::MachineHangs,
-    Fault::EtcdLost,
     Fault::OldCopyReturns,
-    Fault::OneEtcdLost,
+    Fault::WaitsCancelled,
     Fault::ReplicaKilled,
+    Fault::EtcdLost,
+    Fault::PostgresKilled,
+    Fault::SwitchedOver,
+    Fault::MachineHangs,
+    Fault::OneEtcdLost,
 ];
 
 /// Lets it happen, and mends it once the rest has gone on without.
 async fn fail(trio: &Trio, fault: Fault) {
-    let primary = trio.primary();
+    let mut primary = trio.primary();
+    // Who comes back must be asked before the true one.
+    if matches!(fault, Fault::OldCopyReturns) && primary == NODES[0] {
+        trio.ask(&["switchover"]);
+        trio.until_another_than(&primary).await;
+        trio.ask(&["whole"]);
+        primary = trio.primary();
+    }
     let standbys: Vec<_> = NODES.into_iter().filter(|node| *node != primary).collect();
     match fault {
         Fault::PostgresKilled => {
@@ -152,6 +160,10 @@ async fn fail(trio: &Trio, fault: Fault) {
                     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'communiqued'",
                 ]);
             }
+            let said = ["replica1", "replica2"]
+                .map(|replica| std::fs::read_to_string(trio.folder.join(replica).join("log/communiqued")).unwrap());
+            let refused = said.iter().filter(|said| said.contains("it has lost what it had acknowledged")).count();
+            assert_eq!(refused, 2, "an exchange has not met the old copy, or has taken it for the true one");
             trio.ask(&["renew", standbys[0]]);
         }
         Fault::ReplicaKilled => {
@@ -182,12 +194,14 @@ async fn act(replicas: &Both, seed: u64, meanwhile: impl Future<Output = ()> + S
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_acknowledged_is_lost_when_nodes_fail() {
-    let rounds = std::env::var("FAILOVERS").map_or(2, |rounds| rounds.parse().expect("FAILOVERS is a count"));
+    let count = |variable| std::env::var(variable).ok().map(|count| count.parse::<usize>().expect("a count"));
+    let rounds = count("FAILOVERS").unwrap_or(2);
+    let first = count("FAILOVERS_FROM").unwrap_or(0);
     let Some(replicas) = Replicas::new(false).await else { return };
     let replicas = Arc::new(replicas);
     let (mut record, mut judged) = (Record::default(), judge::Judged::default());
     for round in 0..rounds {
-        let fault = FAULTS[round % FAULTS.len()];
+        let fault = FAULTS[(first + round) % FAULTS.len()];
         let failing = replicas.clone();
         let (told, unknown) = act(&replicas, round as u64, async move {
             sleep(CALM).await;
@@ -220,7 +234,9 @@ async fn without_a_synchronous_standby_acts_are_lost() {
     let replicas = Arc::new(replicas);
     let primary = replicas.trio.primary();
     for standby in NODES.into_iter().filter(|node| *node != primary) {
-        replicas.trio.ask(&["freeze", standby, "postgres"]);
+        // Killed, not stopped: what was sent to one that is stopped lies in its socket. Its Patroni must not start it again.
+        replicas.trio.ask(&["freeze", standby, "patroni"]);
+        replicas.trio.ask(&["kill", standby, "postgres"]);
     }
     let (record, _) = act(&replicas, 0, async { sleep(CALM).await }).await;
     replicas.trio.ask(&["kill", &primary]);

@@ -20,7 +20,6 @@
 #[path = "history/clients.rs"]
 mod clients;
 #[path = "postgres/cluster.rs"]
-#[allow(dead_code, reason = "the servers of the store's own tests")]
 mod cluster;
 #[path = "history/judge.rs"]
 mod judge;
@@ -55,14 +54,14 @@ fn count(variable: &str, otherwise: u64) -> u64 {
 
 /// Numbers that look random, the same for the same seed.
 #[derive(Clone)]
-pub struct Chance(u64);
+struct Chance(u64);
 
 impl Chance {
-    pub fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Self {
         Self(seed)
     }
     /// Below this. SplitMix64 (Steele, Lea, Flood 2014).
-    pub fn below(&mut self, bound: u64) -> u64 {
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

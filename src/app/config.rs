@@ -177,8 +177,8 @@ pub struct Store {
     pub url: String,
     /// PEM: the authorities that the database's certificate may be of; it must bear the host's name. Default: those of the system.
     pub ca: PathBuf,
-    /// The file with the role's password, for `postgres://`. Not readable by others. Default: none; then the server must know us otherwise.
-    pub password_file: Option<PathBuf>,
+    /// The file with the role's password, for `postgres://`. Not readable by others. Default: empty, and there is none.
+    pub password_file: PathBuf,
     /// How many standbys must have taken a commit before it is answered. Default 0: the primary's disk alone. With less than this the
     /// exchange does not run.
     #[serde(deserialize_with = "load::number")]
@@ -198,6 +198,12 @@ pub enum Kind<'a> {
 }
 
 impl Store {
+    /// What an address begins with: all of it that may be shown, since a password may follow.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.url.split(':').next().unwrap_or_default()
+    }
+
     /// Which store it is; none for an address of something else.
     #[must_use]
     pub fn kind(&self) -> Option<Kind<'_>> {
@@ -354,7 +360,7 @@ impl Default for Store {
         Self {
             url: "sqlite:".to_owned(),
             ca: SYSTEM_AUTHORITIES.into(),
-            password_file: None,
+            password_file: PathBuf::new(),
             synchronous_standbys: 0,
             connections: 8,
         }

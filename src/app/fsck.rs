@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::{
     backup::{self, Backup},
-    config::Data,
+    config::{Config, Data},
+    store,
 };
 use crate::{
     domain::{id::CommuniqueId, text},
@@ -28,6 +29,8 @@ use crate::{
 pub enum FsckError {
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
     #[error("{0}: {1}")]
     Io(PathBuf, io::Error),
     #[error("the check ended early; run it again")]
@@ -71,6 +74,17 @@ pub async fn fsck(data: &Data, exchange: Option<&str>, mib_per_second: u64) -> R
         report.faults.add(At::File(backup::FILE.to_owned()), what);
     }
     Ok(report)
+}
+
+/// Checks the exchange of a configuration whose store is a database: all that the exchange itself reads of it, also while it serves.
+///
+/// # Errors
+/// [`FsckError`] for what cannot be opened: nothing was checked then.
+pub async fn of_database(config: &Config, mib_per_second: u64) -> Result<Report, FsckError> {
+    let head = last_head(&config.data.head()).map_err(|error| FsckError::Io(config.data.head(), error))?;
+    let store = store::log(&config.store, &config.data).await?;
+    let content = store::content(&config.store, &config.data).await?;
+    Ok(check::fsck(store, content, Scope { head, mib_per_second }).await)
 }
 
 pub(super) async fn examined(subject: Subject, mib_per_second: u64) -> Result<Report, FsckError> {

@@ -7,6 +7,7 @@ pub mod fsck;
 mod head;
 pub mod init;
 pub mod machine;
+pub mod migrate;
 pub mod serve;
 mod stamps;
 mod store;

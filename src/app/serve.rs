@@ -88,7 +88,7 @@ pub async fn found(
     keys.match_charter(config, &charter)?;
     let adoptions = adoptions.iter().map(|s| Unverified::parse(s)).collect::<Result<_, _>>()?;
     let trusts = trusts.iter().map(|s| Unverified::parse(s)).collect::<Result<_, _>>()?;
-    let store = store::log(config).await?;
+    let store = store::log(&config.store, &config.data).await?;
     exchange::found(&*store, &ThisMachine, &charter, adoptions, trusts).await?;
     Ok(charter.digest())
 }
@@ -114,7 +114,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let keys = Keys::read(&config)?;
-    let (store, content) = (store::log(&config).await?, store::content(&config).await?);
+    let (store, content) =
+        (store::log(&config.store, &config.data).await?, store::content(&config.store, &config.data).await?);
     let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::not_yet("starting"));
     let exchange = Arc::new(Exchange::new(store, content, Arc::new(ThisMachine), keys.all(), metrics.clone()));
     let charter = exchange.charter_in_force().await?;

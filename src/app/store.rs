@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf, sync::Arc};
 
-use super::config::{Config, Kind, Store as Settings};
+use super::config::{Data, Kind, Store as Settings};
 use crate::{
     domain::refusal::Refusal,
     exchange::ports::{Content, Store},
@@ -34,10 +34,10 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`OpenError`], which says what to do.
-pub(super) async fn log(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
-    Ok(match config.store.kind() {
-        Some(Kind::Postgres) => Arc::new(PostgresStore::open(&reached(&config.store)?).await?),
-        _ => Arc::new(SqliteStore::open(&config.data.log(), Options::default())?),
+pub(super) async fn log(store: &Settings, data: &Data) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(match store.kind() {
+        Some(Kind::Postgres) => Arc::new(PostgresStore::open(&reached(store)?).await?),
+        _ => Arc::new(SqliteStore::open(&data.log(), Options::default())?),
     })
 }
 
@@ -45,24 +45,23 @@ pub(super) async fn log(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
 ///
 /// # Errors
 /// [`OpenError`], which says what to do.
-pub(super) async fn content(config: &Config) -> Result<Arc<dyn Content>, OpenError> {
-    Ok(match config.store.kind() {
-        Some(Kind::Postgres) => Arc::new(PostgresContent::open(&reached(&config.store)?).await?),
-        _ => Arc::new(SqliteContent::open(&config.data.content(), Options::default())?),
+pub(super) async fn content(store: &Settings, data: &Data) -> Result<Arc<dyn Content>, OpenError> {
+    Ok(match store.kind() {
+        Some(Kind::Postgres) => Arc::new(PostgresContent::open(&reached(store)?).await?),
+        _ => Arc::new(SqliteContent::open(&data.content(), Options::default())?),
     })
 }
 
 /// How the configured database is reached.
 fn reached(store: &Settings) -> Result<postgres::Settings, OpenError> {
     let read = |path: &PathBuf| fs::read(path).map_err(|error| OpenError::Io(path.clone(), error));
-    let password = match &store.password_file {
-        Some(file) => {
-            let mut password = read(file)?;
-            password.truncate(PASSWORD_LIMIT);
-            // Editors end a file with a line's end.
-            Some(password.trim_ascii_end().to_vec())
-        }
-        None => None,
+    let password = if store.password_file.as_os_str().is_empty() {
+        None
+    } else {
+        let mut password = read(&store.password_file)?;
+        password.truncate(PASSWORD_LIMIT);
+        // Editors end a file with a line's end.
+        Some(password.trim_ascii_end().to_vec())
     };
     Ok(postgres::Settings {
         url: store.url.clone(),

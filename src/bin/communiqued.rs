@@ -17,8 +17,8 @@ use clap_complete::Shell;
 use communique::{
     app::{
         backup,
-        config::{Config, Data, Problem},
-        fsck, init, serve, telemetry,
+        config::{Config, Data, Kind, Problem, Store},
+        fsck, init, migrate, serve, telemetry,
     },
     domain::{charter::Charter, id::ExchangeName, json::Form as _, statement::STATEMENT_LIMIT, text},
 };
@@ -126,6 +126,21 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Carry an exchange's log and content from one store to another, and read all of it again there.
+    ///
+    /// Stop every exchange that serves the source before. Every entry and every text is checked as it is carried; the log's root must be the
+    /// same at the end. Interrupted, the same command goes on where it ended. Uploads that broke off are not carried. Afterwards set
+    /// store.url in the configuration; data.directory, with log.head, stays as it is.
+    Migrate {
+        /// Where it is: sqlite:DIRECTORY or postgres://USER@HOST:PORT/DATABASE.
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// Where it is to be: empty, or the beginning of the same.
+        #[arg(long, value_name = "URL")]
+        to: String,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Write the manual: a man page for each command.
     Man {
         /// The directory. Pages of an earlier version are overwritten.
@@ -169,6 +184,33 @@ fn beside(page: &str) -> Vec<manual::Section> {
         ("ENVIRONMENT", named(&ENVIRONMENT)),
         ("FILES", named(&FILES)),
     ]
+}
+
+/// How a database is reached.
+#[derive(Arguments)]
+struct Database {
+    /// PEM: the authorities that the database's certificate may be of; those of the system, if it is left out.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The file with the role's password.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// How many standbys must take each commit.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    synchronous_standbys: u32,
+}
+
+impl Database {
+    fn store(&self, url: String) -> Store {
+        let default = Store::default();
+        Store {
+            url,
+            ca: self.ca.clone().unwrap_or(default.ca),
+            password_file: self.password_file.clone().unwrap_or_default(),
+            synchronous_standbys: self.synchronous_standbys,
+            connections: default.connections,
+        }
+    }
 }
 
 /// Where an exchange's data lies.
@@ -295,6 +337,13 @@ fn run(command: Command) -> Result<Said, Failure> {
             checked(&config)?;
             Ok("the configuration is good, and this machine can run on it\n".to_owned().into())
         }
+        Command::Fsck { place: Place { config: Some(config), .. }, mib_per_second, json }
+            if loaded(&config)?.store.kind() == Some(Kind::Postgres) =>
+        {
+            let report = runtime()?.block_on(fsck::of_database(&loaded(&config)?, mib_per_second))?;
+            let said = if json { format!("{}\n", fsck::to_json(&report)) } else { fsck::to_text(&report) };
+            Ok(Said(u8::from(!report.faults.is_empty()), said))
+        }
         Command::Fsck { place, mib_per_second, json } => {
             let (data, exchange) = place.data()?;
             let report = runtime()?.block_on(fsck::fsck(&data, exchange.as_deref(), mib_per_second))?;
@@ -303,7 +352,18 @@ fn run(command: Command) -> Result<Said, Failure> {
         }
         Command::Backup { config, to, mib_per_second } => {
             let config = loaded(&config)?;
+            if config.store.kind() == Some(Kind::Postgres) {
+                let next = "the log and the content are in PostgreSQL: back it up by its own means (pg_basebackup and its archive), or carry \
+                            a checked copy into files with communiqued migrate while no exchange serves";
+                return Err(Failure(1, vec![next.to_owned()]));
+            }
             back_up(&config, &to, mib_per_second).map(Said::from)
+        }
+        Command::Migrate { from, to, database } => {
+            let (from, to) = (database.store(from), database.store(to));
+            let told = |step: &str| drop(writeln!(io::stderr(), "communiqued: {step}"));
+            let carried = runtime()?.block_on(migrate::migrate(&from, &to, told))?;
+            Ok(format!("{carried}\n").into())
         }
         Command::Restore { from, place } => {
             let (data, exchange) = place.data()?;

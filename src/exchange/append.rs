@@ -35,7 +35,7 @@ impl Plan {
     /// A plan at this log time, which read these streams at these positions.
     pub fn new(now: Time, read: impl IntoIterator<Item = (StreamId, Position)>) -> Self {
         let expect = read.into_iter().map(|(stream, position)| (stream, position.length)).collect();
-        Self { now, append: Append { expect, entries: vec![], listing: None }, deadline: None }
+        Self { now, append: Append { expect, entries: vec![], listings: vec![] }, deadline: None }
     }
     /// Adds an entry for each step to a stream that stands at this position. `objects` are the bytes that the first step
     /// names; later steps name only what is in the log, or what the first one brought. Answers where the stream then stands.
@@ -96,18 +96,22 @@ impl Plan {
             let digest = Digest::of(&new.bytes);
             life.apply(Recorded { index: u64::MAX, digest, entry: &new.entry, objects: &objects })?;
         }
-        let newest =
-            life.newest().ok_or_else(|| Refusal::Inconsistent { what: msg!("a communiqué without revision") })?;
         self.deadline = life.deadline().map(|deadline| (deadline, id));
-        self.append.listing = Some(Listing {
-            communique: id,
-            state: life.state(),
-            revision: newest.manifest.revision,
-            manifest: newest.manifest.digest(),
-            parties: newest.manifest.parties.clone(),
-        });
+        self.append.listings.push(listing(id, &life)?);
         Ok(())
     }
+}
+
+/// The row of a communiqué with this life.
+pub(super) fn listing(id: CommuniqueId, life: &Life) -> Result<Listing, Refusal> {
+    let newest = life.newest().ok_or_else(|| Refusal::Inconsistent { what: msg!("a communiqué without revision") })?;
+    Ok(Listing {
+        communique: id,
+        state: life.state(),
+        revision: newest.manifest.revision,
+        manifest: newest.manifest.digest(),
+        parties: newest.manifest.parties.clone(),
+    })
 }
 
 /// What an attempt to decide ends in.
@@ -173,7 +177,7 @@ impl Exchange {
         let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
         let (now, deadline, count) = (plan.now, plan.deadline, plan.append.entries.len() as u64);
         let succession = plan.append.entries.iter().any(|new| new.entry.stream == StreamId::Exchange);
-        let published = plan.append.listing.as_ref().filter(|row| row.state == State::Published);
+        let published = plan.append.listings.iter().find(|row| row.state == State::Published);
         let published = published.map(|row| row.communique);
         match self.store.append(plan.into_append()).await {
             Ok(Appended { index, growth, others }) => {

@@ -12,6 +12,7 @@ mod founding;
 pub mod fsck;
 mod heads;
 mod load;
+pub mod migration;
 mod packages;
 mod parties;
 pub mod ports;

@@ -68,8 +68,8 @@ pub struct Append {
     pub expect: Vec<(StreamId, u64)>,
     /// What to append, in order. Each entry's `seq` continues its stream.
     pub entries: Vec<NewEntry>,
-    /// The row of the communiqué that changes, if one does.
-    pub listing: Option<Listing>,
+    /// The rows of the communiqués that change, each once.
+    pub listings: Vec<Listing>,
 }
 
 /// Why nothing was appended, or it is not known whether it was.
@@ -347,6 +347,8 @@ pub trait Content: Send + Sync + 'static {
     /// What is sealed, by ascending digest from after this one on: digest and size, at most `limit`. Stable under writes: what is there
     /// all the while is never skipped between pages.
     async fn sealed(&self, after: Option<Digest>, limit: usize) -> Result<Vec<(Digest, u64)>, ReadFailed>;
+    /// As what this content is sealed: by owner, then by communiqué as original and as package. Nothing for what is not there.
+    async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed>;
     /// At most `most` bytes from this offset on; empty at the end, `None` if there is no such content.
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed>;
 }

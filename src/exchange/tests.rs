@@ -92,7 +92,7 @@ impl Store for Memory {
         }
         let quicker = self.quicker.lock().unwrap().take();
         if let Some(entry) = quicker {
-            self.append(Append { expect: vec![], entries: vec![entry], listing: None }).await?;
+            self.append(Append { expect: vec![], entries: vec![entry], listings: vec![] }).await?;
         }
         let mut log = self.log.lock().unwrap();
         let first = log.len() as u64;
@@ -116,7 +116,7 @@ impl Store for Memory {
             growth.append(Hash::of_entry(digest), |_, _| ()).unwrap();
             log.push(Stored { index, entry: new.entry, bytes: new.bytes, digest, objects: named });
         }
-        if let Some(row) = append.listing {
+        for row in append.listings {
             self.rows.lock().unwrap().insert(row.communique, row);
         }
         Ok(Appended { index: first, growth: Arc::new(growth), others: false })
@@ -258,6 +258,15 @@ impl Content for Memory {
         sealed.sort_unstable();
         Ok(sealed.into_iter().filter(|(digest, _)| after.is_none_or(|after| *digest > after)).take(limit).collect())
     }
+    async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed> {
+        let (uploads, originals) = (self.uploads.lock().unwrap(), self.originals.lock().unwrap());
+        let uploads = uploads.keys().filter(|(_, of)| *of == digest).map(|(owner, _)| Seal::Upload(owner.clone()));
+        let originals = originals.iter().filter(|(_, (of, _))| *of == digest).map(|(id, _)| Seal::Original(*id));
+        let packages = self.packages.lock().unwrap();
+        let packages = packages.iter().filter(|(_, package)| package.digest == digest);
+        let packages = packages.map(|(id, package)| Seal::Package(*id, package.shown.clone()));
+        Ok(uploads.chain(originals).chain(packages).collect())
+    }
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {
         let blobs = self.blobs.lock().unwrap();
         Ok(blobs.get(&digest).map(|b| b.iter().skip(offset as usize).take(most).copied().collect()))
@@ -332,7 +341,7 @@ impl House {
             let bytes = json::encode(&entry);
             position.advance(&entry, Digest::of(&bytes)).unwrap();
             let new = NewEntry { entry, bytes, objects: vec![object] };
-            memory.append(Append { expect: vec![], entries: vec![new], listing: None }).await.unwrap();
+            memory.append(Append { expect: vec![], entries: vec![new], listings: vec![] }).await.unwrap();
         }
         let keys = ["log", "depositary", "next log", "next depositary"];
         let keys = keys.map(|name| Arc::new(key(name)) as Arc<dyn Signer>).into();
@@ -358,7 +367,7 @@ impl House {
         let new = NewEntry { bytes: json::encode(&entry), entry, objects: vec![] };
         let parties = vec![party("north"), party("south")];
         let listing = Listing { communique, state: State::Open, revision: 1, manifest: Digest::of(b""), parties };
-        let append = Append { expect: vec![], entries: vec![new], listing: Some(listing) };
+        let append = Append { expect: vec![], entries: vec![new], listings: vec![listing] };
         self.memory.append(append).await.unwrap();
         communique
     }

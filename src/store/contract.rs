@@ -124,7 +124,7 @@ impl Chain {
 
 /// An append that expects nothing but that its streams are as its entries say.
 pub(super) fn append(entries: Vec<NewEntry>) -> Append {
-    Append { expect: vec![], entries, listing: None }
+    Append { expect: vec![], entries, listings: vec![] }
 }
 
 fn expecting<const N: usize>(expect: [(StreamId, u64); N], entries: Vec<NewEntry>) -> Append {
@@ -283,7 +283,7 @@ pub(super) async fn an_append_is_whole<S: Store>(open: impl Fn() -> S) {
         manifest: Digest::of(b""),
         parties: vec![party_id(1), party_id(2)],
     };
-    let whole = |entries| Append { listing: Some(listing.clone()), ..append(entries) };
+    let whole = |entries| Append { listings: vec![listing.clone()], ..append(entries) };
     assert_eq!(store.place(whole(broken)).await, Err(AppendError::Conflict));
     assert_eq!(store.log(0, 99).await.unwrap(), []);
     assert_eq!(store.first_naming(Digest::of(&[0])).await.unwrap(), None);
@@ -368,7 +368,7 @@ pub(super) async fn pages_of_the_list_are_stable<S: Store>(open: impl Fn() -> S)
     };
     let mut put = async |listing| {
         let entries = vec![chain.next(1, vec![])];
-        store.place(Append { listing: Some(listing), ..append(entries) }).await.unwrap();
+        store.place(Append { listings: vec![listing], ..append(entries) }).await.unwrap();
     };
     let page = async |party: Option<u32>, state, after: Option<u8>, limit| {
         let (party, after) = (party.map(party_id), after.map(communique));
@@ -559,6 +559,8 @@ pub(super) async fn packages_are_found<C: Content>(open: impl Fn() -> C) {
     let content = open();
     assert_eq!(content.package(id).await, Ok(Some(Package { digest: newest, size: 10, shown: shown(2) })));
     assert_eq!(content.original(id).await, Ok(Some((lying, 21))));
+    assert_eq!(content.seals(lying).await, Ok(vec![Seal::Original(id)]));
+    assert_eq!(content.seals(first).await, Ok(vec![]));
     assert_eq!((content.package(communique(2)).await, content.original(communique(2)).await), (Ok(None), Ok(None)));
     assert_eq!(content.held(&owner(1, 1)).await, Ok(0), "a package is nobody's upload");
     // What somebody uploaded too, or lies in another, stays.
@@ -568,6 +570,9 @@ pub(super) async fn packages_are_found<C: Content>(open: impl Fn() -> C) {
         put(&content, b"made again", 3, Seal::Package(id, shown(2))).await;
         assert_eq!(content.read(shared, 0, 9).await, Ok(Some(b"shared".to_vec())));
     }
+    let shared = put(&content, b"shared", 3, Seal::Package(id, shown(2))).await;
+    let all = [Seal::Upload(owner(1, 1)), Seal::Original(communique(3)), Seal::Package(id, shown(2))];
+    assert_eq!(content.seals(shared).await, Ok(all.to_vec()));
 }
 
 pub(super) async fn the_first_stamp_is_kept<C: Content>(open: impl Fn() -> C) {

@@ -61,7 +61,7 @@ impl Replicas {
         let world = World::with(|config| {
             config.store.url.clone_from(&database.url);
             config.store.ca.clone_from(&database.ca);
-            config.store.password_file = Some(database.password_file.clone());
+            config.store.password_file.clone_from(&database.password_file);
         })
         .await;
         world.stop().await;

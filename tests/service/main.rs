@@ -5,6 +5,8 @@
 
 mod api;
 mod bad_input;
+#[path = "../postgres/cluster.rs"]
+mod cluster;
 mod course;
 mod door;
 mod examples;
@@ -14,6 +16,7 @@ mod foreign;
 mod host;
 mod languages;
 mod load;
+mod migration;
 #[path = "../foreign/missing.rs"]
 mod missing;
 mod negotiation;

@@ -177,13 +177,11 @@ impl Config {
         match self.store.kind() {
             None => {
                 let next = "write sqlite:, sqlite:DIRECTORY, or postgres://USER@HOST:PORT/DATABASE";
-                // An address may have a password in it.
-                let scheme = url.split(':').next().unwrap_or_default();
-                problems.push(Problem::new("store.url", format!("begins with {scheme:?}"), next));
+                problems.push(Problem::new("store.url", format!("begins with {:?}", self.store.scheme()), next));
             }
             Some(Kind::Sqlite(_)) => {
                 let default = Store::default();
-                if (ca, password_file, self.store.synchronous_standbys) != (&default.ca, &None, 0) {
+                if (ca, password_file, self.store.synchronous_standbys) != (&default.ca, &default.password_file, 0) {
                     let next = "leave out what belongs to postgres://";
                     problems.push(Problem::new("store.url", format!("is {url:?}, which has none of the rest"), next));
                 }
@@ -197,8 +195,8 @@ impl Config {
                     let next = "give the authority of the database's certificate, in PEM";
                     problems.push(Problem::new("store.ca", what, next));
                 }
-                if let Some(file) = password_file {
-                    check_secret("store.password_file", file, problems);
+                if !password_file.as_os_str().is_empty() {
+                    check_secret("store.password_file", password_file, problems);
                 }
             }
         }

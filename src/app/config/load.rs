@@ -95,7 +95,8 @@ impl Config {
             &mut self.keys.depositary,
         ];
         let asked = self.log.witness.iter_mut().filter_map(|witness| witness.ca.as_mut());
-        let of_store = [&mut self.store.ca].into_iter().chain(&mut self.store.password_file);
+        let password = Some(&mut self.store.password_file).filter(|file| !file.as_os_str().is_empty());
+        let of_store = [&mut self.store.ca].into_iter().chain(password);
         for path in paths.into_iter().chain(&mut self.keys.next).chain(asked).chain(of_store) {
             *path = directory.join(&*path);
         }
@@ -482,6 +483,7 @@ pub(super) mod tests {
         assert_eq!(opened_config.telemetry, config.telemetry);
         assert_eq!(opened_config.http, config.http);
         assert_eq!((&opened_config.log, &config.log), (&Log::default(), &Log::default()));
+        assert_eq!((&opened_config.store, &config.store), (&Store::default(), &Store::default()));
         assert_eq!((opened_config.timestamp, config.timestamp), (Timestamp::default(), Timestamp::default()));
         for key in known_keys() {
             let name = key.split('.').next_back().unwrap();

@@ -139,6 +139,39 @@ pub(super) async fn sealed(db: &Object, after: Option<Digest>, limit: usize) -> 
     rows.iter().map(|row| Ok((named(row.try_get(0)?)?, count(row.try_get(1)?)?))).collect()
 }
 
+/// As what content is sealed.
+pub(super) async fn seals(db: &Object, digest: Digest) -> Result<Vec<Seal>, Fault> {
+    let sql = "SELECT 0::bigint, u.communique, u.party, 0::bigint, false, ''
+               FROM uploads u JOIN blobs b ON b.id = u.blob WHERE b.digest = $1
+               UNION ALL
+               SELECT 1, o.communique, '', 0, false, '' FROM originals o JOIN blobs b ON b.id = o.blob WHERE b.digest = $1
+               UNION ALL
+               SELECT 2, p.communique, '', p.witnesses, p.stamped, p.head
+               FROM packages p JOIN blobs b ON b.id = p.blob WHERE b.digest = $1
+               ORDER BY 1, 3, 2";
+    let statement = db.prepare_cached(sql).await?;
+    let rows = db.query(&statement, &[&&digest.as_bytes()[..]]).await?;
+    let of = |row: &Row| {
+        let communique = CommuniqueId::parse(row.try_get(1)?);
+        let communique = communique.map_err(|_| Fault::Damaged("content is sealed for no communiqué"))?;
+        Ok(match row.try_get::<_, i64>(0)? {
+            0 => {
+                let party = row.try_get::<_, &str>(2)?.parse();
+                Seal::Upload(Owner {
+                    party: party.map_err(|_| Fault::Damaged("content is sealed by no party"))?,
+                    communique,
+                })
+            }
+            1 => Seal::Original(communique),
+            _ => {
+                let (witnesses, stamped, head) = (count(row.try_get(3)?)?, row.try_get(4)?, row.try_get(5)?);
+                Seal::Package(communique, Shown { witnesses, stamped, head })
+            }
+        })
+    };
+    rows.iter().map(of).collect()
+}
+
 /// The sum of an owner's uploads.
 pub(super) async fn held(db: &Object, owner: &Owner) -> Result<u64, Fault> {
     let sql = "SELECT coalesce(sum(b.size), 0)::bigint FROM uploads u JOIN blobs b ON b.id = u.blob

@@ -456,6 +456,10 @@ impl Content for PostgresContent {
         read!(self.0.readers, "the list of content", db => blobs::sealed(&db, after, limit).await)
     }
 
+    async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed> {
+        read!(self.0.readers, "the seals of content", db => blobs::seals(&db, digest).await)
+    }
+
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {
         read!(self.0.readers, "content", db => blobs::piece(&db, digest, offset, most).await)
     }

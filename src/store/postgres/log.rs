@@ -324,10 +324,21 @@ impl Rows for Told {
     }
 }
 
+/// Rows of entries, as columns.
+#[derive(Default)]
+struct Entries<'a> {
+    indices: Vec<i64>,
+    streams: Vec<String>,
+    seqs: Vec<i64>,
+    bytes: Vec<&'a [u8]>,
+    digests: Vec<&'a [u8]>,
+    times: Vec<i64>,
+}
+
 /// The rows that a transaction adds, as columns.
 #[derive(Default)]
 struct Added<'a> {
-    entries: (Vec<i64>, Vec<String>, Vec<i64>, Vec<&'a [u8]>, Vec<&'a [u8]>, Vec<i64>),
+    entries: Entries<'a>,
     objects: (Vec<&'a [u8]>, Vec<i64>, Vec<&'a [u8]>),
     nodes: (Vec<i64>, Vec<Hash>),
     listings: HashMap<String, &'a Listing>,
@@ -338,13 +349,12 @@ impl<'a> Added<'a> {
     fn add(&mut self, waiting: &'a Waiting, growth: &mut Growth) -> Result<(), Fault> {
         for (new, digest) in waiting.append.entries.iter().zip(&waiting.digests) {
             let (entry, index) = (&new.entry, integer(growth.after().size()));
-            let (indices, streams, seqs, bytes, digests, times) = &mut self.entries;
-            indices.push(index);
-            streams.push(entry.stream.to_string());
-            seqs.push(integer(entry.seq));
-            bytes.push(&new.bytes);
-            digests.push(&digest.as_bytes()[..]);
-            times.push(entry.time.unix());
+            self.entries.indices.push(index);
+            self.entries.streams.push(entry.stream.to_string());
+            self.entries.seqs.push(integer(entry.seq));
+            self.entries.bytes.push(&new.bytes);
+            self.entries.digests.push(&digest.as_bytes()[..]);
+            self.entries.times.push(entry.time.unix());
             for object in &new.objects {
                 if self.named.insert(object.digest) {
                     self.objects.0.push(&object.digest.as_bytes()[..]);
@@ -358,14 +368,14 @@ impl<'a> Added<'a> {
             };
             growth.append(Hash::of_entry(*digest), keep).map_err(|_| Fault::Damaged("the log is too long"))?;
         }
-        self.listings.extend(waiting.append.listing.iter().map(|row| (row.communique.to_string(), row)));
+        self.listings.extend(waiting.append.listings.iter().map(|row| (row.communique.to_string(), row)));
         Ok(())
     }
 
     /// Writes the rows; all are on their way before the first is answered.
     async fn write(&self, Connected { session, sql }: &Connected, growth: &Growth) -> Result<(), Fault> {
         let db = &session.client;
-        let (indices, streams, seqs, bytes, digests, times) = &self.entries;
+        let Entries { indices, streams, seqs, bytes, digests, times } = &self.entries;
         let entries: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [indices, streams, seqs, bytes, digests, times];
         let hashes: Vec<&[u8]> = self.nodes.1.iter().map(|hash| &hash.as_bytes()[..]).collect();
         let mut list = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -558,7 +568,7 @@ impl Log {
                 if grown {
                     self.own = Some(growth.after().size());
                     self.known.left(growth.after().clone());
-                    let last = appends.iter().zip(&placed).filter(|(_, placed)| placed.is_ok()).next_back();
+                    let last = appends.iter().zip(&placed).rfind(|(_, placed)| placed.is_ok());
                     if let Some(digest) = last.and_then(|(waiting, _)| waiting.digests.last()) {
                         self.known.learn(Place { index: growth.after().size() - 1, digest: *digest });
                     }

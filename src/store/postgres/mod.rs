@@ -35,7 +35,8 @@ use std::{sync::Arc, time::Duration};
 pub use content::PostgresContent;
 pub use log::PostgresStore;
 
-/// Most connections that read, of one store: so many of the server's `max_connections` may each of log and content take, beside two.
+/// Most connections that read, of one store: so many of the server's `max_connections` may each of log and content take, beside two of the
+/// log and [`WRITERS_LIMIT`](transaction::WRITERS_LIMIT) of content.
 pub const READERS_LIMIT: usize = 64;
 /// The oldest server that is served, as PostgreSQL counts: 14.
 pub const SERVER_LEAST: u32 = 140_000;

@@ -41,8 +41,8 @@ impl Writers {
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction<'_>, Fault> {
-        let closed = |_| Fault::Pool("the connections are closed".into());
-        let place = timeout(COMMIT_DEADLINE, self.places.acquire()).await?.map_err(closed)?;
+        let busy = || Fault::Pool("each that writes content is busy".into());
+        let place = timeout(COMMIT_DEADLINE, self.places.acquire()).await.ok().and_then(Result::ok).ok_or_else(busy)?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let session = match idle {
             Some(session) => session,
@@ -65,14 +65,18 @@ impl Writers {
             Err(fault) => fault,
         };
         *tries += 1;
-        let again = match &fault {
-            Fault::Sql(error) if is_of_a_statement(error) => error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED),
-            Fault::Sql(_) | Fault::Silent(_) => {
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                true
-            }
-            _ => false,
+        let (again, elsewhere) = match &fault {
+            Fault::Sql(error) if is_of_a_statement(error) => match error.code() {
+                Some(&SqlState::T_R_DEADLOCK_DETECTED) => (true, false),
+                Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => (true, true),
+                _ => (false, false),
+            },
+            Fault::Sql(_) | Fault::Silent(_) => (true, true),
+            _ => (false, false),
         };
+        if elsewhere {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         if again && *tries < TRIES {
             return ControlFlow::Continue(());
         }

@@ -9,7 +9,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     OpenError, Options,
     connection::{self, Fault, Readers, count, digest, integer},
-    migrations,
+    migrations, seals,
     writer::Writer,
 };
 use crate::{
@@ -225,6 +225,10 @@ impl Content for SqliteContent {
                 .collect()
         };
         self.readers.read("the list of content", read).await
+    }
+
+    async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed> {
+        self.readers.read("the seals of content", move |db| seals::of(db, digest)).await
     }
 
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {

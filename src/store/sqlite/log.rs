@@ -367,7 +367,7 @@ impl Log {
             tree::grow(&self.db, growth, *digest)?;
             next += 1;
         }
-        if let Some(listing) = &append.listing {
+        for listing in &append.listings {
             self.list(listing)?;
         }
         Ok(next)

@@ -132,6 +132,12 @@ pub(super) const CONTENT: Schema = Schema {
             response BLOB NOT NULL CHECK (length(response) BETWEEN 1 AND 65536)
         );
     ",
+        // Who holds a blob is asked whenever one is given up.
+        "
+        CREATE INDEX uploads_by_blob ON uploads (blob);
+        CREATE INDEX packages_by_blob ON packages (blob);
+        CREATE INDEX originals_by_blob ON originals (blob);
+    ",
     ],
 };
 

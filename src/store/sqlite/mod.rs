@@ -11,6 +11,7 @@ mod inspect;
 mod log;
 mod migrations;
 mod rows;
+mod seals;
 mod tree;
 mod writer;
 

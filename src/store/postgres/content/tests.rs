@@ -166,7 +166,7 @@ async fn a_stage_that_bytes_come_to_says_that_it_is_alive() {
 async fn what_two_seal_at_once_is_one_content() {
     let Some(pair) = Pair::open() else { return };
     for round in 0..5_u8 {
-        let bytes = [vec![round], sample(600_000)].concat();
+        let bytes = [vec![round], sample(GATHERED)].concat();
         let (one, two) = (staged(&pair.a, &bytes).await, staged(&pair.b, &bytes).await);
         let both = tokio::join!(
             seal(&pair.a, one, &bytes, Seal::Upload(owner(1, round))),
@@ -175,9 +175,9 @@ async fn what_two_seal_at_once_is_one_content() {
         assert_eq!(both, (Ok(()), Ok(())));
         assert!(whole(&pair.a, &bytes).await);
         let found = async |n| pair.b.uploaded(&owner(n, round), Digest::of(&bytes)).await;
-        assert_eq!((found(1).await, found(2).await), (Ok(Some(600_001)), Ok(Some(600_001))));
+        assert_eq!((found(1).await, found(2).await), (Ok(Some(GATHERED as u64 + 1)), Ok(Some(GATHERED as u64 + 1))));
         let rounds = u32::from(round) + 1;
-        assert_eq!(pair.counts(), (rounds, 3 * rounds, 0));
+        assert_eq!(pair.counts(), (rounds, 5 * rounds, 0));
     }
 }
 

@@ -45,7 +45,7 @@ impl Replicas {
         let world = World::with(|config| {
             config.store.url.clone_from(&trio.url);
             config.store.ca = trio.folder.join("tls/ca.pem");
-            config.store.password_file = Some(trio.folder.join("password"));
+            config.store.password_file = trio.folder.join("password");
             config.store.synchronous_standbys = u32::from(!asynchronous);
         })
         .await;

@@ -16,6 +16,7 @@
     reason = "a test says what it expects by failing, and how many there were by printing"
 )]
 
+#[allow(dead_code, reason = "what the test of failovers asks of clients")]
 #[path = "history/clients.rs"]
 mod clients;
 #[path = "postgres/cluster.rs"]

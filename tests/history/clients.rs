@@ -47,6 +47,10 @@ impl Shared {
     pub fn new(ops: u64) -> Self {
         Self { left: AtomicU64::new(ops), drafts: Mutex::default(), unknown: AtomicU64::new(0) }
     }
+    /// Nothing more is begun.
+    pub fn stop(&self) {
+        self.left.store(0, Ordering::Relaxed);
+    }
     pub fn is_done(&self) -> bool {
         self.left.load(Ordering::Relaxed) == 0
     }

@@ -1,0 +1,250 @@
+//! Two exchanges over PostgreSQL on three nodes under Patroni, many clients, and nodes that fail: what was acknowledged stays, once. The
+//! trio is the one that is shipped, brought up by `deploy/patroni/trial`.
+//!
+//! ```text
+//! FAILOVERS=20 cargo test --release --test failover -- --nocapture       failovers: 20 acknowledged: N lost: 0 doubled: 0
+//! FAILOVERS_FROM=2 …                                                     begins with another fault of the ten
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test says what it expects by failing, and how many there were by printing"
+)]
+
+#[allow(dead_code, reason = "the clients of the test of histories")]
+#[path = "history/clients.rs"]
+mod clients;
+#[allow(dead_code, reason = "what watchers are told is tested on one server")]
+#[path = "history/judge.rs"]
+mod judge;
+#[path = "foreign/missing.rs"]
+mod missing;
+#[path = "failover/replicas.rs"]
+mod replicas;
+#[path = "failover/trio.rs"]
+mod trio;
+#[allow(dead_code, reason = "what watchers are told is tested on one server")]
+#[path = "history/watchers.rs"]
+mod watchers;
+#[allow(dead_code, reason = "the world of the tests of the service")]
+#[path = "service/world.rs"]
+mod world;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use clients::{CLIENTS, Record, Shared};
+use futures_util::future::join_all;
+use judge::judge;
+use replicas::{Both, Replicas};
+use tokio::time::sleep;
+use trio::{NODES, Trio};
+
+/// How long clients act before something fails, and after it is well again.
+const CALM: Duration = Duration::from_secs(2);
+/// How long all of etcd is away: longer than the primary's lease.
+const WITHOUT_ETCD: Duration = Duration::from_secs(25);
+/// More than is ever done.
+const ENOUGH: u64 = 1 << 40;
+
+/// Numbers that look random, the same for the same seed.
+#[derive(Clone)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// Below this. SplitMix64 (Steele, Lea, Flood 2014).
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// What fails, in the order of the rounds.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    PostgresKilled,
+    MachineLost,
+    SwitchedOver,
+    PostgresHangs,
+    WaitsCancelled,
+    MachineHangs,
+    EtcdLost,
+    OldCopyReturns,
+    OneEtcdLost,
+    ReplicaKilled,
+}
+
+const FAULTS: [Fault; 10] = [
+    Fault::MachineLost,
+    Fault::PostgresHangs,
+    Fault::OldCopyReturns,
+    Fault::WaitsCancelled,
+    Fault::ReplicaKilled,
+    Fault::EtcdLost,
+    Fault::PostgresKilled,
+    Fault::SwitchedOver,
+    Fault::MachineHangs,
+    Fault::OneEtcdLost,
+];
+
+/// Lets it happen, and mends it once the rest has gone on without.
+async fn fail(trio: &Trio, fault: Fault) {
+    let mut primary = trio.primary();
+    // Who comes back must be asked before the true one.
+    if matches!(fault, Fault::OldCopyReturns) && primary == NODES[0] {
+        trio.ask(&["switchover"]);
+        trio.until_another_than(&primary).await;
+        trio.ask(&["whole"]);
+        primary = trio.primary();
+    }
+    let standbys: Vec<_> = NODES.into_iter().filter(|node| *node != primary).collect();
+    match fault {
+        Fault::PostgresKilled => {
+            // Whether a standby takes over or it is started again is Patroni's to say.
+            trio.ask(&["kill", &primary, "postgres"]);
+            sleep(CALM).await;
+        }
+        Fault::MachineLost => {
+            trio.ask(&["kill", &primary]);
+            trio.until_another_than(&primary).await;
+            trio.ask(&["start", &primary]);
+        }
+        Fault::SwitchedOver => drop(trio.ask(&["switchover"])),
+        Fault::PostgresHangs | Fault::MachineHangs => {
+            let what: &[&str] = if matches!(fault, Fault::PostgresHangs) { &["postgres"] } else { &[] };
+            trio.ask(&[&["freeze", primary.as_str()], what].concat());
+            trio.until_another_than(&primary).await;
+            sleep(CALM).await;
+            trio.ask(&["thaw", &primary]);
+        }
+        Fault::WaitsCancelled => {
+            for standby in &standbys {
+                trio.ask(&["freeze", standby, "postgres"]);
+            }
+            sleep(Duration::from_secs(1)).await;
+            let cancelled = trio.ask(&[
+                "sql",
+                "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+            ]);
+            assert_ne!(cancelled.trim(), "0", "no commit was waiting for a standby");
+            for standby in &standbys {
+                trio.ask(&["thaw", standby, "postgres"]);
+            }
+        }
+        Fault::EtcdLost => {
+            trio.ask(&["kill", "all", "etcd"]);
+            sleep(WITHOUT_ETCD).await;
+            trio.ask(&["start", "all", "etcd"]);
+        }
+        Fault::OneEtcdLost => {
+            trio.ask(&["kill", &primary, "etcd"]);
+            sleep(CALM).await;
+            trio.ask(&["start", &primary, "etcd"]);
+        }
+        Fault::OldCopyReturns => {
+            trio.ask(&["forge", standbys[0]]);
+            // Whoever connects anew may meet it: the database's users are cut off from the true one, time and again.
+            for _ in 0..5 {
+                sleep(Duration::from_secs(1)).await;
+                trio.ask(&[
+                    "sql",
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'communiqued'",
+                ]);
+            }
+            let said = ["replica1", "replica2"]
+                .map(|replica| std::fs::read_to_string(trio.folder.join(replica).join("log/communiqued")).unwrap());
+            let refused = said.iter().filter(|said| said.contains("it has lost what it had acknowledged")).count();
+            assert_eq!(refused, 2, "an exchange has not met the old copy, or has taken it for the true one");
+            trio.ask(&["renew", standbys[0]]);
+        }
+        Fault::ReplicaKilled => {
+            trio.ask(&["kill", "replica1"]);
+            sleep(CALM).await;
+            trio.ask(&["start", "replica1"]);
+        }
+    }
+}
+
+/// Clients that act at either exchange until `meanwhile` is over; answers what they were told, and how often they had to ask again.
+async fn act(replicas: &Both, seed: u64, meanwhile: impl Future<Output = ()> + Send + 'static) -> (Record, u64) {
+    let shared = Arc::new(Shared::new(ENOUGH));
+    let stopping = shared.clone();
+    // On a thread of its own: it waits for the script.
+    let meanwhile = tokio::spawn(async move {
+        meanwhile.await;
+        stopping.stop();
+    });
+    let one = |n| clients::work(replicas.clone(), shared.clone(), n, Chance(seed ^ (n << 32)));
+    let mut record = Record::default();
+    for told in join_all((0..CLIENTS).map(one)).await {
+        record.join(told);
+    }
+    meanwhile.await.unwrap();
+    (record, shared.unknown.load(Ordering::Relaxed))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_acknowledged_is_lost_when_nodes_fail() {
+    let count = |variable| std::env::var(variable).ok().map(|count| count.parse::<usize>().expect("a count"));
+    let rounds = count("FAILOVERS").unwrap_or(2);
+    let first = count("FAILOVERS_FROM").unwrap_or(0);
+    let Some(replicas) = Replicas::new(false).await else { return };
+    let replicas = Arc::new(replicas);
+    let (mut record, mut judged) = (Record::default(), judge::Judged::default());
+    for round in 0..rounds {
+        let fault = FAULTS[(first + round) % FAULTS.len()];
+        let failing = replicas.clone();
+        let (told, unknown) = act(&replicas, round as u64, async move {
+            sleep(CALM).await;
+            fail(&failing.trio, fault).await;
+            failing.trio.ask(&["whole"]);
+            failing.until_ready().await;
+            sleep(CALM).await;
+        })
+        .await;
+        let acknowledged = told.acknowledged.len();
+        record.join(told);
+        for at in 0..2 {
+            record.heads.push(replicas.head(at).await);
+        }
+        let log = replicas.log().await;
+        judged = judge(&log, &record, &[]);
+        let silence = replicas::longest_silence(&log[log.len() - acknowledged.min(log.len())..]);
+        println!("{fault:?}: acknowledged {acknowledged}, asked again {unknown}, silent for {silence} s at most");
+        assert!(judged.is_clean(), "{fault:?}: {judged:?}");
+        assert!(acknowledged > 0, "{fault:?}: nothing was tried");
+    }
+    let (acknowledged, lost, doubled) = (record.acknowledged.len(), judged.lost, judged.doubled);
+    println!("failovers: {rounds} acknowledged: {acknowledged} lost: {lost} doubled: {doubled}");
+}
+
+/// The control: of a trio whose standbys are not waited for, acknowledged acts are lost, and found to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_a_synchronous_standby_acts_are_lost() {
+    let Some(replicas) = Replicas::new(true).await else { return };
+    let replicas = Arc::new(replicas);
+    let primary = replicas.trio.primary();
+    for standby in NODES.into_iter().filter(|node| *node != primary) {
+        // Killed, not stopped: what was sent to one that is stopped lies in its socket. Its Patroni must not start it again.
+        replicas.trio.ask(&["freeze", standby, "patroni"]);
+        replicas.trio.ask(&["kill", standby, "postgres"]);
+    }
+    let (record, _) = act(&replicas, 0, async { sleep(CALM).await }).await;
+    replicas.trio.ask(&["kill", &primary]);
+    replicas.trio.ask(&["thaw", "all"]);
+    replicas.trio.until_another_than(&primary).await;
+    let judged = judge(&replicas.log().await, &record, &[]);
+    let acknowledged = record.acknowledged.len();
+    println!("asynchronous: acknowledged: {acknowledged} lost: {}", judged.lost);
+    assert!(judged.lost > 0, "an asynchronous standby had all {acknowledged}: {judged:?}");
+}

@@ -24,6 +24,8 @@
 mod chance;
 #[path = "crash/clients.rs"]
 mod clients;
+#[path = "postgres/cluster.rs"]
+mod cluster;
 #[path = "crash/cycles.rs"]
 mod cycles;
 #[path = "crash/disk.rs"]
@@ -42,11 +44,10 @@ mod opening;
 #[path = "service/world.rs"]
 mod world;
 
-/// A count from the environment; else the first of these in CI, the second elsewhere.
-fn count(variable: &str, (in_ci, elsewhere): (usize, usize)) -> usize {
+/// A count from the environment, else this.
+fn count(variable: &str, otherwise: usize) -> usize {
     match std::env::var(variable) {
         Ok(count) => count.parse().unwrap_or_else(|_| panic!("{variable} is no count: {count}")),
-        Err(_) if std::env::var_os("CI").is_some() => in_ci,
-        Err(_) => elsewhere,
+        Err(_) => otherwise,
     }
 }

@@ -16,6 +16,9 @@
     reason = "a test says what it expects by failing, and how many there were by printing"
 )]
 
+#[allow(dead_code, reason = "what the test of crashes chooses")]
+#[path = "crash/chance.rs"]
+mod chance;
 #[allow(dead_code, reason = "what the test of failovers asks of clients")]
 #[path = "history/clients.rs"]
 mod clients;
@@ -25,24 +28,24 @@ mod cluster;
 mod judge;
 #[path = "history/replicas.rs"]
 mod replicas;
+#[path = "history/serving.rs"]
+mod serving;
 #[path = "history/watchers.rs"]
 mod watchers;
 #[allow(dead_code, reason = "the world of the tests of the service")]
 #[path = "service/world.rs"]
 mod world;
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
+use chance::Chance;
 use clients::{CLIENTS, Record, Shared};
 use futures_util::future::join_all;
 use replicas::Replicas;
 use watchers::Watcher;
 
-/// Between two faults.
-const PAUSE: Duration = Duration::from_millis(1500);
+/// Operations between two faults: at the least, and at the most.
+const BETWEEN: (u64, u64) = (40, 500);
 
 /// A count from the environment, else this.
 fn count(variable: &str, otherwise: u64) -> u64 {
@@ -52,27 +55,10 @@ fn count(variable: &str, otherwise: u64) -> u64 {
     }
 }
 
-/// Numbers that look random, the same for the same seed.
-#[derive(Clone)]
-struct Chance(u64);
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-    /// Below this. SplitMix64 (Steele, Lea, Flood 2014).
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_is_what_happened() {
-    let ops = count("HISTORY_OPS", if std::env::var_os("CI").is_some() { 5000 } else { 500 });
+    let ops = count("HISTORY_OPS", 200);
+    let between = (ops / 40).clamp(BETWEEN.0, BETWEEN.1);
     let seed = count("HISTORY_SEED", u64::from(std::process::id()));
     println!("HISTORY_SEED={seed}");
     let Some(replicas) = Replicas::new().await else { return };
@@ -83,13 +69,12 @@ async fn what_was_said_is_what_happened() {
         .flat_map(|of| [0, 1].map(|at| Watcher::start(replicas.clone(), of, at)))
         .collect();
     let clients =
-        (0..CLIENTS).map(|n| clients::work(replicas.clone(), shared.clone(), n, Chance::new(seed ^ (n << 32))));
+        (0..CLIENTS).map(|n| clients::work(replicas.clone(), shared.clone(), n, Chance::of(seed ^ (n << 32))));
     // Faults of four kinds, in turn, until the work is done; the pauses between them let work through.
     let faults = async {
         let mut faults = 0;
         loop {
-            tokio::time::sleep(PAUSE).await;
-            if shared.is_done() {
+            if !shared.after(between).await {
                 return faults;
             }
             replicas.fault(faults).await;
@@ -106,7 +91,7 @@ async fn what_was_said_is_what_happened() {
         heard.push(watcher.until(log.len() as u64).await);
     }
     for at in 0..2 {
-        record.heads.extend(replicas.heads(at).await);
+        record.heads.push(replicas.head(at).await);
     }
     let judged = judge::judge(&log, &record, &heard);
     let unknown = shared.unknown.load(Ordering::Relaxed);

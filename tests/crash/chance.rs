@@ -25,9 +25,13 @@ impl Chance {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
+    /// Below this.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
     /// From `least` to `most`, both included.
     pub fn within(&mut self, least: u64, most: u64) -> u64 {
-        least + self.next() % (most - least + 1)
+        least + self.below(most - least + 1)
     }
     pub fn pick<T: Copy>(&mut self, among: &[T]) -> T {
         among[usize::try_from(self.within(0, among.len() as u64 - 1)).unwrap()]

@@ -8,9 +8,10 @@ use tokio::time::sleep;
 use crate::{
     chance::Chance,
     clients::Clients,
+    cluster::Cluster,
     count,
     disk::{Fault, Left, On, Point},
-    exchange::{EMBEDDED, Exchange, Kind, Sessions},
+    exchange::{DATABASE, EMBEDDED, Exchange, Kind, Sessions},
 };
 
 /// Clients that act at once.
@@ -33,9 +34,9 @@ enum End {
 
 impl End {
     /// The places take turns.
-    fn of(cycle: usize, chance: &mut Chance) -> Self {
+    fn of(kind: Kind, cycle: usize, chance: &mut Chance) -> Self {
         let mut nth = |most| u32::try_from(chance.within(1, most)).unwrap_or(1);
-        match cycle % 10 {
+        match if kind.behind_disk { cycle % 10 } else { usize::MAX } {
             // Before the append is durable, in the midst of it, before it.
             0 => Self::At(Point::Sync, On::LogWal, nth(20)),
             1 | 2 => Self::At(Point::Write, On::LogWal, nth(200)),
@@ -106,7 +107,7 @@ async fn run(exchange: &mut Exchange, cycles: usize, chance: &mut Chance) -> Tal
     let mut sessions = exchange.sessions().await;
     clients.ledger().look(&sessions).await;
     for cycle in 0..cycles {
-        let end = End::of(cycle, chance);
+        let end = End::of(exchange.kind, cycle, chance);
         let limit = match end {
             End::Instant(milliseconds) => Duration::from_millis(milliseconds),
             End::At(point, on, nth) => {
@@ -117,7 +118,7 @@ async fn run(exchange: &mut Exchange, cycles: usize, chance: &mut Chance) -> Tal
         act_to_the_end(exchange, &clients, &sessions, limit).await;
         tally.hit += usize::from(clients.unanswered() > 0);
         lose(exchange, cycle, chance, &mut tally);
-        if chance.within(0, 7) == 0 {
+        if exchange.kind.behind_disk && chance.within(0, 7) == 0 {
             // Killed again while it makes durable what it found.
             let on = chance.pick(&[On::LogWal, On::Log, On::ContentWal]);
             exchange.disk.arm(Fault::Kill, Point::Write, on, 1, false);
@@ -163,7 +164,7 @@ fn long(cycles: usize) -> u64 {
 }
 
 async fn all_cycles(kind: Kind) {
-    let cycles = count("CRASH_CYCLES", (25, 5));
+    let cycles = count("CRASH_CYCLES", 5);
     let on_a_long_log = (cycles / 50).max(2.min(cycles / 4));
     let mut chance = Chance::seeded("cycles");
     let mut all = Tally::default();
@@ -185,15 +186,24 @@ async fn all_cycles(kind: Kind) {
         all.hit += one.hit;
         all.at_stake += one.at_stake;
     }
-    println!("cycles: {cycles} acknowledged: {} lost: {} doubled: {}", all.acknowledged, all.lost, all.doubled);
+    let within = if kind.behind_disk { "" } else { "in a database: " };
+    println!("{within}cycles: {cycles} acknowledged: {} lost: {} doubled: {}", all.acknowledged, all.lost, all.doubled);
     assert_eq!((all.lost, all.doubled), (0, 0));
-    assert!(all.acknowledged > 0 && all.at_stake > 0, "nothing was at stake");
+    assert!(all.acknowledged > 0 && (all.at_stake > 0 || !kind.behind_disk), "nothing was at stake");
     assert!(2 * all.hit >= cycles, "most kills hit nobody: {} of {cycles} left a call unanswered", all.hit);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_or_doubled() {
     all_cycles(EMBEDDED).await;
+}
+
+/// The same over PostgreSQL: now the exchange is killed, now the database too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_doubled_in_a_database() {
+    if Cluster::shared().is_some() {
+        all_cycles(DATABASE).await;
+    }
 }
 
 /// The control: the same, on a disk that says that it has synced and has not. What was acknowledged is lost.

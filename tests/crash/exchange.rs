@@ -6,7 +6,10 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -26,17 +29,22 @@ use communique::{
         words::{Line, Prose},
     },
     exchange::ports::{Append, NewEntry, Object, Store},
-    pki::issue::Issued,
-    store::sqlite::{Options, SqliteStore},
+    pki::{self, issue::Issued},
+    store::{
+        postgres::{PostgresStore, Settings},
+        sqlite::{Options, SqliteStore},
+    },
 };
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    runtime::Handle,
     time::{sleep, timeout},
 };
 
 use crate::{
+    cluster::Cluster,
     disk::{Disk, Left},
     world::{PATIENCE, World, authority, leaf, now, party},
 };
@@ -57,6 +65,10 @@ pub struct Kind {
     pub open: fn(&World) -> Result<Arc<dyn Store>, String>,
     /// The log, for reading alone.
     pub reading: fn(&World) -> Arc<dyn Store>,
+    /// Whether its files are behind the test's disk. Of a database only instants are aimed at.
+    pub behind_disk: bool,
+    /// What else loses its power.
+    pub cut: fn(),
 }
 
 /// SQLite in the folder of the exchange's data.
@@ -68,7 +80,50 @@ pub const EMBEDDED: Kind = Kind {
         opened.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(|error| error.to_string())
     },
     reading: |world| Arc::new(SqliteStore::reading(&world.config.data.log(), Options::default()).unwrap()),
+    behind_disk: true,
+    cut: || (),
 };
+
+/// A database of the server that all tests of this process share. Where its machine loses its power, all of its processes are killed.
+pub const DATABASE: Kind = Kind {
+    configure: |config| {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("crashed_{}", MADE.fetch_add(1, Ordering::Relaxed));
+        let database = Cluster::shared().unwrap().database(&name);
+        config.store.url = database.url;
+        config.store.ca = database.ca;
+        config.store.password_file = database.password_file;
+    },
+    environment: |config| {
+        let store = &config.store;
+        vec![
+            ("COMMUNIQUE__STORE__URL", store.url.clone()),
+            ("COMMUNIQUE__STORE__CA", store.ca.display().to_string()),
+            ("COMMUNIQUE__STORE__PASSWORD_FILE", store.password_file.display().to_string()),
+        ]
+    },
+    open: |world| Ok(in_database(world)),
+    reading: in_database,
+    behind_disk: false,
+    cut: || {
+        let server = Cluster::shared().unwrap();
+        server.kill();
+        server.start_again();
+    },
+};
+
+fn in_database(world: &World) -> Arc<dyn Store> {
+    let store = &world.config.store;
+    let settings = Settings {
+        url: store.url.clone(),
+        password: Some(std::fs::read(&store.password_file).unwrap()),
+        tls: pki::client::known_by(&std::fs::read(&store.ca).unwrap()).unwrap(),
+        standbys: 0,
+        readers: 2,
+    };
+    let opened = tokio::task::block_in_place(|| Handle::current().block_on(PostgresStore::open(&settings)));
+    Arc::new(opened.unwrap())
+}
 
 /// Connections by party.
 pub type Sessions = BTreeMap<&'static str, Session>;
@@ -180,6 +235,7 @@ impl Exchange {
     /// Cuts the power; it is killed first.
     pub fn cut(&self, left: Left<'_>) -> usize {
         self.kill();
+        (self.kind.cut)();
         self.disk.cut(&self.world.config.data.directory, left)
     }
 
@@ -223,6 +279,7 @@ impl Exchange {
         let data = &self.world.config.data.directory;
         let configuration = data.parent().unwrap().join("communiqued.toml");
         let mut command = Command::new(env!("CARGO_BIN_EXE_communiqued"));
+        command.envs((self.kind.environment)(&self.world.config));
         let output = command.args(["fsck", "--config"]).arg(configuration).output().unwrap();
         let said = || String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned();
         if output.status.success() { Ok(()) } else { Err(said()) }

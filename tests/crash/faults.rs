@@ -145,7 +145,7 @@ async fn same_rights(exchange: &Exchange, sessions: &Sessions) {
 }
 
 async fn all_points(kind: Kind) {
-    let points = count("DISK_POINTS", (6, 3));
+    let points = count("DISK_POINTS", 2);
     let mut chance = Chance::seeded("points");
     let mut all: Vec<Trouble> = Vec::new();
     for fault in [Fault::Full, Fault::Io] {

@@ -7,23 +7,12 @@ use std::{
 };
 
 use communique::{
-    client::remote::Remote,
-    domain::id::Role,
-    exchange::ports::{Store as _, Stored},
-    log::{
-        checkpoint::{Log, Unverified},
-        tree::Hash,
-    },
-    pki,
-    store::postgres::{PostgresStore, Settings},
+    client::remote::Remote, domain::id::Role, exchange::ports::Stored, log::tree::Hash, pki, store::postgres::Settings,
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 use crate::{
+    serving,
     trio::Trio,
     world::{PATIENCE, World},
 };
@@ -68,7 +57,7 @@ impl Replicas {
     pub async fn until_ready(&self) {
         let began = Instant::now();
         for [_, http] in &self.addresses {
-            while !ready(*http).await {
+            while !serving::ready(*http).await {
                 assert!(began.elapsed() < 3 * PATIENCE, "{http} does not serve again; {:?} says why", self.trio.folder);
                 sleep(Duration::from_millis(50)).await;
             }
@@ -76,14 +65,11 @@ impl Replicas {
     }
     /// The newest head of one of them, verified.
     pub async fn head(&self, at: usize) -> (u64, Hash) {
-        let log = Log::of_charter(&self.world.pinned.charter().log).unwrap();
-        let head = self.remote("east", at).await.unwrap().checkpoint().await.unwrap();
-        let head = Unverified::parse(head.as_bytes()).unwrap().verify(&log).unwrap();
-        (head.checkpoint().size(), head.checkpoint().root())
+        serving::head(&self.world, &self.remote("east", at).await.unwrap()).await
     }
     /// The whole log, read beside them.
     pub async fn log(&self) -> Vec<Stored> {
-        let store = PostgresStore::open(&Settings {
+        serving::whole(&Settings {
             url: self.trio.url.clone(),
             password: Some(std::fs::read(self.trio.folder.join("password")).unwrap()),
             tls: pki::client::known_by(&std::fs::read(self.trio.folder.join("tls/ca.pem")).unwrap()).unwrap(),
@@ -91,30 +77,10 @@ impl Replicas {
             readers: 1,
         })
         .await
-        .unwrap();
-        let mut log = Vec::new();
-        loop {
-            let more = store.log(log.len() as u64, 1000).await.unwrap();
-            if more.is_empty() {
-                return log;
-            }
-            log.extend(more);
-        }
     }
 }
 
 /// The most seconds between two entries, as their times say.
 pub fn longest_silence(log: &[Stored]) -> i64 {
     log.windows(2).map(|two| two[1].entry.time.unix() - two[0].entry.time.unix()).max().unwrap_or(0)
-}
-
-async fn ready(http: SocketAddr) -> bool {
-    let asked = timeout(Duration::from_secs(2), async {
-        let mut stream = TcpStream::connect(http).await?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: sample\r\nconnection: close\r\n\r\n").await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
-    });
-    matches!(asked.await, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200 "))
 }

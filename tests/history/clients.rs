@@ -25,7 +25,7 @@ use communique::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Chance,
+    chance::Chance,
     replicas::Both,
     world::{fresh, key, sign},
 };
@@ -53,6 +53,14 @@ impl Shared {
     }
     pub fn is_done(&self) -> bool {
         self.left.load(Ordering::Relaxed) == 0
+    }
+    /// Waits until so many more operations were begun; false if none are left before.
+    pub async fn after(&self, operations: u64) -> bool {
+        let until = self.left.load(Ordering::Relaxed).saturating_sub(operations);
+        while self.left.load(Ordering::Relaxed) > until {
+            sleep(Duration::from_millis(20)).await;
+        }
+        until > 0
     }
     fn takes_one(&self) -> bool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()

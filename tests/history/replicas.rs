@@ -10,26 +10,15 @@ use std::{
 };
 
 use communique::{
-    client::remote::Remote,
-    domain::id::Role,
-    exchange::ports::{Store as _, Stored},
-    log::{
-        checkpoint::{Log, Unverified},
-        tree::Hash,
-    },
-    pki,
-    store::postgres::{PostgresStore, Settings},
+    client::remote::Remote, domain::id::Role, exchange::ports::Stored, log::tree::Hash, pki, store::postgres::Settings,
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     cluster::{Cluster, Database},
+    serving,
     world::{PATIENCE, World},
 };
 
@@ -161,14 +150,7 @@ impl Replicas {
     }
 
     async fn ready(&self, at: usize) -> bool {
-        let asked = timeout(Duration::from_secs(2), async {
-            let mut stream = TcpStream::connect(self.replicas[at].http).await?;
-            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: sample\r\nconnection: close\r\n\r\n").await?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await?;
-            Ok::<_, std::io::Error>(answer)
-        });
-        matches!(asked.await, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200 "))
+        serving::ready(self.replicas[at].http).await
     }
 
     /// A connection of a party's official to one of them.
@@ -179,7 +161,7 @@ impl Replicas {
 
     /// The whole log, read beside them.
     pub async fn log(&self) -> Vec<Stored> {
-        let store = PostgresStore::open(&Settings {
+        serving::whole(&Settings {
             url: self.database.url.clone(),
             password: Some(std::fs::read(&self.database.password_file).unwrap()),
             tls: pki::client::known_by(&std::fs::read(&self.database.ca).unwrap()).unwrap(),
@@ -187,22 +169,10 @@ impl Replicas {
             readers: 1,
         })
         .await
-        .unwrap();
-        let mut log = Vec::new();
-        loop {
-            let more = store.log(log.len() as u64, 1000).await.unwrap();
-            if more.is_empty() {
-                return log;
-            }
-            log.extend(more);
-        }
     }
     /// The newest head of one of them, verified.
-    pub async fn heads(&self, at: usize) -> Vec<(u64, Hash)> {
-        let log = Log::of_charter(&self.world.pinned.charter().log).unwrap();
-        let head = self.remote("east", at).await.unwrap().checkpoint().await.unwrap();
-        let head = Unverified::parse(head.as_bytes()).unwrap().verify(&log).unwrap();
-        vec![(head.checkpoint().size(), head.checkpoint().root())]
+    pub async fn head(&self, at: usize) -> (u64, Hash) {
+        serving::head(&self.world, &self.remote("east", at).await.unwrap()).await
     }
 }
 

@@ -148,7 +148,7 @@ pub const LIES: &[Lie] = &[
                     entry.time = entry.time.plus(-1);
                 });
                 let digest = communique::domain::id::Digest::of(&bytes);
-                let told = "UPDATE entries SET bytes = ?1, digest = ?2 WHERE idx = ?3";
+                let told = "UPDATE entries SET bytes = ?1, digest = ?2, time = time - 1 WHERE idx = ?3";
                 let index = i64::try_from(at).unwrap();
                 db.execute(told, rusqlite::params![bytes, digest.as_bytes(), index]).unwrap();
                 drop(db);

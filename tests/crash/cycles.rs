@@ -47,7 +47,7 @@ impl End {
             6 => Self::At(Point::Synced, On::ContentWal, nth(20)),
             // In a checkpoint, if there is one.
             7 => Self::At(Point::Write, On::Log, 1),
-            _ => Self::Instant(nth(250).into()),
+            _ => Self::Instant(nth(if kind.behind_disk { 250 } else { 1000 }).into()),
         }
     }
 }

@@ -417,6 +417,24 @@ mod tests {
                 let ca = config.tls.key.clone();
                 config.timestamp = Timestamp { url: "https://tsa.example/tsr".to_owned(), ca };
             }),
+            (&["store.url"], |config, _| config.store.url = "mysql://root:secret@db.example/communique".to_owned()),
+            (&["store.url"], |config, _| config.store.synchronous_standbys = 1),
+            (&["store.ca"], |config, directory| {
+                config.store.url = "postgres://communique@db.example/communique".to_owned();
+                config.store.ca = directory.join("none");
+            }),
+            (&["store.password_file"], |config, _| {
+                config.store.url = "postgres://communique@db.example/communique".to_owned();
+                config.store.ca = config.tls.certificate.clone();
+                config.store.password_file = config.tls.certificate.clone();
+            }),
+            (&["store.connections"], |config, _| config.store.connections = 0),
+            (&["store.connections"], |config, _| config.store.connections = READERS_LIMIT + 1),
+            (&["store.synchronous_standbys"], |config, _| {
+                config.store.url = "postgres://communique@db.example/communique".to_owned();
+                config.store.ca = config.tls.certificate.clone();
+                config.store.synchronous_standbys = STANDBYS_LIMIT + 1;
+            }),
             (&["telemetry.filter"], |config, _| config.telemetry.filter = "communique=loud".to_owned()),
             (&["limits.page_default"], |config, _| config.limits.page_default = config.limits.page_max + 1),
             (&["limits.page_max", "limits.page_default"], |config, _| config.limits.page_max = 0),
@@ -429,6 +447,7 @@ mod tests {
             let mut config = complete(directory.path());
             fault(&mut config, directory.path());
             assert_eq!(keys(&config.check()), *expected, "fault {number}");
+            assert!(!config.check().iter().any(|problem| problem.to_string().contains("secret")), "fault {number}");
         }
 
         fn witness(url: &str, ca: Option<PathBuf>) -> Witness {

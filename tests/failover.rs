@@ -2,8 +2,9 @@
 //! trio is the one that is shipped, brought up by `deploy/patroni/trial`.
 //!
 //! ```text
-//! FAILOVERS=20 cargo test --release --test failover -- --nocapture       failovers: 20 acknowledged: N lost: 0 doubled: 0
-//!                                                                        without it nothing is tried
+//! FAILOVERS=20 cargo test --release --test failover -- --test-threads=1 --nocapture
+//!                                          failovers: 20 acknowledged: N lost: 0 doubled: 0
+//!                                          without the count nothing is tried
 //! FAILOVERS_FROM=2 …                                                     begins with another fault of the ten
 //! ```
 

@@ -7,7 +7,7 @@
 use std::{
     fs, io,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -28,18 +28,20 @@ const LOOKS: u32 = 60;
 /// Largest file that is read, in bytes. A larger one is some other file.
 const FILE_LIMIT: usize = 64;
 const DAY: i64 = 86_400;
+/// How long the clock is held against what it showed once.
+const ANCHORED: Duration = Duration::from_secs(86_400);
 
 /// The machine of an exchange that is served.
 pub(super) struct Clock {
-    /// What the clock showed at the start, and the monotonic one.
-    begun: (Time, Instant),
+    /// What the clock showed at the start, or a day at most before, and the monotonic one.
+    begun: Mutex<(Time, Instant)>,
     /// When the exchange last ran, if that is too long ago to believe what the clock shows.
     ran: OnceLock<Time>,
 }
 
 impl Clock {
     pub(super) fn start() -> Self {
-        Self { begun: (ThisMachine.now(), Instant::now()), ran: OnceLock::new() }
+        Self { begun: Mutex::new((ThisMachine.now(), Instant::now())), ran: OnceLock::new() }
     }
     /// Takes up when the exchange last ran: by its log's last entry, and by the file. A clock that has gone on by more than so many
     /// days since is not believed.
@@ -50,12 +52,23 @@ impl Clock {
         });
         let Some(ran) = last.max(kept) else { return };
         let most = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY);
-        if self.begun.0.unix().saturating_sub(ran.unix()) > most {
+        if self.begun().0.unix().saturating_sub(ran.unix()) > most {
             let _ = self.ran.set(ran);
         }
     }
+    fn begun(&self) -> (Time, Instant) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Once a day of a clock that is believed, what it shows is taken up anew: the small steps by which it is kept, and pauses of a
+    /// virtual machine, must not add up for ever.
+    fn go_on(&self, now: Time) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.1.elapsed() >= ANCHORED {
+            *begun = (now, Instant::now());
+        }
+    }
     fn suspect_at(&self, now: Time, passed: Duration) -> Option<Time> {
-        let expected = self.begun.0.plus(i64::try_from(passed.as_secs()).unwrap_or(i64::MAX));
+        let expected = self.begun().0.plus(i64::try_from(passed.as_secs()).unwrap_or(i64::MAX));
         let leapt = now.unix().abs_diff(expected.unix()) > LEAP_SECONDS.unsigned_abs();
         if leapt { Some(expected) } else { self.ran.get().copied() }
     }
@@ -69,7 +82,7 @@ impl Machine for Clock {
         ThisMachine.random()
     }
     fn suspect(&self) -> Option<Time> {
-        self.suspect_at(ThisMachine.now(), self.begun.1.elapsed())
+        self.suspect_at(ThisMachine.now(), self.begun().1.elapsed())
     }
 }
 
@@ -93,6 +106,9 @@ pub(super) async fn follow(clock: Arc<Clock>, path: Arc<Path>, stop: Cancellatio
             _ => {}
         }
         before = suspect;
+        if suspect.is_none() {
+            clock.go_on(now);
+        }
         if looks % LOOKS == 0 && suspect.is_none() {
             let path = path.clone();
             let kept = tokio::task::spawn_blocking(move || keep(&path, now)).await;
@@ -129,7 +145,7 @@ mod tests {
     const YEARS: i64 = 5 * 365 * DAY;
 
     fn clock(at: Time) -> Clock {
-        Clock { begun: (at, Instant::now()), ..Clock::start() }
+        Clock { begun: Mutex::new((at, Instant::now())), ..Clock::start() }
     }
 
     #[test]
@@ -150,6 +166,20 @@ mod tests {
         ] {
             assert_eq!(clock.suspect_at(expected.plus(off), hour), suspect, "{off}");
         }
+    }
+
+    #[test]
+    fn small_steps_do_not_add_up_for_ever() {
+        let begun = Time::from_unix(1_790_000_000);
+        let Some(yesterday) = Instant::now().checked_sub(ANCHORED) else { return };
+        let clock = Clock { begun: Mutex::new((begun, yesterday)), ..Clock::start() };
+        let now = begun.plus(DAY + LEAP_SECONDS);
+        assert_eq!(clock.suspect_at(now, ANCHORED), None);
+        clock.go_on(now);
+        assert_eq!(clock.suspect_at(now.plus(LEAP_SECONDS), Duration::ZERO), None);
+        // Before the day is over it stays as it is.
+        clock.go_on(now.plus(LEAP_SECONDS));
+        assert_eq!(clock.begun().0, now);
     }
 
     #[test]

@@ -139,7 +139,7 @@ pub struct Timestamp {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The directory that holds `log.head`, and with the embedded store `log.sqlite` and `content.sqlite`; on a local disk that honours
+    /// The directory that holds `log.head` and `log.clock`, and with the embedded store `log.sqlite` and `content.sqlite`; on a local disk that honours
     /// fsync. Each of several exchanges over one database has its own. Required.
     pub directory: PathBuf,
     /// Where the embedded store's files are, if not there.

@@ -347,9 +347,12 @@ fn run(command: Command) -> Result<Said, Failure> {
             checked(&config)?;
             Ok("the configuration is good, and this machine can run on it\n".to_owned().into())
         }
-        Command::Fsck { place: Place { config: Some(config), .. }, mib_per_second, mend_from: None, json }
+        Command::Fsck { place: Place { config: Some(config), .. }, mib_per_second, mend_from, json }
             if loaded(&config)?.store.kind() == Some(Kind::Postgres) =>
         {
+            if mend_from.is_some() {
+                return Err(in_database("what is damaged there is restored by its own backup"));
+            }
             let report = runtime()?.block_on(fsck::of_database(&loaded(&config)?, mib_per_second))?;
             let said = if json { format!("{}\n", fsck::to_json(&report)) } else { fsck::to_text(&report) };
             Ok(Said(u8::from(!report.faults.is_empty()), said))
@@ -370,9 +373,10 @@ fn run(command: Command) -> Result<Said, Failure> {
         Command::Backup { config, to, mib_per_second } => {
             let config = loaded(&config)?;
             if config.store.kind() == Some(Kind::Postgres) {
-                let next = "the log and the content are in PostgreSQL: back it up by its own means (pg_basebackup and its archive), or carry \
-                            a checked copy into files with communiqued migrate while no exchange serves";
-                return Err(Failure(1, vec![next.to_owned()]));
+                return Err(in_database(
+                    "back it up by its own means (pg_basebackup and its archive), or carry a checked copy into files with communiqued \
+                     migrate while no exchange serves",
+                ));
             }
             back_up(&config, &to, mib_per_second).map(Said::from)
         }
@@ -382,6 +386,11 @@ fn run(command: Command) -> Result<Said, Failure> {
             let carried = runtime()?.block_on(migrate::migrate(&from, &to, told))?;
             Ok(format!("{carried}\n").into())
         }
+        Command::Restore { place: Place { config: Some(config), .. }, .. }
+            if loaded(&config)?.store.kind() == Some(Kind::Postgres) =>
+        {
+            Err(in_database("restore the files with --data, and carry them there with communiqued migrate"))
+        }
         Command::Restore { from, place } => {
             let (data, exchange) = place.data()?;
             let restored = runtime()?.block_on(backup::restore(&from, &data, exchange.as_deref()));
@@ -389,6 +398,11 @@ fn run(command: Command) -> Result<Said, Failure> {
             Ok(restored.told(&data).into())
         }
     }
+}
+
+/// Why a command for files is not for this exchange.
+fn in_database(next: &str) -> Failure {
+    Failure(1, vec![format!("the log and the content are in PostgreSQL: {next}")])
 }
 
 fn back_up(config: &Config, to: &Path, mib_per_second: u64) -> Result<String, Failure> {

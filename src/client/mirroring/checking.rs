@@ -382,7 +382,7 @@ fn files(folder: &Folder, wanted: &Wanted, checked: &mut Checked) -> io::Result<
                 continue;
             }
             let mut package = File::open(&file).map_err(|e| at(&file, &e))?;
-            match unproven(&mut package, checked.about.founding) {
+            match unproven(&mut package, checked.about.founding, *id) {
                 None => checked.packages += 1,
                 Some(why) => {
                     checked.finds("package", Some(file), Some(*index), msg!("{what}: {why}", what = of, why = &why))
@@ -418,7 +418,7 @@ pub struct Restored {
 /// # Errors
 /// A mirror whose entries are not proven from the pin on; a communiqué that it does not hold; a folder that is there, or cannot be written.
 pub fn restore(folder: &Folder, id: CommuniqueId, out: &Path, pin: Digest, now: Time) -> io::Result<Restored> {
-    folder.known()?;
+    let founding = folder.known()?.founding;
     let (rows, root) = noted(folder)?;
     proven(folder, &rows, root, pin, now).map_err(|damage| io::Error::other(damage.words))?;
     let of_it = |row: &&Row| match &row.seen {
@@ -455,9 +455,18 @@ pub fn restore(folder: &Folder, id: CommuniqueId, out: &Path, pin: Digest, now: 
             .retain(|damage| !damage.path.as_ref().is_some_and(|path| path.starts_with(folder.0.join("content"))));
     }
     for (file, digest) in folder.packages_of(id)? {
-        match amiss(&file, digest) {
+        let of = msg!("the package of {id}", id);
+        if let Some(amiss) = amiss(&file, digest) {
+            restored.damage.push(damaged(&of, None, amiss));
+            continue;
+        }
+        let mut package = File::open(&file).map_err(|e| at(&file, &e))?;
+        match unproven(&mut package, founding, id) {
             None => restored.copy(&file, out, Path::new("package.zip"))?,
-            Some(amiss) => restored.damage.push(damaged(&msg!("the package of {id}", id), None, amiss)),
+            Some(why) => {
+                let words = msg!("{what}: {why}", what = of, why = &why);
+                restored.damage.push(Damage { kind: "package", path: Some(file), index: None, words });
+            }
         }
     }
     Ok(restored)

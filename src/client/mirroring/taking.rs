@@ -10,7 +10,7 @@ use std::{
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::{
-    About, Amiss, ENTRIES_LIMIT, Folder, at, faulty, listed, made,
+    About, Amiss, ENTRIES_LIMIT, Folder, amiss, at, faulty, listed, made,
     rows::{self, Row, Seen},
 };
 use crate::{
@@ -105,7 +105,8 @@ pub async fn mirror(
     fetched: impl Fn(u64, u64) + Send + Sync,
 ) -> Result<Taken> {
     let receipts = Receipts::in_folder(copy.folder.seen())?;
-    let (own, anew) = (copy.about.party.clone(), std::mem::take(&mut copy.again));
+    // A try that broke before its first step begins anew too.
+    let (own, anew) = (copy.about.party.clone(), copy.again && copy.size == 0);
     let mut taken = Taken {
         audit: auditing::audit_into(session, receipts, &own, anew, Some(copy), heard).await?,
         opened: copy.opened.len() as u64,
@@ -117,6 +118,7 @@ pub async fn mirror(
     copy.opened.clear();
     if taken.audit.lie.is_none() {
         copy.fetch(session, &mut taken, fetched).await?;
+        copy.again = false;
     }
     Ok(taken)
 }
@@ -152,6 +154,9 @@ impl Mirror {
         }
         for below in ["heads", "objects", "content", "packages"] {
             made(&path.join(below))?;
+        }
+        for below in ["heads", "objects", "content", "packages", "seen"] {
+            swept(&path.join(below))?;
         }
         let file = folder.rows();
         let size = if anew { None } else { auditing::reached(&folder.seen())? }.map_or(0, |(_, size, _)| size);
@@ -357,7 +362,10 @@ impl Mirror {
         let mut wanted = Vec::new();
         for (id, parts) in self.standing() {
             let lacks = |(_, part): &&(u64, Part)| {
-                fs::metadata(self.folder.content(part.sha256)).map_or(true, |there| there.len() != part.size)
+                let file = self.folder.content(part.sha256);
+                // Begun anew, what is there is read too.
+                fs::metadata(&file).map_or(true, |there| there.len() != part.size)
+                    || self.again && amiss(&file, part.sha256).is_some()
             };
             wanted.extend(parts.values().filter(lacks).map(|(index, part)| (*id, *index, part.clone())));
         }
@@ -457,7 +465,7 @@ impl Mirror {
         let (digest, _) = told.package;
         let folder = self.folder.packages(told.communique);
         let file = folder.join(format!("{digest}.zip"));
-        if file.is_file() {
+        if file.is_file() && !(self.again && amiss(&file, digest).is_some()) {
             return Ok(false);
         }
         made(&folder)?;
@@ -468,25 +476,41 @@ impl Mirror {
         sink.flush().await?;
         sink.sync_all().await?;
         sink.rewind().await?;
-        unproven(coming.as_file_mut(), session.pinned().founding()).map_or(Ok(()), Err)?;
+        unproven(coming.as_file_mut(), session.pinned().founding(), told.communique).map_or(Ok(()), Err)?;
         let before = self.folder.packages_of(told.communique)?;
         settle(coming, &file)?;
-        for (old, _) in before {
+        for (old, _) in before.into_iter().filter(|(old, _)| *old != file) {
             fs::remove_file(&old).map_err(|e| at(&old, &e))?;
         }
         Ok(true)
     }
 }
 
-/// Why a package is not proven against this pin.
-pub(super) fn unproven(package: &mut File, pin: Digest) -> Option<Refusal> {
+/// Why a package is not proven against this pin to be this communiqué's.
+pub(super) fn unproven(package: &mut File, pin: Digest, of: CommuniqueId) -> Option<Refusal> {
     let why = match Verifier::new(Some(pin)).verify(io::BufReader::new(package)) {
-        Verdict::Proven(_) => return None,
+        Verdict::Proven(found) if found.communique == of => return None,
+        Verdict::Proven(found) => msg!("it is that of the communiqué {id}", id = found.communique),
         Verdict::Unpinned(_) => msg!("it is of another exchange"),
         Verdict::Failed { check, detail } => msg!("{check}: {detail}", check = check.id(), detail),
         Verdict::CannotRead { detail } | Verdict::CannotJudge { detail } => detail.message(),
     };
     Some(Refusal::malformed(msg!("the package"), why))
+}
+
+/// Removes what came of files that did not come whole: drafts among them, which must not outlive their erasure.
+fn swept(folder: &Path) -> io::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for there in listed(folder)? {
+        if there.is_dir() {
+            swept(&there)?;
+        } else if there.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".new-")) {
+            fs::remove_file(&there).map_err(|e| at(&there, &e))?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives a file that came whole its name, on the disk before this returns.

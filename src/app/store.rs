@@ -58,10 +58,14 @@ fn reached(store: &Settings) -> Result<postgres::Settings, OpenError> {
     let password = if store.password_file.as_os_str().is_empty() {
         None
     } else {
-        let mut password = read(&store.password_file)?;
-        password.truncate(PASSWORD_LIMIT);
+        let password = read(&store.password_file)?;
         // Editors end a file with a line's end.
-        Some(password.trim_ascii_end().to_vec())
+        let password = password.trim_ascii_end();
+        if password.is_empty() || password.len() > PASSWORD_LIMIT {
+            let why = format!("it holds no password of 1 to {PASSWORD_LIMIT} bytes");
+            return Err(OpenError::Io(store.password_file.clone(), io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
+        Some(password.to_vec())
     };
     Ok(postgres::Settings {
         url: store.url.clone(),

@@ -438,6 +438,31 @@ fn each_damage_is_found_and_named_and_mended() {
     fs::write(&name, forged).unwrap();
     assert_eq!(kinds(&checked(&desk, "south.mirror").ends(1).json()), ["package"]);
     fs::remove_file(name).unwrap();
+    // Nor is a good one of another communiqué.
+    let another = half_signed(&desk, "Autre texte d’essai.\n");
+    completed(&desk, &another);
+    mirrored(&desk, "south");
+    let of_another = files(&mirror).into_iter().find(|file| file.starts_with(Path::new("packages").join(&another)));
+    let of_another = of_another.unwrap();
+    let beside = mirror.join(package.with_file_name(of_another.file_name().unwrap()));
+    fs::copy(mirror.join(&of_another), &beside).unwrap();
+    assert_eq!(kinds(&checked(&desk, "south.mirror").ends(1).json()), ["package"]);
+    reader(&desk, "south", &format!("mirror restore south.mirror {id} --out others")).ends(1).prints(&another);
+    fs::remove_file(beside).unwrap();
+
+    // What has its length is read again, and what a run that was killed left is gone.
+    let content = files(&mirror).into_iter().find(|file| file.starts_with("content")).unwrap();
+    for file in [&content, &package] {
+        let bytes = flipped(fs::read(mirror.join(file)).unwrap()).unwrap();
+        fs::write(mirror.join(file), bytes).unwrap();
+    }
+    let left = mirror.join(content.with_file_name(".new-a1b2"));
+    fs::write(&left, "a draft").unwrap();
+    reader(&desk, "south", "mirror south.mirror").ends(0);
+    assert!(!left.exists());
+    checked(&desk, "south.mirror").ends(1);
+    reader(&desk, "south", "mirror south.mirror --anew").ends(0);
+    checked(&desk, "south.mirror").ends(0);
 
     // All of it is mended from the exchange.
     for file in files(&mirror).iter().filter(|file| file.starts_with("objects") || file.starts_with("content")) {

@@ -6,25 +6,31 @@ use std::{
     future::poll_fn,
     ops::ControlFlow,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use deadpool_postgres::{
-    ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts,
+    ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
+    TimeoutType, Timeouts,
 };
 use futures_util::future::BoxFuture;
-use tokio::{sync::watch, task::JoinHandle, time::error::Elapsed};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, error::Elapsed, timeout},
+};
 use tokio_postgres::{
-    AsyncMessage, Client, Config,
+    AsyncMessage, Client, Config, Statement,
     config::{Host, SslMode, TargetSessionAttrs},
     error::{DbError, Severity},
 };
 
 use super::{
-    CONNECT_DEADLINE, OpenError, READERS_LIMIT, SERVER_LEAST, STATEMENT_DEADLINE, Settings, durability,
+    COMMIT_DEADLINE, CONNECT_DEADLINE, OpenError, READERS_LIMIT, SERVER_LEAST, STATEMENT_DEADLINE, Settings,
+    durability,
     known::Known,
     migrations::{self, Schema},
     tls::Tls,
@@ -40,6 +46,8 @@ const SESSION: &str = "SET lock_timeout = '5s'; SET statement_timeout = '10s'; \
 const SILENCE: Duration = Duration::from_secs(15);
 /// How often a read is tried: by another connection, if it failed with the one that it had.
 const TRIES: u32 = 3;
+/// Where PostgreSQL listens if an address does not say.
+const PORT: u16 = 5432;
 /// How long a reader waits for a connection of the pool.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -84,9 +92,21 @@ pub(super) fn is_of_a_statement(error: &tokio_postgres::Error) -> bool {
 /// A database, and how it is reached.
 #[derive(Clone)]
 pub(super) struct Database {
-    config: Config,
+    /// One for each host.
+    hosts: Vec<Config>,
     tls: Tls,
     pub(super) standbys: u32,
+    /// What each server must hold to be taken for this database's.
+    known: Option<Arc<Known>>,
+    course: Arc<Mutex<Course>>,
+}
+
+/// Which server is used, by all connections of this process: what one of them reads must be what another writes to.
+struct Course {
+    host: usize,
+    /// Changes with the server, and whenever it is in doubt. A connection of an earlier epoch is made anew.
+    epoch: u64,
+    since: Instant,
 }
 
 /// One connection, and what the server says beside its answers.
@@ -97,6 +117,10 @@ pub(super) struct Session {
     /// How many notifications have come.
     pub(super) notified: watch::Receiver<u64>,
     driver: JoinHandle<()>,
+    /// What the server promises, asked for with each commit.
+    pub(super) promises: Statement,
+    /// When it was made.
+    pub(super) epoch: u64,
 }
 
 impl Session {
@@ -113,7 +137,7 @@ impl Drop for Session {
 
 impl Database {
     /// Reads the address. Opens no connection.
-    pub(super) fn new(settings: &Settings) -> Result<Self, OpenError> {
+    pub(super) fn new(settings: &Settings, known: Option<Arc<Known>>) -> Result<Self, OpenError> {
         let address = |what| OpenError::Address { what };
         let mut config: Config = settings.url.parse().map_err(|_| address("cannot be read"))?;
         if config.get_password().is_some() {
@@ -133,41 +157,111 @@ impl Database {
         if let Some(password) = &settings.password {
             config.password(password);
         }
-        config
-            .ssl_mode(SslMode::Require)
+        let course = Course { host: 0, epoch: 0, since: Instant::now() };
+        Ok(Self {
+            hosts: each_host(&config),
+            tls: Tls(settings.tls.clone()),
+            standbys: settings.standbys,
+            known,
+            course: Arc::new(Mutex::new(course)),
+        })
+    }
+
+    fn course<T>(&self, of: impl FnOnce(&mut Course) -> T) -> T {
+        of(&mut self.course.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+    pub(super) fn epoch(&self) -> u64 {
+        self.course(|course| course.epoch)
+    }
+    /// Has every connection made anew: the server that they lead to may no longer be the one.
+    pub(super) fn doubt(&self) {
+        self.course(|course| {
+            course.epoch += 1;
+            course.since = Instant::now();
+        });
+    }
+
+    /// Makes a connection to the first server that answers in time, can be written to, and holds what it must: the one that was used
+    /// last, then the others.
+    pub(super) async fn connect(&self) -> Result<Session, Fault> {
+        let first = self.course(|course| course.host);
+        let mut fault = Fault::Refused("there is no host");
+        for n in 0..self.hosts.len() {
+            let host = (first + n) % self.hosts.len();
+            let Some(config) = self.hosts.get(host) else { continue };
+            let epoch = self.epoch();
+            let made = async {
+                let session = connect(config, &self.tls, epoch).await?;
+                if let Some(known) = &self.known {
+                    known.check(&session.client).await?;
+                }
+                Ok(session)
+            };
+            match timeout(CONNECT_DEADLINE, made).await.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+                Ok(mut session) => {
+                    if self.course(|course| std::mem::replace(&mut course.host, host)) != host {
+                        self.doubt();
+                        session.epoch = self.epoch();
+                    }
+                    return Ok(session);
+                }
+                Err(error) => fault = error,
+            }
+        }
+        Err(fault)
+    }
+
+    /// Makes a connection, and tables of this schema if there are none; refuses what is newer, older, or promises less.
+    pub(super) async fn prepared(&self, schema: &Schema) -> Result<Session, OpenError> {
+        let unreachable = |fault: Fault| OpenError::Unreachable { why: fault.to_string() };
+        let session = self.connect().await.map_err(unreachable)?;
+        let prepared = async {
+            let sql = format!(
+                "SELECT current_setting('server_version_num')::bigint AS number, version(), {}",
+                durability::COLUMNS
+            );
+            let said = |error: tokio_postgres::Error| unreachable(error.into());
+            let row = session.client.query_one(&sql, &[]).await.map_err(said)?;
+            if row.try_get::<_, i64>("number").map_err(said)? < i64::from(SERVER_LEAST) {
+                return Err(OpenError::Old { found: row.try_get("version").map_err(said)? });
+            }
+            durability::check(&row, self.standbys)?;
+            migrations::run(&session.client, schema).await
+        };
+        timeout(COMMIT_DEADLINE, prepared).await.unwrap_or_else(|elapsed| Err(unreachable(elapsed.into())))?;
+        Ok(session)
+    }
+}
+
+/// The same with one host each.
+fn each_host(all: &Config) -> Vec<Config> {
+    let ports = all.get_ports();
+    let host = |(n, host): (usize, &Host)| {
+        let mut one = Config::new();
+        let (Host::Tcp(name), port) = (host, ports.get(n).or(ports.first()).copied().unwrap_or(PORT)) else {
+            return None;
+        };
+        one.host(name).port(port);
+        one.user(all.get_user()?).dbname(all.get_dbname()?);
+        if let Some(password) = all.get_password() {
+            one.password(password);
+        }
+        if let Some(options) = all.get_options() {
+            one.options(options);
+        }
+        one.ssl_mode(SslMode::Require)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .application_name("communiqued")
             .connect_timeout(CONNECT_DEADLINE)
             .tcp_user_timeout(SILENCE)
             .keepalives(true)
             .keepalives_idle(SILENCE);
-        Ok(Self { config, tls: Tls(settings.tls.clone()), standbys: settings.standbys })
-    }
-
-    /// Makes a connection.
-    pub(super) async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
-        connect(&self.config, &self.tls).await
-    }
-
-    /// Makes a connection, and tables of this schema if there are none; refuses what is newer, older, or promises less.
-    pub(super) async fn prepared(&self, schema: &Schema) -> Result<Session, OpenError> {
-        let unreachable = |error| OpenError::Unreachable { why: Fault::Sql(error).to_string() };
-        let session = self.connect().await.map_err(unreachable)?;
-        let sql = format!(
-            "SELECT current_setting('server_version_num')::bigint AS number, version(), {}",
-            durability::COLUMNS
-        );
-        let row = session.client.query_one(&sql, &[]).await.map_err(unreachable)?;
-        if row.try_get::<_, i64>("number").map_err(unreachable)? < i64::from(SERVER_LEAST) {
-            return Err(OpenError::Old { found: row.try_get("version").map_err(unreachable)? });
-        }
-        durability::check(&row, self.standbys)?;
-        migrations::run(&session.client, schema).await?;
-        Ok(session)
-    }
+        Some(one)
+    };
+    all.get_hosts().iter().enumerate().filter_map(host).collect()
 }
 
-async fn connect(config: &Config, tls: &Tls) -> Result<Session, tokio_postgres::Error> {
+async fn connect(config: &Config, tls: &Tls, epoch: u64) -> Result<Session, Fault> {
     let (client, mut connection) = config.connect(tls.clone()).await?;
     let (warnings, (notify, notified)) = (Arc::new(AtomicU64::new(0)), watch::channel(0));
     let warned = warnings.clone();
@@ -184,22 +278,23 @@ async fn connect(config: &Config, tls: &Tls) -> Result<Session, tokio_postgres::
             }
         }
     });
-    let session = Session { client, warnings, notified, driver };
-    session.client.batch_execute(SESSION).await?;
-    Ok(session)
+    client.batch_execute(SESSION).await?;
+    let promises = client.prepare(&format!("SELECT {}", durability::COLUMNS)).await?;
+    Ok(Session { client, warnings, notified, driver, promises, epoch })
 }
 
-/// A bounded number of connections for reading, and for what content writes.
+/// A bounded number of connections for reading, to the server that is used.
 pub(super) struct Readers {
+    database: Database,
     pool: Pool,
 }
 
 impl Readers {
-    /// `known` is what each must hold.
-    pub(super) fn new(database: &Database, readers: usize, known: Option<Arc<Known>>) -> Result<Self, OpenError> {
+    pub(super) fn new(database: &Database, readers: usize) -> Result<Self, OpenError> {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(database.config.clone(), Pooled(database.tls.clone()), config);
-        let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) };
+        let manager = Manager::from_connect(Config::new(), Pooled(database.clone()), config);
+        let timeouts = Timeouts { wait: Some(WAIT), create: Some(CONNECT_DEADLINE), recycle: Some(WAIT) };
+        let known = database.known.clone();
         let holds = Hook::async_fn(move |client: &mut ClientWrapper, _| {
             let known = known.clone();
             Box::pin(async move {
@@ -207,27 +302,35 @@ impl Readers {
                 known.check(client).await.map_err(|fault| HookError::message(fault.to_string()))
             })
         });
+        let course = database.course.clone();
+        let is_new = Hook::sync_fn(move |_: &mut ClientWrapper, metrics| {
+            let since = course.lock().unwrap_or_else(PoisonError::into_inner).since;
+            if metrics.age() < since.elapsed() { Ok(()) } else { Err(HookError::message("it is of an earlier epoch")) }
+        });
         let pool = Pool::builder(manager)
             .post_create(holds)
+            .pre_recycle(is_new)
             .max_size(readers.clamp(1, READERS_LIMIT))
             .timeouts(timeouts)
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .build()
             .map_err(|error| OpenError::Unreachable { why: error.to_string() })?;
-        Ok(Self { pool })
+        Ok(Self { database: database.clone(), pool })
     }
 
-    /// A connection of the pool.
+    /// A connection of the pool. Where none can be made, another server is looked for.
     pub(super) async fn get(&self) -> Result<Object, Fault> {
-        self.pool.get().await.map_err(|error| match error {
-            deadpool_postgres::PoolError::Backend(error) => Fault::Sql(error),
-            error => Fault::Pool(error.to_string()),
-        })
-    }
-
-    /// Gives up all its connections: the server that they lead to may no longer be the one.
-    pub(super) fn renew(&self) {
-        self.pool.retain(|_, _| false);
+        match self.pool.get().await {
+            Ok(db) => Ok(db),
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(Fault::Pool("all are busy".to_owned())),
+            Err(_) => {
+                drop(self.database.connect().await?);
+                self.pool.get().await.map_err(|error| match error {
+                    PoolError::Backend(error) => Fault::Sql(error),
+                    error => Fault::Pool(error.to_string()),
+                })
+            }
+        }
     }
 
     /// What a try to read has come to: an end, or another try. A connection that failed takes those like it along: they lead to the same
@@ -249,7 +352,7 @@ impl Readers {
             _ => false,
         };
         if of_connection {
-            self.renew();
+            self.database.doubt();
             if *tries < TRIES {
                 return ControlFlow::Continue(());
             }
@@ -264,11 +367,13 @@ macro_rules! read {
     ($readers:expr, $what:literal, $db:ident => $read:expr) => {{
         let mut tries = 0;
         loop {
-            let reading = async {
-                let $db = $readers.get().await?;
-                $read
+            let outcome = match $readers.get().await {
+                Ok($db) => {
+                    let reading = async { $read };
+                    tokio::time::timeout($crate::store::postgres::STATEMENT_DEADLINE, reading).await
+                }
+                Err(fault) => Ok(Err(fault)),
             };
-            let outcome = tokio::time::timeout($crate::store::postgres::STATEMENT_DEADLINE, reading).await;
             if let std::ops::ControlFlow::Break(outcome) = $readers.settle($what, outcome, &mut tries) {
                 break outcome;
             }
@@ -277,20 +382,26 @@ macro_rules! read {
 }
 pub(super) use read;
 
-/// Makes the pool's connections as [`connect`] does.
-struct Pooled(Tls);
+/// Makes the pool's connections as [`connect`] does, to the server that is used.
+struct Pooled(Database);
 
 impl Connect for Pooled {
-    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        let config = config.clone();
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
         Box::pin(async move {
-            let (client, connection) = config.connect(self.0.clone()).await?;
-            let driver = tokio::spawn(async move {
-                // Whoever uses it is told.
-                let _ = connection.await;
-            });
-            client.batch_execute(SESSION).await?;
-            Ok((client, driver))
+            loop {
+                let (host, epoch) = self.0.course(|course| (course.host, course.epoch));
+                let config = self.0.hosts.get(host).cloned().unwrap_or_default();
+                let (client, connection) = config.connect(self.0.tls.clone()).await?;
+                let driver = tokio::spawn(async move {
+                    // Whoever uses it is told.
+                    let _ = connection.await;
+                });
+                client.batch_execute(SESSION).await?;
+                if self.0.epoch() == epoch {
+                    return Ok((client, driver));
+                }
+                driver.abort();
+            }
         })
     }
 }

@@ -85,9 +85,9 @@ impl PostgresContent {
     /// # Errors
     /// [`OpenError`], which says what to do.
     pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
-        let database = Database::new(settings)?;
+        let database = Database::new(settings, None)?;
         let session = database.prepared(&migrations::CONTENT).await?;
-        let readers = Readers::new(&database, settings.readers, None)?;
+        let readers = Readers::new(&database, settings.readers)?;
         Ok(Self(Arc::new(Shelves {
             writers: Writers::new(database, session),
             readers,

@@ -56,7 +56,7 @@ impl Known {
     pub(super) async fn check(&self, db: &Client) -> Result<(), Fault> {
         let Some(last) = self.last() else { return Ok(()) };
         let row = db.query_opt("SELECT digest FROM entries WHERE idx = $1", &[&integer(last.index)]).await?;
-        let found = row.map(|row| row.get::<_, Vec<u8>>(0));
+        let found = row.map(|row| row.try_get::<_, Vec<u8>>(0)).transpose()?;
         if found.as_deref() == Some(&last.digest.as_bytes()[..]) {
             Ok(())
         } else {

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_postgres::{Row, Statement};
 
@@ -48,7 +49,7 @@ const NOTIFY_PAUSE: Duration = Duration::from_millis(5);
 /// The log in a PostgreSQL database, which others write to at the same time.
 pub struct PostgresStore {
     queue: mpsc::Sender<Request>,
-    readers: Arc<Readers>,
+    readers: Readers,
     known: Arc<Known>,
     heard: watch::Receiver<u64>,
     listener: JoinHandle<()>,
@@ -66,10 +67,10 @@ impl PostgresStore {
     /// # Errors
     /// [`OpenError`], which says what to do.
     pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
-        let database = Database::new(settings)?;
-        let session = database.prepared(&migrations::LOG).await?;
         let known = Arc::<Known>::default();
-        let readers = Arc::new(Readers::new(&database, settings.readers, Some(known.clone()))?);
+        let database = Database::new(settings, Some(known.clone()))?;
+        let session = database.prepared(&migrations::LOG).await?;
+        let readers = Readers::new(&database, settings.readers)?;
         let refused = |fault: Fault| match fault {
             Fault::Damaged(what) => OpenError::Damaged { what },
             fault => OpenError::Database { why: fault.to_string() },
@@ -84,7 +85,6 @@ impl PostgresStore {
         let writer = Log {
             database: database.clone(),
             connected: Some(connected),
-            readers: readers.clone(),
             known: known.clone(),
             edge: Some(edge),
             own: None,
@@ -182,7 +182,7 @@ impl Store for PostgresStore {
         let found: Vec<Digest> = read!(self.readers, "digests of entries", db => {
             let sql = db.prepare_cached("SELECT digest FROM entries WHERE idx >= $1 ORDER BY idx LIMIT $2").await?;
             let rows = db.query(&sql, &[&integer(from), &integer(limit as u64)]).await?;
-            rows.iter().map(|row| digest(row.get(0))).collect()
+            rows.iter().map(|row| digest(row.try_get(0)?)).collect()
         })?;
         let last = found.last().map(|digest| Place { index: from + found.len() as u64 - 1, digest: *digest });
         self.settle(last).await?;
@@ -236,7 +236,6 @@ type Settling = (Place, oneshot::Sender<Result<(), ReadFailed>>);
 struct Log {
     database: Database,
     connected: Option<Connected>,
-    readers: Arc<Readers>,
     known: Arc<Known>,
     /// The edge of the tree, as it was seen last.
     edge: Option<Edge>,
@@ -418,6 +417,7 @@ impl<'a> Added<'a> {
         };
         let (_, _, _, replaced, ()) = in_time(async {
             tokio::try_join!(
+                biased;
                 async { db.execute(&sql.entries, &entries).await },
                 async { db.execute(&sql.objects, &[&self.objects.0, &self.objects.1, &self.objects.2]).await },
                 async { db.execute(&sql.nodes, &[&self.nodes.0, &hashes]).await },
@@ -437,7 +437,7 @@ impl Log {
             if waiting.recv_many(&mut batch, BATCH_LIMIT).await == 0 {
                 return;
             }
-            let (mut appends, mut settling, mut bytes) = (Vec::new(), Vec::new(), 0);
+            let (mut appends, mut settling, mut cosigned, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
             for request in batch {
                 match request {
                     Request::Append(append, digests, ticket) => {
@@ -450,14 +450,15 @@ impl Log {
                         appends.push(Waiting { append, digests, ticket });
                     }
                     Request::Settle(place, answer) => settling.push((place, answer)),
-                    Request::Cosign(cosignature, answer) => {
-                        // Whoever asked may have gone.
-                        let _ = answer.send(self.cosign(&cosignature).await);
-                    }
+                    Request::Cosign(cosignature, answer) => cosigned.push((cosignature, answer)),
                 }
             }
             if !appends.is_empty() || !settling.is_empty() {
                 self.append_all(appends, settling).await;
+            }
+            for (cosignature, answer) in cosigned {
+                // Whoever asked may have gone.
+                let _ = answer.send(self.cosign(&cosignature).await);
             }
         }
     }
@@ -484,15 +485,15 @@ impl Log {
     fn give_up(&mut self) {
         self.connected = None;
         self.edge = None;
-        self.readers.renew();
+        self.database.doubt();
     }
 
     async fn connected(&mut self) -> Result<&Connected, Fault> {
-        if self.connected.as_ref().is_none_or(|connected| connected.session.client.is_closed()) {
+        let epoch = self.database.epoch();
+        let is_good = |session: &Session| !session.client.is_closed() && session.epoch == epoch;
+        if self.connected.as_ref().is_none_or(|connected| !is_good(&connected.session)) {
             self.connected = None;
-            let session = tokio::time::timeout(STATEMENT_DEADLINE, self.database.connect()).await??;
-            self.known.check(&session.client).await?;
-            self.connected = Some(Connected::new(session).await?);
+            self.connected = Some(Connected::new(self.database.connect().await?).await?);
         }
         self.connected.as_ref().ok_or(Fault::Refused("there is no connection"))
     }
@@ -514,6 +515,7 @@ impl Log {
         // Each statement sees what was committed when it begins: those after the lock see all that was committed under it.
         let (_, _, left, tips, held, seen) = in_time(async {
             tokio::try_join!(
+                biased;
                 db.batch_execute("BEGIN"),
                 async { db.query(&sql.lock, &[]).await },
                 async { db.query_one(&sql.left, &[]).await },
@@ -531,7 +533,7 @@ impl Log {
         }
         let edge = match edge {
             Some(edge) if left.is(&edge) => edge,
-            _ => tree::edge(db, &left).await?,
+            _ => timeout(STATEMENT_DEADLINE, tree::edge(db, &left)).await??,
         };
         let last = left.last.map(|(_, time)| Time::from_unix(time));
 
@@ -564,7 +566,7 @@ impl Log {
             waiting.ticket.committing = true;
         }
         let ended = if grown || !settling.is_empty() {
-            session.commit().await
+            session.commit(demanded).await
         } else {
             in_time(db.batch_execute("ROLLBACK")).await?;
             Ended::Stored
@@ -616,25 +618,28 @@ impl Log {
                 self.known.learn(place);
             } else {
                 tracing::error!(index = place.index, "what was read of the log is not, or not yet, stored for good");
+                self.database.doubt();
             }
             let _ = answer.send(if covered { Ok(()) } else { Err(ReadFailed) });
         }
     }
 
     async fn cosign(&mut self, new: &Cosignature) -> Result<(), ReadFailed> {
+        let demanded = self.database.standbys;
         let outcome = async {
             let Connected { session, sql } = self.connected().await?;
             let db = &session.client;
             let (size, party, kept) = (integer(new.size), new.party.as_str(), integer(COSIGNED_LIMIT as u64));
             in_time(async {
                 tokio::try_join!(
+                biased;
                     db.batch_execute("BEGIN"),
                     async { db.execute(&sql.cosign, &[&size, &party, &new.line]).await },
                     async { db.execute(&sql.thin_out, &[&kept]).await },
                 )
             })
             .await?;
-            match session.commit().await {
+            match session.commit(demanded).await {
                 Ended::Stored => Ok(()),
                 Ended::Undone(fault) => Err(fault),
                 Ended::Unknown => Err(Fault::Refused("it is not known whether it is stored")),
@@ -663,12 +668,18 @@ impl Session {
     /// Ends the transaction.
     ///
     /// An error of this statement alone says that nothing is stored. A warning may be of a synchronous wait that was cancelled: the
-    /// commit is on the primary, and could be lost with it. Silence, and a connection that ends, say nothing.
-    pub(super) async fn commit(&self) -> Ended {
+    /// commit is on the primary, and could be lost with it. Silence, and a connection that ends, say nothing. Whoever waits is let go
+    /// without a word when fewer standbys are asked for meanwhile; so what the server promises is asked for once more, right behind.
+    pub(super) async fn commit(&self, demanded: u32) -> Ended {
         let warnings = self.warnings();
-        match tokio::time::timeout(COMMIT_DEADLINE, self.client.batch_execute("COMMIT")).await {
-            Ok(Ok(())) if self.warnings() == warnings => Ended::Stored,
-            Ok(Err(error)) if is_of_a_statement(&error) && self.warnings() == warnings && !leaves_open(&error) => {
+        let both = async {
+            tokio::join!(biased; self.client.batch_execute("COMMIT"), self.client.query_one(&self.promises, &[]))
+        };
+        match timeout(COMMIT_DEADLINE, both).await {
+            Ok((Ok(()), Ok(row))) if self.warnings() == warnings && durability::check(&row, demanded).is_ok() => {
+                Ended::Stored
+            }
+            Ok((Err(error), _)) if is_of_a_statement(&error) && self.warnings() == warnings && !leaves_open(&error) => {
                 Ended::Undone(error.into())
             }
             _ => Ended::Unknown,
@@ -695,6 +706,7 @@ fn is_passing(fault: &Fault) -> bool {
             error.code(),
             Some(
                 &SqlState::T_R_SERIALIZATION_FAILURE
+                    | &SqlState::LOCK_NOT_AVAILABLE
                     | &SqlState::T_R_DEADLOCK_DETECTED
                     | &SqlState::READ_ONLY_SQL_TRANSACTION
             )
@@ -718,28 +730,31 @@ fn told(streams: &HashSet<&StreamId>, tips: &[Row], held: &[Row]) -> Result<Told
     let by_name: HashMap<String, &StreamId> = streams.iter().map(|stream| (stream.to_string(), *stream)).collect();
     let mut told = Told { tips: HashMap::new(), held: HashMap::new() };
     for row in tips {
-        let Some(stream) = by_name.get(row.get::<_, &str>(0)) else { continue };
-        let tip = match row.get(3) {
-            true => Some(Tip { length: count(row.get(1))? + 1, last: Some(digest(row.get(2))?) }),
+        let Some(stream) = by_name.get(row.try_get::<_, &str>(0)?) else { continue };
+        let tip = match row.try_get(3)? {
+            true => Some(Tip { length: count(row.try_get(1)?)? + 1, last: Some(digest(row.try_get(2)?)?) }),
             false => None,
         };
         told.tips.insert((*stream).clone(), tip);
     }
     for row in held {
-        told.held.insert(digest(row.get(0))?, row.get(1));
+        told.held.insert(digest(row.try_get(0)?)?, row.try_get(1)?);
     }
     Ok(told)
 }
 
 fn places_of(rows: &[Row]) -> Result<HashSet<Place>, Fault> {
-    rows.iter().map(|row| Ok(Place { index: count(row.get(0))?, digest: digest(row.get(1))? })).collect()
+    rows.iter().map(|row| Ok(Place { index: count(row.try_get(0)?)?, digest: digest(row.try_get(1)?)? })).collect()
 }
+
+/// What is said wakes only, and need not last: nobody waits for a standby over it.
+const LISTEN: &str = "LISTEN communique; SET synchronous_commit = off";
 
 /// Hears of others' commits and tells them of ours. Both only wake: whoever hears nothing looks now and then.
 async fn listen(database: Database, mut told: watch::Receiver<u64>, hear: watch::Sender<u64>) {
     loop {
-        if let Ok(Ok(session)) = tokio::time::timeout(STATEMENT_DEADLINE, database.connect()).await
-            && in_time(session.client.batch_execute("LISTEN communique")).await.is_ok()
+        if let Ok(session) = database.connect().await
+            && in_time(session.client.batch_execute(LISTEN)).await.is_ok()
         {
             let mut notified = session.notified.clone();
             // What was said while nobody listened.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::Object;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, types::ToSql};
 
 use super::connection::{Fault, count, digest, integer};
 use crate::{
@@ -20,7 +20,7 @@ pub(super) async fn entries(db: &Object, sql: &str, values: &[&(dyn ToSql + Sync
     let rows = db.query(&db.prepare_cached(sql).await?, values).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        let (index, bytes, named): (i64, Vec<u8>, &[u8]) = (row.get(0), row.get(1), row.get(2));
+        let (index, bytes, named): (i64, Vec<u8>, &[u8]) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let digest = digest(named)?;
         if Digest::of(&bytes) != digest {
             return Err(Fault::Damaged("an entry does not have its digest"));
@@ -49,13 +49,11 @@ async fn objects(db: &Object, names: &HashSet<Digest>) -> Result<HashMap<Digest,
     let sql = db.prepare_cached("SELECT bytes FROM objects WHERE digest = ANY($1)").await?;
     let names: Vec<&[u8]> = names.iter().map(|name| &name.as_bytes()[..]).collect();
     let rows = db.query(&sql, &[&names]).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let bytes: Vec<u8> = row.get(0);
-            (Digest::of(&bytes), bytes)
-        })
-        .collect())
+    let of = |row: &Row| {
+        let bytes: Vec<u8> = row.try_get(0)?;
+        Ok((Digest::of(&bytes), bytes))
+    };
+    rows.iter().map(of).collect()
 }
 
 /// A page of the list.
@@ -79,13 +77,16 @@ pub(super) async fn listings(db: &Object, query: &ListingQuery) -> Result<Vec<Li
     let damaged = |what| move |_| Fault::Damaged(what);
     rows.into_iter()
         .map(|row| {
-            let parties = row.get::<_, Vec<String>>(4).into_iter();
+            let parties = row.try_get::<_, Vec<String>>(4)?.into_iter();
             Ok(Listing {
-                communique: CommuniqueId::parse(row.get(0))
+                communique: CommuniqueId::parse(row.try_get(0)?)
                     .map_err(|_| Fault::Damaged("a row of the list has no id"))?,
-                state: row.get::<_, &str>(1).parse().map_err(|_| Fault::Damaged("a row of the list has no state"))?,
-                revision: count(row.get(2))?,
-                manifest: digest(row.get(3))?,
+                state: row
+                    .try_get::<_, &str>(1)?
+                    .parse()
+                    .map_err(|_| Fault::Damaged("a row of the list has no state"))?,
+                revision: count(row.try_get(2)?)?,
+                manifest: digest(row.try_get(3)?)?,
                 parties: parties
                     .map(|party| party.parse().map_err(damaged("a row of the list names no party")))
                     .collect::<Result<_, _>>()?,

@@ -215,6 +215,35 @@ async fn a_commit_whose_wait_was_cancelled_is_unknown_and_shown_to_nobody() {
     }
 }
 
+/// Whoever waits is let go without a word when the server is told to wait for fewer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_let_go_without_its_standby_is_unknown() {
+    let Some(cluster) = server("") else { return };
+    cluster.database("sample");
+    drop(opened(&cluster).await);
+    let waits = |names: &str| {
+        cluster.sql("postgres", &format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
+        cluster.sql("postgres", "SELECT pg_reload_conf()");
+    };
+    waits("nobody");
+    let mut settings = of(&cluster.reach("sample"));
+    settings.standbys = 1;
+    let begun = tokio::time::Instant::now();
+    let store = loop {
+        match PostgresStore::open(&settings).await {
+            Ok(store) => break store,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "{error}"),
+        }
+    };
+    let appending = tokio::spawn(async move { one(&store, &mut Chain::new(party(1))).await });
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    while cluster.sql("postgres", waiting).trim() == "0" {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no commit waits for the standby");
+    }
+    waits("");
+    assert_eq!(appending.await.unwrap(), Err(AppendError::Unknown));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_lost_what_it_acknowledged_is_not_written_to() {
     let Some(cluster) = server("") else { return };

@@ -2,11 +2,11 @@
 
 use std::{
     ops::ControlFlow,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use tokio_postgres::{Row, error::SqlState, types::ToSql};
@@ -31,25 +31,30 @@ pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub(super) struct Writers {
     database: Database,
     idle: Mutex<Vec<Session>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Writers {
     /// `first` is a connection that is there already.
     pub(super) fn new(database: Database, first: Session) -> Self {
-        Self { database, idle: Mutex::new(vec![first]), places: Semaphore::new(WRITERS_LIMIT) }
+        Self { database, idle: Mutex::new(vec![first]), places: Arc::new(Semaphore::new(WRITERS_LIMIT)) }
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction<'_>, Fault> {
         let busy = || Fault::Pool("each that writes content is busy".into());
-        let place = timeout(COMMIT_DEADLINE, self.places.acquire()).await.ok().and_then(Result::ok).ok_or_else(busy)?;
+        let place = timeout(COMMIT_DEADLINE, self.places.clone().acquire_owned())
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(busy)?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = idle.filter(|session| session.epoch == self.database.epoch());
         let session = match idle {
             Some(session) => session,
-            None => in_time(self.database.connect()).await?,
+            None => self.database.connect().await?,
         };
         in_time(session.client.batch_execute("BEGIN")).await?;
-        Ok(Transaction { writers: self, session, _place: place })
+        Ok(Transaction { writers: self, session, place })
     }
 
     /// What a transaction has come to: an end, or another try, if nothing of it was committed and another may succeed. A connection
@@ -67,7 +72,7 @@ impl Writers {
         *tries += 1;
         let (again, elsewhere) = match &fault {
             Fault::Sql(error) if is_of_a_statement(error) => match error.code() {
-                Some(&SqlState::T_R_DEADLOCK_DETECTED) => (true, false),
+                Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE) => (true, false),
                 Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => (true, true),
                 _ => (false, false),
             },
@@ -75,6 +80,7 @@ impl Writers {
             _ => (false, false),
         };
         if elsewhere {
+            self.database.doubt();
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
         if again && *tries < TRIES {
@@ -89,7 +95,7 @@ impl Writers {
 pub(super) struct Transaction<'a> {
     writers: &'a Writers,
     session: Session,
-    _place: SemaphorePermit<'a>,
+    place: OwnedSemaphorePermit,
 }
 
 impl Transaction<'_> {
@@ -123,7 +129,10 @@ impl Transaction<'_> {
             Err(_) => in_time(self.session.client.batch_execute("ROLLBACK")).await,
         };
         match (ended, outcome) {
-            (Err(fault), Ok(_)) => Err(fault),
+            (Err(fault), Ok(_)) => {
+                self.linger();
+                Err(fault)
+            }
             (Err(_), outcome) => outcome,
             (Ok(()), outcome) => {
                 self.writers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.session);
@@ -132,11 +141,21 @@ impl Transaction<'_> {
         }
     }
 
+    /// Keeps its place until the server has answered, or is gone: a commit that waits for a standby does not notice that nobody waits for
+    /// it, and each of them holds one of the server's connections.
+    fn linger(self) {
+        let Self { session, place, .. } = self;
+        tokio::spawn(async move {
+            let _place = place;
+            let _ = session.client.batch_execute("").await;
+        });
+    }
+
     async fn commit(&self) -> Result<(), Fault> {
         let promises = format!("SELECT {}", durability::COLUMNS);
         let row = self.row(&promises, &[]).await?.ok_or(Fault::Damaged("a setting is missing"))?;
         durability::check(&row, self.writers.database.standbys)?;
-        match self.session.commit().await {
+        match self.session.commit(self.writers.database.standbys).await {
             Ended::Stored => Ok(()),
             Ended::Undone(fault) => Err(fault),
             Ended::Unknown => Err(Fault::Refused("it is not known whether it is stored")),

@@ -29,9 +29,9 @@ pub(super) struct Left {
 
 impl Left {
     pub(super) fn of(row: &Row) -> Result<Self, Fault> {
-        let (size, root) = (count(row.get(0))?, hash(row.get(1))?);
-        let last = match row.get::<_, Option<i64>>(2) {
-            Some(index) => Some((count(index)?, digest(row.get(3))?, row.get(4))),
+        let (size, root) = (count(row.try_get(0)?)?, hash(row.try_get(1)?)?);
+        let last = match row.try_get::<_, Option<i64>>(2)? {
+            Some(index) => Some((count(index)?, digest(row.try_get(3)?)?, row.try_get(4)?)),
             None => None,
         };
         if last.map_or(0, |(index, ..)| index + 1) != size {
@@ -69,12 +69,12 @@ pub(super) async fn hashes(db: &Client, nodes: &[Node]) -> Result<Vec<Hash>, Fau
     let (mut of_inner, mut of_leaves) = (HashMap::new(), HashMap::new());
     if !inner.is_empty() {
         for row in db.query("SELECT n, hash FROM nodes WHERE n = ANY($1)", &[&inner]).await? {
-            of_inner.insert(row.get::<_, i64>(0), hash(row.get(1))?);
+            of_inner.insert(row.try_get::<_, i64>(0)?, hash(row.try_get(1)?)?);
         }
     }
     if !leaves.is_empty() {
         for row in db.query("SELECT idx, digest FROM entries WHERE idx = ANY($1)", &[&leaves]).await? {
-            of_leaves.insert(row.get::<_, i64>(0), Hash::of_entry(digest(row.get(1))?));
+            of_leaves.insert(row.try_get::<_, i64>(0)?, Hash::of_entry(digest(row.try_get(1)?)?));
         }
     }
     let found = nodes.iter().map(|node| match node.number() {
@@ -86,8 +86,8 @@ pub(super) async fn hashes(db: &Client, nodes: &[Node]) -> Result<Vec<Hash>, Fau
 
 /// Rows of `size, party, line`.
 pub(super) fn cosignature(row: &Row) -> Result<Cosignature, Fault> {
-    let party = row.get::<_, &str>(1).parse().map_err(|_| Fault::Damaged("a cosignature names no party"))?;
-    Ok(Cosignature { size: count(row.get(0))?, party, line: row.get(2) })
+    let party = row.try_get::<_, &str>(1)?.parse().map_err(|_| Fault::Damaged("a cosignature names no party"))?;
+    Ok(Cosignature { size: count(row.try_get(0)?)?, party, line: row.try_get(2)? })
 }
 
 fn hash(bytes: &[u8]) -> Result<Hash, Fault> {

@@ -50,7 +50,7 @@ impl Pair {
 
     /// A connection of neither, within a transaction.
     async fn third(&self) -> Session {
-        let session = Database::new(&self.settings).unwrap().connect().await.unwrap();
+        let session = Database::new(&self.settings, None).unwrap().connect().await.unwrap();
         session.client.batch_execute("BEGIN").await.unwrap();
         session
     }

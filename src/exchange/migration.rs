@@ -126,8 +126,9 @@ pub enum Stopped {
 /// [`Stopped`].
 pub async fn migrate(from: &Side, to: &Side, mut told: impl FnMut(Progress)) -> Result<Carried, Stopped> {
     let source = from.store.tree().await?;
-    let before = to.store.tree().await?.size();
-    begins_alike(from, to, &source).await?;
+    let target = to.store.tree().await?;
+    let before = target.size();
+    begins_alike(from, &source, &target).await?;
     entries(from, to, before, source.size(), &mut told).await?;
     let (root, target) = (source.root(), to.store.tree().await?);
     if (target.size(), target.root()) != (source.size(), root) {
@@ -145,8 +146,7 @@ pub async fn migrate(from: &Side, to: &Side, mut told: impl FnMut(Progress)) -> 
 }
 
 /// That what the target holds is the beginning of the source.
-async fn begins_alike(from: &Side, to: &Side, source: &Edge) -> Result<(), Stopped> {
-    let target = to.store.tree().await?;
+async fn begins_alike(from: &Side, source: &Edge, target: &Edge) -> Result<(), Stopped> {
     let another = Stopped::Another { size: target.size() };
     if target.size() == 0 {
         return Ok(());

@@ -8,6 +8,7 @@ use crate::{
         entry::StreamId, id::CommuniqueId, life::Life, register::PartyRecord, remark::Remarks, succession::Charters,
     },
     exchange::{
+        append,
         load::Fold,
         ports::{Listing, ListingQuery, ReadFailed},
     },
@@ -145,15 +146,8 @@ impl Check {
         let mut row = row.clone();
         for _ in 0..ATTEMPTS {
             let Some(life) = self.life(id).await else { return };
-            let Some(newest) = life.newest() else {
+            let Ok(folded) = append::listing(id, &life) else {
                 return self.faults.add(At::Listing(Some(id)), "the log has no such communiqué");
-            };
-            let folded = Listing {
-                communique: id,
-                state: life.state(),
-                revision: newest.manifest.revision,
-                manifest: newest.manifest.digest(),
-                parties: newest.manifest.parties.clone(),
             };
             if folded == row {
                 return;

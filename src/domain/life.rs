@@ -547,6 +547,9 @@ impl Life {
     /// holder's powers cover the act is not asked.
     #[must_use]
     pub fn awaited(&self, party: &PartyId, ctx: Context<'_>) -> Vec<ActKind> {
+        if self.state().ended() {
+            return vec![];
+        }
         let Some(newest) = self.newest().filter(|r| r.manifest.parties.contains(party)) else { return vec![] };
         let Ok(listed) = ctx.standing.party(party) else { return vec![] };
         let passed = newest.manifest.procedure.deadline.is_some_and(|deadline| ctx.now > deadline);
@@ -756,6 +759,14 @@ impl State {
     /// Every state.
     pub const ALL: [State; 6] =
         [State::Drafting, State::Open, State::Complete, State::Published, State::Withdrawn, State::Lapsed];
+    /// Whether nothing more can come of it: then [`Life::awaited`] is empty for every party.
+    #[must_use]
+    pub fn ended(self) -> bool {
+        match self {
+            State::Drafting | State::Open | State::Complete => false,
+            State::Published | State::Withdrawn | State::Lapsed => true,
+        }
+    }
     /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -254,8 +254,9 @@ impl Exchange {
         let chunk = if passes_over { SCAN_CHUNK } else { SCAN_CHUNK.min(limit + 1) };
         loop {
             let party = Some(permit.party().clone());
-            let listings =
-                self.store.listings(ListingQuery { party, state: filter.state, after, limit: chunk }).await?;
+            // Of what has ended nothing is awaited: the years do not make the inbox slower.
+            let query = ListingQuery { party, state: filter.state, open: filter.awaiting, after, limit: chunk };
+            let listings = self.store.listings(query).await?;
             let last = listings.len() < chunk;
             for listing in listings {
                 if page.is_full() || scanned >= SCAN_LIMIT {

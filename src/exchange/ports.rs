@@ -144,10 +144,21 @@ pub struct ListingQuery {
     pub party: Option<PartyId>,
     /// Only in this state.
     pub state: Option<State>,
+    /// Only what has not [ended](State::ended).
+    pub open: bool,
     /// Only after this id: the last of the page before.
     pub after: Option<CommuniqueId>,
     /// At most so many rows.
     pub limit: usize,
+}
+
+impl ListingQuery {
+    /// The states that it asks for, if not for all.
+    #[must_use]
+    pub fn states(&self) -> Option<Vec<State>> {
+        let wanted = |state: &State| self.state.is_none_or(|only| only == *state) && !(self.open && state.ended());
+        (self.state.is_some() || self.open).then(|| State::ALL.into_iter().filter(wanted).collect())
+    }
 }
 
 /// The log. It is the only truth; all else is rebuilt from it.
@@ -192,7 +203,8 @@ pub trait Store: Send + Sync + 'static {
     /// The cosignatures that are kept, by descending size and then by party.
     async fn cosignatures(&self) -> Result<Vec<Cosignature>, ReadFailed>;
 
-    /// Rows of the list by ascending id. Stable under writes: a row never moves, and none is skipped between pages.
+    /// Rows of the list by ascending id. Stable under writes: a row never moves, and none is skipped between pages. What it takes does
+    /// not grow with the rows that the query passes over.
     async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed>;
 
     /// Ticks when another process may have appended. It only wakes, and may stay silent; it ends where no other can append.

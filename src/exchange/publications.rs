@@ -96,7 +96,7 @@ impl Exchange {
         after: Option<CommuniqueId>,
         limit: usize,
     ) -> Result<Page<PublicationView>, Refusal> {
-        let query = ListingQuery { party: None, state: Some(State::Published), after, limit: limit + 1 };
+        let query = ListingQuery { state: Some(State::Published), after, limit: limit + 1, ..Default::default() };
         let mut page = Filling::new(limit);
         for listing in self.store.listings(query).await? {
             if page.is_full() {

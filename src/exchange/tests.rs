@@ -164,7 +164,7 @@ impl Store for Memory {
         let rows = self.rows.lock().unwrap();
         let wanted = |l: &&Listing| {
             query.party.as_ref().is_none_or(|p| l.parties.contains(p))
-                && query.state.is_none_or(|s| l.state == s)
+                && query.states().is_none_or(|states| states.contains(&l.state))
                 && query.after.is_none_or(|id| l.communique > id)
         };
         Ok(rows.values().filter(wanted).take(query.limit).cloned().collect())

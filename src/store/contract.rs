@@ -46,7 +46,7 @@ macro_rules! store_contract {
     ($open:expr, $ready:expr) => {
         $crate::store::contract::rules!($open, $ready; indices_follow_without_gaps every_expected_stream_is_compared
             an_append_is_whole time_never_goes_back what_breaks_the_contract_is_refused objects_keep_their_first_entry
-            pages_of_the_list_are_stable what_was_answered_survives a_dropped_caller_leaves_a_whole_append_or_none
+            pages_of_the_list_are_stable what_is_open_is_found_among_what_has_ended what_was_answered_survives a_dropped_caller_leaves_a_whole_append_or_none
             concurrent_appends_all_land of_rivals_one_wins
             remarks_and_the_communique_are_two_streams the_tree_is_of_all_entries
             cosignatures_of_the_largest_heads_are_kept);
@@ -372,7 +372,7 @@ pub(super) async fn pages_of_the_list_are_stable<S: Store>(open: impl Fn() -> S)
     };
     let page = async |party: Option<u32>, state, after: Option<u8>, limit| {
         let (party, after) = (party.map(party_id), after.map(communique));
-        store.listings(ListingQuery { party, state, after, limit }).await.unwrap()
+        store.listings(ListingQuery { party, state, open: false, after, limit }).await.unwrap()
     };
     // Created out of order; a page is by id all the same.
     for n in [5, 1, 4, 2, 8] {
@@ -395,6 +395,50 @@ pub(super) async fn pages_of_the_list_are_stable<S: Store>(open: impl Fn() -> S)
     assert_eq!(page(Some(3), Some(State::Open), None, 9).await, []);
     assert_eq!(page(None, Some(State::Open), None, 9).await, [changed]);
     assert_eq!(page(Some(9), None, None, 9).await, []);
+}
+
+pub(super) async fn what_is_open_is_found_among_what_has_ended<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let mut chain = Chain::new(StreamId::Exchange);
+    let mut put = async |n: u8, state| {
+        let parties = if n == 2 { vec![party_id(2)] } else { vec![party_id(1), party_id(2)] };
+        let listing = Listing { communique: communique(n), state, revision: 1, manifest: Digest::of(b""), parties };
+        let entries = vec![chain.next(1, vec![])];
+        store.place(Append { listings: vec![listing], ..append(entries) }).await.unwrap();
+    };
+    let ask = async |query: ListingQuery| {
+        let rows = store.listings(query.clone()).await.unwrap();
+        assert!(rows.iter().all(|row| query.party.as_ref().is_none_or(|party| row.parties.contains(party))));
+        rows.into_iter().map(|row| row.communique).collect::<Vec<_>>()
+    };
+    let of = |party: Option<u32>, limit| ListingQuery {
+        party: party.map(party_id),
+        open: true,
+        limit,
+        ..ListingQuery::default()
+    };
+    for (n, state) in (0..12).zip(State::ALL.into_iter().cycle()) {
+        put(n, state).await;
+    }
+    let ids = |numbers: &[u8]| numbers.iter().map(|n| communique(*n)).collect::<Vec<_>>();
+    // Drafting, open, complete, by id and not by state.
+    for (party, open) in [(None, &[0, 1, 2, 6, 7, 8][..]), (Some(1), &[0, 1, 6, 7, 8]), (Some(3), &[])] {
+        assert_eq!(ask(of(party, 9)).await, ids(open));
+        let (first, rest) = open.split_at(open.len().min(2));
+        assert_eq!(ask(of(party, 2)).await, ids(first));
+        let after = first.last().map(|n| communique(*n));
+        assert_eq!(ask(ListingQuery { after, ..of(party, 9) }).await, ids(rest));
+        for (state, found) in [(State::Open, &[1, 7][..]), (State::Lapsed, &[])] {
+            let found = if open.is_empty() { &[] } else { found };
+            assert_eq!(ask(ListingQuery { state: Some(state), ..of(party, 9) }).await, ids(found));
+        }
+    }
+    // Rows come and go as states change.
+    put(7, State::Withdrawn).await;
+    put(5, State::Open).await;
+    assert_eq!(ask(of(Some(1), 9)).await, ids(&[0, 1, 5, 6, 8]));
+    let withdrawn = ListingQuery { state: Some(State::Withdrawn), open: false, ..of(Some(1), 9) };
+    assert_eq!(ask(withdrawn).await, ids(&[4, 7, 10]));
 }
 
 pub(super) async fn what_was_answered_survives<S: Store>(open: impl Fn() -> S) {

@@ -277,8 +277,9 @@ statements! {
                   SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[])
                   ON CONFLICT (id) DO UPDATE SET state = excluded.state, revision = excluded.revision,
                       manifest = excluded.manifest",
-    parties: "INSERT INTO communique_parties (communique, n, party)
-              SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) ON CONFLICT (communique, n) DO NOTHING",
+    parties: "INSERT INTO communique_parties AS p (communique, n, party, state)
+              SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
+              ON CONFLICT (communique, n) DO UPDATE SET state = excluded.state WHERE p.state <> excluded.state",
     replace: "UPDATE tree SET size = $1::bigint, root = $2 WHERE size = $3::bigint AND root = $4",
     settle: "UPDATE settled SET n = n + 1",
     cosign: "INSERT INTO cosignatures (size, party, line) VALUES ($1::bigint, $2, $3)
@@ -393,7 +394,7 @@ impl<'a> Added<'a> {
         let entries: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [indices, streams, seqs, bytes, digests, times];
         let hashes: Vec<&[u8]> = self.nodes.1.iter().map(|hash| &hash.as_bytes()[..]).collect();
         let mut list = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut parties = (Vec::new(), Vec::new(), Vec::new());
+        let mut parties = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (id, row) in &self.listings {
             list.0.push(id);
             list.1.push(row.state.as_str());
@@ -403,6 +404,7 @@ impl<'a> Added<'a> {
                 parties.0.push(id);
                 parties.1.push(n);
                 parties.2.push(party.as_str());
+                parties.3.push(row.state.as_str());
             }
         }
         let (before, after) = (growth.before(), growth.after());
@@ -411,7 +413,7 @@ impl<'a> Added<'a> {
         let list_all = async {
             if !list.0.is_empty() {
                 db.execute(&sql.communiques, &[&list.0, &list.1, &list.2, &list.3]).await?;
-                db.execute(&sql.parties, &[&parties.0, &parties.1, &parties.2]).await?;
+                db.execute(&sql.parties, &[&parties.0, &parties.1, &parties.2, &parties.3]).await?;
             }
             Ok(())
         };

@@ -15,7 +15,8 @@ pub(super) struct Schema {
 /// The log, as SQLite's has it. Text is ordered by its bytes, whatever the database's language is.
 pub(super) const LOG: Schema = Schema {
     kind: "log",
-    steps: &["
+    steps: &[
+        "
         CREATE TABLE entries (
             idx bigint PRIMARY KEY,
             stream text COLLATE \"C\" NOT NULL,
@@ -65,7 +66,16 @@ pub(super) const LOG: Schema = Schema {
             line text NOT NULL,
             PRIMARY KEY (size, party)
         );
-    "],
+    ",
+        // What is open is a few of many: a party's rows are found by their state. It takes the time that it takes.
+        "
+        SET LOCAL statement_timeout = 0;
+        ALTER TABLE communique_parties ADD COLUMN state text;
+        UPDATE communique_parties p SET state = c.state FROM communiques c WHERE c.id = p.communique;
+        ALTER TABLE communique_parties ALTER COLUMN state SET NOT NULL;
+        CREATE INDEX communique_parties_by_state ON communique_parties (party, state, communique);
+    ",
+    ],
 };
 
 /// Content. A stage is a row from its beginning on, so that whatever exchange goes on with it, and whichever counts, sees it.

@@ -58,26 +58,17 @@ async fn objects(db: &Object, names: &HashSet<Digest>) -> Result<HashMap<Digest,
 
 /// A page of the list.
 pub(super) async fn listings(db: &Object, query: &ListingQuery) -> Result<Vec<Listing>, Fault> {
-    let (party, state) = (query.party.as_ref().map(ToString::to_string), query.state.map(|state| state.as_str()));
+    let Some(sql) = page(query) else { return Ok(vec![]) };
+    let party = query.party.as_ref().map(ToString::to_string);
     let after = query.after.map(|id| id.to_string()).unwrap_or_default();
-    // Of a party's rows, its own index gives them in order; without one, the list's.
-    let from = if party.is_some() {
-        "communique_parties p JOIN communiques c ON c.id = p.communique WHERE p.party = $1 AND p.communique > $2"
-    } else {
-        "communiques c WHERE $1::text IS NULL AND c.id > $2"
-    };
-    let order = if party.is_some() { "p.communique" } else { "c.id" };
-    let sql = format!(
-        "SELECT c.id, c.state, c.revision, c.manifest,
-                ARRAY(SELECT party FROM communique_parties WHERE communique = c.id ORDER BY n)
-         FROM {from} AND ($3::text IS NULL OR c.state = $3) ORDER BY {order} LIMIT $4"
-    );
-    let rows =
-        db.query(&db.prepare_cached(&sql).await?, &[&party, &after, &state, &integer(query.limit as u64)]).await?;
+    let rows = db.query(&db.prepare_cached(&sql).await?, &[&party, &after, &integer(query.limit as u64)]).await?;
     let damaged = |what| move |_| Fault::Damaged(what);
     rows.into_iter()
         .map(|row| {
             let parties = row.try_get::<_, Vec<String>>(4)?.into_iter();
+            if row.try_get(5)? {
+                return Err(Fault::Damaged("a row of the list has another state for a party"));
+            }
             Ok(Listing {
                 communique: CommuniqueId::parse(row.try_get(0)?)
                     .map_err(|_| Fault::Damaged("a row of the list has no id"))?,
@@ -93,4 +84,29 @@ pub(super) async fn listings(db: &Object, query: &ListingQuery) -> Result<Vec<Li
             })
         })
         .collect()
+}
+
+/// The SQL of a page, of a party $1, after $2, of $3 rows; none if it is empty whatever there is. Each state has rows of its own in an
+/// index, by id, of which no more than a page are read.
+fn page(query: &ListingQuery) -> Option<String> {
+    let (id, of) = match &query.party {
+        Some(_) => ("communique", "communique_parties WHERE party = $1"),
+        None => ("id", "communiques WHERE $1::text IS NULL"),
+    };
+    let rows = |state: &str| format!("(SELECT {id} AS id FROM {of} AND {id} > $2{state} ORDER BY {id} LIMIT $3)");
+    let rows = match query.states() {
+        None => rows(""),
+        Some(states) => {
+            let each = states.iter().map(|state| rows(&format!(" AND state = '{state}'")));
+            each.reduce(|all, more| format!("{all} UNION ALL {more}"))?
+        }
+    };
+    // LATERAL and LIMIT fix the order of the loops: first which, then what of it.
+    Some(format!(
+        "SELECT c.id, c.state, c.revision, c.manifest,
+                ARRAY(SELECT party FROM communique_parties WHERE communique = c.id ORDER BY n),
+                EXISTS (SELECT FROM communique_parties p WHERE p.communique = c.id AND p.state <> c.state)
+         FROM (SELECT id FROM ({rows}) r ORDER BY id LIMIT $3) o
+         CROSS JOIN LATERAL (SELECT * FROM communiques WHERE communiques.id = o.id LIMIT 1) c ORDER BY o.id"
+    ))
 }

@@ -342,7 +342,10 @@ mod tests {
             ("INSERT INTO tree VALUES (0, x'')", "log|tree has not one row"),
             ("DELETE FROM settled", "log|settled has not one row"),
             ("DROP INDEX communiques_by_state", "log|not those of this program"),
-            ("INSERT INTO communique_parties VALUES ('x', 0, 'y')", "log|communique_parties names one of communiques"),
+            (
+                "INSERT INTO communique_parties VALUES ('x', 0, 'y', 'z')",
+                "log|communique_parties names one of communiques",
+            ),
         ] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("log");

@@ -450,15 +450,19 @@ impl Log {
             .prepare_cached("UPDATE communiques SET state = ?2, revision = ?3, manifest = ?4 WHERE id = ?1")?
             .execute(row)?;
         if known > 0 {
+            self.db
+                .prepare_cached("UPDATE communique_parties SET state = ?2 WHERE communique = ?1 AND state <> ?2")?
+                .execute(params![id, listing.state.as_str()])?;
             return Ok(());
         }
         self.db
             .prepare_cached("INSERT INTO communiques (id, state, revision, manifest) VALUES (?1, ?2, ?3, ?4)")?
             .execute(row)?;
-        let mut insert =
-            self.db.prepare_cached("INSERT INTO communique_parties (communique, n, party) VALUES (?1, ?2, ?3)")?;
+        let mut insert = self
+            .db
+            .prepare_cached("INSERT INTO communique_parties (communique, n, party, state) VALUES (?1, ?2, ?3, ?4)")?;
         for (n, party) in (0_i64..).zip(&listing.parties) {
-            insert.execute(params![id, n, party.as_str()])?;
+            insert.execute(params![id, n, party.as_str(), listing.state.as_str()])?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(super) struct Schema {
 }
 
 /// The log. Rowid tables with UNIQUE keys: they take rows half as fast again as WITHOUT ROWID ones.
-/// `communiques` and `communique_parties` are projections; `settled` is written to overwrite a commit that failed. `nodes` are the
+/// `communiques` and `communique_parties` are projections, and the latter repeats the state for an index of it; `settled` is written to overwrite a commit that failed. `nodes` are the
 /// complete inner nodes of the tree over all entries, `tree` is its size and root (those of no leaves to begin with: SHA-256 of
 /// nothing) as the last transaction left them.
 pub(super) const LOG: Schema = Schema {
@@ -69,6 +69,13 @@ pub(super) const LOG: Schema = Schema {
             line TEXT NOT NULL,
             UNIQUE (size, party)
         );
+    ",
+        // What is open is a few of many: a party's rows are found by their state.
+        "
+        ALTER TABLE communique_parties ADD COLUMN state TEXT NOT NULL DEFAULT '';
+        UPDATE communique_parties
+            SET state = coalesce((SELECT state FROM communiques WHERE id = communique_parties.communique), '');
+        CREATE INDEX communique_parties_by_state ON communique_parties (party, state, communique);
     ",
     ],
 };
@@ -193,6 +200,23 @@ mod tests {
         let older = Schema { steps: &TWO.steps[..1], ..TWO };
         assert!(matches!(examine(&db, path, &older), Err(OpenError::Newer { found: 2, known: 1, .. })));
         assert!(matches!(examine(&db, path, &LOG), Err(OpenError::Foreign { .. })));
+    }
+
+    #[test]
+    fn rows_of_the_list_are_taken_along() {
+        let mut db = Connection::open_in_memory().unwrap();
+        run(&mut db, &Schema { steps: &LOG.steps[..2], ..LOG }).unwrap();
+        db.execute_batch(
+            "PRAGMA foreign_keys = OFF;
+             INSERT INTO communiques VALUES ('a', 'open', 1, x''), ('b', 'lapsed', 1, x'');
+             INSERT INTO communique_parties VALUES ('a', 0, 'p'), ('b', 0, 'p'), ('b', 1, 'q'), ('gone', 0, 'p')",
+        )
+        .unwrap();
+        run(&mut db, &LOG).unwrap();
+        let mut rows = db.prepare("SELECT communique, party, state FROM communique_parties ORDER BY rowid").unwrap();
+        let rows = rows.query_map([], |row| Ok([0, 1, 2].map(|n| row.get::<_, String>(n).unwrap()).join(" ")));
+        let rows: Vec<_> = rows.unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows, ["a p open", "b p lapsed", "b q lapsed", "gone p "]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is read from the log, checked on the way out.
 
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connection::{Fault, count, digest, integer};
 use crate::{
@@ -48,38 +48,17 @@ fn object(db: &Connection, name: &Digest) -> Result<Vec<u8>, Fault> {
 
 /// A page of the list.
 pub(super) fn listings(db: &Connection, query: &ListingQuery) -> Result<Vec<Listing>, Fault> {
-    let mut sql = String::from("SELECT c.id, c.state, c.revision, c.manifest FROM communiques c");
-    let mut values: Vec<Value> = Vec::new();
-    let mut conditions = Vec::new();
-    if let Some(party) = &query.party {
-        // CROSS JOIN fixes the order of the loops: the party's rows come by id, so that a page is read and nothing sorted.
-        sql = sql.replace("communiques c", "communique_parties p CROSS JOIN communiques c ON c.id = p.communique");
-        conditions.push("p.party = ?");
-        values.push(Value::Text(party.to_string()));
-    }
-    let id = if query.party.is_some() { "p.communique" } else { "c.id" };
-    let after = format!("{id} > ?");
-    if let Some(last) = query.after {
-        conditions.push(&after);
-        values.push(Value::Text(last.to_string()));
-    }
-    if let Some(state) = query.state {
-        conditions.push("c.state = ?");
-        values.push(Value::Text(state.as_str().to_owned()));
-    }
-    if !conditions.is_empty() {
-        sql = format!("{sql} WHERE {}", conditions.join(" AND "));
-    }
-    sql = format!("{sql} ORDER BY {id} LIMIT ?");
-    values.push(Value::Integer(integer(query.limit as u64)));
+    let Some(sql) = page(query) else { return Ok(vec![]) };
+    let party = query.party.as_ref().map(ToString::to_string);
+    let after = query.after.map(|id| id.to_string()).unwrap_or_default();
     let row = |row: &Row<'_>| {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, Vec<u8>>(3)?))
     };
     let mut statement = db.prepare_cached(&sql)?;
     let mut found = Vec::new();
-    for row in statement.query_map(params_from_iter(values), row)? {
+    for row in statement.query_map(params![party, after, integer(query.limit as u64)], row)? {
         let (id, state, revision, manifest) = row?;
-        let parties = parties(db, &id)?;
+        let parties = parties(db, &id, &state)?;
         found.push(Listing {
             communique: CommuniqueId::parse(&id).map_err(|_| Fault::Damaged("a row of the list has no id"))?,
             state: state.parse().map_err(|_| Fault::Damaged("a row of the list has no state"))?,
@@ -91,17 +70,107 @@ pub(super) fn listings(db: &Connection, query: &ListingQuery) -> Result<Vec<List
     Ok(found)
 }
 
-fn parties(db: &Connection, communique: &str) -> Result<Vec<PartyId>, Fault> {
+/// The SQL of a page, of a party ?1, after ?2, of ?3 rows; none if it is empty whatever there is. Each state has rows of its own in an
+/// index, by id, of which no more than a page are read.
+fn page(query: &ListingQuery) -> Option<String> {
+    let (id, of) = match &query.party {
+        Some(_) => ("communique", "communique_parties WHERE party = ?1 AND"),
+        None => ("id", "communiques WHERE"),
+    };
+    let rows = format!("SELECT {id} AS id FROM {of} {id} > ?2");
+    let rows = match query.states() {
+        None => rows,
+        Some(states) => {
+            let each = states.iter().map(|state| format!("{rows} AND state = '{state}'"));
+            each.reduce(|all, more| format!("{all} UNION ALL {more}"))?
+        }
+    };
+    // CROSS JOIN fixes the order of the loops: first which, then what of it.
+    Some(format!(
+        "SELECT c.id, c.state, c.revision, c.manifest FROM ({rows} ORDER BY 1 LIMIT ?3) o
+         CROSS JOIN communiques c ON c.id = o.id ORDER BY o.id"
+    ))
+}
+
+fn parties(db: &Connection, communique: &str, state: &str) -> Result<Vec<PartyId>, Fault> {
     let mut statement =
-        db.prepare_cached("SELECT n, party FROM communique_parties WHERE communique = ?1 ORDER BY n")?;
-    let rows = statement.query_map([communique], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+        db.prepare_cached("SELECT n, party, state FROM communique_parties WHERE communique = ?1 ORDER BY n")?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
     let mut parties = Vec::new();
-    for row in rows {
-        let (n, party) = row?;
+    for row in statement.query_map([communique], row)? {
+        let (n, party, of_party) = row?;
+        if of_party != state {
+            return Err(Fault::Damaged("a row of the list has another state for a party"));
+        }
         if n != integer(parties.len() as u64) {
             return Err(Fault::Damaged("a row of the list lacks a party"));
         }
         parties.push(party.parse().map_err(|_| Fault::Damaged("a row of the list names no party"))?);
     }
     Ok(parties)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::life::State,
+        exchange::ports::{Append, ReadFailed, Store as _},
+        store::{
+            contract::{Chain, append, party},
+            sqlite::{Options, SqliteStore},
+        },
+    };
+
+    #[test]
+    fn a_page_reads_no_row_that_it_does_not_show() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        drop(SqliteStore::open(&path, Options::default()).unwrap());
+        let db = Connection::open(&path).unwrap();
+        for party in [None, Some("sample".parse::<PartyId>().unwrap())] {
+            for (state, open) in [(None, false), (Some(State::Open), false), (None, true), (Some(State::Open), true)] {
+                let query = ListingQuery { party: party.clone(), state, open, ..ListingQuery::default() };
+                let sql = format!("EXPLAIN QUERY PLAN {}", page(&query).unwrap());
+                let mut statement = db.prepare(&sql).unwrap();
+                let steps: Vec<String> = statement
+                    .query_map(params!["sample", "", 1], |row| row.get(3))
+                    .unwrap()
+                    .collect::<Result<_, _>>()
+                    .unwrap();
+                let searches = steps.iter().filter(|step| step.starts_with("SEARCH communique")).count();
+                assert_eq!(searches, if open && state.is_none() { 3 } else { 1 }, "{steps:?}");
+                for step in &steps {
+                    let bounded = step.starts_with("SCAN o") || step == "USE TEMP B-TREE FOR ORDER BY";
+                    assert!(!step.starts_with("SCAN") || bounded, "{steps:?}");
+                    if let Some(search) = step.strip_prefix("SEARCH communique") {
+                        let ordered = search.contains("USING COVERING INDEX") && search.contains(">?)");
+                        assert!(ordered && (state.is_none() && !open || search.contains("state=?")), "{steps:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!(page(&ListingQuery { state: Some(State::Lapsed), open: true, ..ListingQuery::default() }), None);
+    }
+
+    #[tokio::test]
+    async fn a_state_that_is_not_the_same_for_all_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let store = SqliteStore::open(&path, Options::default()).unwrap();
+        let listing = Listing {
+            communique: CommuniqueId::new(1, &[7; 10]),
+            state: State::Open,
+            revision: 1,
+            manifest: Digest::of(b""),
+            parties: vec!["aa".parse().unwrap(), "bb".parse().unwrap()],
+        };
+        let entries = vec![Chain::new(party(1)).next(1, vec![])];
+        store.append(Append { listings: vec![listing], ..append(entries) }).await.unwrap();
+        let query = ListingQuery { limit: 9, ..ListingQuery::default() };
+        assert_eq!(store.listings(query.clone()).await.unwrap().len(), 1);
+        let db = Connection::open(&path).unwrap();
+        db.execute("UPDATE communique_parties SET state = 'lapsed' WHERE party = 'bb'", []).unwrap();
+        assert_eq!(store.listings(query).await, Err(ReadFailed));
+    }
 }

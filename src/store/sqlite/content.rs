@@ -42,6 +42,14 @@ pub struct SqliteContent {
     failed: Failed,
 }
 
+/// Forgets what earlier runs left of stages.
+const FORGET: &str = "DELETE FROM chunks WHERE blob IN (SELECT blob FROM stages)";
+/// The last blob.
+const LAST: &str =
+    "SELECT max(coalesce((SELECT max(id) FROM blobs), 0), coalesce((SELECT max(blob) FROM partials), 0))";
+/// What was uploaded for a communiqué.
+const UPLOADED: &str = "SELECT DISTINCT blob FROM uploads WHERE communique = ?1";
+
 /// When the writing thread last failed, if it has written nothing since.
 type Failed = Arc<Mutex<Option<Instant>>>;
 
@@ -55,18 +63,9 @@ impl SqliteContent {
         let (db, lock) = connection::writer(path, &migrations::CONTENT)?;
         let failed = |source| OpenError::Database { path: path.to_owned(), source };
         // What is erased is overwritten.
-        db.execute_batch(
-            "PRAGMA secure_delete = ON;
-             DELETE FROM chunks WHERE blob NOT IN (SELECT id FROM blobs UNION ALL SELECT blob FROM partials)",
-        )
-        .map_err(failed)?;
-        let last: i64 = db
-            .query_row(
-                "SELECT coalesce(max(id), 0) FROM (SELECT id FROM blobs UNION ALL SELECT blob FROM partials)",
-                [],
-                |row| row.get(0),
-            )
+        db.execute_batch(&format!("PRAGMA secure_delete = ON; BEGIN IMMEDIATE; {FORGET}; DELETE FROM stages; COMMIT"))
             .map_err(failed)?;
+        let last: i64 = db.query_row(LAST, [], |row| row.get(0)).map_err(failed)?;
         let next = u64::try_from(last).unwrap_or(0) + 1;
         let mut shelves = Shelves::new(db, next);
         let failed = shelves.failed.clone();
@@ -690,7 +689,14 @@ impl Shelves {
             insert.execute(params![blob, integer(pending.chunks), rest])?;
         }
         pending.tail = rest.to_vec();
-        let Some(Begin { owner, digest, size, now, .. }) = pending.kept() else { return Ok(()) };
+        let Some(Begin { owner, digest, size, now, .. }) = pending.kept() else {
+            // What is all written is sealed at once.
+            if !all {
+                let named = "INSERT INTO stages (blob) VALUES (?1) ON CONFLICT (blob) DO NOTHING";
+                self.db.prepare_cached(named)?.execute([blob])?;
+            }
+            return Ok(());
+        };
         let held = if all { pending.size } else { pending.chunks * CHUNK as u64 };
         self.db
             .prepare_cached(
@@ -740,7 +746,9 @@ impl Shelves {
                 self.db
                     .prepare_cached("INSERT INTO blobs (id, digest, size) VALUES (?1, ?2, ?3)")?
                     .execute(params![integer(own), digest.as_bytes(), integer(size)])?;
-                self.db.prepare_cached("DELETE FROM partials WHERE blob = ?1")?.execute([integer(own)])?;
+                for sql in ["DELETE FROM partials WHERE blob = ?1", "DELETE FROM stages WHERE blob = ?1"] {
+                    self.db.prepare_cached(sql)?.execute([integer(own)])?;
+                }
                 self.stages.remove(&stage);
                 integer(own)
             }
@@ -819,7 +827,7 @@ impl Shelves {
         let blobs = |sql| -> Result<Vec<i64>, Fault> {
             Ok(self.db.prepare_cached(sql)?.query_map([&id], |row| row.get(0))?.collect::<Result<_, _>>()?)
         };
-        let sealed = blobs("SELECT DISTINCT blob FROM uploads WHERE communique = ?1")?;
+        let sealed = blobs(UPLOADED)?;
         let kept = blobs("SELECT blob FROM partials WHERE communique = ?1")?;
         self.db.prepare_cached("DELETE FROM uploads WHERE communique = ?1")?.execute([&id])?;
         for blob in sealed {
@@ -857,6 +865,7 @@ impl Shelves {
                    AND NOT EXISTS (SELECT 1 FROM partials WHERE blob = ?1)";
         for blob in &self.dropped {
             self.db.prepare_cached(sql)?.execute([integer(*blob)])?;
+            self.db.prepare_cached("DELETE FROM stages WHERE blob = ?1")?.execute([integer(*blob)])?;
         }
         self.db.execute_batch("COMMIT")?;
         self.dropped.clear();

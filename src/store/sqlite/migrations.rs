@@ -81,7 +81,8 @@ pub(super) const LOG: Schema = Schema {
 };
 
 /// Content. A stage is chunks whose blob has no row yet: sealing adds the row and moves no bytes. What is kept of a broken
-/// upload has a row among the `partials`, which says how many bytes of its chunks count, and of what size it was announced.
+/// upload has a row among the `partials`, which says how many bytes of its chunks count, and of what size it was announced; any other
+/// stage with chunks has one among the `stages`.
 pub(super) const CONTENT: Schema = Schema {
     name: "a content store of communiqué",
     application: 0x434d_5143,
@@ -144,6 +145,13 @@ pub(super) const CONTENT: Schema = Schema {
         CREATE INDEX uploads_by_blob ON uploads (blob);
         CREATE INDEX packages_by_blob ON packages (blob);
         CREATE INDEX originals_by_blob ON originals (blob);
+    ",
+        // What is forgotten at a start is named, so that nothing is looked for among all that is kept. A purge asks what a communiqué has.
+        "
+        CREATE TABLE stages (blob INTEGER PRIMARY KEY);
+        INSERT INTO stages SELECT DISTINCT blob FROM chunks
+            WHERE blob NOT IN (SELECT id FROM blobs UNION ALL SELECT blob FROM partials);
+        CREATE INDEX uploads_by_communique ON uploads (communique);
     ",
     ],
 };

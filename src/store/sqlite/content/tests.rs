@@ -30,6 +30,39 @@ async fn packages_of_a_program_without_stamps_are_carried_over() {
     assert_eq!(content.unstamped(vec![id]).await, Ok(vec![id]));
 }
 
+#[test]
+fn nothing_is_looked_for_among_all_that_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("content");
+    drop(SqliteContent::open(&path, Options::default()).unwrap());
+    let db = Connection::open(&path).unwrap();
+    for sql in [FORGET, LAST, UPLOADED] {
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {}", sql.replace("?1", "'x'"))).unwrap();
+        let steps = plan.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<_> = steps.collect::<Result<_, _>>().unwrap();
+        let walks = |step: &String| step.starts_with("SCAN") && step != "SCAN stages" && step != "SCAN CONSTANT ROW";
+        assert!(!steps.iter().any(walks), "{sql}: {steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn stages_of_an_older_program_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("content");
+    let mut db = Connection::open(&path).unwrap();
+    let older = migrations::Schema { steps: &migrations::CONTENT.steps[..5], ..migrations::CONTENT };
+    migrations::run(&mut db, &older).unwrap();
+    db.execute_batch(
+        "INSERT INTO blobs VALUES (1, zeroblob(32), 1);
+         INSERT INTO partials VALUES ('p', 'c', zeroblob(32), 2, 1, 1, 0);
+         INSERT INTO chunks VALUES (1, 0, x'00'), (2, 0, x'00'), (3, 0, x'00'), (3, 1, x'00')",
+    )
+    .unwrap();
+    drop(db);
+    drop(SqliteContent::open(&path, Options::default()).unwrap());
+    assert_eq!(chunks(&path), 2);
+}
+
 #[tokio::test]
 async fn what_is_dropped_leaves_no_chunk() {
     let dir = tempfile::tempdir().unwrap();

@@ -36,6 +36,7 @@ const TALK: u64 = 10;
 pub struct Course {
     form: Arc<Form>,
     parties: Vec<&'static str>,
+    first: u64,
     next: u64,
 }
 
@@ -53,11 +54,15 @@ impl Course {
         let manifest = world.manifest(id(0), &parties, TEXT);
         let propose = world.act(ActKind::Propose, &who, &Document::of(&manifest).unwrap(), None);
         let form = Form { manifest, propose: Act { place: None, ..propose }, key: key(&who) };
-        Self { form: Arc::new(form), parties, next: 0 }
+        Self { form: Arc::new(form), parties, first: 0, next: 0 }
     }
-    /// How many there are.
-    pub fn len(&self) -> u64 {
-        self.next
+    /// The same of other parties, whose communiqués come after those of this one, which gets no more.
+    pub fn then(&self, world: &World, parties: Vec<&'static str>) -> Self {
+        Self { first: self.next, next: self.next, ..Self::new(world, parties) }
+    }
+    /// The numbers of those that there are.
+    pub fn numbers(&self) -> std::ops::Range<u64> {
+        self.first..self.next
     }
     /// The id of the nth.
     pub fn id(&self, n: u64) -> CommuniqueId {

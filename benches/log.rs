@@ -167,7 +167,7 @@ async fn stored(path: &Path, entries: u64) {
     let begun = Instant::now();
     while course.next < entries {
         let batch = (0..APPEND.min(entries - course.next)).map(|_| course.next()).collect();
-        store.append(Append { expect: vec![], entries: batch, listings: vec![] }).await.unwrap();
+        store.append(Append { expect: vec![], entries: batch, listings: vec![], unlogged: vec![] }).await.unwrap();
     }
     println!("filled_in_seconds: {:.1}", begun.elapsed().as_secs_f64());
 

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::atomic::Ordering};
 
 use super::{
     Exchange,
-    load::Records,
+    load::{Look, Records},
     ports::{Append, AppendError, Appended, Listing, Machine, NewEntry, Object},
 };
 use crate::{
@@ -35,7 +35,7 @@ impl Plan {
     /// A plan at this log time, which read these streams at these positions.
     pub fn new(now: Time, read: impl IntoIterator<Item = (StreamId, Position)>) -> Self {
         let expect = read.into_iter().map(|(stream, position)| (stream, position.length)).collect();
-        Self { now, append: Append { expect, entries: vec![], listings: vec![] }, deadline: None }
+        Self { now, append: Append { expect, entries: vec![], listings: vec![], unlogged: vec![] }, deadline: None }
     }
     /// Adds an entry for each step to a stream that stands at this position. `objects` are the bytes that the first step
     /// names; later steps name only what is in the log, or what the first one brought. Answers where the stream then stands.
@@ -156,7 +156,25 @@ impl Exchange {
                 return Ok(receipt);
             }
         }
+        // A log that has lost what was read of it conflicts for ever as well: its head tells.
+        self.head().await?;
         Err(Refusal::Busy { what: msg!("too many act on this at once") })
+    }
+    /// As [`Exchange::decide`], first on what is kept. The append is refused if any of that is behind, or if what was handed in was logged
+    /// before; a refusal may come of it as well, and is not believed. So who comes first is answered without a read.
+    pub(super) async fn decide_at_once<'a>(
+        &'a self,
+        handed_in: &[Digest],
+        decide: impl Fn(Time, Look<'a>) -> Deciding<'a> + Send + Sync,
+    ) -> Result<Receipt, Refusal> {
+        let look = |kept| Look { folds: &self.folds, store: &*self.store, kept };
+        if let Ok(Decision::Append(mut plan)) = decide(self.machine.now(), look(true)).await {
+            plan.append.unlogged = handed_in.to_vec();
+            if let Some(receipt) = self.land(plan).await? {
+                return Ok(receipt);
+            }
+        }
+        self.decide(handed_in, |now| decide(now, look(false))).await
     }
     /// Decides on one entry more of a stream that stands at this position.
     pub(super) fn one(
@@ -184,8 +202,13 @@ impl Exchange {
         let succession = plan.append.entries.iter().any(|new| new.entry.stream == StreamId::Exchange);
         let published = plan.append.listings.iter().find(|row| row.state == State::Published);
         let published = published.map(|row| row.communique);
-        match self.store.append(plan.into_append()).await {
+        let append = plan.into_append();
+        let entries = append.entries.clone();
+        match self.store.append(append).await {
             Ok(Appended { index, growth, others }) => {
+                for (index, new) in (index..).zip(&entries) {
+                    self.folds.carry(new, index);
+                }
                 self.metrics.entries_appended(count);
                 self.due.runs(deadline);
                 published.into_iter().for_each(|id| self.stamps.wants(id));

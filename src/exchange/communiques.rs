@@ -10,7 +10,7 @@ use super::{
     },
     append::{Decision, Plan, positions},
     filling::Filling,
-    load::in_force,
+    load::{Course, in_force},
     ports::{Listing, ListingQuery, Owner},
     sight::{Escrowed, act_sight, visible},
 };
@@ -65,10 +65,10 @@ impl Exchange {
             return Err(Refusal::disagrees("act.manifest", manifest.digest(), claims.manifest));
         }
         let (act, manifest, permit) = (&act, &manifest, &permit);
-        self.decide(&[act.digest()], |now| {
+        self.decide_at_once(&[act.digest()], |now, look| {
             Box::pin(async move {
                 let id = manifest.communique;
-                let life = self.folds.life(&*self.store, id).await?;
+                let life = look.life(id).await?;
                 if life.exists() {
                     if manifest.revision == 1 {
                         return Err(Refusal::AlreadyExists { what: msg!("communiqué {id}", id) });
@@ -78,18 +78,18 @@ impl Exchange {
                 } else if manifest.revision != 1 {
                     return Err(Refusal::not_found(msg!("communiqué"), id));
                 }
-                let charters = self.folds.charters(&*self.store).await?;
+                let charters = look.charters().await?;
                 let standing = in_force(&charters, now)?;
                 if let Some(plan) = self.due((id, &life), (&standing, charters.position()), now)? {
                     return Ok(Decision::Due(plan));
                 }
-                let records = self.folds.parties(&*self.store, vec![act.claims().party.clone()]).await?;
+                let records = look.parties([act.claims().party.clone()]).await?;
                 let verified = verify_act(act.clone(), &records)?;
                 let original = match manifest.rectifies {
-                    Some(rectifies) => Some(self.folds.life(&*self.store, rectifies.communique).await?),
+                    Some(rectifies) => Some(look.life(rectifies.communique).await?),
                     None => None,
                 };
-                let original = original.as_deref();
+                let original = original.as_ref().map(|original| &***original);
                 let context = Context { standing: &standing, grants: &records, original, now };
                 let steps = life.propose(manifest, &verified, context)?;
                 self.correctable(manifest).await?;
@@ -172,17 +172,17 @@ impl Exchange {
         let (act, permit) = (&act, &permit);
         let id = act.claims().communique;
         let handed_in = [act.digest()];
-        let deciding = self.decide(&handed_in, |now| {
+        let deciding = self.decide_at_once(&handed_in, |now, look| {
             Box::pin(async move {
-                let life = self.folds.life(&*self.store, id).await?;
+                let life = look.life(id).await?;
                 visible(&life, permit.party(), id)?;
-                let charters = self.folds.charters(&*self.store).await?;
+                let charters = look.charters().await?;
                 let standing = in_force(&charters, now)?;
                 if let Some(plan) = self.due((id, &life), (&standing, charters.position()), now)? {
                     return Ok(Decision::Due(plan));
                 }
                 // Completion counts the seats of all, under the grants of all.
-                let records = self.folds.parties(&*self.store, life.parties().to_vec()).await?;
+                let records = look.parties(life.parties().iter().cloned()).await?;
                 let verified = verify_act(act.clone(), &records)?;
                 let context = Context { standing: &standing, grants: &records, original: None, now };
                 let steps = life.act(&verified, context)?;
@@ -213,7 +213,7 @@ impl Exchange {
         let life = self.visible_life(&permit, id).await?;
         let newest = life.newest().ok_or_else(|| Refusal::not_found(msg!("communiqué"), id))?;
         let opened = match newest.opened {
-            Some(place) => Some(self.receipt_at(place.index).await?),
+            Some(place) => Some(self.receipt_in(&life, place.index).await?),
             None => None,
         };
         let mut acts = Vec::with_capacity(newest.acts.len());
@@ -223,7 +223,7 @@ impl Exchange {
         Ok(CommuniqueView {
             communique: id,
             state: life.state(),
-            newest: self.revision_view(newest).await?,
+            newest: self.revision_view(&life, newest).await?,
             opened,
             acts,
             declined: newest.declined,
@@ -315,7 +315,7 @@ impl Exchange {
         let life = self.visible_life(&permit, id).await?;
         let revision = life.revisions().find(|r| r.manifest.revision == number);
         match revision {
-            Some(revision) => self.revision_view(revision).await,
+            Some(revision) => self.revision_view(&life, revision).await,
             None => Err(Refusal::not_found(msg!("revision"), number)),
         }
     }
@@ -337,7 +337,7 @@ impl Exchange {
             if page.is_full() {
                 return Ok(page.more());
             }
-            let row = self.revision_view(revision).await?;
+            let row = self.revision_view(&life, revision).await?;
             page.push(revision.manifest.revision, row.manifest.len() + row.propose.len(), row);
         }
         Ok(page.end())
@@ -371,24 +371,32 @@ impl Exchange {
         &self,
         permit: &Permit<M>,
         id: CommuniqueId,
-    ) -> Result<Arc<Life>, Refusal> {
+    ) -> Result<Arc<Course>, Refusal> {
         let life = self.folds.life(&*self.store, id).await?;
         visible(&life, permit.party(), id)?;
         Ok(life)
     }
 
-    async fn revision_view(&self, revision: &Revision) -> Result<RevisionView, Refusal> {
+    /// The entry of this index of a communiqué's stream, as a receipt.
+    async fn receipt_in(&self, life: &Course, index: u64) -> Result<Receipt, Refusal> {
+        match life.receipt(index) {
+            Some(receipt) => Ok(receipt),
+            None => self.receipt_at(index).await,
+        }
+    }
+
+    async fn revision_view(&self, life: &Course, revision: &Revision) -> Result<RevisionView, Refusal> {
         Ok(RevisionView {
             manifest: revision.manifest.bytes().to_vec(),
             propose: revision.propose.compact.clone(),
-            receipt: self.receipt_at(revision.propose.place.index).await?,
+            receipt: self.receipt_in(life, revision.propose.place.index).await?,
         })
     }
 
-    async fn act_view(&self, life: &Life, viewer: &PartyId, act: &LoggedAct) -> Result<ActView, Refusal> {
+    async fn act_view(&self, life: &Course, viewer: &PartyId, act: &LoggedAct) -> Result<ActView, Refusal> {
         match act_sight(life, viewer, &act.act) {
             None => {
-                let receipt = self.receipt_at(act.place.index).await?;
+                let receipt = self.receipt_in(life, act.place.index).await?;
                 Ok(ActView::Shown { statement: act.compact.clone(), receipt })
             }
             Some(Escrowed { party, act, revision }) => Ok(ActView::Escrowed { party, act, revision }),

@@ -4,20 +4,23 @@
 use std::{
     collections::{BTreeMap, HashMap},
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::ports::{ReadFailed, Store, Stored};
+use super::ports::{NewEntry, ReadFailed, Store, Stored};
 use crate::{
     domain::{
         entry::{Position, Recorded, StreamId},
-        id::{CommuniqueId, PartyId},
+        id::{CommuniqueId, Digest, PartyId},
+        json,
         life::Life,
         refusal::Refusal,
         register::PartyRecord,
         remark::Remarks,
         succession::{Charters, Standing},
         time::Time,
+        view::Receipt,
     },
     msg,
 };
@@ -64,10 +67,18 @@ impl From<ReadFailed> for Refusal {
 
 struct Kept<K, F>(Mutex<Shelf<K, F>>);
 
-/// Folds with their bytes, and the sum of these.
+/// Folds, and the sum of their bytes.
 struct Shelf<K, F> {
-    folds: HashMap<K, (Arc<F>, usize)>,
+    folds: HashMap<K, Held<F>>,
     bytes: usize,
+}
+
+/// A fold that is kept.
+struct Held<F> {
+    fold: Arc<F>,
+    bytes: usize,
+    /// The store's mark before it was read.
+    mark: Option<u64>,
 }
 
 impl<K, F> Default for Kept<K, F> {
@@ -77,31 +88,44 @@ impl<K, F> Default for Kept<K, F> {
 }
 
 impl<K: Hash + Eq, F: Fold> Shelf<K, F> {
-    /// Keeps a fold, unless another call has carried it further meanwhile. One too large to be kept with others is kept alone:
-    /// it would have to be read whole by every call.
-    fn keep(&mut self, key: K, fold: Arc<F>) {
-        if self.folds.get(&key).is_some_and(|(held, _)| held.position().length >= fold.position().length) {
+    /// Keeps a fold that was read after this mark, unless another call has carried it further meanwhile. One too large to be kept with
+    /// others is kept alone: it would have to be read whole by every call.
+    fn keep(&mut self, key: K, fold: Arc<F>, mark: Option<u64>) {
+        let length = fold.position().length;
+        if let Some(held) = self.folds.get_mut(&key).filter(|held| held.fold.position().length >= length) {
+            if held.fold.position().length == length {
+                held.mark = held.mark.max(mark);
+            }
             return;
         }
         let bytes = fold.bytes();
-        self.bytes -= self.folds.remove(&key).map_or(0, |(_, bytes)| bytes);
+        self.bytes -= self.folds.remove(&key).map_or(0, |held| held.bytes);
         if self.folds.len() >= KEPT || self.bytes + bytes > KEPT_BYTES {
             self.folds.clear();
             self.bytes = 0;
         }
         self.bytes += bytes;
-        self.folds.insert(key, (fold, bytes));
+        self.folds.insert(key, Held { fold, bytes, mark });
     }
 }
 
 impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
+    fn shelf(&self) -> MutexGuard<'_, Shelf<K, F>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// What is kept, and the mark that it was read after.
+    fn held(&self, key: &K) -> Option<(Arc<F>, Option<u64>)> {
+        self.shelf().folds.get(key).map(|held| (held.fold.clone(), held.mark))
+    }
     async fn load(&self, store: &dyn Store, key: K, stream: StreamId) -> Result<Arc<F>, Refusal> {
-        let kept = {
-            let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            shelf.folds.get(&key).map(|(fold, _)| fold.clone())
-        };
-        let mut fold = kept.unwrap_or_default();
-        let mut grown = false;
+        let held = self.held(&key);
+        if let Some((fold, Some(mark))) = &held
+            && store.stands(&stream, fold.position().length, *mark)
+        {
+            return Ok(fold.clone());
+        }
+        let mut fold = held.map(|(fold, _)| fold).unwrap_or_default();
+        let mark = store.mark();
         loop {
             let entries = store.stream(&stream, fold.position().length, BATCH).await?;
             let last = entries.len() < BATCH;
@@ -117,16 +141,70 @@ impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
                 folded.map_err(|_| Refusal::Inconsistent {
                     what: msg!("entry {index} does not fold", index = stored.index),
                 })?;
-                grown = true;
             }
             if last {
                 break;
             }
         }
-        if grown {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(key, fold.clone());
+        // Nothing is kept of streams that are not there: anybody can ask for any number of them.
+        if fold.position().length > 0 {
+            self.shelf().keep(key, fold.clone(), mark);
         }
         Ok(fold)
+    }
+    /// Carries what is kept on by what this process has appended to it, if it stands just before that.
+    fn carry(&self, key: &K, new: &NewEntry, index: u64) {
+        let Some((mut fold, mark)) = self.held(key) else { return };
+        if fold.position().length != new.entry.seq {
+            return;
+        }
+        let objects: Vec<_> = new.objects.iter().map(|o| o.bytes.clone()).collect();
+        let recorded = Recorded { index, digest: Digest::of(&new.bytes), entry: &new.entry, objects: &objects };
+        // What does not fold is not kept: it is read again, and told then.
+        if Arc::make_mut(&mut fold).apply(recorded).is_ok() {
+            self.shelf().keep(key.clone(), fold, mark);
+        }
+    }
+}
+
+/// A communiqué's life, and the bytes of the entries that it came of: what receipts are made of.
+#[derive(Clone, Default)]
+pub struct Course {
+    life: Life,
+    entries: BTreeMap<u64, Arc<[u8]>>,
+    bytes: usize,
+}
+
+impl Course {
+    /// The life alone.
+    pub fn life(&self) -> &Life {
+        &self.life
+    }
+    /// The receipt of the entry of this index, without a proof; none if it is not of this stream.
+    pub fn receipt(&self, index: u64) -> Option<Receipt> {
+        self.entries.get(&index).map(|entry| Receipt { index, entry: entry.to_vec(), proof: None })
+    }
+}
+
+impl Deref for Course {
+    type Target = Life;
+    fn deref(&self) -> &Life {
+        &self.life
+    }
+}
+
+impl Fold for Course {
+    fn position(&self) -> Position {
+        self.life.position()
+    }
+    fn bytes(&self) -> usize {
+        self.life.bytes() + self.bytes
+    }
+    fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
+        let bytes = json::encode(r.entry);
+        self.bytes += bytes.len();
+        self.entries.insert(r.index, bytes.into());
+        self.life.apply(r)
     }
 }
 
@@ -138,7 +216,7 @@ pub type Records = BTreeMap<PartyId, Arc<PartyRecord>>;
 pub struct Folds {
     charters: Kept<(), Charters>,
     parties: Kept<PartyId, PartyRecord>,
-    lives: Kept<CommuniqueId, Life>,
+    lives: Kept<CommuniqueId, Course>,
     remarks: Kept<CommuniqueId, Remarks>,
 }
 
@@ -149,8 +227,7 @@ impl Folds {
     }
     /// The stream `exchange` as far as it was read last; nothing if it never was.
     pub fn charters_read(&self) -> Option<Arc<Charters>> {
-        let shelf = self.charters.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.folds.get(&()).map(|(fold, _)| fold.clone())
+        self.charters.held(&()).map(|(fold, _)| fold)
     }
     /// A party's stream.
     pub async fn party(&self, store: &dyn Store, id: &PartyId) -> Result<Arc<PartyRecord>, Refusal> {
@@ -165,13 +242,57 @@ impl Folds {
         }
         Ok(records)
     }
+    /// Carries a communiqué on by an entry of its stream that this process has appended at this index.
+    pub fn carry(&self, new: &NewEntry, index: u64) {
+        if let StreamId::Communique(id) = &new.entry.stream {
+            self.lives.carry(id, new, index);
+        }
+    }
     /// A communiqué's stream; empty if there is none.
-    pub async fn life(&self, store: &dyn Store, id: CommuniqueId) -> Result<Arc<Life>, Refusal> {
+    pub async fn life(&self, store: &dyn Store, id: CommuniqueId) -> Result<Arc<Course>, Refusal> {
         self.lives.load(store, id, StreamId::Communique(id)).await
     }
     /// A communiqué's stream of remarks, counted; empty if there is none.
     pub async fn remarks(&self, store: &dyn Store, id: CommuniqueId) -> Result<Arc<Remarks>, Refusal> {
         self.remarks.load(store, id, StreamId::Remarks(id)).await
+    }
+}
+
+/// What a decision looks at.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    pub folds: &'a Folds,
+    pub store: &'a dyn Store,
+    /// Whether what is kept may do, though the log may have grown since. The append compares, and nothing else may follow of it.
+    pub kept: bool,
+}
+
+impl Look<'_> {
+    /// As [`Folds::charters`].
+    pub async fn charters(&self) -> Result<Arc<Charters>, Refusal> {
+        match self.folds.charters.held(&()).filter(|_| self.kept) {
+            Some((fold, _)) => Ok(fold),
+            None => self.folds.charters(self.store).await,
+        }
+    }
+    /// As [`Folds::life`].
+    pub async fn life(&self, id: CommuniqueId) -> Result<Arc<Course>, Refusal> {
+        match self.folds.lives.held(&id).filter(|_| self.kept) {
+            Some((fold, _)) => Ok(fold),
+            None => self.folds.life(self.store, id).await,
+        }
+    }
+    /// As [`Folds::parties`].
+    pub async fn parties(&self, ids: impl IntoIterator<Item = PartyId>) -> Result<Records, Refusal> {
+        let mut records = BTreeMap::new();
+        for id in ids {
+            let record = match self.folds.parties.held(&id).filter(|_| self.kept) {
+                Some((fold, _)) => fold,
+                None => self.folds.party(self.store, &id).await?,
+            };
+            records.insert(id, record);
+        }
+        Ok(records)
     }
 }
 
@@ -208,8 +329,8 @@ mod tests {
         let kept = Kept::<u8, Weight>::default();
         let mut shelf = kept.0.lock().unwrap();
         let mut keep = |key, bytes, length| {
-            shelf.keep(key, Arc::new(Weight(bytes, length)));
-            let mut held: Vec<_> = shelf.folds.iter().map(|(key, (fold, _))| (*key, fold.1)).collect();
+            shelf.keep(key, Arc::new(Weight(bytes, length)), None);
+            let mut held: Vec<_> = shelf.folds.iter().map(|(key, held)| (*key, held.fold.1)).collect();
             held.sort_unstable();
             (held, shelf.bytes)
         };

@@ -181,7 +181,7 @@ async fn entries(from: &Side, to: &Side, begin: u64, end: u64, told: &mut impl F
             entry: stored.entry,
             bytes: stored.bytes,
         });
-        to.store.append(Append { expect: vec![], entries: entries.collect(), listings }).await?;
+        to.store.append(Append { expect: vec![], entries: entries.collect(), listings, unlogged: vec![] }).await?;
         told(Progress::Entries(next, end));
     }
     Ok(())
@@ -195,7 +195,7 @@ async fn listings(to: &Side, folds: &Folds, batch: &[Stored]) -> Result<Vec<List
         let life = match lives.entry(id) {
             std::collections::btree_map::Entry::Occupied(life) => life.into_mut(),
             std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert((*folds.life(&*to.store, id).await?).clone())
+                place.insert(folds.life(&*to.store, id).await?.life().clone())
             }
         };
         life.apply(stored.recorded())?;

@@ -70,13 +70,15 @@ pub struct Append {
     pub entries: Vec<NewEntry>,
     /// The rows of the communiqués that change, each once.
     pub listings: Vec<Listing>,
+    /// Of the objects that its entries name, those that no entry may have named before: what is sent a second time conflicts.
+    pub unlogged: Vec<Digest>,
 }
 
 /// Why nothing was appended, or it is not known whether it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AppendError {
-    /// A stream that the decision read has grown. Nothing was stored: read again, decide again.
-    #[error("a stream has grown")]
+    /// A stream that the decision read has grown, or an object was logged before. Nothing was stored: read again, decide again.
+    #[error("a stream has grown, or an object was logged before")]
     Conflict,
     /// An entry's time is before the log's last. Nothing was stored: read the clock again, decide again.
     #[error("the log is at {0}")]
@@ -177,6 +179,17 @@ pub trait Store: Send + Sync + 'static {
     /// A stream's entries from this `seq` on, in order, at most `limit`. An unknown stream is empty. Sees every append
     /// that had returned before the call.
     async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed>;
+
+    /// From when on [`Store::stands`] can tell of what is read after this call. None where only reading tells, as where others append too.
+    fn mark(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether a stream is known, without reading, to be as long still as it was read after this mark. Never true once an append has
+    /// returned that made it longer.
+    fn stands(&self, _stream: &StreamId, _length: u64, _mark: u64) -> bool {
+        false
+    }
 
     /// The log's entries from this index on, in order, at most `limit`.
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed>;

@@ -7,6 +7,7 @@ use super::{
     access::{DownloadPackage, GetPublication, ListPublications, Method, Permit, PublishCommunique},
     append::{Decision, Plan, positions},
     filling::Filling,
+    load::Course,
     ports::{ListingQuery, Package},
 };
 use crate::{
@@ -119,7 +120,7 @@ impl Exchange {
     }
 
     /// The life of what is published; otherwise only a party that it names learns that there is something.
-    async fn published_to<M: Method>(&self, permit: &Permit<M>, id: CommuniqueId) -> Result<Arc<Life>, Refusal> {
+    async fn published_to<M: Method>(&self, permit: &Permit<M>, id: CommuniqueId) -> Result<Arc<Course>, Refusal> {
         let life = self.folds.life(&*self.store, id).await?;
         match life.published() {
             Some(_) => Ok(life),

@@ -3,6 +3,7 @@
 mod damage;
 mod heads;
 mod histories;
+mod kept;
 pub(crate) mod leaves;
 pub(crate) mod stamps;
 
@@ -60,6 +61,8 @@ pub(super) struct Memory {
     next: AtomicUsize,
     /// How often the log was read on.
     pub reads: AtomicUsize,
+    /// How often a stream was read, or the first entry of an object.
+    looks: AtomicUsize,
     /// Appends fail.
     pub full: AtomicBool,
     /// Nothing can be erased.
@@ -92,7 +95,7 @@ impl Store for Memory {
         }
         let quicker = self.quicker.lock().unwrap().take();
         if let Some(entry) = quicker {
-            self.append(Append { expect: vec![], entries: vec![entry], listings: vec![] }).await?;
+            self.append(Append { expect: vec![], entries: vec![entry], listings: vec![], unlogged: vec![] }).await?;
         }
         let mut log = self.log.lock().unwrap();
         let first = log.len() as u64;
@@ -107,6 +110,13 @@ impl Store for Memory {
             }
         }
         let mut objects = self.objects.lock().unwrap();
+        let names_again = |new: &NewEntry| {
+            let mut named = new.entry.documents.iter().chain(&new.entry.statements);
+            named.any(|named| append.unlogged.contains(named) && objects.contains_key(named))
+        };
+        if append.entries.iter().any(names_again) {
+            return Err(AppendError::Conflict);
+        }
         let mut growth = Growth::of(tree_of(&log));
         for new in append.entries {
             objects.extend(new.objects.into_iter().map(|o| (o.digest, o.bytes)));
@@ -145,6 +155,7 @@ impl Store for Memory {
         Ok(self.cosigned.lock().unwrap().clone())
     }
     async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         let log = self.log.lock().unwrap();
         let of = log.iter().filter(|s| s.entry.stream == *stream && s.entry.seq >= from);
         Ok(of.take(limit).cloned().collect())
@@ -157,6 +168,7 @@ impl Store for Memory {
         Ok(self.log.lock().unwrap().last().cloned())
     }
     async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         let names = |s: &&Stored| s.entry.documents.contains(&object) || s.entry.statements.contains(&object);
         Ok(self.log.lock().unwrap().iter().find(names).cloned())
     }
@@ -344,7 +356,10 @@ impl House {
             let bytes = json::encode(&entry);
             position.advance(&entry, Digest::of(&bytes)).unwrap();
             let new = NewEntry { entry, bytes, objects: vec![object] };
-            memory.append(Append { expect: vec![], entries: vec![new], listings: vec![] }).await.unwrap();
+            memory
+                .append(Append { expect: vec![], entries: vec![new], listings: vec![], unlogged: vec![] })
+                .await
+                .unwrap();
         }
         let keys = ["log", "depositary", "next log", "next depositary"];
         let keys = keys.map(|name| Arc::new(key(name)) as Arc<dyn Signer>).into();
@@ -370,7 +385,7 @@ impl House {
         let new = NewEntry { bytes: json::encode(&entry), entry, objects: vec![] };
         let parties = vec![party("north"), party("south")];
         let listing = Listing { communique, state: State::Open, revision: 1, manifest: Digest::of(b""), parties };
-        let append = Append { expect: vec![], entries: vec![new], listings: vec![listing] };
+        let append = Append { expect: vec![], entries: vec![new], listings: vec![listing], unlogged: vec![] };
         self.memory.append(append).await.unwrap();
         communique
     }
@@ -389,7 +404,7 @@ impl House {
     }
     /// Hands in another act on the newest revision.
     async fn submit(&mut self, kind: ActKind, of: &str) -> Result<Receipt, Refusal> {
-        self.world.life = (*self.exchange.folds.life(&*self.memory, self.world.id).await?).clone();
+        self.world.life = self.exchange.folds.life(&*self.memory, self.world.id).await?.life().clone();
         let act = Statement::sign(self.world.act(kind, of, "a1"), &key(&format!("{of}.a1")))?;
         self.exchange.act(Self::permit::<SubmitAct>(of), act.compact()).await
     }
@@ -863,7 +878,7 @@ async fn what_another_did_meanwhile_is_decided_on_again() {
     house.propose(&house.world.manifest()).await.unwrap();
     let id = house.world.id;
     let life = house.exchange.folds.life(&*house.memory, id).await.unwrap();
-    house.world.life = (*life).clone();
+    house.world.life = life.life().clone();
     let act = Statement::sign(house.world.act(ActKind::Initial, "north", "a1"), &key("north.a1")).unwrap();
     let entry = Entry {
         documents: vec![],

@@ -16,7 +16,7 @@ use crate::{
 
 /// Most entries of one append.
 pub const ENTRIES_LIMIT: usize = 1024;
-/// Most streams that one append compares.
+/// Most streams that one append compares, and most objects that it says are new.
 pub const EXPECT_LIMIT: usize = 4096;
 /// Most bytes of one append, entries and objects together.
 pub const BYTES_LIMIT: usize = 64 << 20;
@@ -31,8 +31,11 @@ fn examined(append: &Append) -> Result<Vec<Digest>, &'static str> {
     if append.entries.is_empty() {
         return Err("it appends nothing");
     }
-    if append.entries.len() > ENTRIES_LIMIT || append.expect.len() > EXPECT_LIMIT {
-        return Err("it has too many entries or streams");
+    if append.entries.len() > ENTRIES_LIMIT
+        || append.expect.len() > EXPECT_LIMIT
+        || append.unlogged.len() > EXPECT_LIMIT
+    {
+        return Err("it has too many entries, streams or new objects");
     }
     if size(append) > BYTES_LIMIT {
         return Err("it is too large");
@@ -126,8 +129,10 @@ pub(super) fn check<'a, R: Rows>(
         }
         given.extend(new.objects.iter().map(|object| object.digest));
         for named in entry.documents.iter().chain(&entry.statements) {
-            if !rows.holds(named)? && !given.contains(named) {
-                return no(breach("an entry names an object that is not there"));
+            match rows.holds(named)? {
+                true if append.unlogged.contains(named) => return no(AppendError::Conflict),
+                false if !given.contains(named) => return no(breach("an entry names an object that is not there")),
+                _ => {}
             }
         }
         tips.insert(&entry.stream, Tip { length: entry.seq + 1, last: Some(*digest) });

@@ -47,7 +47,7 @@ macro_rules! store_contract {
         $crate::store::contract::rules!($open, $ready; indices_follow_without_gaps every_expected_stream_is_compared
             an_append_is_whole time_never_goes_back what_breaks_the_contract_is_refused objects_keep_their_first_entry
             pages_of_the_list_are_stable what_is_open_is_found_among_what_has_ended what_was_answered_survives a_dropped_caller_leaves_a_whole_append_or_none
-            concurrent_appends_all_land of_rivals_one_wins
+            concurrent_appends_all_land of_rivals_one_wins what_is_said_to_be_new_is_compared what_stands_has_not_grown
             remarks_and_the_communique_are_two_streams the_tree_is_of_all_entries
             cosignatures_of_the_largest_heads_are_kept);
     };
@@ -124,7 +124,7 @@ impl Chain {
 
 /// An append that expects nothing but that its streams are as its entries say.
 pub(super) fn append(entries: Vec<NewEntry>) -> Append {
-    Append { expect: vec![], entries, listings: vec![] }
+    Append { expect: vec![], entries, listings: vec![], unlogged: vec![] }
 }
 
 fn expecting<const N: usize>(expect: [(StreamId, u64); N], entries: Vec<NewEntry>) -> Append {
@@ -206,6 +206,41 @@ pub(super) async fn every_expected_stream_is_compared<S: Store>(open: impl Fn() 
     assert_eq!(store.place(right).await, Err(AppendError::Conflict));
     let again = append(vec![before.clone().next(1, vec![])]);
     assert_eq!(store.place(again).await, Err(AppendError::Conflict), "also where nothing was expected");
+}
+
+pub(super) async fn what_is_said_to_be_new_is_compared<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (mut a, mut b) = (Chain::new(party(1)), Chain::new(party(2)));
+    let (said, digest) = (b"said".to_vec(), Digest::of(b"said"));
+    let new = |entries| Append { unlogged: vec![digest], ..append(entries) };
+    assert_eq!(store.place(new(vec![a.next(1, vec![said.clone()])])).await, Ok(0));
+    let twice = new(vec![b.clone().next(1, vec![said.clone()])]);
+    assert_eq!(store.place(twice.clone()).await, Err(AppendError::Conflict));
+    assert_eq!(store.place(append(twice.entries)).await, Ok(1), "where nobody says so, it may be named again");
+    b.next(1, vec![said]);
+    assert_eq!(store.place(new(vec![b.next(1, vec![b"other".to_vec()])])).await, Ok(2), "it names something else");
+    drop(store);
+    let again = new(vec![a.next(1, vec![b"said".to_vec()])]);
+    assert_eq!(open().place(again).await, Err(AppendError::Conflict), "also once it is opened again");
+}
+
+/// What is known without reading is never behind what an append has answered.
+pub(super) async fn what_stands_has_not_grown<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let mut a = Chain::new(party(1));
+    let Some(mark) = store.mark() else {
+        assert!(!store.stands(&party(1), 0, 0), "only reading tells");
+        return;
+    };
+    assert!(store.stands(&party(1), 0, mark) && store.stands(&party(2), 0, mark));
+    store.place(append(vec![a.next(1, vec![])])).await.unwrap();
+    assert!(!store.stands(&party(1), 0, mark));
+    assert!(store.stands(&party(1), 1, mark) && store.stands(&party(2), 0, mark));
+    let mut stale = a.clone();
+    store.place(append(vec![a.next(1, vec![]), a.next(1, vec![])])).await.unwrap();
+    assert_eq!(store.place(append(vec![stale.next(1, vec![])])).await, Err(AppendError::Conflict));
+    assert!(store.stands(&party(1), 3, mark) && !store.stands(&party(1), 2, mark), "by what was appended alone");
+    assert!(!store.stands(&party(1), 3, mark + 1), "a mark of another time");
 }
 
 pub(super) async fn remarks_and_the_communique_are_two_streams<S: Store>(open: impl Fn() -> S) {

@@ -353,7 +353,7 @@ async fn fill(store: &dyn Store, world: &World, entries: u64) {
             NewEntry { entry, bytes, objects: vec![object] }
         };
         let entries = (next..next + batch).map(one).collect();
-        store.append(Append { expect: vec![], entries, listings: vec![] }).await.unwrap();
+        store.append(Append { expect: vec![], entries, listings: vec![], unlogged: vec![] }).await.unwrap();
         next += batch;
     }
 }

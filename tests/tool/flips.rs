@@ -107,7 +107,7 @@ async fn appended(copy: &Copy, whole: &Whole, of: &str) -> Option<usize> {
     for new in whole.next() {
         let (stream, digest) = (new.entry.stream.clone(), Digest::of(&new.bytes));
         let expect = vec![(stream, new.entry.seq)];
-        match store.append(Append { expect, entries: vec![new], listings: vec![] }).await {
+        match store.append(Append { expect, entries: vec![new], listings: vec![], unlogged: vec![] }).await {
             Ok(appended) => {
                 leaves.push(digest);
                 let mut edge = Edge::default();

@@ -160,7 +160,7 @@ async fn a_head_is_signed_once_for_all_that_shared_a_commit() {
         position.advance(&entry, Digest::of(&bytes)).unwrap();
         NewEntry { entry, bytes, objects: vec![] }
     });
-    let append = Append { expect: vec![], entries: entries.collect(), listings: vec![] };
+    let append = Append { expect: vec![], entries: entries.collect(), listings: vec![], unlogged: vec![] };
     let growth = house.memory.append(append).await.unwrap().growth;
     let first = growth.before().size();
     let signed = house.exchange.heads.count.load(Ordering::Relaxed);

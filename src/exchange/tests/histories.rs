@@ -103,7 +103,7 @@ impl Course {
     async fn act(&mut self, kind: ActKind, of: &'static str, holder: &str) {
         let house = &mut self.house;
         house.world.now = house.machine.now();
-        house.world.life = (*house.exchange.folds.life(&*house.memory, house.world.id).await.unwrap()).clone();
+        house.world.life = house.exchange.folds.life(&*house.memory, house.world.id).await.unwrap().life().clone();
         let act = house.world.act(kind, of, holder);
         let Ok(act) = Statement::sign(act, &key(&format!("{of}.{holder}"))) else { return };
         if let Ok(receipt) = house.exchange.act(House::permit::<SubmitAct>(of), act.compact()).await {
@@ -115,7 +115,7 @@ impl Course {
             Move::Revise => {
                 self.house.world.now = self.house.machine.now();
                 let life = self.house.exchange.folds.life(&*self.house.memory, self.house.world.id).await.unwrap();
-                self.house.world.life = (*life).clone();
+                self.house.world.life = life.life().clone();
                 let next = self.house.world.manifest();
                 self.revision += u64::from(self.house.propose(&next).await.is_ok());
             }

@@ -1,6 +1,10 @@
 //! The log: entries, the objects that they name, and the list of communiqués.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
@@ -43,6 +47,22 @@ pub struct SqliteStore {
     /// None where it was opened for reading alone.
     writer: Option<Writer<Request>>,
     readers: Readers,
+    grown: Arc<RwLock<Grown>>,
+}
+
+/// How long the streams are that grew since a mark: nobody else appends, so all others are as they were.
+#[derive(Default)]
+struct Grown {
+    mark: u64,
+    lengths: HashMap<StreamId, u64>,
+}
+
+impl Grown {
+    /// Begins anew: nothing is known of what was read before.
+    fn forget(&mut self) {
+        self.mark += 1;
+        self.lengths.clear();
+    }
 }
 
 impl SqliteStore {
@@ -55,8 +75,10 @@ impl SqliteStore {
         let damaged = |fault: connection::Fault| fault.on_opening(path);
         tree::complete(&mut db).map_err(damaged)?;
         let edge = Some(tree::edge(&db).map_err(damaged)?);
+        let grown = Arc::<RwLock<Grown>>::default();
         let mut log = Log {
             db,
+            grown: grown.clone(),
             unlooked: 0,
             head: None,
             edge,
@@ -68,7 +90,7 @@ impl SqliteStore {
         };
         let writer = Writer::start("log writer", QUEUE_LIMIT, lock, move |batch| log.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
-        Ok(Self { writer: Some(writer), readers: Readers::new(path, options) })
+        Ok(Self { writer: Some(writer), readers: Readers::new(path, options), grown })
     }
 
     /// Opens a log that is there for reading alone: also one that another process writes to, and one that is damaged. Nothing is made,
@@ -78,7 +100,7 @@ impl SqliteStore {
     /// [`OpenError`] for a file that is no log of this program's schema.
     pub fn reading(path: &Path, options: Options) -> Result<Self, OpenError> {
         connection::examined(path, &migrations::LOG)?;
-        Ok(Self { writer: None, readers: Readers::new(path, options) })
+        Ok(Self { writer: None, readers: Readers::new(path, options), grown: Arc::default() })
     }
 
     async fn send(&self, request: Request) -> Result<(), ()> {
@@ -122,6 +144,15 @@ impl Store for SqliteStore {
             if whole { Ok(found) } else { Err(Fault::Damaged("a stream has a gap or another stream's entry")) }
         };
         self.readers.read("a stream", read).await
+    }
+
+    fn mark(&self) -> Option<u64> {
+        self.writer.as_ref().map(|_| self.grown.read().unwrap_or_else(PoisonError::into_inner).mark)
+    }
+
+    fn stands(&self, stream: &StreamId, length: u64, mark: u64) -> bool {
+        let grown = self.grown.read().unwrap_or_else(PoisonError::into_inner);
+        self.writer.is_some() && mark == grown.mark && grown.lengths.get(stream).is_none_or(|now| *now == length)
     }
 
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
@@ -208,6 +239,8 @@ struct Log {
     /// The edge of the tree, as the last transaction left it.
     edge: Option<Edge>,
     tips: HashMap<StreamId, Tip>,
+    /// What readers are told of commits that succeeded.
+    grown: Arc<RwLock<Grown>>,
     /// Commits that succeeded.
     #[cfg(test)]
     commits: u64,
@@ -245,7 +278,7 @@ impl Log {
     /// One transaction. Answers come after its end: a conflict with an append that then fails would not be true.
     fn append_all(&mut self, appends: Vec<(Append, Vec<Digest>, Ticket)>) {
         let mut placed = Vec::with_capacity(appends.len());
-        let mut refused = Vec::new();
+        let (mut refused, mut grown) = (Vec::new(), HashMap::new());
         let begun = self.begin();
         let (before, mut growth) = match begun {
             Ok((head, edge)) => (head, Growth::of(edge)),
@@ -255,7 +288,10 @@ impl Log {
         let fault = loop {
             let Some((append, digests, ticket)) = appends.next() else { break None };
             match self.place(&append, &digests, &mut growth) {
-                Ok(first) => placed.push((first, ticket)),
+                Ok(first) => {
+                    grown.extend(append.entries.into_iter().map(|new| (new.entry.stream, new.entry.seq + 1)));
+                    placed.push((first, ticket));
+                }
                 Err(Refused::This(error)) => refused.push((error, ticket)),
                 Err(Refused::All(fault)) => {
                     refused.push((AppendError::Failed, ticket));
@@ -283,12 +319,22 @@ impl Log {
         if outcome.is_ok() {
             self.edge = Some(growth.after().clone());
         }
+        self.tell(outcome.is_ok().then_some(grown));
         let growth = Arc::new(growth);
         for (index, ticket) in placed {
             ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone(), others: false }));
         }
         for (error, ticket) in refused {
             ticket.answer(Err(if outcome.is_ok() { error } else { AppendError::Failed }));
+        }
+    }
+
+    /// Tells readers which streams have grown, before anybody is answered; nothing if it is not known whether they have.
+    fn tell(&self, grown: Option<HashMap<StreamId, u64>>) {
+        let mut told = self.grown.write().unwrap_or_else(PoisonError::into_inner);
+        match grown {
+            Some(grown) if told.lengths.len() + grown.len() <= TIPS_LIMIT => told.lengths.extend(grown),
+            _ => told.forget(),
         }
     }
 

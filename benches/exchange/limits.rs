@@ -1,0 +1,159 @@
+//! What the machine could do at most of each part of an act.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use communique::{
+    domain::{
+        entry::{Entry, Kind, StreamId},
+        id::{CommuniqueId, Salt},
+        json,
+        key::Signer as _,
+        time::Time,
+    },
+    exchange::ports::{Append, NewEntry, Object, Store},
+    wire::v1::SubmitActRequest,
+};
+
+use crate::{
+    Lines, WHOLE, echo,
+    figures::{Run, in_flight, on_all_cores},
+    share,
+    world::key,
+};
+
+/// Bytes of one write before a sync: a page of a write-ahead log.
+const PAGE: usize = 4096;
+/// Syncs that are timed.
+const SYNCS: usize = 500;
+/// Verifications that are timed, one after the other.
+const VERIFICATIONS: u32 = 5_000;
+
+/// What the machine does, whatever the store.
+pub struct Machine {
+    /// E, by how many are in flight.
+    pub echo: BTreeMap<usize, Run>,
+    /// V, on all cores.
+    verifications: f64,
+    /// One verification, in microseconds.
+    verification: f64,
+    /// One page written and synced.
+    sync: Run,
+}
+
+impl Machine {
+    pub async fn measure(lines: &Lines, act: &str, acts: usize) -> Self {
+        let signer = key("north.a");
+        let message = act.as_bytes().to_vec();
+        let (signature, public) = (signer.sign(&message).unwrap(), signer.public());
+        let verify = || assert!(public.verifies(&message, &signature));
+        let verifications = on_all_cores(verify);
+        let began = Instant::now();
+        (0..VERIFICATIONS).for_each(|_| verify());
+        let verification = began.elapsed().as_secs_f64() * 1e6 / f64::from(VERIFICATIONS);
+        let mut echo = BTreeMap::new();
+        for load in WHOLE {
+            let (lines, act) = (lines.clone(), act.to_owned());
+            let run = in_flight(load, share(acts, load), move |worker, n| {
+                let (channel, statement) = (lines.of(worker, n).clone(), act.clone());
+                async move {
+                    echo::say(&channel, SubmitActRequest { statement }).await;
+                }
+            });
+            echo.insert(load, run.await);
+        }
+        Self { echo, verifications, verification, sync: syncs() }
+    }
+    /// What one act at a time cannot be without, in microseconds: an echo, a sync and a verification.
+    pub fn one(&self) -> f64 {
+        self.echo[&1].micros(0.5) + self.sync.micros(0.5) + self.verification
+    }
+}
+
+/// The limits of acts on one store.
+pub struct Limits {
+    pub machine: Arc<Machine>,
+    /// D, by how many are in flight.
+    appends: BTreeMap<usize, Run>,
+}
+
+impl Limits {
+    /// Measures appends of rows as those of acts of this size, on a store that is empty.
+    pub async fn measure(machine: Arc<Machine>, store: Arc<dyn Store>, act: &str, acts: usize) -> Self {
+        let (mut appends, mut from) = (BTreeMap::new(), 0);
+        for load in WHOLE {
+            let (store, count) = (store.clone(), share(acts, load));
+            let rows: Arc<Vec<_>> = Arc::new((from..from + count).map(|n| row(n, act.len())).collect());
+            let run = in_flight(load, count, move |_, n| {
+                let (store, row) = (store.clone(), rows[n].clone());
+                async move {
+                    store.append(row).await.unwrap();
+                }
+            });
+            appends.insert(load, run.await);
+            from += count;
+        }
+        Self { machine, appends }
+    }
+    /// L with so many in flight.
+    pub fn at(&self, load: usize) -> Option<f64> {
+        let (echo, appends) = (self.machine.echo.get(&load)?.rate(), self.appends.get(&load)?.rate());
+        Some(1.0 / (1.0 / echo + 1.0 / self.machine.verifications + 1.0 / appends))
+    }
+    pub fn tell(&self, on: &str) {
+        println!("V, strict verifications on all cores: {:.0}/s", self.machine.verifications);
+        println!("one page written and synced: {}", self.machine.sync.told());
+        for load in WHOLE {
+            println!("E, bare echo, {load} in flight: {}", self.machine.echo[&load].told());
+            println!("D, bare appends, {on}, {load} in flight: {}", self.appends[&load].told());
+        }
+    }
+}
+
+/// An append as that of an act: an entry in a stream of its own, with one object of this size.
+fn row(n: usize, size: usize) -> Append {
+    let mut salt = [0; 32];
+    salt[..8].copy_from_slice(&(n as u64).to_be_bytes());
+    let object = Object::new(format!("{n:>size$}").into_bytes());
+    let stream = StreamId::Communique(CommuniqueId::new(1_700_000_000_000 + n as u64, &[7; 10]));
+    let entry = Entry {
+        documents: vec![],
+        files: None,
+        kind: Kind::Act,
+        previous: None,
+        salt: Salt::new(salt),
+        seq: 0,
+        statements: vec![object.digest],
+        stream: stream.clone(),
+        time: Time::from_unix(1_795_424_400),
+    };
+    let bytes = json::encode(&entry);
+    Append {
+        expect: vec![(stream, 0)],
+        entries: vec![NewEntry { entry, bytes, objects: vec![object] }],
+        listings: vec![],
+        unlogged: vec![],
+    }
+}
+
+/// A page is written and synced, again and again.
+fn syncs() -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = File::create(folder.path().join("pages")).unwrap();
+    let began = Instant::now();
+    let mut each: Vec<Duration> = (0..SYNCS)
+        .map(|_| {
+            let began = Instant::now();
+            file.write_all(&[7; PAGE]).unwrap();
+            file.sync_data().unwrap();
+            began.elapsed()
+        })
+        .collect();
+    each.sort();
+    Run { wall: began.elapsed(), each }
+}

@@ -1,0 +1,378 @@
+//! How fast the exchange is beside what the same machine could do at most, in one run: client and server on one machine, over mutual TLS.
+//!
+//! ```text
+//! cargo bench --bench exchange
+//! ACTS=5000 cargo bench --bench exchange      fewer
+//! ```
+//!
+//! The limits, each by itself on all cores: **E**, calls a second that tonic over the same TLS answers with what it was told, as many at
+//! once; **V**, strict verifications of Ed25519 a second; **D**, durable appends a second of rows of that size by the store's own writer,
+//! as many at once. Whoever does all three in turn for each act does at most **L** = 1 / (1/E + 1/V + 1/D) a second.
+//!
+//! The exchange is the shipped program in a process of its own, with its default limits (but for the places of a thousand watchers), and
+//! writes its messages to a file. All acts are signed beforehand, and each is an initial of one of four parties on one of many
+//! communiqués. The client is tonic's, and believes what it is told: what a party verifies of an answer is its own time.
+//!
+//! PostgreSQL and etcd are measured where they are installed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a benchmark says what it measured by printing, and what went wrong by failing"
+)]
+
+mod connections;
+mod etcd;
+mod limits;
+mod watchers;
+
+#[path = "../../tests/postgres/cluster.rs"]
+mod cluster;
+#[path = "../shared/course.rs"]
+mod course;
+#[path = "../scene/echo.rs"]
+mod echo;
+#[path = "../scene/figures.rs"]
+mod figures;
+#[path = "../../tests/foreign/missing.rs"]
+mod missing;
+#[path = "../scene/plot.rs"]
+mod plot;
+#[path = "../scene/process.rs"]
+mod process;
+#[allow(dead_code, reason = "the sample parties of the tests of the service")]
+#[path = "../../tests/service/world.rs"]
+mod world;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use communique::{
+    domain::{act::ActKind, document::Document, id::Role, manifest::Manifest},
+    exchange::ports::Store,
+    store::{
+        postgres::{PostgresStore, Settings},
+        sqlite::{Options, SqliteContent, SqliteStore},
+    },
+    wire::v1::{
+        GetCommuniqueRequest, ListCommuniquesRequest, ProposeRevisionRequest, SubmitActRequest,
+        communique_service_client::CommuniqueServiceClient,
+    },
+};
+use tonic::transport::Channel;
+
+use cluster::{Cluster, Database};
+use course::{Course, TEXT};
+use echo::Bare;
+use figures::{Run, in_flight};
+use limits::{Limits, Machine};
+use process::Process;
+use world::{World, dial, key, sign};
+
+/// Acts with 64 and with 512 in flight, if `ACTS` says nothing else; a tenth with fewer in flight.
+const ACTS: usize = 50_000;
+/// How many in flight.
+const LOADS: [usize; 6] = [1, 4, 16, 64, 256, 512];
+/// Those that are measured with all acts, and whose limits are measured.
+const WHOLE: [usize; 3] = [1, 64, 512];
+/// The parties, each with an official who initials. The first proposes.
+const PARTIES: [&str; 4] = ["north", "south", "east", "west"];
+/// Communiqués that are acted on at a time.
+const TABLED: usize = 1024;
+/// Connections of each party: with the streams that one may have, enough for 512 calls.
+const CONNECTIONS: usize = 2;
+
+/// Connections of each party, to one server.
+#[derive(Clone)]
+struct Lines(Arc<Vec<Vec<Channel>>>);
+
+impl Lines {
+    async fn to(world: &World, address: std::net::SocketAddr) -> Self {
+        let mut lines = Vec::new();
+        for of in PARTIES {
+            let mut of_party = Vec::new();
+            for _ in 0..CONNECTIONS {
+                of_party.push(dial(&world.connection_to(address, of, Role::Official)).await.unwrap());
+            }
+            lines.push(of_party);
+        }
+        Self(Arc::new(lines))
+    }
+    /// The one that this worker takes for this work; what is counted goes round the parties.
+    fn of(&self, worker: usize, n: usize) -> &Channel {
+        let of_party = &self.0[n % PARTIES.len()];
+        &of_party[worker / PARTIES.len() % of_party.len()]
+    }
+    fn service(&self, worker: usize, n: usize) -> CommuniqueServiceClient<Channel> {
+        CommuniqueServiceClient::new(self.of(worker, n).clone())
+    }
+}
+
+/// How many acts there are for this load.
+fn share(acts: usize, load: usize) -> usize {
+    if load >= 64 && WHOLE.contains(&load) { acts } else { acts / 10 }
+}
+
+/// Every initial there is to give, signed: each party's on each communiqué. A conference has [`TABLED`] communiqués before it at a time, and
+/// no two acts that follow one another are on the same.
+fn initials(world: &World, course: &Course, communiques: usize) -> Vec<String> {
+    let manifests: Vec<_> = (0..communiques).map(|n| course.manifest(n as u64)).collect();
+    let tables = manifests.chunks(TABLED).flat_map(|table| {
+        let turn = |n: usize| {
+            let party = n % PARTIES.len();
+            (party, &table[(n / PARTIES.len() + party * table.len() / PARTIES.len()) % table.len()])
+        };
+        (0..table.len() * PARTIES.len()).map(turn)
+    });
+    let sign = |(party, manifest): &(usize, &Document<Manifest>)| {
+        let who = format!("{}.a", PARTIES[*party]);
+        sign(world.act(ActKind::Initial, &who, manifest, None), &key(&who))
+    };
+    let turns: Vec<_> = tables.collect();
+    let pieces = turns.chunks(turns.len().div_ceil(std::thread::available_parallelism().unwrap().get()));
+    std::thread::scope(|scope| {
+        let signing: Vec<_> =
+            pieces.map(|piece| scope.spawn(move || piece.iter().map(sign).collect::<Vec<_>>())).collect();
+        signing.into_iter().flat_map(|signed| signed.join().unwrap()).collect()
+    })
+}
+
+/// What acts came to on one store.
+struct Acts {
+    runs: BTreeMap<usize, Run>,
+    /// Of the exchange's process, for each act with the most in flight, in microseconds.
+    processor: f64,
+}
+
+/// Durable acts, at each load.
+async fn acts(process: &Process, world: &World, signed: Vec<String>, acts: usize) -> Acts {
+    let lines = Lines::to(world, process.address).await;
+    let signed = Arc::new(signed);
+    let (mut runs, mut from, mut processor) = (BTreeMap::new(), 0, 0.0);
+    for load in LOADS {
+        let (lines, signed, count) = (lines.clone(), signed.clone(), share(acts, load));
+        let before = process.processor();
+        let run = in_flight(load, count, move |worker, n| {
+            let (mut service, statement) = (lines.service(worker, from + n), signed[from + n].clone());
+            async move {
+                let receipt = service.submit_act(SubmitActRequest { statement }).await.unwrap();
+                assert!(receipt.into_inner().receipt.is_some());
+            }
+        });
+        runs.insert(load, run.await);
+        processor = (process.processor() - before) / count as f64 * 1e6;
+        from += count;
+    }
+    Acts { runs, processor }
+}
+
+/// Says what acts came to beside their limits, and answers the share of the limit with the most in flight.
+fn tell(on: &str, acts: &Acts, limits: &Limits) -> f64 {
+    let mut share = 0.0;
+    for (load, run) in &acts.runs {
+        print!("{on}: acts, {load} in flight: {}", run.told());
+        match limits.at(*load) {
+            Some(limit) => {
+                share = run.rate() / limit;
+                println!("; L {limit:.0}/s, of it {share:.2}");
+            }
+            None => println!(),
+        }
+    }
+    println!("{on}: processor time of the exchange for an act, 512 in flight: {:.0} µs", acts.processor);
+    share
+}
+
+/// Everything that is read, and revisions, beside the echo.
+async fn rest(process: &Process, world: &World, course: &Course, (first, count): (u64, usize), machine: &Machine) {
+    let lines = Lines::to(world, process.address).await;
+    let tell = |what: &str, at_once: usize, run: &Run| {
+        let over = machine.echo[&64].rate();
+        println!("{what}, {at_once} in flight: {}; of E {:.2}", run.told(), run.rate() / over);
+    };
+    let names: Arc<Vec<_>> =
+        Arc::new((0..count as u64).map(|n| format!("communiques/{}", course.id(first + n))).collect());
+    let run = in_flight(64, 20_000, {
+        let (lines, names) = (lines.clone(), names.clone());
+        move |worker, n| {
+            let (mut service, name) = (lines.service(worker, n), names[n % names.len()].clone());
+            async move {
+                service.get_communique(GetCommuniqueRequest { name }).await.unwrap();
+            }
+        }
+    });
+    let run = run.await;
+    tell("gets", 64, &run);
+    println!("get_over_echo: {:.2}", run.rate() / machine.echo[&64].rate());
+
+    let run = in_flight(16, 1_000, {
+        let lines = lines.clone();
+        move |worker, n| {
+            let mut service = lines.service(worker, n);
+            async move {
+                let page = ListCommuniquesRequest { page_size: 50, ..Default::default() };
+                assert_eq!(service.list_communiques(page).await.unwrap().into_inner().communiques.len(), 50);
+            }
+        }
+    });
+    tell("list pages of 50", 16, &run.await);
+
+    let revisions: Arc<Vec<_>> = Arc::new(
+        (0..count as u64)
+            .map(|n| {
+                let manifest = Document::of(&world.next(&course.manifest(first + n), TEXT)).unwrap();
+                let who = format!("{}.a", PARTIES[0]);
+                let propose = sign(world.act(ActKind::Propose, &who, &manifest, None), &key(&who));
+                ProposeRevisionRequest { manifest: manifest.bytes().to_vec(), propose }
+            })
+            .collect(),
+    );
+    let run = in_flight(64, count, {
+        let lines = lines.clone();
+        move |worker, n| {
+            // All of them are the first party's.
+            let (mut service, revision) = (lines.service(worker, 0), revisions[n].clone());
+            async move {
+                service.propose_revision(revision).await.unwrap();
+            }
+        }
+    });
+    tell("revisions", 64, &run.await);
+}
+
+/// The log of a world that is stopped, once it is let go.
+fn embedded(world: &World) -> SqliteStore {
+    loop {
+        // A call that was cut off may hold it for a moment.
+        if let Ok(store) = SqliteStore::open(&world.config.data.log(), Options::default()) {
+            return store;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Proposes so many communiqués.
+async fn proposed(world: &World, store: &dyn Store, communiques: usize) -> Course {
+    let mut course = Course::new(world, PARTIES.to_vec());
+    course.extend(store, communiques as u64, 0).await;
+    course
+}
+
+/// Communiqués for all acts of one store.
+fn communiques(acts: usize) -> usize {
+    LOADS.map(|load| share(acts, load)).iter().sum::<usize>().div_ceil(PARTIES.len())
+}
+
+async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
+    let world = World::with(|_| ()).await;
+    world.stop().await;
+    let (others, extra) = (communiques(count), (count / 10).clamp(100, 4_000));
+    let course = {
+        let store = embedded(&world);
+        proposed(&world, &store, others + extra + watchers::ACTS).await
+    };
+    course.seal_text(&SqliteContent::open(&world.config.data.content(), Options::default()).unwrap()).await;
+    let signed = initials(&world, &course, others);
+    let bare = Bare::start(&world);
+    let limits = {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("log"), Options::default()).unwrap();
+        let machine = Machine::measure(&Lines::to(&world, bare.echo).await, &signed[0], count).await;
+        Limits::measure(Arc::new(machine), Arc::new(store), &signed[0], count).await
+    };
+    limits.tell("SQLite");
+    connections::start_and_memory(&world);
+    let process = Process::start(&world, &[]);
+    let acts = acts(&process, &world, signed, count).await;
+    let share = tell("SQLite", &acts, &limits);
+    let one = acts.runs[&1].micros(0.5);
+    let parts = limits.machine.one();
+    println!("one at a time: p50 {one:.0} µs; echo, one sync and one verification: {parts:.0} µs");
+    println!("one_over_parts: {:.2}", one / parts);
+    rest(&process, &world, &course, (others as u64, extra), &limits.machine).await;
+    drop(process);
+    connections::rates(&world, &bare).await;
+    connections::memory(&world).await;
+    watchers::fan_out(&world, &course, (others + extra) as u64).await;
+    (acts, limits.machine, share)
+}
+
+async fn on_postgres(count: usize, machine: Arc<Machine>) -> Option<(Acts, f64)> {
+    let cluster = Cluster::start("shared_buffers = 128MB")?;
+    let (database, beside) = (cluster.database("exchange"), cluster.database("bare"));
+    let Database { url, ca, password_file, .. } = database.clone();
+    let world = World::with(|config| {
+        (config.store.url, config.store.ca, config.store.password_file) = (url, ca, password_file);
+    })
+    .await;
+    world.stop().await;
+    let others = communiques(count);
+    let course = proposed(&world, &*opened(&database).await, others).await;
+    let signed = initials(&world, &course, others);
+    let limits = Limits::measure(machine, opened(&beside).await, &signed[0], count).await;
+    limits.tell("PostgreSQL");
+    let settings = [
+        ("COMMUNIQUE__STORE__URL", database.url.clone()),
+        ("COMMUNIQUE__STORE__CA", database.ca.display().to_string()),
+        ("COMMUNIQUE__STORE__PASSWORD_FILE", database.password_file.display().to_string()),
+    ];
+    let process = Process::start(&world, &settings);
+    let acts = acts(&process, &world, signed, count).await;
+    let share = tell("PostgreSQL", &acts, &limits);
+    Some((acts, share))
+}
+
+async fn opened(database: &Database) -> Arc<dyn Store> {
+    let settings = Settings {
+        url: database.url.clone(),
+        password: Some(std::fs::read(&database.password_file).unwrap()),
+        tls: communique::pki::client::known_by(&std::fs::read(&database.ca).unwrap()).unwrap(),
+        standbys: 0,
+        readers: 4,
+    };
+    Arc::new(PostgresStore::open(&settings).await.unwrap())
+}
+
+fn main() {
+    if echo::is_this_process() {
+        return;
+    }
+    // `cargo test --benches` is not to measure.
+    if !std::env::args().any(|a| a == "--bench") {
+        return;
+    }
+    let count = std::env::var("ACTS").map_or(ACTS, |n| n.parse().expect("ACTS is a number"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(run(count));
+}
+
+async fn run(count: usize) {
+    let (sqlite, machine, share) = on_sqlite(count).await;
+    let postgres = on_postgres(count, machine.clone()).await;
+    etcd::puts(&sqlite, count).await;
+    let points = |runs: &BTreeMap<usize, Run>, q: f64| {
+        runs.values().map(|run| (run.rate(), run.micros(q) / 1e3)).collect::<Vec<_>>()
+    };
+    let mut series = vec![
+        ("SQLite, p50".to_owned(), points(&sqlite.runs, 0.5)),
+        ("SQLite, p99".to_owned(), points(&sqlite.runs, 0.99)),
+    ];
+    if let Some((acts, _)) = &postgres {
+        series.push(("PostgreSQL, p50".to_owned(), points(&acts.runs, 0.5)));
+        series.push(("PostgreSQL, p99".to_owned(), points(&acts.runs, 0.99)));
+    }
+    series.push(("bare echo, p50".to_owned(), points(&machine.echo, 0.5)));
+    plot::lines(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plots/latency.svg"),
+        "Latency against load: durable acts, 1 to 512 in flight",
+        plot::Axis { says: "a second", logarithmic: true },
+        plot::Axis { says: "milliseconds", logarithmic: true },
+        &series,
+    );
+    if let Some((_, share)) = postgres {
+        println!("acts_over_limit_postgresql: {share:.2}");
+    }
+    println!("acts_over_limit: {share:.2}");
+}

@@ -1,0 +1,106 @@
+//! Programs in processes of their own, as they are shipped, and what the system says of them.
+
+use std::{
+    fs::File,
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::world::World;
+
+/// Longer than anything takes to start here.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it is looked whether a program listens.
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// A program that runs until this is dropped.
+pub struct Running(Child);
+
+impl Running {
+    pub fn of(child: Child) -> Self {
+        Self(child)
+    }
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+    /// Resident memory, in bytes (proc(5), `status`, VmRSS).
+    pub fn resident(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<f64>().unwrap() * 1024.0
+    }
+    /// Processor time of the process, user and system, in seconds (proc(5), `stat`, fields 14 and 15).
+    pub fn processor(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        [fields[11], fields[12]].map(|ticks| ticks.parse::<f64>().unwrap()).iter().sum::<f64>() / 100.0
+    }
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `communiqued serve` over the files of a founded exchange, which is not served otherwise.
+pub struct Process {
+    running: Running,
+    /// Where it is reached.
+    pub address: SocketAddr,
+    /// How long it took until it accepted connections.
+    pub started: Duration,
+}
+
+impl Process {
+    /// Starts it with these settings over its configuration, as variables of the environment.
+    pub fn start(world: &World, settings: &[(&str, String)]) -> Self {
+        let folder = world.config.data.directory.parent().unwrap();
+        let [address, http] = free_ports();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_communiqued"));
+        command.args(["serve", "--config"]).arg(folder.join("communiqued.toml")).stdin(Stdio::null());
+        command.env("COMMUNIQUE__LISTEN__ADDRESS", address.to_string());
+        command.env("COMMUNIQUE__HTTP__LISTEN", http.to_string());
+        command.envs(settings.iter().map(|(key, value)| (key, value)));
+        let said = folder.join("said");
+        command.stdout(Stdio::null()).stderr(File::create(&said).unwrap());
+        let began = Instant::now();
+        let mut running = Running::of(command.spawn().unwrap());
+        listening(address, began, || {
+            let ended = running.child().try_wait().unwrap();
+            assert!(ended.is_none(), "{}", std::fs::read_to_string(&said).unwrap());
+        });
+        Self { running, address, started: began.elapsed() }
+    }
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+    pub fn resident(&self) -> f64 {
+        self.running.resident()
+    }
+    pub fn processor(&self) -> f64 {
+        self.running.processor()
+    }
+}
+
+/// Waits until somebody listens there.
+pub fn listening(address: SocketAddr, began: Instant, mut alive: impl FnMut()) {
+    while TcpStream::connect(address).is_err() {
+        alive();
+        assert!(began.elapsed() < PATIENCE, "nobody listens on {address}");
+        sleep(PAUSE);
+    }
+}
+
+/// Ports that nobody listens on now.
+pub fn free_ports<const N: usize>() -> [SocketAddr; N] {
+    let bound = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    bound.map(|listener| listener.local_addr().unwrap())
+}

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     domain::{
-        entry::{Entry, StreamId},
+        entry::{Entry, Kind, StreamId},
         id::{CommuniqueId, Digest, PartyId},
         life::State,
         time::Time,
@@ -200,6 +200,20 @@ pub trait Store: Send + Sync + 'static {
     /// The entry that first named this object, if any did.
     async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed>;
 
+    /// The `purged` entries from this index on, in order, at most `limit`: where each is, and of which communiqué. A store for which a
+    /// log may be long does not read what lies between.
+    async fn purged(&self, from: u64, limit: usize) -> Result<Vec<(u64, CommuniqueId)>, ReadFailed> {
+        let (mut found, mut next) = (Vec::new(), from);
+        while found.len() < limit {
+            let Some(stored) = self.log(next, 1).await?.pop() else { break };
+            next = stored.index + 1;
+            if let (Kind::Purged, StreamId::Communique(id)) = (stored.entry.kind, stored.entry.stream) {
+                found.push((stored.index, id));
+            }
+        }
+        Ok(found)
+    }
+
     /// The tree over all entries, as the last transaction left it.
     async fn tree(&self) -> Result<Edge, ReadFailed>;
 
@@ -365,6 +379,11 @@ pub trait Content: Send + Sync + 'static {
     /// Erases everything that anybody uploaded for this communiqué, sealed or kept, but for what another communiqué holds too.
     /// Durable on return; nothing left is no error.
     async fn purge(&self, communique: CommuniqueId) -> Result<(), ReadFailed>;
+    /// Those of these communiqués for which anybody has uploaded anything that is still there, sealed or kept, in their order. A store that
+    /// cannot tell says all.
+    async fn uploaded_for(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed> {
+        Ok(among)
+    }
     /// A communiqué's package, once sealed.
     async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed>;
     /// Digest and size of a communiqué's package as it lies in another, once sealed.

@@ -437,6 +437,17 @@ impl Content for PostgresContent {
         })
     }
 
+    async fn uploaded_for(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed> {
+        let ids: Vec<_> = among.iter().map(ToString::to_string).collect();
+        let found: HashSet<String> = read!(self.0.readers, "what was uploaded for communiqués", db => {
+            let sql = "SELECT communique FROM uploads WHERE communique = ANY($1)
+                       UNION SELECT communique FROM stages WHERE communique = ANY($1)";
+            let rows = db.query(&db.prepare_cached(sql).await?, &[&ids]).await?;
+            rows.iter().map(|row| Ok::<_, Fault>(row.try_get(0)?)).collect()
+        })?;
+        Ok(among.into_iter().zip(ids).filter(|(_, id)| found.contains(id)).map(|(communique, _)| communique).collect())
+    }
+
     async fn unstamped(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed> {
         let ids: Vec<_> = among.iter().map(ToString::to_string).collect();
         let stamped: HashSet<String> = read!(self.0.readers, "time stamps", db => {

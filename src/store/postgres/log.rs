@@ -25,7 +25,11 @@ use super::{
     tree::{self, Left},
 };
 use crate::{
-    domain::{entry::StreamId, id::Digest, time::Time},
+    domain::{
+        entry::StreamId,
+        id::{CommuniqueId, Digest},
+        time::Time,
+    },
     exchange::ports::{
         Append, AppendError, Appended, COSIGNED_LIMIT, Cosignature, Listing, ListingQuery, ReadFailed, Store, Stored,
     },
@@ -158,6 +162,28 @@ impl Store for PostgresStore {
             entries(&db, sql, &[&name]).await
         });
         Ok(self.settled(found).await?.pop())
+    }
+
+    async fn purged(&self, from: u64, limit: usize) -> Result<Vec<(u64, CommuniqueId)>, ReadFailed> {
+        let found: Vec<(Place, String)> = read!(self.readers, "what was purged", db => {
+            let sql = "SELECT idx, digest, stream FROM entries
+                       WHERE position('\\x226b696e64223a2270757267656422'::bytea IN bytes) > 0 AND idx >= $1 ORDER BY idx LIMIT $2";
+            let rows = db.query(&db.prepare_cached(sql).await?, &[&integer(from), &integer(limit as u64)]).await?;
+            let of = |row: &Row| {
+                let place = Place { index: count(row.try_get(0)?)?, digest: digest(row.try_get(1)?)? };
+                Ok::<_, Fault>((place, row.try_get(2)?))
+            };
+            rows.iter().map(of).collect()
+        })?;
+        self.settle(found.last().map(|(place, _)| *place)).await?;
+        let of = |(place, stream): (Place, String)| match stream.parse() {
+            Ok(StreamId::Communique(id)) => Ok((place.index, id)),
+            _ => {
+                tracing::error!(entry = place.index, stream, "what was purged is no communiqué");
+                Err(ReadFailed)
+            }
+        };
+        found.into_iter().map(of).collect()
     }
 
     async fn tree(&self) -> Result<Edge, ReadFailed> {

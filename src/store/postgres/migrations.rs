@@ -74,6 +74,7 @@ pub(super) const LOG: Schema = Schema {
         UPDATE communique_parties p SET state = c.state FROM communiques c WHERE c.id = p.communique;
         ALTER TABLE communique_parties ALTER COLUMN state SET NOT NULL;
         CREATE INDEX communique_parties_by_state ON communique_parties (party, state, communique);
+        CREATE INDEX entries_purged ON entries (idx) WHERE position('\\x226b696e64223a2270757267656422'::bytea IN bytes) > 0;
     ",
     ],
 };

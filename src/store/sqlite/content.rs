@@ -171,6 +171,22 @@ impl Content for SqliteContent {
         self.readers.read("an upload", read).await
     }
 
+    async fn uploaded_for(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed> {
+        let read = move |db: &Connection| {
+            let sql =
+                "SELECT 1 FROM uploads WHERE communique = ?1 UNION ALL SELECT 1 FROM partials WHERE communique = ?1";
+            let mut held = db.prepare_cached(sql)?;
+            let mut found = Vec::new();
+            for communique in among {
+                if held.exists([communique.to_string()])? {
+                    found.push(communique);
+                }
+            }
+            Ok(found)
+        };
+        self.readers.read("what was uploaded for communiqués", read).await
+    }
+
     async fn held(&self, owner: &Owner) -> Result<u64, ReadFailed> {
         let owner = owner.clone();
         let read = move |db: &Connection| {

@@ -14,14 +14,14 @@ use super::{
     OpenError, Options,
     connection::{self, Fault, Readers, count, integer},
     migrations,
-    rows::{entries, listings},
+    rows::{entries, listings, purged},
     tree,
     writer::Writer,
 };
 use crate::{
     domain::{
         entry::{Entry, StreamId},
-        id::Digest,
+        id::{CommuniqueId, Digest},
         json,
         time::Time,
     },
@@ -179,6 +179,10 @@ impl Store for SqliteStore {
             Ok(entries(db, sql, params![object.as_bytes()])?.pop())
         };
         self.readers.read("an object's first entry", read).await
+    }
+
+    async fn purged(&self, from: u64, limit: usize) -> Result<Vec<(u64, CommuniqueId)>, ReadFailed> {
+        self.readers.read("what was purged", move |db| purged(db, from, limit)).await
     }
 
     async fn tree(&self) -> Result<Edge, ReadFailed> {

@@ -70,12 +70,14 @@ pub(super) const LOG: Schema = Schema {
             UNIQUE (size, party)
         );
     ",
-        // What is open is a few of many: a party's rows are found by their state.
+        // What is open is a few of many, and so is what was purged: both are found without the others.
         "
         ALTER TABLE communique_parties ADD COLUMN state TEXT NOT NULL DEFAULT '';
         UPDATE communique_parties
             SET state = coalesce((SELECT state FROM communiques WHERE id = communique_parties.communique), '');
         CREATE INDEX communique_parties_by_state ON communique_parties (party, state, communique);
+        -- Entries that hold \"kind\":\"purged\", which canonical JSON has but one spelling for, and no other place.
+        CREATE INDEX entries_purged ON entries (idx) WHERE instr(bytes, x'226b696e64223a2270757267656422') > 0;
     ",
     ],
 };

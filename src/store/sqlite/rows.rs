@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::connection::{Fault, count, digest, integer};
 use crate::{
     domain::{
-        entry::Entry,
+        entry::{Entry, StreamId},
         id::{CommuniqueId, Digest, PartyId},
         json,
     },
@@ -44,6 +44,24 @@ fn object(db: &Connection, name: &Digest) -> Result<Vec<u8>, Fault> {
         .query_row([name.as_bytes()], |row| row.get(0))
         .optional()?;
     bytes.filter(|bytes| Digest::of(bytes) == *name).ok_or(Fault::Damaged("an object is missing or changed"))
+}
+
+/// The `purged` entries from this index on. INDEXED BY: an index of every entry has them too.
+const PURGED: &str = "SELECT idx, stream FROM entries INDEXED BY entries_purged
+                      WHERE instr(bytes, x'226b696e64223a2270757267656422') > 0 AND idx >= ?1 ORDER BY idx LIMIT ?2";
+
+pub(super) fn purged(db: &Connection, from: u64, limit: usize) -> Result<Vec<(u64, CommuniqueId)>, Fault> {
+    let mut statement = db.prepare_cached(PURGED)?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+    let rows = statement.query_map(params![integer(from), integer(limit as u64)], row)?;
+    rows.map(|row| {
+        let (index, stream) = row?;
+        match stream.parse() {
+            Ok(StreamId::Communique(id)) => Ok((count(index)?, id)),
+            _ => Err(Fault::Damaged("what was purged is no communiqué")),
+        }
+    })
+    .collect()
 }
 
 /// A page of the list.
@@ -150,6 +168,9 @@ mod tests {
                 }
             }
         }
+        let plan = format!("EXPLAIN QUERY PLAN {PURGED}");
+        let step: String = db.query_row(&plan, [0, 1], |row| row.get(3)).unwrap();
+        assert!(step.contains("USING INDEX entries_purged (idx>?)"), "{step}");
         assert_eq!(page(&ListingQuery { state: Some(State::Lapsed), open: true, ..ListingQuery::default() }), None);
     }
 

@@ -81,8 +81,7 @@ impl Exchange {
         if before.is_none_or(|(of, at)| of != version || now > at.plus(WHOLE_LOOK) || now < at) {
             let mut all = self.all_in(State::Open).await?;
             if before.is_none() {
-                all.extend(self.all_in(State::Withdrawn).await?);
-                all.extend(self.all_in(State::Lapsed).await?);
+                all.extend(self.unerased().await?);
             }
             self.due.known(|known| {
                 known.wanted.extend(all);
@@ -124,6 +123,17 @@ impl Exchange {
             if last {
                 return Ok(all);
             }
+        }
+    }
+
+    /// What was purged, and has texts or annexes all the same: a crash or a failure came between.
+    async fn unerased(&self) -> Result<Vec<CommuniqueId>, Refusal> {
+        let (mut all, mut from) = (Vec::new(), 0);
+        loop {
+            let page = self.store.purged(from, AT_ONCE).await?;
+            let Some((last, _)) = page.last() else { return Ok(all) };
+            from = last + 1;
+            all.extend(self.content.uploaded_for(page.into_iter().map(|(_, id)| id).collect()).await?);
         }
     }
 

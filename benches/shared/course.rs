@@ -136,7 +136,7 @@ impl Course {
         while new.peek().is_some() {
             let entries = new.by_ref().take(usize::try_from(AT_ONCE).unwrap()).collect();
             let listings = vec![listing(&manifest, State::Drafting)];
-            store.append(Append { expect: vec![], entries, listings }).await.unwrap();
+            store.append(Append { expect: vec![], entries, listings, unlogged: vec![] }).await.unwrap();
         }
         manifest
     }
@@ -162,7 +162,7 @@ impl Form {
     }
     /// The append of communiqués of these numbers, with whether each is withdrawn.
     fn append(&self, numbers: impl Iterator<Item = (u64, bool)>, time: Time) -> Append {
-        let mut append = Append { expect: vec![], entries: vec![], listings: vec![] };
+        let mut append = Append { expect: vec![], entries: vec![], listings: vec![], unlogged: vec![] };
         for (n, ended) in numbers {
             let manifest = self.manifest(n);
             let mut stream = Stream::of(&manifest, time);

@@ -1,6 +1,8 @@
 //! A long log, made fast: by the store's own writer, with true documents and true signatures, so that `communiqued fsck` finds
 //! nothing to say of it.
 
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
+
 use std::sync::Arc;
 
 use communique::{

@@ -77,8 +77,9 @@ struct Clients {
 }
 
 impl Scene {
-    /// Founds an exchange and fills its log: so many communiqués, some to be acted on, and long ones if wanted.
-    pub async fn new(size: u64, acts: u64, revisions: u64, long: bool) -> Self {
+    /// Founds an exchange and fills its log: so many communiqués, some to be acted on, and long ones of these
+    /// lengths.
+    pub async fn new(size: u64, acts: u64, revisions: u64, lengths: &[u64]) -> Self {
         let world = World::new().await;
         world.stop().await;
         let store = loop {
@@ -95,11 +96,13 @@ impl Scene {
         acted.extend(&store, acts + revisions, 0).await;
         let mut to_act: VecDeque<_> = acted.numbers().map(|n| acted.manifest(n)).collect();
         let to_revise = to_act.split_off(usize::try_from(acts).unwrap());
-        let mut of_lengths = vec![vec![]; LENGTHS.len()];
-        for (of_length, entries) in of_lengths.iter_mut().zip(LENGTHS).filter(|_| long) {
+        let mut long = Vec::new();
+        for entries in lengths {
+            let mut of_length = Vec::new();
             for _ in 0..OF_A_LENGTH {
-                of_length.push(acted.long(&world, &store, entries).await);
+                of_length.push(acted.long(&world, &store, *entries).await);
             }
+            long.push(of_length);
         }
         Self {
             size,
@@ -107,7 +110,7 @@ impl Scene {
             most,
             initials: to_act,
             revisions: to_revise,
-            long: of_lengths,
+            long,
             process: None,
             clients: None,
             mark: String::new(),

@@ -25,7 +25,7 @@ use tokio::{
 use tokio_postgres::{
     AsyncMessage, Client, Config, Statement,
     config::{Host, SslMode, TargetSessionAttrs},
-    error::{DbError, Severity},
+    error::{DbError, Severity, SqlState},
 };
 
 use super::{
@@ -89,6 +89,15 @@ pub(super) fn is_of_a_statement(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(is_error)
 }
 
+/// Whether a server answers, and yet gets nothing done: what is locked on it stays so.
+pub(super) fn is_stuck(fault: &Fault) -> bool {
+    match fault {
+        Fault::Sql(error) => error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE),
+        Fault::Silent(_) => true,
+        _ => false,
+    }
+}
+
 /// A database, and how it is reached.
 #[derive(Clone)]
 pub(super) struct Database {
@@ -121,6 +130,8 @@ pub(super) struct Session {
     pub(super) promises: Statement,
     /// When it was made.
     pub(super) epoch: u64,
+    /// Which of the hosts it leads to.
+    host: usize,
 }
 
 impl Session {
@@ -181,6 +192,17 @@ impl Database {
         });
     }
 
+    /// Has every connection made anew, and the other servers asked before the one that this led to: it answers, and gets nothing done. So
+    /// does a primary whose Patroni died and whose standby took its place: it lets itself be written to, and no commit of it ever ends.
+    pub(super) fn leave(&self, stuck: &Session) {
+        self.course(|course| {
+            if course.host == stuck.host {
+                course.host = (course.host + 1) % self.hosts.len();
+            }
+        });
+        self.doubt();
+    }
+
     /// Makes a connection to the first server that answers in time, can be written to, and holds what it must: the one that was used
     /// last, then the others.
     pub(super) async fn connect(&self) -> Result<Session, Fault> {
@@ -191,7 +213,7 @@ impl Database {
             let Some(config) = self.hosts.get(host) else { continue };
             let epoch = self.epoch();
             let made = async {
-                let session = connect(config, &self.tls, epoch).await?;
+                let session = connect(config, &self.tls, epoch, host).await?;
                 if let Some(known) = &self.known {
                     known.check(&session.client).await?;
                 }
@@ -261,7 +283,7 @@ fn each_host(all: &Config) -> Vec<Config> {
     all.get_hosts().iter().enumerate().filter_map(host).collect()
 }
 
-async fn connect(config: &Config, tls: &Tls, epoch: u64) -> Result<Session, Fault> {
+async fn connect(config: &Config, tls: &Tls, epoch: u64, host: usize) -> Result<Session, Fault> {
     let (client, mut connection) = config.connect(tls.clone()).await?;
     let (warnings, (notify, notified)) = (Arc::new(AtomicU64::new(0)), watch::channel(0));
     let warned = warnings.clone();
@@ -280,7 +302,7 @@ async fn connect(config: &Config, tls: &Tls, epoch: u64) -> Result<Session, Faul
     });
     client.batch_execute(SESSION).await?;
     let promises = client.prepare(&format!("SELECT {}", durability::COLUMNS)).await?;
-    Ok(Session { client, warnings, notified, driver, promises, epoch })
+    Ok(Session { client, warnings, notified, driver, promises, epoch, host })
 }
 
 /// A bounded number of connections for reading, to the server that is used.

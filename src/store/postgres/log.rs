@@ -17,7 +17,9 @@ use tokio_postgres::{Row, Statement};
 
 use super::{
     COMMIT_DEADLINE, OpenError, STATEMENT_DEADLINE, Settings,
-    connection::{Database, Fault, Readers, Session, count, digest, in_time, integer, is_of_a_statement, read},
+    connection::{
+        Database, Fault, Readers, Session, count, digest, in_time, integer, is_of_a_statement, is_stuck, read,
+    },
     durability,
     known::{Known, Place},
     migrations,
@@ -498,6 +500,7 @@ impl Log {
                 Ok((ended, done)) => return self.answer(appends, settling, &ended, done),
                 Err(fault) => {
                     tracing::error!(%fault, tries, "cannot append");
+                    self.leave_if(is_stuck(&fault));
                     self.give_up();
                     if tries >= TRIES || !is_passing(&fault) {
                         let error = if is_full(&fault) { AppendError::Full } else { AppendError::Failed };
@@ -506,6 +509,13 @@ impl Log {
                     tokio::time::sleep(PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Has the other servers asked first, if the one that is used gets nothing done.
+    fn leave_if(&self, stuck: bool) {
+        if let Some(connected) = self.connected.as_ref().filter(|_| stuck) {
+            self.database.leave(&connected.session);
         }
     }
 
@@ -626,6 +636,7 @@ impl Log {
             }
             Ended::Unknown => {
                 tracing::error!("it is not known whether a commit is stored");
+                self.leave_if(true);
                 self.give_up();
                 Some(AppendError::Unknown)
             }

@@ -307,6 +307,40 @@ async fn a_server_that_is_gone_and_comes_back_needs_no_restart() {
     assert_eq!(one(&store, &mut chain).await, Ok(1));
 }
 
+/// What becomes of a primary whose Patroni died: its standby takes its place, and it lets itself be written to all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_commits_nothing_any_more_is_left_for_the_one_in_its_place() {
+    let Some(cluster) = server("") else { return };
+    cluster.database("sample");
+    let standby = cluster.standby("peer");
+    cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'peer'");
+    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    let mut both = of(&cluster.reach("sample"));
+    both.url = both.url.replace("/sample", &format!(",localhost:{}/sample", standby.port()));
+    let open = async || Arc::new(PostgresStore::open(&both).await.unwrap());
+    let (first, second) = (open().await, open().await);
+    let mut chain = Chain::new(party(1));
+    assert_eq!(one(&first, &mut chain).await, Ok(0));
+    assert_eq!(second.log(0, 9).await.unwrap().len(), 1);
+    standby.sql("postgres", "SELECT pg_promote()");
+    let stuck = tokio::spawn({
+        let (first, mut chain) = (first.clone(), chain.clone());
+        async move { one(&first, &mut chain).await }
+    });
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let begun = tokio::time::Instant::now();
+    while cluster.sql("postgres", waiting).trim() == "0" {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no commit waits for the standby");
+    }
+    // What the first waits with holds up the second, which looks elsewhere; what it commits there the first meets once its own is unknown.
+    assert_eq!(one(&second, &mut chain.clone()).await, Ok(1));
+    cluster.sql("postgres", "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert_eq!(stuck.await.unwrap(), Err(AppendError::Unknown));
+    assert_eq!(one(&first, &mut chain.clone()).await, Err(AppendError::Conflict));
+    assert_eq!(first.log(0, 9).await.unwrap(), second.log(0, 9).await.unwrap());
+    assert_eq!(standby.sql("sample", "SELECT count(*) FROM entries").trim(), "2");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_newer_program_has_written_is_left_alone() {
     let Some(cluster) = Cluster::shared() else { return };

@@ -13,7 +13,7 @@ use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 use super::{
     COMMIT_DEADLINE,
-    connection::{Database, Fault, Session, in_time, is_of_a_statement},
+    connection::{Database, Fault, Session, in_time, is_of_a_statement, is_stuck},
     durability,
     log::Ended,
 };
@@ -125,8 +125,15 @@ impl Transaction<'_> {
         let ended = match &outcome {
             Ok(_) => self.commit().await,
             Err(Fault::Sql(error)) if !is_of_a_statement(error) => return outcome,
-            Err(Fault::Silent(_)) => return outcome,
-            Err(_) => in_time(self.session.client.batch_execute("ROLLBACK")).await,
+            Err(fault) => {
+                if is_stuck(fault) {
+                    self.writers.database.leave(&self.session);
+                }
+                if matches!(fault, Fault::Silent(_)) {
+                    return outcome;
+                }
+                in_time(self.session.client.batch_execute("ROLLBACK")).await
+            }
         };
         match (ended, outcome) {
             (Err(fault), Ok(_)) => {
@@ -158,7 +165,10 @@ impl Transaction<'_> {
         match self.session.commit(self.writers.database.standbys).await {
             Ended::Stored => Ok(()),
             Ended::Undone(fault) => Err(fault),
-            Ended::Unknown => Err(Fault::Refused("it is not known whether it is stored")),
+            Ended::Unknown => {
+                self.writers.database.leave(&self.session);
+                Err(Fault::Refused("it is not known whether it is stored"))
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Exchange,
-    fsck::{Report, Scope, fsck},
+    fsck::{Report, Scope, unless_away},
 };
 use crate::log::checkpoint::Head;
 
@@ -12,11 +12,14 @@ impl Exchange {
     ///
     /// What is found stops nothing by itself: no append goes on from a damaged row, what is damaged is not read as if it were whole, and all
     /// else is as good as before.
-    pub async fn scrub(&self, mib_per_second: u64) -> Report {
+    ///
+    /// None if log or content went away meanwhile, so that nothing of it could be read: then nothing is known of it, and the pass is to be
+    /// begun again.
+    pub async fn scrub(&self, mib_per_second: u64) -> Option<Report> {
         let head = self.last_head().await.map(Head::into_unverified);
         let scope = Scope { head, mib_per_second, beside: Some(self.metrics.clone()) };
-        let report = fsck(self.store.clone(), self.content.clone(), scope).await;
+        let report = unless_away(self.store.clone(), self.content.clone(), scope).await?;
         self.metrics.scrub_ended(report.faults.count());
-        report
+        Some(report)
     }
 }

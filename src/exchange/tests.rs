@@ -79,6 +79,16 @@ pub(super) struct Memory {
     pub tree_reads: AtomicUsize,
     /// What another appends just before the next append.
     quicker: Mutex<Option<NewEntry>>,
+    /// How many reads there were of log and content, and which of them fail.
+    asked: AtomicUsize,
+    unreadable: Mutex<std::ops::Range<usize>>,
+}
+
+impl Memory {
+    fn there(&self) -> Result<(), ReadFailed> {
+        let n = self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.unreadable.lock().unwrap().contains(&n) { Err(ReadFailed) } else { Ok(()) }
+    }
 }
 
 fn tree_of(log: &[Stored]) -> Edge {
@@ -132,16 +142,19 @@ impl Store for Memory {
         Ok(Appended { index: first, growth: Arc::new(growth), others: false })
     }
     async fn tree(&self) -> Result<Edge, ReadFailed> {
+        self.there()?;
         self.tree_reads.fetch_add(1, Ordering::Relaxed);
         Ok(tree_of(&self.log.lock().unwrap()))
     }
     async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, ReadFailed> {
+        self.there()?;
         self.tree_reads.fetch_add(1, Ordering::Relaxed);
         let log = self.log.lock().unwrap();
         let of = |node: Node| tree_of(&log[node.leaves().start as usize..node.leaves().end as usize]).root();
         Ok(nodes.into_iter().map(of).collect())
     }
     async fn digests(&self, from: u64, limit: usize) -> Result<Vec<Digest>, ReadFailed> {
+        self.there()?;
         Ok(self.log.lock().unwrap().iter().skip(from as usize).take(limit).map(|stored| stored.digest).collect())
     }
     async fn cosign(&self, cosignature: Cosignature) -> Result<(), ReadFailed> {
@@ -152,15 +165,18 @@ impl Store for Memory {
         Ok(())
     }
     async fn cosignatures(&self) -> Result<Vec<Cosignature>, ReadFailed> {
+        self.there()?;
         Ok(self.cosigned.lock().unwrap().clone())
     }
     async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
         self.looks.fetch_add(1, Ordering::Relaxed);
+        self.there()?;
         let log = self.log.lock().unwrap();
         let of = log.iter().filter(|s| s.entry.stream == *stream && s.entry.seq >= from);
         Ok(of.take(limit).cloned().collect())
     }
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
+        self.there()?;
         self.reads.fetch_add(1, Ordering::Relaxed);
         Ok(self.log.lock().unwrap().iter().filter(|s| s.index >= from).take(limit).cloned().collect())
     }
@@ -169,10 +185,12 @@ impl Store for Memory {
     }
     async fn first_naming(&self, object: Digest) -> Result<Option<Stored>, ReadFailed> {
         self.looks.fetch_add(1, Ordering::Relaxed);
+        self.there()?;
         let names = |s: &&Stored| s.entry.documents.contains(&object) || s.entry.statements.contains(&object);
         Ok(self.log.lock().unwrap().iter().find(names).cloned())
     }
     async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed> {
+        self.there()?;
         let rows = self.rows.lock().unwrap();
         let wanted = |l: &&Listing| {
             query.party.as_ref().is_none_or(|p| l.parties.contains(p))
@@ -248,9 +266,11 @@ impl Content for Memory {
         Ok(self.uploads.lock().unwrap().iter().filter(|((o, _), _)| o == owner).map(|(_, size)| size).sum())
     }
     async fn original(&self, communique: CommuniqueId) -> Result<Option<(Digest, u64)>, ReadFailed> {
+        self.there()?;
         Ok(self.originals.lock().unwrap().get(&communique).copied())
     }
     async fn package(&self, communique: CommuniqueId) -> Result<Option<Package>, ReadFailed> {
+        self.there()?;
         Ok(self.packages.lock().unwrap().get(&communique).cloned())
     }
     async fn keep_stamp(&self, communique: CommuniqueId, stamp: Vec<u8>) -> Result<(), ReadFailed> {
@@ -258,6 +278,7 @@ impl Content for Memory {
         Ok(())
     }
     async fn stamp(&self, communique: CommuniqueId) -> Result<Option<Vec<u8>>, ReadFailed> {
+        self.there()?;
         Ok(self.stamps.lock().unwrap().get(&communique).cloned())
     }
     async fn unstamped(&self, among: Vec<CommuniqueId>) -> Result<Vec<CommuniqueId>, ReadFailed> {
@@ -265,12 +286,14 @@ impl Content for Memory {
         Ok(among.into_iter().filter(|id| !stamps.contains_key(id)).collect())
     }
     async fn sealed(&self, after: Option<Digest>, limit: usize) -> Result<Vec<(Digest, u64)>, ReadFailed> {
+        self.there()?;
         let blobs = self.blobs.lock().unwrap();
         let mut sealed: Vec<_> = blobs.iter().map(|(digest, bytes)| (*digest, bytes.len() as u64)).collect();
         sealed.sort_unstable();
         Ok(sealed.into_iter().filter(|(digest, _)| after.is_none_or(|after| *digest > after)).take(limit).collect())
     }
     async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed> {
+        self.there()?;
         let (uploads, originals) = (self.uploads.lock().unwrap(), self.originals.lock().unwrap());
         let uploads = uploads.keys().filter(|(_, of)| *of == digest).map(|(owner, _)| Seal::Upload(owner.clone()));
         let originals = originals.iter().filter(|(_, (of, _))| *of == digest).map(|(id, _)| Seal::Original(*id));
@@ -280,6 +303,7 @@ impl Content for Memory {
         Ok(uploads.chain(originals).chain(packages).collect())
     }
     async fn read(&self, digest: Digest, offset: u64, most: usize) -> Result<Option<Vec<u8>>, ReadFailed> {
+        self.there()?;
         let blobs = self.blobs.lock().unwrap();
         Ok(blobs.get(&digest).map(|b| b.iter().skip(offset as usize).take(most).copied().collect()))
     }

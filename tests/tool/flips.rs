@@ -127,7 +127,7 @@ async fn scrubbed(copy: &Copy) -> Option<u64> {
     let content = SqliteContent::open(&copy.path("content.sqlite"), Options::default()).ok()?;
     let machine = Arc::new(ThisMachine);
     let exchange = Exchange::new(Arc::new(store), Arc::new(content), machine, vec![], Arc::default());
-    Some(exchange.scrub(0).await.faults.count())
+    Some(exchange.scrub(0).await.unwrap().faults.count())
 }
 
 #[test]

@@ -48,12 +48,12 @@ impl Check {
 
     /// Notes which blobs are packages, so that they are named as such.
     async fn packaged(&mut self, id: CommuniqueId) {
-        match self.content.package(id).await {
+        match self.kept(|| self.content.package(id)).await {
             Ok(Some(package)) => self.need(package.digest, package.size, Need::Package(id)),
             Ok(None) => {}
             Err(ReadFailed) => self.faults.add(At::Package(id), "its row cannot be read"),
         }
-        match self.content.original(id).await {
+        match self.kept(|| self.content.original(id)).await {
             Ok(Some((digest, size))) => self.need(digest, size, Need::Original(id)),
             Ok(None) => {}
             Err(ReadFailed) => self.faults.add(At::Package(id), "the row of it as it lies in another cannot be read"),
@@ -64,7 +64,7 @@ impl Check {
     async fn blobs(&mut self) -> BTreeSet<Digest> {
         let (mut sound, mut after, mut limit) = (BTreeSet::new(), None, ROWS);
         loop {
-            let page = match self.content.sealed(after, limit).await {
+            let page = match self.kept(|| self.content.sealed(after, limit)).await {
                 Ok(page) => page,
                 Err(ReadFailed) if limit > 1 => {
                     limit = 1;
@@ -106,7 +106,7 @@ impl Check {
     async fn blob(&mut self, digest: Digest, size: u64) -> Blob {
         let (mut hash, mut offset) = (Sha256::new(), 0);
         loop {
-            match self.content.read(digest, offset, PIECE).await {
+            match self.kept(|| self.content.read(digest, offset, PIECE)).await {
                 Ok(Some(piece)) if piece.is_empty() => break,
                 Ok(Some(piece)) => {
                     hash.update(&piece);
@@ -146,7 +146,7 @@ impl Check {
             }
             by.retain(|need| !self.purged.contains(&need.communique()));
             if let [Need::Package(id)] = by.as_slice()
-                && matches!(self.content.package(*id).await, Ok(Some(package)) if package.digest != digest)
+                && matches!(self.kept(|| self.content.package(*id)).await, Ok(Some(package)) if package.digest != digest)
             {
                 continue;
             }
@@ -157,7 +157,7 @@ impl Check {
     /// What was purged since the log was read: its entry is logged before anything is erased.
     async fn purged_meanwhile(&mut self) {
         let mut next = self.size;
-        while let Ok(entries) = self.store.log(next, usize::try_from(BATCH).unwrap_or(1)).await {
+        while let Ok(entries) = self.log(|| self.store.log(next, usize::try_from(BATCH).unwrap_or(1))).await {
             if entries.is_empty() {
                 return;
             }
@@ -171,7 +171,7 @@ impl Check {
     }
 
     async fn package(&mut self, id: CommuniqueId, sound: &BTreeSet<Digest>, verifier: &Arc<Verifier>) {
-        let Ok(Some(package)) = self.content.package(id).await else { return };
+        let Ok(Some(package)) = self.kept(|| self.content.package(id)).await else { return };
         if !sound.contains(&package.digest) {
             // Either named above, or made since.
             if self.needed.contains_key(&package.digest)
@@ -189,11 +189,20 @@ impl Check {
         if self.charters.founding().is_none() {
             return;
         }
-        let (content, verifier, handle) = (self.content.clone(), verifier.clone(), Handle::current());
-        let judged = tokio::task::spawn_blocking(move || {
-            verifier.verify(Pieces { content, handle, digest, size, at: 0, piece: (0, Vec::new()) })
-        });
-        let what = match judged.await {
+        let judge = || {
+            let (content, verifier, handle) = (self.content.clone(), verifier.clone(), Handle::current());
+            tokio::task::spawn_blocking(move || {
+                verifier.verify(Pieces { content, handle, digest, size, at: 0, piece: (0, Vec::new()) })
+            })
+        };
+        let mut judged = judge().await;
+        // The verifier's own reads are tried once: whether content was away is seen here.
+        if matches!(judged, Ok(Verdict::CannotRead { .. }))
+            && self.kept(|| self.content.read(digest, 0, PIECE)).await.is_ok()
+        {
+            judged = judge().await;
+        }
+        let what = match judged {
             Ok(Verdict::Proven(findings)) if findings.communique == id => None,
             Ok(Verdict::Proven(findings)) => Some(format!("it is that of {}", findings.communique)),
             Ok(Verdict::Failed { check, detail }) => Some(format!("it does not verify: {}, {detail}", check.id())),
@@ -208,7 +217,7 @@ impl Check {
 
     async fn stamp(&mut self, id: CommuniqueId) {
         let Some(place) = self.published.get(&id).copied() else { return };
-        match self.content.stamp(id).await {
+        match self.kept(|| self.content.stamp(id)).await {
             Ok(Some(stamp)) => {
                 self.counts.stamps += 1;
                 if let Err(why) = stamp::is_of(place.entry, &stamp) {

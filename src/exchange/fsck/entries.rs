@@ -15,6 +15,9 @@ use crate::{
     log::tree::{Hash, Node},
 };
 
+/// An index past the last entry of any log.
+const FAR: u64 = 1 << 62;
+
 /// What a pass over the log remembers beside the check itself.
 #[derive(Default)]
 struct Pass {
@@ -30,7 +33,7 @@ struct Pass {
 impl Check {
     /// Reads all entries that the log had when this began.
     pub(super) async fn entries(&mut self, wanted: BTreeSet<u64>) {
-        let stored = self.store.tree().await;
+        let stored = self.log(|| self.store.tree()).await;
         self.size = match &stored {
             Ok(edge) => edge.size(),
             Err(ReadFailed) => self.measure().await,
@@ -40,10 +43,10 @@ impl Check {
         let mut next = 0;
         while next < self.size && !self.faults.is_full() {
             let count = BATCH.min(self.size - next);
-            let store = self.store.clone();
+            let check = &*self;
             let rows = narrowed(next, count, |from, count| {
-                let store = store.clone();
-                async move { store.log(from, usize::try_from(count).unwrap_or(usize::MAX)).await }
+                let limit = usize::try_from(count).unwrap_or(usize::MAX);
+                check.log(move || check.store.log(from, limit))
             });
             for (index, row) in rows.await {
                 match row {
@@ -78,8 +81,11 @@ impl Check {
     /// How many entries there are, of a log that does not say so: past the last one nothing is read, and that is no failure.
     async fn measure(&self) -> u64 {
         let past = async |index| matches!(self.store.digests(index, 1).await, Ok(digests) if digests.is_empty());
+        if !past(FAR).await {
+            return self.readable().await;
+        }
         let mut most = 1_u64;
-        while most < 1 << 62 && !past(most).await {
+        while most < FAR && !past(most).await {
             most <<= 1;
         }
         let (mut least, mut most) = (0, most);
@@ -88,6 +94,18 @@ impl Check {
             if past(middle).await { most = middle } else { least = middle + 1 }
         }
         least
+    }
+
+    /// The same, where not even it is told that there is nothing past the last one: up to the first entry that cannot be read, and with it.
+    async fn readable(&self) -> u64 {
+        let mut index = 0;
+        while let Ok(digests) = self.store.digests(index, 1).await {
+            if digests.is_empty() {
+                return index;
+            }
+            index += 1;
+        }
+        index + 1
     }
 
     async fn entry(&mut self, pass: &mut Pass, stored: Stored) {
@@ -141,7 +159,7 @@ impl Check {
 
     /// What is wrong with the answer to which entry first named this, which this entry names: a repeat gets its first answer by it.
     async fn unnamed(&mut self, name: &Digest, index: u64) -> Option<&'static str> {
-        match self.store.first_naming(*name).await {
+        match self.log(|| self.store.first_naming(*name)).await {
             Ok(Some(Stored { index: first, entry, bytes, .. })) => {
                 self.pace.spend_row(bytes.len()).await;
                 let names = entry.documents.contains(name) || entry.statements.contains(name);
@@ -210,8 +228,8 @@ impl Check {
     async fn unread(&mut self, pass: &mut Pass, index: u64) {
         self.damaged.insert(index);
         pass.holes = true;
-        let digest = self.store.digests(index, 1).await.ok().and_then(|digests| digests.first().copied());
-        let next = self.store.digests(index + 1, 1).await.ok().and_then(|digests| digests.first().copied());
+        let one = async |index| self.log(|| self.store.digests(index, 1)).await.ok()?.first().copied();
+        let (digest, next) = (one(index).await, one(index + 1).await);
         // No two entries have one digest: what is read from here on is then the next one.
         let digest = digest.filter(|digest| Some(*digest) != next);
         let what = if digest.is_some() {
@@ -250,13 +268,12 @@ impl Check {
     /// Compares the nodes that have become complete with those that are stored.
     async fn nodes(&mut self, pass: &mut Pass) {
         let computed = std::mem::take(&mut pass.nodes);
-        let asked: std::sync::Arc<[Node]> = computed.iter().map(|(node, _)| *node).collect();
-        let store = self.store.clone();
+        let asked: Vec<Node> = computed.iter().map(|(node, _)| *node).collect();
+        let check = &*self;
         let rows = narrowed(0, asked.len() as u64, |from, count| {
             let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
             let nodes = asked.get(at(from)..at(from + count)).unwrap_or_default().to_vec();
-            let store = store.clone();
-            async move { store.nodes(nodes).await }
+            check.log(move || check.store.nodes(nodes.clone()))
         });
         for ((node, hash), (_, stored)) in computed.into_iter().zip(rows.await) {
             self.counts.nodes += 1;

@@ -4,6 +4,7 @@
 //! looked at as far as it had come when the look began, and what grows meanwhile is asked again before it is called wrong. Where a
 //! port says no more than that it cannot read, what is asked for is halved until the one thing is found that cannot be read.
 
+mod away;
 mod content;
 mod entries;
 mod streams;
@@ -14,7 +15,12 @@ use std::{
     sync::Arc,
 };
 
-use tokio::time::{Duration, Instant};
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant},
+};
+
+pub use away::unless_away;
 
 use super::ports::{Content, Cosignature, ReadFailed, Store};
 use crate::{
@@ -366,30 +372,7 @@ pub struct Scope {
 
 /// Reads everything. It ends, whatever it finds.
 pub async fn fsck(store: Arc<dyn Store>, content: Arc<dyn Content>, scope: Scope) -> Report {
-    let mut check = Check::new(store, content, &scope);
-    // What was said of a head before the log is measured is of a head that the log must have.
-    let cosignatures = check.cosignatures().await;
-    let mut wanted: BTreeSet<u64> = cosignatures.iter().map(|kept| kept.size).collect();
-    wanted.extend(scope.head.as_ref().map(|head| head.claims().size()));
-    check.entries(wanted).await;
-    check.streams().await;
-    check.cosigned(&cosignatures);
-    let continues = check.continues(scope.head);
-    check.content().await;
-    check.counts.streams = check.streams.len() as u64;
-    check.counts.purged = check.purged.len() as u64;
-    let charter = check.charters.versions().next();
-    Report {
-        exchange: charter.map(|(charter, _)| charter.exchange.clone()),
-        founding: check.charters.founding(),
-        size: check.size,
-        root: check.edge.as_ref().map(Edge::root),
-        last: check.time,
-        continues,
-        published: check.published.keys().copied().collect(),
-        faults: check.faults,
-        counts: check.counts,
-    }
+    Check::new(store, content, &scope).run(scope.head).await
 }
 
 /// A stream, as far as its entries were read in the log's order.
@@ -429,6 +412,8 @@ struct Check {
     needed: BTreeMap<Digest, Needed>,
     purged: BTreeSet<CommuniqueId>,
     published: BTreeMap<CommuniqueId, Place>,
+    /// Told when log or content is away; none where what cannot be read is a fault in any case.
+    away: Option<Arc<Notify>>,
 }
 
 impl Check {
@@ -449,6 +434,32 @@ impl Check {
             needed: BTreeMap::new(),
             purged: BTreeSet::new(),
             published: BTreeMap::new(),
+            away: None,
+        }
+    }
+    async fn run(mut self, head: Option<Unverified>) -> Report {
+        // What was said of a head before the log is measured is of a head that the log must have.
+        let cosignatures = self.cosignatures().await;
+        let mut wanted: BTreeSet<u64> = cosignatures.iter().map(|kept| kept.size).collect();
+        wanted.extend(head.as_ref().map(|head| head.claims().size()));
+        self.entries(wanted).await;
+        self.streams().await;
+        self.cosigned(&cosignatures);
+        let continues = self.continues(head);
+        self.content().await;
+        self.counts.streams = self.streams.len() as u64;
+        self.counts.purged = self.purged.len() as u64;
+        let charter = self.charters.versions().next();
+        Report {
+            exchange: charter.map(|(charter, _)| charter.exchange.clone()),
+            founding: self.charters.founding(),
+            size: self.size,
+            root: self.edge.as_ref().map(Edge::root),
+            last: self.time,
+            continues,
+            published: self.published.keys().copied().collect(),
+            faults: self.faults,
+            counts: self.counts,
         }
     }
     fn need(&mut self, digest: Digest, size: u64, need: Need) {
@@ -464,7 +475,7 @@ impl Check {
         }
     }
     async fn cosignatures(&mut self) -> Vec<Cosignature> {
-        let Ok(kept) = self.store.cosignatures().await else {
+        let Ok(kept) = self.log(|| self.store.cosignatures()).await else {
             self.faults.add(At::Cosignature(None), "they cannot be read");
             return Vec::new();
         };

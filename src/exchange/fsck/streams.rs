@@ -56,7 +56,7 @@ impl Check {
         loop {
             let seq = fold.position().length;
             let at = At::Stream { stream: stream.clone(), seq };
-            let entries = match self.store.stream(stream, seq, limit).await {
+            let entries = match self.log(|| self.store.stream(stream, seq, limit)).await {
                 Ok(entries) => entries,
                 // One after the other, up to the one.
                 Err(ReadFailed) if limit > 1 => {
@@ -103,7 +103,8 @@ impl Check {
         let mut listed = BTreeSet::new();
         let (mut after, mut limit) = (None, ROWS);
         loop {
-            match self.store.listings(ListingQuery { after, limit, ..ListingQuery::default() }).await {
+            let query = ListingQuery { after, limit, ..ListingQuery::default() };
+            match self.log(|| self.store.listings(query.clone())).await {
                 Ok(rows) => {
                     let last = rows.len() < limit;
                     for row in rows {
@@ -153,7 +154,7 @@ impl Check {
                 return;
             }
             let query = ListingQuery { after: before, limit: 1, ..ListingQuery::default() };
-            let again = self.store.listings(query).await.unwrap_or_default().pop();
+            let again = self.log(|| self.store.listings(query.clone())).await.unwrap_or_default().pop();
             match again.filter(|again| again.communique == id && *again != row) {
                 // It has changed: so has its stream.
                 Some(again) => row = again,

@@ -104,7 +104,7 @@ const CHANGES: &[(&str, Change, &str, &str)] = &[
 #[tokio::test]
 async fn what_is_changed_is_found_and_named() {
     let house = House::complete().await;
-    assert!(house.exchange.scrub(0).await.faults.is_empty());
+    assert!(house.exchange.scrub(0).await.unwrap().faults.is_empty());
     assert_eq!(house.exchange.metrics.scrub(), (1, 0));
     let report = checked(&house, None).await;
     assert_eq!(told(&report), Vec::<String>::new());
@@ -115,13 +115,48 @@ async fn what_is_changed_is_found_and_named() {
     for (name, change, at, what) in CHANGES {
         let house = House::complete().await;
         change(&house);
-        let report = house.exchange.scrub(0).await;
+        let report = house.exchange.scrub(0).await.unwrap();
         assert_eq!(house.exchange.metrics.scrub(), (1, report.faults.count() as i64), "{name}");
         let head = house.exchange.last_head().await.map(crate::log::checkpoint::Head::into_unverified);
         assert_eq!(told(&report), told(&checked(&house, head).await), "{name}");
         let told = told(&report);
         assert!(told.iter().any(|told| told.contains(at) && told.contains(what)), "{name}: {told:?}");
     }
+}
+
+/// At whichever of its reads log and content go away, a pass ends without a word; and if it is for a moment, it goes on.
+#[tokio::test]
+async fn what_is_away_is_not_damaged() {
+    let house = House::complete().await;
+    let (id, publish) = (house.world.id, House::permit::<PublishCommunique>("north"));
+    house.exchange.publish(publish, id).await.unwrap();
+    house.exchange.publication(House::permit::<GetPublication>("north"), id).await.unwrap();
+    let scrub = async |unreadable| {
+        *house.memory.unreadable.lock().unwrap() = unreadable;
+        house.memory.asked.store(0, Ordering::Relaxed);
+        house.exchange.scrub(0).await
+    };
+    let whole = scrub(0..0).await.unwrap();
+    assert_eq!((told(&whole), whole.counts.packages), (vec![], 1));
+    let reads = house.memory.asked.load(Ordering::Relaxed);
+    assert!(reads > 30, "{reads}");
+    for n in 0..reads {
+        assert!(scrub(n..usize::MAX).await.is_none(), "read {n} of {reads}");
+        assert_eq!(scrub(n..n + 1).await.map(|report| told(&report)), Some(vec![]), "read {n} of {reads}");
+    }
+    assert_eq!(house.exchange.metrics.scrub(), (1 + reads as u64, 0));
+}
+
+/// Who asks for a check of what cannot be read at all is told so, and soon.
+#[tokio::test]
+async fn a_log_of_which_nothing_can_be_read_is_not_searched_for_its_end() {
+    let house = House::complete().await;
+    *house.memory.unreadable.lock().unwrap() = 0..usize::MAX;
+    house.memory.asked.store(0, Ordering::Relaxed);
+    let report = checked(&house, None).await;
+    assert!(told(&report).iter().any(|told| told.starts_with("the tree's size and root")), "{:?}", told(&report));
+    let reads = house.memory.asked.load(Ordering::Relaxed);
+    assert!(reads < 20, "{reads}");
 }
 
 #[tokio::test]

@@ -19,9 +19,11 @@ use super::{
 use crate::{
     domain::{
         id::{CommuniqueId, Digest},
+        message::Tell as _,
         refusal::Refusal,
     },
     msg,
+    package::zip::{ARCHIVE_MAX, ZipFault},
     wire::{CHUNK_LIMIT, convert, names, status::Answer, v1},
 };
 
@@ -219,10 +221,10 @@ impl Remote {
         Ok(announced)
     }
     /// Downloads what is lacking of a package, goes on after a break, and checks that the whole has the digest and size that
-    /// the publication announces. Never takes more bytes.
+    /// the publication announces. Never takes more bytes, and nothing of what no archive can be.
     ///
     /// # Errors
-    /// [`Refusal::WrongDigest`], [`Refusal::WrongSize`]: then what was held is of no use either.
+    /// [`Refusal::Malformed`] where more is announced than an archive has; [`Refusal::WrongDigest`], [`Refusal::WrongSize`]: then what was held is of no use either.
     pub async fn rest_of_package(
         &self,
         id: CommuniqueId,
@@ -231,6 +233,9 @@ impl Remote {
         sink: &mut (dyn AsyncWrite + Unpin + Send),
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<()> {
+        if size > ARCHIVE_MAX {
+            return Err(Refusal::malformed(msg!("the package"), ZipFault::TooLong { length: size }.message()).into());
+        }
         let open = async |offset| {
             let request = v1::DownloadPackageRequest { communique: names::communique(id), offset };
             self.publishing().download_package(request).await.map(tonic::Response::into_inner)

@@ -21,6 +21,7 @@ use communique::{
         id::{CommuniqueId, Digest, Role},
         view::WatchItem,
     },
+    package::zip::ARCHIVE_MAX,
     wire::{
         CHUNK_LIMIT, TIME_HEADER, names,
         v1::{
@@ -352,6 +353,8 @@ async fn a_package_goes_on_and_is_never_larger_than_announced() {
     assert_eq!(refused, "LOCAL TOO_LARGE");
     assert!((sink.len() as u64) < size);
     assert_eq!(rest(b"", (digest, size + 1)).await.0, "LOCAL WRONG_SIZE");
+    // No archive is as long: nothing of it is taken.
+    assert_eq!(rest(b"", (digest, ARCHIVE_MAX + 1)).await, ("LOCAL MALFORMED".into(), vec![]));
     let mut wrong = whole[..100].to_vec();
     wrong[3] ^= 1;
     assert_eq!(rest(&wrong, (digest, size)).await.0, "LOCAL WRONG_DIGEST");

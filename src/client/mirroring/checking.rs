@@ -12,6 +12,7 @@ use super::{
     About, Amiss, Folder, amiss, at, faulty, made,
     rows::{self, Row, Seen},
     taking::unproven,
+    wanted::Wanted,
 };
 use crate::{
     client::{
@@ -24,7 +25,7 @@ use crate::{
         receipts::{place, put, read},
     },
     domain::{
-        entry::{Entry, Kind, StreamId},
+        entry::{Kind, StreamId},
         id::{CommuniqueId, Digest},
         json,
         manifest::{Manifest, Part},
@@ -222,15 +223,6 @@ fn later(folder: &Folder, size: u64) -> io::Result<Option<u64>> {
     Ok(head.map(|head| head.claims().size()).filter(|seen| *seen > size))
 }
 
-/// What entries name that lies in files of its own.
-#[derive(Default)]
-struct Wanted {
-    /// By communiqué and digest, with the entry of the first manifest that names it.
-    parts: BTreeMap<CommuniqueId, BTreeMap<Digest, (u64, Part)>>,
-    purged: BTreeSet<CommuniqueId>,
-    published: BTreeMap<CommuniqueId, u64>,
-}
-
 /// Checks every entry with what it names; by the rules too, as long as nothing is damaged.
 fn entries(folder: &Folder, rows: &[Row], checked: &mut Checked, heard: &dyn Fn(u64, u64)) -> Wanted {
     let mut wanted = Wanted::default();
@@ -325,52 +317,33 @@ fn told_again(folder: &Folder, row: &Row) -> Option<EventView> {
     Some(EventView { index: row.index, happening })
 }
 
-impl Wanted {
-    fn learn(&mut self, index: u64, entry: &Entry, objects: &[Vec<u8>]) {
-        let StreamId::Communique(id) = entry.stream else { return };
-        match entry.kind {
-            Kind::Purged => _ = self.purged.insert(id),
-            Kind::Published => _ = self.published.insert(id, index),
-            Kind::Revision => {
-                let manifest = objects.first().and_then(|bytes| json::parse::<Manifest>(bytes).ok());
-                let parts = manifest.iter().flat_map(Manifest::parts);
-                let known = self.parts.entry(id).or_default();
-                parts.for_each(|part| _ = known.entry(part.sha256).or_insert((index, part)));
-            }
-            _ => {}
-        }
-    }
-}
-
 /// Checks texts, annexes and packages.
 fn files(folder: &Folder, wanted: &Wanted, checked: &mut Checked) -> io::Result<()> {
     let mut stands = BTreeSet::new();
-    for (id, parts) in wanted.parts.iter().filter(|(id, _)| !wanted.purged.contains(id)) {
+    for (id, parts) in wanted.standing() {
         for (index, part) in parts.values() {
             if !stands.insert(part.sha256) {
                 continue;
             }
             match amiss(&folder.content(part.sha256), part.sha256) {
                 None => checked.content += 1,
-                Some(amiss) => checked.file(&of_part(*id, part, *index), Some(*index), amiss),
+                Some(amiss) => checked.file(&of_part(id, part, *index), Some(*index), amiss),
             }
         }
     }
-    checked.purged = wanted.purged.len() as u64;
-    for id in &wanted.purged {
-        for (index, part) in wanted.parts.get(id).into_iter().flat_map(BTreeMap::values) {
-            let file = folder.content(part.sha256);
-            if !stands.contains(&part.sha256) && file.exists() {
-                let words = msg!(
-                    "{what}: {file} is still there, though the parties had it erased; `communique mirror` erases it",
-                    what = of_part(*id, part, *index),
-                    file = &file
-                );
-                checked.finds("purged", Some(file.clone()), Some(*index), words);
-            }
+    checked.purged = wanted.purged().len() as u64;
+    for (id, (index, part)) in wanted.erased() {
+        let file = folder.content(part.sha256);
+        if file.exists() {
+            let words = msg!(
+                "{what}: {file} is still there, though the parties had it erased; `communique mirror` erases it",
+                what = of_part(id, part, *index),
+                file = &file
+            );
+            checked.finds("purged", Some(file.clone()), Some(*index), words);
         }
     }
-    for (id, index) in &wanted.published {
+    for (id, index) in wanted.published() {
         let of = msg!("the package of {id}, published by entry {index}", id = *id, index);
         let packages = folder.packages_of(*id)?;
         if packages.is_empty() {
@@ -448,7 +421,7 @@ pub fn restore(folder: &Folder, id: CommuniqueId, out: &Path, pin: Digest, now: 
             Err(damage) => restored.damage.push(damage),
         }
     }
-    restored.purged = wanted.purged.contains(&id);
+    restored.purged = wanted.purged().contains(&id);
     if restored.purged {
         restored
             .damage

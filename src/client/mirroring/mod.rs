@@ -7,6 +7,7 @@
 mod checking;
 mod rows;
 mod taking;
+mod wanted;
 
 use std::{
     fs::{self, File},

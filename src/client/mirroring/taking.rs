@@ -1,7 +1,7 @@
 //! Keeping what an audit was shown, and fetching what entries name: texts, annexes, packages.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, Write as _},
     path::Path,
@@ -12,6 +12,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use super::{
     About, Amiss, ENTRIES_LIMIT, Folder, amiss, at, faulty, listed, made,
     rows::{self, Row, Seen},
+    wanted::Wanted,
 };
 use crate::{
     client::{
@@ -25,7 +26,7 @@ use crate::{
         entry::{Entry, Kind, StreamId},
         id::{CommuniqueId, Digest},
         json,
-        manifest::{Manifest, Part},
+        manifest::Part,
         message::{Message, Tell as _},
         refusal::Refusal,
         view::{EventView, Happening, PublicationView},
@@ -51,10 +52,7 @@ pub struct Mirror {
     /// What lay in escrow, and what of it is shown since.
     sealed: BTreeMap<u64, Digest>,
     opened: BTreeMap<u64, Row>,
-    /// What manifests name, by communiqué and digest, with the entry of the first that does.
-    parts: BTreeMap<CommuniqueId, BTreeMap<Digest, (u64, Part)>>,
-    purged: BTreeSet<CommuniqueId>,
-    published: BTreeSet<CommuniqueId>,
+    wanted: Wanted,
     /// Whether packages have to be asked for: at the start, and when something was published.
     ask_for_packages: bool,
     again: bool,
@@ -179,9 +177,7 @@ impl Mirror {
             fresh: BTreeMap::new(),
             sealed: BTreeMap::new(),
             opened: BTreeMap::new(),
-            parts: BTreeMap::new(),
-            purged: BTreeSet::new(),
-            published: BTreeSet::new(),
+            wanted: Wanted::default(),
             ask_for_packages: true,
             again: anew,
             _lock: held,
@@ -210,9 +206,9 @@ impl Mirror {
                         msg!("it is missing or has another digest than its name; `--anew` takes the entries again"),
                     ),
                 })?;
-                self.learn(row.index, &entry, &objects);
+                self.wanted.learn(row.index, &entry, &objects);
             }
-            Seen::Shown(kind, StreamId::Communique(id)) => self.mark(*kind, *id),
+            Seen::Shown(kind, StreamId::Communique(id)) => self.wanted.mark(row.index, *kind, *id),
             Seen::Escrowed(..) => {
                 self.sealed.insert(row.index, row.digest);
             }
@@ -220,25 +216,6 @@ impl Mirror {
         }
         Ok(())
     }
-    fn mark(&mut self, kind: Kind, id: CommuniqueId) {
-        match kind {
-            Kind::Published => self.ask_for_packages |= self.published.insert(id),
-            Kind::Purged => _ = self.purged.insert(id),
-            _ => {}
-        }
-    }
-    /// What an entry says of what else is to be fetched, or to be erased.
-    fn learn(&mut self, index: u64, entry: &Entry, objects: &[Vec<u8>]) {
-        let StreamId::Communique(id) = entry.stream else { return };
-        self.mark(entry.kind, id);
-        let manifest = objects.first().filter(|_| entry.kind == Kind::Revision);
-        let Some(manifest) = manifest.and_then(|bytes| json::parse::<Manifest>(bytes).ok()) else { return };
-        let known = self.parts.entry(id).or_default();
-        for part in manifest.parts() {
-            known.entry(part.sha256).or_insert((index, part));
-        }
-    }
-
     /// Keeps an entry that was judged.
     pub(in crate::client) fn take(&mut self, event: &EventView) -> io::Result<()> {
         let index = event.index;
@@ -265,7 +242,8 @@ impl Mirror {
         for (digest, object) in entry.documents.iter().chain(&entry.statements).zip(&logged.objects) {
             self.keep(*digest, object)?;
         }
-        self.learn(event.index, &entry, &logged.objects);
+        self.ask_for_packages |= entry.kind == Kind::Published;
+        self.wanted.learn(event.index, &entry, &logged.objects);
         Ok(Some(Row { index: event.index, digest, seen: Seen::Shown(entry.kind, entry.stream) }))
     }
     fn keep(&self, digest: Digest, bytes: &[u8]) -> io::Result<()> {
@@ -336,10 +314,8 @@ impl Mirror {
     /// Takes away the texts and annexes that the parties had erased, but for what another communiqué names too.
     fn erase(&self) -> io::Result<u64> {
         let mut erased = 0;
-        let stands: BTreeSet<&Digest> = self.standing().flat_map(|(_, parts)| parts.keys()).collect();
-        let named = self.purged.iter().filter_map(|id| self.parts.get(id)).flat_map(BTreeMap::keys);
-        for digest in named.filter(|digest| !stands.contains(digest)) {
-            let file = self.folder.content(*digest);
+        for (_, (_, part)) in self.wanted.erased() {
+            let file = self.folder.content(part.sha256);
             match fs::remove_file(&file) {
                 Ok(()) => erased += 1,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -347,10 +323,6 @@ impl Mirror {
             }
         }
         Ok(erased)
-    }
-    /// The communiqués whose texts were not erased, with what they name.
-    fn standing(&self) -> impl Iterator<Item = (&CommuniqueId, &BTreeMap<Digest, (u64, Part)>)> {
-        self.parts.iter().filter(|(id, _)| !self.purged.contains(id))
     }
 
     async fn fetch(
@@ -360,14 +332,14 @@ impl Mirror {
         fetched: impl Fn(u64, u64) + Send + Sync,
     ) -> Result<()> {
         let mut wanted = Vec::new();
-        for (id, parts) in self.standing() {
+        for (id, parts) in self.wanted.standing() {
             let lacks = |(_, part): &&(u64, Part)| {
                 let file = self.folder.content(part.sha256);
                 // Begun anew, what is there is read too.
                 fs::metadata(&file).map_or(true, |there| there.len() != part.size)
                     || self.again && amiss(&file, part.sha256).is_some()
             };
-            wanted.extend(parts.values().filter(lacks).map(|(index, part)| (*id, *index, part.clone())));
+            wanted.extend(parts.values().filter(lacks).map(|(index, part)| (id, *index, part.clone())));
         }
         let all = wanted.len() as u64;
         for (n, (id, index, part)) in wanted.into_iter().enumerate() {
@@ -432,12 +404,12 @@ impl Mirror {
     }
 
     async fn fetch_packages(&self, session: &Session, taken: &mut Taken) -> Result<()> {
-        if self.published.is_empty() {
+        if self.wanted.published().is_empty() {
             return Ok(());
         }
         let told: BTreeMap<_, _> =
             session.remote().publications().await?.into_iter().map(|told| (told.communique, told)).collect();
-        for id in &self.published {
+        for id in self.wanted.published().keys() {
             let fetched = match told.get(id) {
                 None => Err(msg!("the log says that it is published, and the exchange does not list it")),
                 Some(told) => match self.package(session, told).await {

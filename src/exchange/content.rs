@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Exchange,
     access::{DownloadContent, GetUpload, Permit, UploadContent},
-    ports::{Begin, Content, NotBegun, Owner, ReadFailed, Seal, Stage},
+    ports::{Begin, Content, NotBegun, Owner, Seal, Stage, WriteFailed},
 };
 use crate::{
     domain::{
@@ -34,7 +34,7 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    pub(super) async fn open(content: &Arc<dyn Content>) -> Result<Self, ReadFailed> {
+    pub(super) async fn open(content: &Arc<dyn Content>) -> Result<Self, WriteFailed> {
         Ok(Self { content: content.clone(), stage: Some(content.stage().await?) })
     }
     async fn begin(content: &Arc<dyn Content>, begin: Begin) -> Result<Self, NotBegun> {
@@ -45,11 +45,11 @@ impl Staged {
             self.content.discard(stage).await;
         }
     }
-    pub(super) async fn push(&self, bytes: Vec<u8>) -> Result<(), ReadFailed> {
-        self.content.push(self.stage.ok_or(ReadFailed)?, bytes).await
+    pub(super) async fn push(&self, bytes: Vec<u8>) -> Result<(), WriteFailed> {
+        self.content.push(self.stage.ok_or(WriteFailed::Failed)?, bytes).await
     }
-    pub(super) async fn seal(mut self, digest: Digest, size: u64, seal: Seal) -> Result<(), ReadFailed> {
-        self.content.seal(self.stage.take().ok_or(ReadFailed)?, digest, size, seal).await
+    pub(super) async fn seal(mut self, digest: Digest, size: u64, seal: Seal) -> Result<(), WriteFailed> {
+        self.content.seal(self.stage.take().ok_or(WriteFailed::Failed)?, digest, size, seal).await
     }
 }
 
@@ -254,7 +254,7 @@ fn not_begun(why: NotBegun, offset: u64, size: u64) -> Refusal {
             Refusal::LimitReached { what: msg!("bytes uploaded for one communiqué"), limit: HELD_LIMIT }
         }
         NotBegun::Full => Refusal::Busy { what: msg!("every place for uploads is taken") },
-        NotBegun::Failed => Refusal::StoreFailed,
+        NotBegun::Failed(why) => why.into(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::ports::{NewEntry, ReadFailed, Store, Stored};
+use super::ports::{NewEntry, ReadFailed, Store, Stored, WriteFailed};
 use crate::{
     domain::{
         entry::{Position, Recorded, StreamId},
@@ -62,6 +62,16 @@ impl Stored {
 impl From<ReadFailed> for Refusal {
     fn from(_: ReadFailed) -> Self {
         Refusal::StoreFailed
+    }
+}
+
+impl From<WriteFailed> for Refusal {
+    fn from(why: WriteFailed) -> Self {
+        match why {
+            WriteFailed::Full => Refusal::StoreFull,
+            WriteFailed::Failed => Refusal::StoreFailed,
+            WriteFailed::Unknown => Refusal::OutcomeUnknown,
+        }
     }
 }
 

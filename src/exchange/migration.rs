@@ -11,7 +11,10 @@ use sha2::{Digest as _, Sha256};
 use super::{
     append::listing,
     load::Folds,
-    ports::{Append, AppendError, Content, Listing, ListingQuery, NewEntry, Object, ReadFailed, Seal, Store, Stored},
+    ports::{
+        Append, AppendError, Content, Listing, ListingQuery, NewEntry, Object, ReadFailed, Seal, Store, Stored,
+        WriteFailed,
+    },
 };
 use crate::{
     domain::{
@@ -113,6 +116,9 @@ pub enum Stopped {
     /// One of the two cannot be read or written.
     #[error("a store fails ({0}); its messages say why; begin again: it goes on from here")]
     Store(#[from] ReadFailed),
+    /// The target cannot be written.
+    #[error("a store fails ({0}); its messages say why; begin again: it goes on from here")]
+    Content(#[from] WriteFailed),
     /// The log does not fold.
     #[error("the log does not agree with itself: {0}")]
     Log(#[from] Refusal),

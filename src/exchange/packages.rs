@@ -10,7 +10,7 @@ use super::{
     CHUNK_LIMIT, Exchange,
     content::Staged,
     load,
-    ports::{Package, ReadFailed, Seal, Shown, Stored},
+    ports::{Package, Seal, Shown, Stored, WriteFailed},
 };
 use crate::{
     domain::{
@@ -248,7 +248,7 @@ impl Exchange {
     }
 }
 
-async fn drain(buffer: &mut Vec<u8>, stage: &Staged, hash: &mut PartHasher) -> Result<(), ReadFailed> {
+async fn drain(buffer: &mut Vec<u8>, stage: &Staged, hash: &mut PartHasher) -> Result<(), WriteFailed> {
     let bytes = std::mem::take(buffer);
     hash.update(&bytes);
     for piece in bytes.chunks(CHUNK_LIMIT) {

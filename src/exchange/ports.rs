@@ -99,6 +99,32 @@ pub enum AppendError {
 #[error("the store cannot be read")]
 pub struct ReadFailed;
 
+/// Why content was not written, or it is not known whether it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum WriteFailed {
+    /// Nothing was stored: there is no room for it.
+    #[error("the store is full")]
+    Full,
+    /// Nothing was stored. The reason is in the operator's log, where the store wrote it.
+    #[error("the store failed")]
+    Failed,
+    /// It may or may not be stored.
+    #[error("the outcome is unknown")]
+    Unknown,
+}
+
+impl From<ReadFailed> for WriteFailed {
+    fn from(_: ReadFailed) -> Self {
+        Self::Failed
+    }
+}
+/// Of what writes only so that it may be relied upon, nobody asks why it failed.
+impl From<WriteFailed> for ReadFailed {
+    fn from(_: WriteFailed) -> Self {
+        Self
+    }
+}
+
 /// Where an append went.
 #[derive(Clone, Debug)]
 pub struct Appended {
@@ -330,9 +356,9 @@ pub enum NotBegun {
     /// Every place for uploads is taken.
     #[error("every place for uploads is taken")]
     Full,
-    /// The store failed; the reason is in the operator's log.
-    #[error("the store failed")]
-    Failed,
+    /// The store failed.
+    #[error(transparent)]
+    Failed(#[from] WriteFailed),
 }
 
 /// How long what came of a broken upload is kept, in seconds since the upload was last begun or gone on with.
@@ -348,7 +374,7 @@ pub trait Content: Send + Sync + 'static {
         None
     }
     /// Opens a new stage for what the exchange makes itself. Uploads can never take all of its places.
-    async fn stage(&self) -> Result<Stage, ReadFailed>;
+    async fn stage(&self) -> Result<Stage, WriteFailed>;
     /// Opens a stage for an upload. Quota, kept bytes and places are compared in one step, so that no two callers pass
     /// together where one would.
     ///
@@ -366,10 +392,10 @@ pub trait Content: Send + Sync + 'static {
     /// is sealed nor an upload under way is ever forgotten so.
     async fn expire(&self, now: Time) -> Result<u64, ReadFailed>;
     /// Adds bytes at the stage's end.
-    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed>;
+    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), WriteFailed>;
     /// Makes the stage's bytes content of this digest and size, which the caller computed. Durable on return. The same
     /// digest again is not stored twice. Sealing what is already sealed for the same owner is no error.
-    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), ReadFailed>;
+    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), WriteFailed>;
     /// Forgets a stage.
     async fn discard(&self, stage: Stage);
     /// The size of content that this owner sealed.

@@ -203,7 +203,7 @@ impl Store for Memory {
 
 #[async_trait]
 impl Content for Memory {
-    async fn stage(&self) -> Result<Stage, ReadFailed> {
+    async fn stage(&self) -> Result<Stage, WriteFailed> {
         let id = self.next.fetch_add(1, Ordering::Relaxed) as u64;
         self.stages.lock().unwrap().insert(id, vec![]);
         Ok(Stage(id))
@@ -213,7 +213,7 @@ impl Content for Memory {
         if begin.offset > 0 {
             return Err(NotBegun::Offset { held: 0 });
         }
-        self.stage().await.map_err(|_| NotBegun::Failed)
+        Ok(self.stage().await?)
     }
     async fn park(&self, stage: Stage) {
         self.discard(stage).await;
@@ -228,14 +228,14 @@ impl Content for Memory {
     async fn kept_bytes(&self, _: &Owner, _: Digest, _: u64, _: usize) -> Result<Vec<u8>, ReadFailed> {
         Ok(Vec::new())
     }
-    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
+    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), WriteFailed> {
         if self.held_back.load(Ordering::Relaxed) {
             self.go.notified().await;
         }
         self.stages.lock().unwrap().get_mut(&stage.0).ok_or(ReadFailed)?.extend(bytes);
         Ok(())
     }
-    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), ReadFailed> {
+    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), WriteFailed> {
         let bytes = self.stages.lock().unwrap().remove(&stage.0).ok_or(ReadFailed)?;
         self.blobs.lock().unwrap().insert(digest, bytes);
         match seal {

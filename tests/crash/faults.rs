@@ -94,7 +94,7 @@ async fn under_load(exchange: &Exchange, clients: &Clients, sessions: &Sessions,
     let refused = clients.act(&exchange.world, sessions, DRAFTS).await;
     for reason in &refused {
         let told = match (trouble.fault, trouble.on) {
-            (Fault::Full, On::LogWal) => reason == "STORE_FULL",
+            (Fault::Full, On::LogWal | On::ContentWal) => reason == "STORE_FULL",
             (_, On::LogWal) => ["STORE_FAILED", "OUTCOME_UNKNOWN"].contains(&reason.as_str()),
             (_, On::ContentWal) => reason == "STORE_FAILED",
             _ => false,

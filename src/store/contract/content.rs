@@ -7,7 +7,7 @@ use crate::{
     domain::{id::Digest, time::Time},
     exchange::ports::{
         Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, STAMP_LIMIT, Seal,
-        Shown, Stage,
+        Shown, Stage, WriteFailed,
     },
 };
 
@@ -73,7 +73,7 @@ pub(in crate::store) async fn one_digest_is_one_content<C: Content>(open: impl F
     let stage = content.stage().await.unwrap();
     content.push(stage, b"short".to_vec()).await.unwrap();
     let lie = content.seal(stage, digest, 5, Seal::Upload(owner(3, 1))).await;
-    assert_eq!(lie, Err(ReadFailed), "other bytes under a digest that is taken");
+    assert_eq!(lie, Err(WriteFailed::Failed), "other bytes under a digest that is taken");
     assert_eq!(content.uploaded(&owner(3, 1), digest).await, Ok(None));
 }
 
@@ -175,12 +175,12 @@ pub(in crate::store) async fn a_stage_is_not_content<C: Content>(open: impl Fn()
     content.discard(stage).await;
     content.discard(stage).await;
     let seal = || Seal::Upload(owner(1, 1));
-    assert_eq!(content.seal(stage, digest, size, seal()).await, Err(ReadFailed));
-    assert_eq!(content.push(stage, vec![1]).await, Err(ReadFailed));
-    assert_eq!(content.push(Stage(u64::MAX), vec![1]).await, Err(ReadFailed));
+    assert_eq!(content.seal(stage, digest, size, seal()).await, Err(WriteFailed::Failed));
+    assert_eq!(content.push(stage, vec![1]).await, Err(WriteFailed::Failed));
+    assert_eq!(content.push(Stage(u64::MAX), vec![1]).await, Err(WriteFailed::Failed));
     let stage = content.stage().await.unwrap();
     content.push(stage, vec![1]).await.unwrap();
-    assert_eq!(content.seal(stage, Digest::of(&[1]), 2, seal()).await, Err(ReadFailed), "another size");
+    assert_eq!(content.seal(stage, Digest::of(&[1]), 2, seal()).await, Err(WriteFailed::Failed), "another size");
     assert_eq!(content.read(Digest::of(&[1]), 0, 9).await, Ok(None));
 }
 
@@ -191,7 +191,7 @@ pub(in crate::store) async fn stages_end_with_the_process<C: Content>(open: impl
     content.push(stage, sample(2 << 20)).await.unwrap();
     drop(content);
     let content = open();
-    assert_eq!(content.push(stage, vec![1]).await, Err(ReadFailed));
+    assert_eq!(content.push(stage, vec![1]).await, Err(WriteFailed::Failed));
     assert_eq!(content.read(kept, 0, 9).await, Ok(Some(b"kept".to_vec())));
     let stage = content.stage().await.unwrap();
     content.push(stage, b"new".to_vec()).await.unwrap();
@@ -352,7 +352,7 @@ pub(in crate::store) async fn who_begins_anew_forgets_what_was_kept<C: Content>(
     let stage = content.stage().await.unwrap();
     content.push(stage, vec![1; 2 << 20]).await.unwrap();
     content.park(stage).await;
-    assert_eq!(content.push(stage, vec![1]).await, Err(ReadFailed));
+    assert_eq!(content.push(stage, vec![1]).await, Err(WriteFailed::Failed));
 }
 
 pub(in crate::store) async fn two_streams_never_mix<C: Content>(open: impl Fn() -> C) {
@@ -370,7 +370,7 @@ pub(in crate::store) async fn two_streams_never_mix<C: Content>(open: impl Fn() 
 
     // Once the first has been silent for long, another goes on in its place, and the first cannot touch that any more.
     let third = content.begin(Begin { silence: Duration::ZERO, ..beginning(&bytes, 300) }).await.unwrap();
-    assert_eq!(content.push(first, vec![0; 9]).await, Err(ReadFailed));
+    assert_eq!(content.push(first, vec![0; 9]).await, Err(WriteFailed::Failed));
     content.discard(first).await;
     content.push(third, bytes[300..].to_vec()).await.unwrap();
     content.seal(third, Digest::of(&bytes), 1000, Seal::Upload(owner(1, 1))).await.unwrap();

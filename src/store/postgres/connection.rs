@@ -60,6 +60,8 @@ pub(super) enum Fault {
     Pool(String),
     #[error("no answer within the time that a statement has")]
     Silent(#[from] Elapsed),
+    #[error("it is not known whether it is stored")]
+    Unknown,
     #[error("the database is damaged: {0}")]
     Damaged(&'static str),
     #[error("refused: {0}")]
@@ -96,6 +98,11 @@ pub(super) fn is_stuck(fault: &Fault) -> bool {
         Fault::Silent(_) => true,
         _ => false,
     }
+}
+
+/// Whether there is no room on the server's disk.
+pub(super) fn is_full(fault: &Fault) -> bool {
+    matches!(fault, Fault::Sql(error) if error.code() == Some(&SqlState::DISK_FULL))
 }
 
 /// A database, and how it is reached.
@@ -192,6 +199,14 @@ impl Database {
         });
     }
 
+    /// Whether there is more than one.
+    pub(super) fn has_others(&self) -> bool {
+        self.hosts.len() > 1
+    }
+    /// Whether this connection leads to the server that is used.
+    pub(super) fn uses(&self, session: &Session) -> bool {
+        self.course(|course| course.host == session.host)
+    }
     /// Has every connection made anew, and the other servers asked before the one that this led to: it answers, and gets nothing done. So
     /// does a primary whose Patroni died and whose standby took its place: it lets itself be written to, and no commit of it ever ends.
     pub(super) fn leave(&self, stuck: &Session) {

@@ -24,7 +24,7 @@ use crate::{
         id::{CommuniqueId, Digest},
         time::Time,
     },
-    exchange::ports::{Begin, Content, NotBegun, Owner, Package, ReadFailed, STAMP_LIMIT, Seal, Stage},
+    exchange::ports::{Begin, Content, NotBegun, Owner, Package, ReadFailed, STAMP_LIMIT, Seal, Stage, WriteFailed},
     store::content::{GATHERED, QUEUE_LIMIT, STAGE_IDLE, STAGE_LIMIT, STAGES_LIMIT, UPLOADS_LIMIT},
 };
 
@@ -98,10 +98,12 @@ impl PostgresContent {
     }
 
     /// Does this to its end, also if the caller goes meanwhile: a transaction that is cut costs its connection.
-    async fn whole<T: Send + 'static, F: Future<Output = Result<T, ReadFailed>> + Send + 'static>(
-        &self,
-        work: impl FnOnce(Arc<Shelves>) -> F,
-    ) -> Result<T, ReadFailed> {
+    async fn whole<T, E, F>(&self, work: impl FnOnce(Arc<Shelves>) -> F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<ReadFailed> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
         let place = self.0.queue.clone().acquire_owned().await.map_err(|_| ReadFailed)?;
         let work = work(self.0.clone());
         let done = tokio::spawn(async move {
@@ -109,7 +111,7 @@ impl PostgresContent {
             drop(place);
             done
         });
-        done.await.unwrap_or(Err(ReadFailed))
+        done.await.unwrap_or(Err(ReadFailed.into()))
     }
 
     async fn opened(&self, begin: Option<Begin>) -> Result<Stage, NotBegun> {
@@ -119,10 +121,10 @@ impl PostgresContent {
             if let Err(Ok(Stage(stage))) = answer.send(shelves.begin(begin).await) {
                 shelves.park(stage).await;
             }
-            Ok(())
+            Ok::<_, WriteFailed>(())
         };
-        self.whole(work).await.map_err(|_| NotBegun::Failed)?;
-        outcome.await.unwrap_or(Err(NotBegun::Failed))
+        self.whole(work).await?;
+        outcome.await.unwrap_or(Err(WriteFailed::Failed.into()))
     }
 }
 
@@ -147,11 +149,11 @@ impl Shelves {
             self.park(rival).await;
         }
         let stage = self.place(begin.as_ref()).await?;
-        let opened = transact!(self.writers, "a stage that begins", db => match &begin {
+        let opened = transact!(self.writers, "a stage that begins", twice db => match &begin {
             Some(begin) => stages::begin(&db, begin).await?,
             None => Ok(stages::open(&db).await?),
         });
-        match opened.unwrap_or(Err(NotBegun::Failed)) {
+        match opened.unwrap_or_else(|why| Err(why.into())) {
             Ok(pending) => {
                 if let Some(place) = locked(&self.open).stages.get_mut(&stage) {
                     if let Some(upload) = &mut place.upload {
@@ -161,7 +163,7 @@ impl Shelves {
                     place.pending = Arc::new(tokio::sync::Mutex::new(Some(pending)));
                     return Ok(Stage(stage));
                 }
-                Err(NotBegun::Failed)
+                Err(WriteFailed::Failed.into())
             }
             Err(why) => {
                 locked(&self.open).stages.remove(&stage);
@@ -204,7 +206,7 @@ impl Shelves {
         found.map(|(stage, place)| (*stage, place.heard))
     }
 
-    async fn push(&self, stage: u64, bytes: &[u8]) -> Result<(), ReadFailed> {
+    async fn push(&self, stage: u64, bytes: &[u8]) -> Result<(), WriteFailed> {
         let place = locked(&self.open).stages.get_mut(&stage).map(|place| {
             place.heard = Instant::now();
             place.pending.clone()
@@ -215,7 +217,7 @@ impl Shelves {
         pending.size = pending.size.saturating_add(bytes.len() as u64);
         if pending.size > STAGE_LIMIT {
             self.lose(stage, place.take()).await;
-            return Err(refused("the stage is too large"));
+            return Err(refused("the stage is too large").into());
         }
         pending.tail.extend_from_slice(bytes);
         if pending.tail.len() < GATHERED && pending.touched.elapsed() < HEARD {
@@ -225,7 +227,7 @@ impl Shelves {
     }
 
     /// Writes to a stage, or loses it.
-    async fn write(&self, stage: u64, place: &mut Option<Pending>, all: bool) -> Result<(), ReadFailed> {
+    async fn write(&self, stage: u64, place: &mut Option<Pending>, all: bool) -> Result<(), WriteFailed> {
         let Some(pending) = place else { return Ok(()) };
         let written = transact!(self.writers, "a stage", db => stages::advance(&db, pending, all, false).await?);
         match written {
@@ -275,18 +277,19 @@ impl Shelves {
         }
         let (party, communique) = (owner.party.as_str(), owner.communique.to_string());
         let sql = "SELECT held FROM stages WHERE kept AND party = $1 AND communique = $2 AND digest = $3";
-        transact!(self.writers, "a kept upload", db => {
+        let kept = transact!(self.writers, "a kept upload", twice db => {
             stages::expire(&db, now).await?;
             let row = db.row(sql, &[&party, &communique, &&digest.as_bytes()[..]]).await?;
             row.map_or(Ok(0), |row| count(row.try_get(0)?))?
-        })
+        })?;
+        Ok(kept)
     }
 
-    async fn seal(&self, stage: u64, digest: Digest, size: u64, seal: &Seal) -> Result<(), ReadFailed> {
+    async fn seal(&self, stage: u64, digest: Digest, size: u64, seal: &Seal) -> Result<(), WriteFailed> {
         let pending = self.take(stage).await.ok_or_else(|| refused("there is no such stage"))?;
         if pending.size != size {
             self.close(Some(pending), false).await;
-            return Err(refused("the stage has another size than its seal says"));
+            return Err(refused("the stage has another size than its seal says").into());
         }
         let sealed =
             transact!(self.writers, "content that is sealed", db => blobs::seal(&db, &pending, digest, seal).await?);
@@ -311,7 +314,7 @@ impl Shelves {
     /// An upload, committed by all who must. In one transaction: a server that is the primary no longer shows it, but cannot commit.
     async fn lasting(&self, owner: &Owner, digest: Digest) -> Result<Option<u64>, ReadFailed> {
         let (party, communique) = (owner.party.as_str(), owner.communique.to_string());
-        let upload = transact!(self.writers, "an upload", db => {
+        let upload = transact!(self.writers, "an upload", twice db => {
             let row = db.row(blobs::UPLOADED, &[&party, &communique, &&digest.as_bytes()[..]]).await?;
             db.settle().await?;
             blobs::uploaded(row.as_ref())?
@@ -323,23 +326,28 @@ impl Shelves {
     async fn purge(&self, communique: CommuniqueId) -> Result<(), ReadFailed> {
         let of_it = |place: &Place| place.upload.as_ref().is_some_and(|upload| upload.owner.communique == communique);
         locked(&self.open).stages.retain(|_, place| !of_it(place));
-        transact!(self.writers, "what is erased", db => blobs::purge(&db, communique).await?)
+        transact!(self.writers, "what is erased", twice db => blobs::purge(&db, communique).await?)?;
+        Ok(())
     }
 
     async fn keep_stamp(&self, communique: CommuniqueId, stamp: &[u8]) -> Result<(), ReadFailed> {
         let sql = "INSERT INTO stamps (communique, response) VALUES ($1, $2) ON CONFLICT (communique) DO NOTHING";
-        transact!(self.writers, "a time stamp", db => {
+        transact!(self.writers, "a time stamp", twice db => {
             db.run(sql, &[&communique.to_string(), &stamp]).await?;
             // The first one may be another exchange's that does not know yet whether it will last.
             db.settle().await?;
-        })
+        })?;
+        Ok(())
     }
 }
 
 #[async_trait]
 impl Content for PostgresContent {
-    async fn stage(&self) -> Result<Stage, ReadFailed> {
-        self.opened(None).await.map_err(|_| ReadFailed)
+    async fn stage(&self) -> Result<Stage, WriteFailed> {
+        self.opened(None).await.map_err(|why| match why {
+            NotBegun::Failed(why) => why,
+            _ => WriteFailed::Failed,
+        })
     }
 
     async fn begin(&self, begin: Begin) -> Result<Stage, NotBegun> {
@@ -349,7 +357,7 @@ impl Content for PostgresContent {
     async fn park(&self, stage: Stage) {
         let work = |shelves: Arc<Shelves>| async move {
             shelves.park(stage.0).await;
-            Ok(())
+            Ok::<_, ReadFailed>(())
         };
         // What fails is in the log.
         let _ = self.whole(work).await;
@@ -368,16 +376,16 @@ impl Content for PostgresContent {
 
     async fn expire(&self, now: Time) -> Result<u64, ReadFailed> {
         self.whole(|shelves| async move {
-            transact!(shelves.writers, "what was kept for too long", db => stages::expire(&db, now).await?)
+            Ok(transact!(shelves.writers, "what was kept for too long", twice db => stages::expire(&db, now).await?)?)
         })
         .await
     }
 
-    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
+    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), WriteFailed> {
         self.whole(|shelves| async move { shelves.push(stage.0, &bytes).await }).await
     }
 
-    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), ReadFailed> {
+    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), WriteFailed> {
         self.whole(|shelves| async move { shelves.seal(stage.0, digest, size, &seal).await }).await
     }
 
@@ -385,7 +393,7 @@ impl Content for PostgresContent {
         let work = |shelves: Arc<Shelves>| async move {
             let pending = shelves.take(stage.0).await;
             shelves.close(pending, false).await;
-            Ok(())
+            Ok::<_, ReadFailed>(())
         };
         let _ = self.whole(work).await;
     }

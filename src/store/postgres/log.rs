@@ -18,7 +18,7 @@ use tokio_postgres::{Row, Statement};
 use super::{
     COMMIT_DEADLINE, OpenError, STATEMENT_DEADLINE, Settings,
     connection::{
-        Database, Fault, Readers, Session, count, digest, in_time, integer, is_of_a_statement, is_stuck, read,
+        Database, Fault, Readers, Session, count, digest, in_time, integer, is_full, is_of_a_statement, is_stuck, read,
     },
     durability,
     known::{Known, Place},
@@ -681,7 +681,7 @@ impl Log {
             match session.commit(demanded).await {
                 Ended::Stored => Ok(()),
                 Ended::Undone(fault) => Err(fault),
-                Ended::Unknown => Err(Fault::Refused("it is not known whether it is stored")),
+                Ended::Unknown => Err(Fault::Unknown),
             }
         };
         let outcome: Result<(), Fault> = outcome.await;
@@ -732,11 +732,6 @@ fn leaves_open(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(&SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN | &SqlState::QUERY_CANCELED))
 }
 
-/// Whether there is no room on the server's disk.
-fn is_full(fault: &Fault) -> bool {
-    matches!(fault, Fault::Sql(error) if error.code() == Some(&tokio_postgres::error::SqlState::DISK_FULL))
-}
-
 /// Whether it may go when it is tried again.
 fn is_passing(fault: &Fault) -> bool {
     use tokio_postgres::error::SqlState;
@@ -751,7 +746,7 @@ fn is_passing(fault: &Fault) -> bool {
             )
         ),
         Fault::Sql(_) | Fault::Silent(_) | Fault::Pool(_) => true,
-        Fault::Damaged(_) | Fault::Refused(_) | Fault::Less(_) => false,
+        Fault::Damaged(_) | Fault::Refused(_) | Fault::Less(_) | Fault::Unknown => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -13,16 +14,18 @@ use tokio_postgres::{Row, error::SqlState, types::ToSql};
 
 use super::{
     COMMIT_DEADLINE,
-    connection::{Database, Fault, Session, in_time, is_of_a_statement, is_stuck},
+    connection::{Database, Fault, Session, in_time, is_full, is_of_a_statement, is_stuck},
     durability,
     log::Ended,
 };
-use crate::exchange::ports::ReadFailed;
+use crate::exchange::ports::WriteFailed;
 
 /// Connections that write content, of one exchange; further transactions wait for one.
 pub const WRITERS_LIMIT: usize = 4;
 /// How often a transaction is tried of which nothing was committed: over another connection, or after a deadlock.
 const TRIES: u32 = 3;
+/// How often whoever waits for a commit that was given up looks whether its server is still used.
+const LINGERING: Duration = Duration::from_secs(1);
 
 /// Values for a statement.
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -57,14 +60,15 @@ impl Writers {
         Ok(Transaction { writers: self, session, place })
     }
 
-    /// What a transaction has come to: an end, or another try, if nothing of it was committed and another may succeed. A connection
-    /// that failed takes the idle ones along: they lead to the same server.
+    /// What a transaction has come to: an end, or another try, if another may succeed and nothing of it was committed, or it may be
+    /// committed twice. A connection that failed takes the idle ones along: they lead to the same server.
     pub(super) fn settle<T>(
         &self,
         what: &'static str,
         outcome: Result<T, Fault>,
+        may_be_twice: bool,
         tries: &mut u32,
-    ) -> ControlFlow<Result<T, ReadFailed>> {
+    ) -> ControlFlow<Result<T, WriteFailed>> {
         let fault = match outcome {
             Ok(done) => return ControlFlow::Break(Ok(done)),
             Err(fault) => fault,
@@ -77,6 +81,8 @@ impl Writers {
                 _ => (false, false),
             },
             Fault::Sql(_) | Fault::Silent(_) => (true, true),
+            // On the same server it would wait for the same once more.
+            Fault::Unknown => (may_be_twice && *tries == 1 && self.database.has_others(), false),
             _ => (false, false),
         };
         if elsewhere {
@@ -87,7 +93,11 @@ impl Writers {
             return ControlFlow::Continue(());
         }
         tracing::error!(what, %fault, "cannot write content");
-        ControlFlow::Break(Err(ReadFailed))
+        ControlFlow::Break(Err(match fault {
+            Fault::Unknown => WriteFailed::Unknown,
+            fault if is_full(&fault) => WriteFailed::Full,
+            _ => WriteFailed::Failed,
+        }))
     }
 }
 
@@ -120,7 +130,8 @@ impl Transaction<'_> {
         self.rows("SELECT pg_logical_emit_message(true, 'communique', '')", &[]).await.map(drop)
     }
 
-    /// Commits what went well, and undoes what did not. A commit that did not end, or ended in a warning, is refused, and not tried again.
+    /// Commits what went well, and undoes what did not. Of a commit that did not end, or ended in
+    /// a warning, it is not known whether it is stored.
     pub(super) async fn end<T>(self, outcome: Result<T, Fault>) -> Result<T, Fault> {
         let ended = match &outcome {
             Ok(_) => self.commit().await,
@@ -148,13 +159,16 @@ impl Transaction<'_> {
         }
     }
 
-    /// Keeps its place until the server has answered, or is gone: a commit that waits for a standby does not notice that nobody waits for
-    /// it, and each of them holds one of the server's connections.
+    /// Keeps its place until the server has answered, is gone, or is left for another: a commit that waits for a standby does not notice
+    /// that nobody waits for it, and each of them holds one of the server's connections.
     fn linger(self) {
-        let Self { session, place, .. } = self;
+        let Self { session, place, writers } = self;
+        let database = writers.database.clone();
         tokio::spawn(async move {
             let _place = place;
-            let _ = session.client.batch_execute("").await;
+            let answered = session.client.batch_execute("");
+            tokio::pin!(answered);
+            while timeout(LINGERING, &mut answered).await.is_err() && database.uses(&session) {}
         });
     }
 
@@ -167,15 +181,22 @@ impl Transaction<'_> {
             Ended::Undone(fault) => Err(fault),
             Ended::Unknown => {
                 self.writers.database.leave(&self.session);
-                Err(Fault::Refused("it is not known whether it is stored"))
+                Err(Fault::Unknown)
             }
         }
     }
 }
 
-/// Runs a transaction to its end; again, if it failed before its commit.
+/// Runs a transaction to its end; again, if it failed before its commit. One that may be done `twice` is also done again where its commit is
+/// unknown and there is another server.
 macro_rules! transact {
-    ($writers:expr, $what:literal, $db:ident => $body:expr) => {{
+    ($writers:expr, $what:literal, twice $db:ident => $body:expr) => {
+        $crate::store::postgres::transaction::transact!(@ $writers, $what, true, $db => $body)
+    };
+    ($writers:expr, $what:literal, $db:ident => $body:expr) => {
+        $crate::store::postgres::transaction::transact!(@ $writers, $what, false, $db => $body)
+    };
+    (@ $writers:expr, $what:literal, $twice:literal, $db:ident => $body:expr) => {{
         let mut tries = 0;
         loop {
             let outcome = match $writers.begin().await {
@@ -185,7 +206,7 @@ macro_rules! transact {
                 }
                 Err(fault) => Err(fault),
             };
-            if let std::ops::ControlFlow::Break(outcome) = $writers.settle($what, outcome, &mut tries) {
+            if let std::ops::ControlFlow::Break(outcome) = $writers.settle($what, outcome, $twice, &mut tries) {
                 break outcome;
             }
         }

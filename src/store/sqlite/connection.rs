@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -40,6 +40,10 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// Whether there is no room on the disk.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
     /// As what keeps a store from opening.
     pub(super) fn on_opening(self, path: &Path) -> OpenError {
         let path = path.to_owned();

@@ -24,7 +24,7 @@ use crate::{
     },
     exchange::ports::{
         Begin, Content, NotBegun, Owner, PARTIAL_SECONDS, PARTIALS_LIMIT, Package, ReadFailed, STAMP_LIMIT, Seal,
-        Shown, Stage,
+        Shown, Stage, WriteFailed,
     },
     store::content::{CHUNK, GATHERED, QUEUE_LIMIT, STAGE_IDLE, STAGE_LIMIT, STAGES_LIMIT, UPLOADS_LIMIT},
 };
@@ -87,6 +87,12 @@ impl SqliteContent {
     async fn ask(&self, what: What) -> Result<u64, ReadFailed> {
         self.ask_to_begin(what).await.map_err(|_| ReadFailed)
     }
+    async fn ask_to_write(&self, what: What) -> Result<u64, WriteFailed> {
+        self.ask_to_begin(what).await.map_err(|why| match why {
+            NotBegun::Failed(why) => why,
+            _ => WriteFailed::Failed,
+        })
+    }
     async fn ask_to_begin(&self, what: What) -> Result<u64, NotBegun> {
         let (answer, outcome) = oneshot::channel();
         let sent = match &self.writer {
@@ -97,9 +103,9 @@ impl SqliteContent {
             tracing::error!(
                 "the content's writing thread is gone, or it was opened for reading alone; restart the exchange"
             );
-            return Err(NotBegun::Failed);
+            return Err(WriteFailed::Failed.into());
         }
-        outcome.await.unwrap_or(Err(NotBegun::Failed))
+        outcome.await.unwrap_or(Err(WriteFailed::Failed.into()))
     }
 }
 
@@ -109,8 +115,8 @@ impl Content for SqliteContent {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 
-    async fn stage(&self) -> Result<Stage, ReadFailed> {
-        self.ask(What::Stage).await.map(Stage)
+    async fn stage(&self) -> Result<Stage, WriteFailed> {
+        self.ask_to_write(What::Stage).await.map(Stage)
     }
 
     async fn begin(&self, begin: Begin) -> Result<Stage, NotBegun> {
@@ -139,12 +145,12 @@ impl Content for SqliteContent {
         self.ask(What::Expire(now)).await
     }
 
-    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), ReadFailed> {
-        self.ask(What::Push(stage.0, bytes)).await.map(drop)
+    async fn push(&self, stage: Stage, bytes: Vec<u8>) -> Result<(), WriteFailed> {
+        self.ask_to_write(What::Push(stage.0, bytes)).await.map(drop)
     }
 
-    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), ReadFailed> {
-        self.ask(What::Seal(stage.0, digest, size, seal)).await.map(drop)
+    async fn seal(&self, stage: Stage, digest: Digest, size: u64, seal: Seal) -> Result<(), WriteFailed> {
+        self.ask_to_write(What::Seal(stage.0, digest, size, seal)).await.map(drop)
     }
 
     async fn discard(&self, stage: Stage) {
@@ -415,13 +421,13 @@ impl Shelves {
             }
             let opens = matches!(what, What::Stage | What::Begin(_));
             let outcome = match broken {
-                Some(_) => Err(NotBegun::Failed),
+                Some(_) => Err(WriteFailed::Failed.into()),
                 None => self.answer(what).unwrap_or_else(|fault| {
                     match fault {
                         Fault::Refused(reason) => tracing::error!(reason, "content is not taken"),
                         fault => broken = Some(fault),
                     }
-                    Err(NotBegun::Failed)
+                    Err(WriteFailed::Failed.into())
                 }),
             };
             answers.push((answer, outcome, opens));
@@ -446,13 +452,14 @@ impl Shelves {
             let gone = touched.iter().filter_map(|stage| self.stages.remove(stage)).map(|pending| pending.blob);
             self.dropped.extend(gone);
         }
+        let ended = ended.map_err(|fault| if fault.is_full() { WriteFailed::Full } else { WriteFailed::Failed });
         for (answer, outcome, opens) in answers {
             if let (Err(_), Ok(stage), true) = (&ended, &outcome, opens) {
                 self.stages.remove(stage);
             }
             // A caller that has gone no longer asks. A stage that it never heard of is nobody's, and would keep its place.
             // Nothing was pushed to it: what is kept of its upload is in the file.
-            if let Err(Ok(stage)) = answer.send(if ended.is_ok() { outcome } else { Err(NotBegun::Failed) })
+            if let Err(Ok(stage)) = answer.send(ended.map_err(NotBegun::Failed).and(outcome))
                 && opens
             {
                 self.stages.remove(&stage);

@@ -356,7 +356,7 @@ impl Log {
     fn abandon(&mut self, fault: &Fault, tickets: impl Iterator<Item = Ticket>) {
         tracing::error!(%fault, "cannot append");
         self.roll_back();
-        let full = matches!(fault, Fault::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull));
+        let full = fault.is_full();
         for ticket in tickets {
             ticket.answer(Err(if full { AppendError::Full } else { AppendError::Failed }));
         }

@@ -13,6 +13,7 @@ use crate::{
             cluster::Cluster,
             connection::Session,
             tests::{of, settings, wait},
+            transaction::WRITERS_LIMIT,
         },
     },
 };
@@ -80,7 +81,7 @@ async fn staged(content: &PostgresContent, bytes: &[u8]) -> Stage {
     stage
 }
 
-async fn seal(content: &PostgresContent, stage: Stage, bytes: &[u8], seal: Seal) -> Result<(), ReadFailed> {
+async fn seal(content: &PostgresContent, stage: Stage, bytes: &[u8], seal: Seal) -> Result<(), WriteFailed> {
     content.seal(stage, Digest::of(bytes), bytes.len() as u64, seal).await
 }
 
@@ -116,8 +117,8 @@ async fn another_exchange_goes_on_and_the_first_is_overtaken() {
     assert_eq!(kept(&*pair.b, &bytes).await, half as u64);
     assert_eq!(pair.b.begin(beginning(&bytes, half as u64)).await, Err(NotBegun::UnderWay));
     let second = pair.b.begin(on.clone()).await.unwrap();
-    assert_eq!(pair.a.push(first, vec![0; GATHERED]).await, Err(ReadFailed));
-    assert_eq!(pair.a.push(first, vec![0]).await, Err(ReadFailed));
+    assert_eq!(pair.a.push(first, vec![0; GATHERED]).await, Err(WriteFailed::Failed));
+    assert_eq!(pair.a.push(first, vec![0]).await, Err(WriteFailed::Failed));
     pair.b.push(second, bytes[half..].to_vec()).await.unwrap();
     seal(&pair.b, second, &bytes, Seal::Upload(owner(1, 1))).await.unwrap();
     assert!(whole(&pair.a, &bytes).await);
@@ -133,7 +134,7 @@ async fn another_exchange_goes_on_and_the_first_is_overtaken() {
             1 => pair.a.discard(first).await,
             _ => {
                 let wrong = [&bytes[..half], &[0; 9]].concat();
-                assert_eq!(seal(&pair.a, first, &wrong, Seal::Upload(owner(1, 1))).await, Err(ReadFailed));
+                assert_eq!(seal(&pair.a, first, &wrong, Seal::Upload(owner(1, 1))).await, Err(WriteFailed::Failed));
             }
         }
         pair.b.push(second, bytes[half..].to_vec()).await.unwrap();
@@ -211,11 +212,11 @@ async fn a_purge_reaches_what_comes_to_another_exchange() {
     pair.b.push(stage, bytes[..GATHERED].to_vec()).await.unwrap();
     pair.a.purge(id).await.unwrap();
     assert_eq!(pair.counts(), (0, 0, 0));
-    assert_eq!(pair.b.push(stage, bytes[..GATHERED].to_vec()).await, Err(ReadFailed));
+    assert_eq!(pair.b.push(stage, bytes[..GATHERED].to_vec()).await, Err(WriteFailed::Failed));
     let stage = pair.b.begin(beginning(&bytes, 0)).await.unwrap();
     pair.b.push(stage, bytes.clone()).await.unwrap();
     pair.a.purge(id).await.unwrap();
-    assert_eq!(seal(&pair.b, stage, &bytes, Seal::Upload(owner(1, 1))).await, Err(ReadFailed));
+    assert_eq!(seal(&pair.b, stage, &bytes, Seal::Upload(owner(1, 1))).await, Err(WriteFailed::Failed));
     assert_eq!(pair.counts(), (0, 0, 0));
     for _ in 0..5 {
         let stage = pair.b.begin(beginning(&bytes, 0)).await.unwrap();
@@ -250,7 +251,7 @@ async fn who_drops_content_sees_who_comes_to_hold_it() {
                 Seal::Upload(owner) => content.purge(owner.communique).await,
                 _ => {
                     let stage = staged(&content, b"made again").await;
-                    seal(&content, stage, b"made again", held).await
+                    Ok(seal(&content, stage, b"made again", held).await?)
                 }
             }
         });
@@ -288,7 +289,7 @@ async fn a_stage_that_the_server_lost_a_part_of_is_lost() {
     pair.a.push(stage, bytes[..2 << 20].to_vec()).await.unwrap();
     // As a standby has it that was behind.
     pair.sql("UPDATE stages SET held = 1048576; DELETE FROM chunks WHERE n >= 4");
-    assert_eq!(pair.a.push(stage, bytes[2 << 20..3 << 20].to_vec()).await, Err(ReadFailed));
+    assert_eq!(pair.a.push(stage, bytes[2 << 20..3 << 20].to_vec()).await, Err(WriteFailed::Failed));
     assert_eq!(kept(&*pair.b, &bytes).await, 1 << 20);
     let stage = pair.b.begin(beginning(&bytes, 1 << 20)).await.unwrap();
     pair.b.push(stage, bytes[1 << 20..].to_vec()).await.unwrap();
@@ -315,7 +316,7 @@ async fn what_an_exchange_left_that_died_is_forgotten_but_for_what_is_kept() {
     pair.b.discard(begun).await;
     assert_eq!(pair.counts(), (0, 4 + 8 + 4, 0));
     pair.b.begin(beginning(&bytes, GATHERED as u64)).await.unwrap();
-    assert_eq!(pair.a.push(package, other[..GATHERED].to_vec()).await, Err(ReadFailed));
+    assert_eq!(pair.a.push(package, other[..GATHERED].to_vec()).await, Err(WriteFailed::Failed));
     let both = [&other[..], &other[..GATHERED]].concat();
     seal(&pair.a, living, &both, Seal::Package(owner(1, 1).communique, shown(0))).await.unwrap();
     assert!(whole(&pair.b, &both).await);
@@ -334,7 +335,7 @@ async fn places_are_each_exchanges_own_and_uploads_leave_some() {
     for _ in UPLOADS_LIMIT + 1..STAGES_LIMIT {
         pair.a.stage().await.unwrap();
     }
-    assert_eq!(pair.a.stage().await, Err(ReadFailed));
+    assert_eq!(pair.a.stage().await, Err(WriteFailed::Failed));
     pair.a.discard(package).await;
     assert!(pair.a.stage().await.is_ok());
 }
@@ -406,7 +407,7 @@ async fn what_may_be_lost_with_the_primary_is_neither_sealed_nor_uploaded() {
             async move { seal(&a, one, how.as_bytes(), Seal::Upload(n)).await }
         });
         end(how);
-        assert_eq!(sealing.await.unwrap(), Err(ReadFailed), "{how}");
+        assert_eq!(sealing.await.unwrap(), Err(WriteFailed::Unknown), "{how}");
         // It is there, and nobody relies on it; nor on what writes nothing since it is there already.
         let count = format!("SELECT count(*) FROM blobs WHERE digest = '\\x{named}'");
         assert_eq!(cluster.sql("sample", &count), "1");
@@ -415,7 +416,7 @@ async fn what_may_be_lost_with_the_primary_is_neither_sealed_nor_uploaded() {
             let relying = tokio::spawn(async move {
                 match what {
                     "uploaded" => b.uploaded(&n, named).await.map(drop),
-                    "sealed" => seal(&b, two, how.as_bytes(), Seal::Upload(n)).await,
+                    "sealed" => Ok(seal(&b, two, how.as_bytes(), Seal::Upload(n)).await?),
                     "purged" => b.purge(purged).await,
                     _ => b.keep_stamp(purged, vec![1]).await,
                 }
@@ -434,6 +435,58 @@ async fn what_may_be_lost_with_the_primary_is_neither_sealed_nor_uploaded() {
     }
 }
 
+/// Where PostgreSQL says that its disk is full, whoever uploads is told so, and it goes on once there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_apart() {
+    let Some(pair) = Pair::open() else { return };
+    let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $$;
+                CREATE TRIGGER full_disk BEFORE INSERT ON chunks EXECUTE FUNCTION full_disk()";
+    let bytes = sample(GATHERED);
+    let stage = pair.a.begin(beginning(&bytes, 0)).await.unwrap();
+    pair.sql(full);
+    assert_eq!(pair.a.push(stage, bytes.clone()).await, Err(WriteFailed::Full));
+    pair.sql("DROP TRIGGER full_disk ON chunks; DROP FUNCTION full_disk");
+    let stage = staged(&pair.a, &bytes).await;
+    assert_eq!(seal(&pair.a, stage, &bytes, Seal::Upload(owner(1, 1))).await, Ok(()));
+}
+
+/// What becomes of a primary whose Patroni died, as for the log: what may be done twice goes on at the one in its place, and of all else it
+/// is said that nobody knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_commits_nothing_any_more_is_left_for_the_one_in_its_place() {
+    let Some(cluster) = Cluster::start("") else { return };
+    cluster.database("sample");
+    let standby = cluster.standby("peer");
+    cluster.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'peer'");
+    cluster.sql("postgres", "SELECT pg_reload_conf()");
+    let mut both = of(&cluster.reach("sample"));
+    both.url = both.url.replace("/sample", &format!(",localhost:{}/sample", standby.port()));
+    let (sealing, many) = (open(&both), Arc::new(open(&both)));
+    let stage = staged(&sealing, b"bytes").await;
+    standby.sql("postgres", "SELECT pg_promote()");
+    // As many as may write at once, and one more by another exchange.
+    let stuck: Vec<_> = (0..WRITERS_LIMIT)
+        .map(|_| {
+            let many = many.clone();
+            tokio::spawn(async move { many.stage().await })
+        })
+        .collect();
+    let sealed = tokio::spawn(async move { seal(&sealing, stage, b"bytes", Seal::Upload(owner(1, 1))).await });
+    let commits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let begun = Instant::now();
+    while cluster.sql("postgres", commits) != (WRITERS_LIMIT + 1).to_string() {
+        assert!(begun.elapsed() < PATIENCE, "no commit waits for the standby");
+    }
+    assert_eq!(sealed.await.unwrap(), Err(WriteFailed::Unknown));
+    for stuck in stuck {
+        assert!(stuck.await.unwrap().is_ok());
+    }
+    // None of those that wait there for ever keeps a place here.
+    put(&*many, b"others", 6, Seal::Upload(owner(1, 2))).await;
+    assert_eq!(standby.sql("sample", "SELECT count(*) FROM blobs").trim(), "1");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_promises_less_takes_no_content() {
     let Some(cluster) = Cluster::start("") else { return };
@@ -446,7 +499,7 @@ async fn a_server_that_promises_less_takes_no_content() {
     while cluster.sql("sample", "SHOW fsync") != "off" {
         assert!(begun.elapsed() < PATIENCE);
     }
-    assert_eq!(seal(&content, stage, b"bytes", Seal::Upload(owner(1, 1))).await, Err(ReadFailed));
-    assert_eq!(content.stage().await, Err(ReadFailed));
+    assert_eq!(seal(&content, stage, b"bytes", Seal::Upload(owner(1, 1))).await, Err(WriteFailed::Failed));
+    assert_eq!(content.stage().await, Err(WriteFailed::Failed));
     assert_eq!(content.read(Digest::of(b"bytes"), 0, 9).await, Ok(None));
 }

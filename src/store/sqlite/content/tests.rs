@@ -108,10 +108,14 @@ async fn a_full_disk_fails_the_upload_and_the_next_one_works() {
     ask(&mut shelves, What::Push(stage, vec![1; GATHERED])).unwrap();
     limit(&shelves, 1);
     assert!(shelves.failed.lock().unwrap().is_none());
-    assert_eq!(ask(&mut shelves, What::Push(stage, vec![1; GATHERED])), Err(NotBegun::Failed));
+    assert_eq!(ask(&mut shelves, What::Push(stage, vec![1; GATHERED])), Err(NotBegun::Failed(WriteFailed::Full)));
     limit(&shelves, 1_000_000);
     assert!(shelves.failed.lock().unwrap().is_some(), "nothing has been written since");
-    assert_eq!(ask(&mut shelves, What::Push(stage, vec![1])), Err(NotBegun::Failed), "a broken stage is gone");
+    assert_eq!(
+        ask(&mut shelves, What::Push(stage, vec![1])),
+        Err(NotBegun::Failed(WriteFailed::Failed)),
+        "a broken stage is gone"
+    );
     let stage = ask(&mut shelves, What::Stage).unwrap();
     ask(&mut shelves, What::Push(stage, vec![1; GATHERED])).unwrap();
     let seal = Seal::Upload(owner(1, 1));
@@ -163,7 +167,7 @@ async fn stages_are_bounded() {
     for _ in 1..STAGES_LIMIT {
         content.stage().await.unwrap();
     }
-    assert_eq!(content.stage().await, Err(ReadFailed));
+    assert_eq!(content.stage().await, Err(WriteFailed::Failed));
     content.discard(first).await;
     assert!(content.stage().await.is_ok());
 }

@@ -91,9 +91,10 @@ impl Exchange {
         if let Some(package) = kept.filter(|package| !gains(&package.shown)) {
             return Ok(package.clone());
         }
-        let seal = Seal::Package(id, shown.clone());
-        let (digest, size) = self.written(id, contents, published, Some(evidence), seal).await?;
-        Ok(Package { digest, size, shown })
+        let seal = Seal::Package(id, shown);
+        self.written(id, contents, published, Some(evidence), seal).await?;
+        // Another exchange may have made one that shows more, which stays then.
+        self.content.package(id).await?.ok_or(Refusal::StoreFailed)
     }
 
     /// What a manifest corrects, as it lies in the package of the correction. Boxed, since that may correct another.

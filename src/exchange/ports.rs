@@ -285,7 +285,8 @@ pub struct Stage(pub u64);
 pub enum Seal {
     /// Content of a communiqué, for its uploader.
     Upload(Owner),
-    /// The package of a published communiqué, with this evidence. It takes the place of the one before.
+    /// The package of a published communiqué, with this evidence. It takes the place of the one before, unless it lacks something that that
+    /// one shows: two exchanges may make one at once. Then that one stays, and this one is dropped.
     Package(CommuniqueId, Shown),
     /// The package of a published communiqué as it lies in that of what corrects it, without proofs.
     Original(CommuniqueId),
@@ -300,6 +301,14 @@ pub struct Shown {
     pub stamped: bool,
     /// The head, with its signature and cosignatures, as text. Empty in the row of a package that an earlier program made.
     pub head: String,
+}
+
+impl Shown {
+    /// Whether something that the other shows is not shown.
+    #[must_use]
+    pub fn lacks_of(&self, other: &Self) -> bool {
+        self.witnesses < other.witnesses || other.stamped && !self.stamped
+    }
 }
 
 /// A package that was made.

@@ -127,17 +127,24 @@ pub(in crate::store) async fn packages_are_found<C: Content>(open: impl Fn() -> 
     assert_eq!(content.read(first, 0, 9).await, Ok(None), "it took the place of the one before");
     drop(content);
     let content = open();
-    assert_eq!(content.package(id).await, Ok(Some(Package { digest: newest, size: 10, shown: shown(2) })));
+    let made = Ok(Some(Package { digest: newest, size: 10, shown: shown(2) }));
+    assert_eq!(content.package(id).await, made);
+    // What shows less may come later, from another exchange that began earlier.
+    for less in [shown(1), Shown { stamped: true, ..shown(1) }, Shown { stamped: false, ..shown(3) }] {
+        let dropped = put(&content, b"shows less", 3, Seal::Package(id, less)).await;
+        assert_eq!(content.package(id).await, made);
+        assert_eq!(content.read(dropped, 0, 1).await, Ok(None));
+    }
     assert_eq!(content.original(id).await, Ok(Some((lying, 21))));
     assert_eq!(content.seals(lying).await, Ok(vec![Seal::Original(id)]));
     assert_eq!(content.seals(first).await, Ok(vec![]));
     assert_eq!((content.package(communique(2)).await, content.original(communique(2)).await), (Ok(None), Ok(None)));
     assert_eq!(content.held(&owner(1, 1)).await, Ok(0), "a package is nobody's upload");
     // What somebody uploaded too, or lies in another, stays.
-    for seal in [Seal::Upload(owner(1, 1)), Seal::Original(communique(3))] {
-        let shared = put(&content, b"shared", 3, Seal::Package(id, shown(0))).await;
+    for (n, seal) in [(4, Seal::Upload(owner(1, 1))), (5, Seal::Original(communique(3)))] {
+        let shared = put(&content, b"shared", 3, Seal::Package(communique(n), shown(0))).await;
         put(&content, b"shared", 3, seal).await;
-        put(&content, b"made again", 3, Seal::Package(id, shown(2))).await;
+        put(&content, b"made again", 3, Seal::Package(communique(n), shown(2))).await;
         assert_eq!(content.read(shared, 0, 9).await, Ok(Some(b"shared".to_vec())));
     }
     let shared = put(&content, b"shared", 3, Seal::Package(id, shown(2))).await;

@@ -66,15 +66,20 @@ async fn stored(db: &Transaction<'_>, pending: &Pending, digest: Digest) -> Resu
     Err(Fault::Refused("the same content is being erased"))
 }
 
-/// Puts a package in the place of the one before, whose bytes are dropped.
+/// Puts a package in the place of the one before, whose bytes are dropped; or drops it, if it lacks something that that one shows.
 async fn seal_package(db: &Transaction<'_>, communique: CommuniqueId, blob: i64, shown: &Shown) -> Result<(), Fault> {
     let id = &communique.to_string();
     let (witnesses, stamped, head) = (&integer(shown.witnesses), &shown.stamped, &shown.head);
     // Answers the one before, and lets no other take its place meanwhile.
     let sql = "INSERT INTO packages (communique, blob, witnesses, stamped, head) VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (communique) DO UPDATE SET communique = excluded.communique RETURNING blob";
-    let row = db.row(sql, &[id, &blob, witnesses, stamped, head]).await?;
-    let former: i64 = row.ok_or(Fault::Damaged("a package is missing"))?.try_get(0)?;
+               ON CONFLICT (communique) DO UPDATE SET communique = excluded.communique RETURNING blob, packages.witnesses, packages.stamped";
+    let row =
+        db.row(sql, &[id, &blob, witnesses, stamped, head]).await?.ok_or(Fault::Damaged("a package is missing"))?;
+    let former: i64 = row.try_get(0)?;
+    let before = Shown { witnesses: count(row.try_get(1)?)?, stamped: row.try_get(2)?, head: String::new() };
+    if former != blob && shown.lacks_of(&before) {
+        return drop_unused(db, blob).await;
+    }
     let sql = "UPDATE packages SET blob = $2, witnesses = $3, stamped = $4, head = $5 WHERE communique = $1";
     db.run(sql, &[id, &blob, witnesses, stamped, head]).await?;
     if former == blob { Ok(()) } else { drop_unused(db, former).await }

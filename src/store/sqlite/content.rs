@@ -799,11 +799,22 @@ impl Shelves {
     /// Puts a package in the place of the one before, whose bytes are dropped.
     fn seal_package(&mut self, communique: CommuniqueId, blob: i64, shown: &Shown) -> Result<usize, Fault> {
         let id = communique.to_string();
-        let former: Option<i64> = self
+        let former = self
             .db
-            .prepare_cached("SELECT blob FROM packages WHERE communique = ?1 AND blob <> ?2")?
-            .query_row(params![id, blob], |row| row.get(0))
+            .prepare_cached("SELECT blob, witnesses, stamped FROM packages WHERE communique = ?1 AND blob <> ?2")?
+            .query_row(params![id, blob], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
+        let former = match former {
+            Some((former, witnesses, stamped)) => {
+                let before = Shown { witnesses: count(witnesses)?, stamped, head: String::new() };
+                if shown.lacks_of(&before) {
+                    self.drop_unused(blob)?;
+                    return Ok(0);
+                }
+                Some(former)
+            }
+            None => None,
+        };
         self.db
             .prepare_cached(
                 "INSERT INTO packages (communique, blob, witnesses, stamped, head) VALUES (?1, ?2, ?3, ?4, ?5)

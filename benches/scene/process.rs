@@ -79,9 +79,6 @@ impl Process {
         });
         Self { running, address, started: began.elapsed() }
     }
-    pub fn pid(&self) -> u32 {
-        self.running.pid()
-    }
     pub fn resident(&self) -> f64 {
         self.running.resident()
     }

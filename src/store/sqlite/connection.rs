@@ -23,6 +23,8 @@ const LIBRARY_LEAST: i32 = 3_051_003;
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
+/// The pages that a connection keeps, in KiB: the upper levels of all indices of a long log are among them.
+const PAGES_KEPT: u32 = 8192;
 /// The size to which the write-ahead log's file is cut back after a checkpoint, in bytes.
 const WAL_KEPT: i64 = 64 << 20;
 /// How much of it is written again at a time, in bytes.
@@ -137,6 +139,7 @@ fn settings(db: &Connection, path: &Path) -> Result<(), OpenError> {
     )
     .map_err(failed)?;
     db.query_row(&format!("PRAGMA journal_size_limit = {WAL_KEPT}"), [], |_| Ok(())).map_err(failed)?;
+    db.execute_batch(&format!("PRAGMA cache_size = -{PAGES_KEPT}")).map_err(failed)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     for (pragma, value, setting) in [("synchronous", 2, "synchronous = FULL"), ("foreign_keys", 1, "foreign_keys = ON")]
@@ -211,6 +214,7 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
     db.execute_batch("PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;")?;
+    db.execute_batch(&format!("PRAGMA cache_size = -{PAGES_KEPT}"))?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(db)
 }

@@ -119,6 +119,12 @@ async fn run(sizes: &[u64]) {
     called(&mut scenes, sizes, &mut figures).await;
     let resident = scenes.iter().map(|scene| scene.resident() / 1e6).collect();
     figures.tell("resident memory", "MB", sizes, resident, true);
+    let mut resident = Vec::new();
+    for scene in &mut scenes {
+        scene.read_again().await;
+        resident.push(scene.resident() / 1e6);
+    }
+    figures.tell("resident memory, once all was read again", "MB", sizes, resident, true);
     let rates = scenes.iter().map(|scene| {
         let (bytes, took) = scene.backup();
         bytes / 1e6 / took.as_secs_f64()
@@ -130,12 +136,12 @@ async fn run(sizes: &[u64]) {
     // One of its own: logs are compared that are alike but for their lengths.
     let mut long = Scene::new(sizes[0], 0, 0, &LENGTHS).await;
     long.start().await;
-    long.quiet().await;
     negotiated(&mut long, &mut figures).await;
     long.check();
     println!("worst_growth_ratio: {:.2}", figures.worst);
 }
 
+/// The check of everything that begins with each start goes on beside the calls, as it is shipped.
 async fn started(scenes: &mut [Scene], sizes: &[u64], figures: &mut Figures) {
     let mut starts = vec![vec![]; scenes.len()];
     for _ in 0..STARTS {
@@ -145,11 +151,6 @@ async fn started(scenes: &mut [Scene], sizes: &[u64], figures: &mut Figures) {
     }
     let starts = starts.into_iter().map(|times| median(times) / 1e3).collect();
     figures.tell("start, to the first answer", "ms", sizes, starts, true);
-    // All at once: each is only looked at.
-    let busy = futures_util::future::join_all(scenes.iter().map(Scene::quiet)).await;
-    for (scene, busy) in scenes.iter().zip(busy) {
-        println!("busy after its start, {} communiqués: {:.1} s", scene.size, busy.as_secs_f64());
-    }
 }
 
 async fn called(scenes: &mut [Scene], sizes: &[u64], figures: &mut Figures) {

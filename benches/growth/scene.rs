@@ -40,6 +40,8 @@ pub const AWAITING: u64 = 10;
 const PAGE: usize = 50;
 /// Entries that a watcher catches up with.
 const CAUGHT_UP: u64 = 200;
+/// Longer than reading any log again takes.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// Entries of the long communiqués, and how many there are of each length.
 pub const LENGTHS: [u64; 3] = [10, 100, 1000];
 pub const OF_A_LENGTH: u64 = 40;
@@ -140,19 +142,17 @@ impl Scene {
         self.process = Some(process);
         took
     }
-    /// How long it is busy with what it does by itself after a start.
-    pub async fn quiet(&self) -> Duration {
-        let process = self.process.as_ref().unwrap();
-        let (begun, mut quiet, mut before) = (Instant::now(), Instant::now(), process.processor());
-        while quiet.elapsed() < Duration::from_secs(2) {
+    /// Starts it anew, to read all that it holds again as fast as it can; waits until it says that it has.
+    pub async fn read_again(&mut self) {
+        self.clients = None;
+        self.process = None;
+        self.process = Some(Process::start(&self.world, &[("COMMUNIQUE__SCRUB__MIB_PER_SECOND", "1024".into())]));
+        let said = configuration(&self.world).with_file_name("said");
+        let begun = Instant::now();
+        while !std::fs::read_to_string(&said).unwrap().contains("were read again and are sound") {
+            assert!(begun.elapsed() < LONGEST, "{}", std::fs::read_to_string(&said).unwrap());
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let now = process.processor();
-            if now - before > 0.02 {
-                quiet = Instant::now();
-            }
-            before = now;
         }
-        quiet - begun
     }
     pub fn resident(&self) -> f64 {
         self.process.as_ref().unwrap().resident()

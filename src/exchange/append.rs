@@ -205,7 +205,7 @@ impl Exchange {
         let append = plan.into_append();
         let entries = append.entries.clone();
         match self.store.append(append).await {
-            Ok(Appended { index, growth, others }) => {
+            Ok(Appended { index, growth }) => {
                 for (index, new) in (index..).zip(&entries) {
                     self.folds.carry(new, index);
                 }
@@ -217,7 +217,7 @@ impl Exchange {
                 if succession {
                     self.folds.charters(&*self.store).await?;
                 }
-                self.receipt_under(index, entry, (&growth, others)).await.map(Some)
+                self.receipt_under(index, entry, &growth).await.map(Some)
             }
             Err(AppendError::Conflict) => Ok(None),
             Err(AppendError::Behind(last)) => {

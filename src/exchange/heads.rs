@@ -1,19 +1,15 @@
 //! Signed heads of the log, and what is proven against them.
 //!
 //! A head is signed of what the store has committed, and only if it continues the last one that this process signed or was handed at
-//! start. So two heads of one size with different roots cannot be signed: of one store the commit decides what there is at a size,
+//! start, or is a part of it. So two heads of one size with different roots cannot be signed: of one store the commit decides what there is at a size,
 //! however many processes sign, and a store that shows another past is refused.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, OnceLock, PoisonError},
-    time::Duration,
 };
 
-use tokio::{
-    sync::{Mutex, Notify, OnceCell},
-    time::{Instant, timeout_at},
-};
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{
     Exchange,
@@ -50,16 +46,11 @@ pub const DIGESTS_LIMIT: usize = 32_768;
 
 /// How many of the last heads are remembered, and how many of the last commits.
 const REMEMBERED: usize = 64;
-/// How long the head of a commit waits for those of earlier ones. Whoever made them may have gone without asking.
-const EARLIER_WAIT: Duration = Duration::from_millis(50);
-
 /// What this process has signed of the log.
 #[derive(Default)]
 pub(super) struct Heads {
     /// The last heads. Whoever signs holds them, so that heads are signed one after another.
     signed: Mutex<Signed>,
-    /// Tells that a head was signed.
-    grown: Notify,
     /// The last commits with their heads: one is signed for all that shared a commit.
     commits: std::sync::Mutex<VecDeque<Made>>,
     /// Why nothing more is signed, and thus nothing more appended. There is no way back but a new start.
@@ -135,18 +126,17 @@ impl Exchange {
             None => Ok(()),
         }
     }
-    /// The receipt of an entry that was appended, with its proof against a head that covers it. With what its commit made comes whether
-    /// another process left the tree before.
+    /// The receipt of an entry that was appended, with its proof against the head of what its commit made.
     pub(super) async fn receipt_under(
         &self,
         index: u64,
         entry: Vec<u8>,
-        (growth, others): (&Arc<Growth>, bool),
+        growth: &Arc<Growth>,
     ) -> Result<Receipt, Refusal> {
-        let head = self.head_of(growth, others).await?;
+        let head = self.head_of(growth).await?;
         let hashes = match growth.inclusion(index) {
-            Some(hashes) if head.checkpoint().size() == growth.after().size() => hashes,
-            _ => self.hashes(&Plan::inclusion(index, head.checkpoint().size())?).await?,
+            Some(hashes) => hashes,
+            None => self.hashes(&Plan::inclusion(index, head.checkpoint().size())?).await?,
         };
         let proof = Proof::new(index, hashes, head)?.to_string();
         Ok(Receipt { index, entry, proof: Some(proof) })
@@ -355,8 +345,8 @@ impl Exchange {
         Ok(if now.checkpoint() == head.checkpoint() { Some(archived(&head, standing)?) } else { None })
     }
 
-    /// The head of what this commit made, or of more.
-    async fn head_of(&self, growth: &Arc<Growth>, others: bool) -> Result<Head, Refusal> {
+    /// The head of what this commit made.
+    async fn head_of(&self, growth: &Arc<Growth>) -> Result<Head, Refusal> {
         let cell = {
             let mut commits = self.heads.commits.lock().unwrap_or_else(PoisonError::into_inner);
             let known = commits.iter().find(|(known, _)| Arc::ptr_eq(known, growth)).map(|(_, cell)| cell.clone());
@@ -366,30 +356,26 @@ impl Exchange {
                 commits.front().map(|(_, cell)| cell.clone()).unwrap_or_default()
             })
         };
-        cell.get_or_try_init(|| self.sign_growth(growth, others)).await.cloned()
+        cell.get_or_try_init(|| self.sign_growth(growth)).await.cloned()
     }
-    async fn sign_growth(&self, growth: &Growth, others: bool) -> Result<Head, Refusal> {
+    async fn sign_growth(&self, growth: &Growth) -> Result<Head, Refusal> {
         let (before, after) = (growth.before(), growth.after());
-        let until = Instant::now() + EARLIER_WAIT;
-        loop {
-            let mut signed = self.heads.signed.lock().await;
-            let at = signed.last().map_or(before.size(), |head| head.checkpoint().size());
-            match growth.consistency() {
-                Some(proof) if at == before.size() => return self.sign_next(&mut signed, after, &proof).await,
-                // The commits between are about to ask, or nobody asks for them any more.
-                _ if at < before.size() && !others && Instant::now() < until => {
-                    let grown = self.heads.grown.notified();
-                    drop(signed);
-                    let _ = timeout_at(until, grown).await;
-                }
-                // Others were quicker to ask, or to append.
-                _ => {
-                    let head = self.head_now(&mut signed).await?;
-                    let (of, at) = ((after.size(), after.root()), place(head.checkpoint()));
-                    let proof = self.consistency_of(of.0, at.0).await?;
-                    verify_consistency(of, at, &proof).map_err(|fault| self.doubt(&fault))?;
-                    return Ok(head);
-                }
+        let mut signed = self.heads.signed.lock().await;
+        let last = signed.last().map(|head| place(head.checkpoint()));
+        let at = last.map_or(before.size(), |last| last.0);
+        match growth.consistency() {
+            Some(proof) if at == before.size() => self.sign_next(&mut signed, after, &proof).await,
+            // Whoever made the commits between has not asked yet, or is another process.
+            _ if at < after.size() => {
+                let proof = self.consistency_of(at, after.size()).await?;
+                self.sign_next(&mut signed, after, &proof).await
+            }
+            // Later ones were quicker: it is a part of what was signed.
+            _ => {
+                let (of, newest) = ((after.size(), after.root()), last.unwrap_or((0, Hash::EMPTY)));
+                let proof = self.consistency_of(of.0, newest.0).await?;
+                verify_consistency(of, newest, &proof).map_err(|fault| self.doubt(&fault))?;
+                self.sign(of, &*self.charter_read().await?)
             }
         }
     }
@@ -428,15 +414,18 @@ impl Exchange {
                 return Ok(head.clone());
             }
         }
-        // Whoever decides reads the charters just before; a head under the key of the one before would count as well.
-        let standing = match self.folds.charters_read() {
-            Some(charters) => load::in_force(&charters, self.machine.now())?,
-            None => self.charter_in_force().await?,
-        };
+        let standing = self.charter_read().await?;
         let head = self.sign(next, &standing)?;
         signed.remember(standing.charter().log.clone(), head.clone());
-        self.heads.grown.notify_waiters();
         Ok(head)
+    }
+    /// The charter in force as it was read last: whoever decides reads the charters just before, and a head under the key of the one before
+    /// would count as well.
+    async fn charter_read(&self) -> Result<Arc<Standing>, Refusal> {
+        match self.folds.charters_read() {
+            Some(charters) => load::in_force(&charters, self.machine.now()),
+            None => self.charter_in_force().await,
+        }
     }
     /// Signs with the log's key that this charter names.
     fn sign(&self, (size, root): (u64, Hash), standing: &Standing) -> Result<Head, Refusal> {

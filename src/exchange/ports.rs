@@ -132,8 +132,6 @@ pub struct Appended {
     pub index: u64,
     /// What the commit added to the tree: this append, and all that shared the commit with it.
     pub growth: Arc<Growth>,
-    /// Whether the tree before was left by another process: then this one has not signed its head.
-    pub others: bool,
 }
 
 /// A witness's word on a head of the log.

@@ -139,7 +139,7 @@ impl Store for Memory {
         for row in append.listings {
             self.rows.lock().unwrap().insert(row.communique, row);
         }
-        Ok(Appended { index: first, growth: Arc::new(growth), others: false })
+        Ok(Appended { index: first, growth: Arc::new(growth) })
     }
     async fn tree(&self) -> Result<Edge, ReadFailed> {
         self.there()?;

@@ -191,5 +191,5 @@ fn request_id() -> String {
     let mut bytes = [0; 8];
     // A name that repeats is a nuisance, not a danger.
     let _ = getrandom::fill(&mut bytes);
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    format!("{:016x}", u64::from_be_bytes(bytes))
 }

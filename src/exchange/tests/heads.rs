@@ -139,21 +139,18 @@ async fn a_new_process_continues_the_last_head_or_writes_nothing() {
     assert_eq!(exchange.ready().await.map_err(|refusal| refusal.reason()), Err("LOG_IN_DOUBT"));
 }
 
-#[tokio::test]
-async fn a_head_is_signed_once_for_all_that_shared_a_commit() {
-    let (house, _) = drafted().await;
-    let stream = StreamId::Remarks(house.world.id);
-    let mut position = Position::default();
-    let entries = (0..3).map(|seq| {
+/// Remarks of one commit, and what it made.
+async fn committed(house: &House, position: &mut Position, count: usize) -> Arc<Growth> {
+    let entries = (0..count).map(|_| {
         let entry = Entry {
             documents: vec![],
             files: None,
             kind: Kind::Remark,
             previous: position.last,
             salt: Salt::new([0; 32]),
-            seq,
+            seq: position.length,
             statements: vec![],
-            stream: stream.clone(),
+            stream: StreamId::Remarks(house.world.id),
             time: noon(),
         };
         let bytes = json::encode(&entry);
@@ -161,15 +158,34 @@ async fn a_head_is_signed_once_for_all_that_shared_a_commit() {
         NewEntry { entry, bytes, objects: vec![] }
     });
     let append = Append { expect: vec![], entries: entries.collect(), listings: vec![], unlogged: vec![] };
-    let growth = house.memory.append(append).await.unwrap().growth;
-    let first = growth.before().size();
-    let signed = house.exchange.heads.count.load(Ordering::Relaxed);
-    let reads = house.memory.tree_reads.load(Ordering::Relaxed);
-    for index in first..first + 3 {
-        house.exchange.receipt_under(index, vec![], (&growth, false)).await.unwrap();
-    }
-    assert_eq!(house.exchange.heads.count.load(Ordering::Relaxed), signed + 1);
-    assert_eq!(house.memory.tree_reads.load(Ordering::Relaxed), reads, "nor is the store asked");
+    house.memory.append(append).await.unwrap().growth
+}
+
+#[tokio::test]
+async fn a_head_is_signed_once_for_all_that_shared_a_commit() {
+    let (house, _) = drafted().await;
+    let mut position = Position::default();
+    let heads = || house.exchange.heads.count.load(Ordering::Relaxed);
+    let reads = || house.memory.tree_reads.load(Ordering::Relaxed);
+    let receipts = async |growth: &Arc<Growth>| {
+        for index in growth.before().size()..growth.after().size() {
+            let receipt = house.exchange.receipt_under(index, vec![], growth).await.unwrap();
+            let proof = receipt.proof.unwrap();
+            assert!(proof.contains(&format!("\n{}\n", growth.after().size())), "under the head of its commit: {proof}");
+        }
+    };
+    let growth = committed(&house, &mut position, 3).await;
+    let (signed, read) = (heads(), reads());
+    receipts(&growth).await;
+    assert_eq!((heads(), reads()), (signed + 1, read), "nor is the store asked");
+
+    // Whoever made the later commit asks first: each has the head of its own, for one question to the store and not one an entry.
+    let (earlier, later) = (committed(&house, &mut position, 5).await, committed(&house, &mut position, 5).await);
+    let (signed, read) = (heads(), reads());
+    receipts(&later).await;
+    receipts(&earlier).await;
+    assert_eq!(heads(), signed + 2);
+    assert_eq!(reads(), read + 2);
 }
 
 #[tokio::test]

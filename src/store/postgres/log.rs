@@ -93,7 +93,6 @@ impl PostgresStore {
             connected: Some(connected),
             known: known.clone(),
             edge: Some(edge),
-            own: None,
             committed,
         };
         tokio::spawn(writer.run(waiting));
@@ -267,8 +266,6 @@ struct Log {
     known: Arc<Known>,
     /// The edge of the tree, as it was seen last.
     edge: Option<Edge>,
-    /// The size that our own last commit left.
-    own: Option<u64>,
     committed: watch::Sender<u64>,
 }
 
@@ -539,7 +536,7 @@ impl Log {
     /// Nothing is stored if it fails.
     async fn attempt(&mut self, appends: &mut [Waiting], settling: &[Settling]) -> Result<(Ended, Done), Fault> {
         let (demanded, known) = (self.database.standbys, self.known.last());
-        let (edge, own) = (self.edge.take(), self.own);
+        let edge = self.edge.take();
         let connected = self.connected().await?;
         let Connected { session, sql } = connected;
         let db = &session.client;
@@ -609,16 +606,14 @@ impl Log {
             in_time(db.batch_execute("ROLLBACK")).await?;
             Ended::Stored
         };
-        let others = own != Some(growth.before().size());
-        Ok((ended, Done { placed, growth, seen, others, grown }))
+        Ok((ended, Done { placed, growth, seen, grown }))
     }
 
     fn answer(&mut self, appends: Vec<Waiting>, settling: Vec<Settling>, ended: &Ended, done: Done) {
-        let Done { placed, growth, seen, others, grown } = done;
+        let Done { placed, growth, seen, grown } = done;
         let error = match ended {
             Ended::Stored => {
                 if grown {
-                    self.own = Some(growth.after().size());
                     self.known.left(growth.after().clone());
                     let last = appends.iter().zip(&placed).rfind(|(_, placed)| placed.is_ok());
                     if let Some(digest) = last.and_then(|(waiting, _)| waiting.digests.last()) {
@@ -644,7 +639,7 @@ impl Log {
         let growth = Arc::new(growth);
         for (waiting, placed) in appends.into_iter().zip(placed) {
             waiting.ticket.answer(match (placed, error) {
-                (Ok(index), None) => Ok(Appended { index, growth: growth.clone(), others }),
+                (Ok(index), None) => Ok(Appended { index, growth: growth.clone() }),
                 (Ok(_), Some(error)) => Err(error),
                 // Of what an append that is not stored had done, nothing is true.
                 (Err(_), Some(_)) => Err(AppendError::Failed),
@@ -698,8 +693,6 @@ struct Done {
     placed: Vec<Result<u64, AppendError>>,
     growth: Growth,
     seen: HashSet<Place>,
-    /// Whether another process left the tree that it found.
-    others: bool,
     grown: bool,
 }
 

@@ -124,12 +124,9 @@ async fn whoever_follows_others_is_woken_and_told() {
         a.append(append(vec![chain.next(1, vec![])])),
         tokio::time::timeout(Duration::from_secs(60), heard.changed())
     );
-    assert!(appended.unwrap().others, "it has not signed the tree that it found");
+    appended.unwrap();
     assert!(matches!(woken, Ok(Ok(()))));
     assert_eq!(b.log(0, 9).await.unwrap().len(), 1);
-    assert!(!a.append(append(vec![chain.next(1, vec![])])).await.unwrap().others);
-    assert!(b.append(append(vec![chain.next(1, vec![])])).await.unwrap().others);
-    assert!(a.append(append(vec![chain.next(1, vec![])])).await.unwrap().others);
 }
 
 #[tokio::test(flavor = "multi_thread")]

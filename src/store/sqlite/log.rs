@@ -326,7 +326,7 @@ impl Log {
         self.tell(outcome.is_ok().then_some(grown));
         let growth = Arc::new(growth);
         for (index, ticket) in placed {
-            ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone(), others: false }));
+            ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone() }));
         }
         for (error, ticket) in refused {
             ticket.answer(Err(if outcome.is_ok() { error } else { AppendError::Failed }));

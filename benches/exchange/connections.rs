@@ -69,19 +69,17 @@ pub async fn rates(world: &World, bare: &Bare) {
     println!("connections_over_bare: {:.2}", ours / theirs);
 }
 
-/// How fast it starts on a short log, and what it holds then.
-pub fn start_and_memory(world: &World) {
+/// Of an exchange that was just founded: how fast it starts, what it holds then, and for each idle connection.
+pub async fn small() {
+    let world = World::with(|_| ()).await;
+    world.stop().await;
+    let world = &world;
     let mut starts: Vec<_> = (0..STARTS).map(|_| Process::start(world, &[]).started.as_secs_f64() * 1e3).collect();
     starts.sort_by(f64::total_cmp);
     println!("start_ms: {:.0}", starts[STARTS / 2]);
     let process = Process::start(world, &[]);
-    std::thread::sleep(REST);
+    sleep(REST).await;
     println!("idle_megabytes: {:.1}", process.resident() / 1e6);
-}
-
-/// What an idle connection holds in the server, beside one of bare tonic.
-pub async fn memory(world: &World) {
-    let process = Process::start(world, &[]);
     let bare = Bare::start(world);
     let ours = idle(world, process.address, || process.resident()).await;
     let theirs = idle(world, bare.echo, || bare.running.resident()).await;
@@ -89,6 +87,7 @@ pub async fn memory(world: &World) {
     println!("connection_over_bare: {:.2}", ours / theirs);
 }
 
+/// What an idle connection holds in the server.
 async fn idle(world: &World, address: SocketAddr, resident: impl Fn() -> f64) -> f64 {
     // What the first ones bring about is not theirs.
     let mut held = Vec::new();

@@ -32,7 +32,7 @@ mod watchers;
 
 #[path = "../../tests/postgres/cluster.rs"]
 mod cluster;
-#[path = "../shared/course.rs"]
+#[path = "../scene/course.rs"]
 mod course;
 #[path = "../scene/echo.rs"]
 mod echo;
@@ -284,7 +284,6 @@ async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
         Limits::measure(Arc::new(machine), Arc::new(store), &signed[0], count).await
     };
     limits.tell("SQLite");
-    connections::start_and_memory(&world);
     let process = Process::start(&world, &[]);
     let acts = acts(&process, &world, signed, count).await;
     let share = tell("SQLite", &acts, &limits);
@@ -295,7 +294,6 @@ async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
     rest(&process, &world, &course, (others as u64, extra), &limits.machine).await;
     drop(process);
     connections::rates(&world, &bare).await;
-    connections::memory(&world).await;
     watchers::fan_out(&world, &course, (others + extra) as u64).await;
     (acts, limits.machine, share)
 }
@@ -350,9 +348,21 @@ fn main() {
 }
 
 async fn run(count: usize) {
+    connections::small().await;
     let (sqlite, machine, share) = on_sqlite(count).await;
     let postgres = on_postgres(count, machine.clone()).await;
     etcd::puts(&sqlite, count).await;
+    if count == ACTS {
+        draw(&sqlite, postgres.as_ref().map(|(acts, _)| acts), &machine);
+    }
+    if let Some((_, share)) = postgres {
+        println!("acts_over_limit_postgresql: {share:.2}");
+    }
+    println!("acts_over_limit: {share:.2}");
+}
+
+/// Draws latency against load. A shorter run is no picture.
+fn draw(sqlite: &Acts, postgres: Option<&Acts>, machine: &Machine) {
     let points = |runs: &BTreeMap<usize, Run>, q: f64| {
         runs.values().map(|run| (run.rate(), run.micros(q) / 1e3)).collect::<Vec<_>>()
     };
@@ -360,7 +370,7 @@ async fn run(count: usize) {
         ("SQLite, p50".to_owned(), points(&sqlite.runs, 0.5)),
         ("SQLite, p99".to_owned(), points(&sqlite.runs, 0.99)),
     ];
-    if let Some((acts, _)) = &postgres {
+    if let Some(acts) = postgres {
         series.push(("PostgreSQL, p50".to_owned(), points(&acts.runs, 0.5)));
         series.push(("PostgreSQL, p99".to_owned(), points(&acts.runs, 0.99)));
     }
@@ -372,8 +382,4 @@ async fn run(count: usize) {
         plot::Axis { says: "milliseconds", logarithmic: true },
         &series,
     );
-    if let Some((_, share)) = postgres {
-        println!("acts_over_limit_postgresql: {share:.2}");
-    }
-    println!("acts_over_limit: {share:.2}");
 }

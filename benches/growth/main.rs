@@ -23,7 +23,7 @@
     reason = "a benchmark says what it measured by printing, and what went wrong by failing"
 )]
 
-#[path = "../shared/course.rs"]
+#[path = "../scene/course.rs"]
 mod course;
 #[allow(dead_code, reason = "what the benchmarks of the exchange share")]
 #[path = "../scene/plot.rs"]
@@ -42,6 +42,8 @@ use scene::{LENGTHS, OF_A_LENGTH, Scene};
 
 /// Communiqués in each log, if `COMMUNIQUES` says nothing else.
 const SIZES: [u64; 3] = [1_000, 100_000, 1_000_000];
+/// A picture is drawn of no shorter ones.
+const DRAWN: u64 = 100_000;
 /// Calls of each kind before any is measured.
 const WARM: usize = 20;
 /// Acts and revisions that are measured, and calls of every other kind.
@@ -130,7 +132,9 @@ async fn run(sizes: &[u64]) {
         bytes / 1e6 / took.as_secs_f64()
     });
     figures.tell("backup", "MB/s", sizes, rates.collect(), false);
-    drawn(sizes, &figures);
+    if sizes.iter().any(|size| *size >= DRAWN) {
+        drawn(sizes, &figures);
+    }
     scenes.iter().for_each(Scene::check);
     drop(scenes);
     // One of its own: logs are compared that are alike but for their lengths.

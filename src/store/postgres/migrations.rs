@@ -141,24 +141,35 @@ pub(super) const CONTENT: Schema = Schema {
     "],
 };
 
+impl Schema {
+    fn version(&self) -> i64 {
+        i64::try_from(self.steps.len()).unwrap_or(i64::MAX)
+    }
+}
+
+fn refused(error: tokio_postgres::Error) -> OpenError {
+    OpenError::Database { why: Fault::from(error).to_string() }
+}
+
+/// Whether the tables are not of this program's version. Where they are, nothing is written: a commit would wait for standbys that may be
+/// away.
+pub(super) async fn behind(db: &Client, schema: &Schema) -> Result<bool, OpenError> {
+    make_versions(db).await.map_err(refused)?;
+    let version = "SELECT version FROM communique_schema WHERE kind = $1";
+    let found = db.query_opt(version, &[&schema.kind]).await.map_err(refused)?;
+    let found: Option<i64> = found.map(|row| row.try_get(0)).transpose().map_err(refused)?;
+    Ok(found != Some(schema.version()))
+}
+
 /// Brings the tables to this program's version.
 pub(super) async fn run(db: &Client, schema: &Schema) -> Result<(), OpenError> {
-    let refused = |fault: Fault| OpenError::Database { why: fault.to_string() };
-    make_versions(db).await.map_err(|error| refused(error.into()))?;
-    let known = i64::try_from(schema.steps.len()).unwrap_or(i64::MAX);
-    // Where there is nothing to do, nothing is written: a commit would wait for standbys that may be away.
-    let version = "SELECT version FROM communique_schema WHERE kind = $1";
-    let found = db.query_opt(version, &[&schema.kind]).await.map_err(|error| refused(error.into()))?;
-    let found: Option<i64> = found.map(|row| row.try_get(0)).transpose().map_err(|error| refused(error.into()))?;
-    if found == Some(known) {
-        return Ok(());
-    }
+    let known = schema.version();
     let outcome = step(db, schema).await;
     if outcome.is_err() {
         // The connection is given up by whoever is told; what this would say is nothing new.
         let _ = db.batch_execute("ROLLBACK").await;
     }
-    match outcome.map_err(|error| refused(error.into()))? {
+    match outcome.map_err(refused)? {
         found if found > known => Err(OpenError::Newer { kind: schema.kind, found, known }),
         _ => Ok(()),
     }

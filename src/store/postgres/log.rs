@@ -682,6 +682,7 @@ impl Log {
         let outcome: Result<(), Fault> = outcome.await;
         outcome.map_err(|fault| {
             tracing::error!(%fault, "cannot keep a cosignature");
+            self.leave_if(is_stuck(&fault) || matches!(fault, Fault::Unknown));
             self.give_up();
             ReadFailed
         })

@@ -170,8 +170,17 @@ impl Exchange {
         let look = |kept| Look { folds: &self.folds, store: &*self.store, kept };
         if let Ok(Decision::Append(mut plan)) = decide(self.machine.now(), look(true)).await {
             plan.append.unlogged = handed_in.to_vec();
-            if let Some(receipt) = self.land(plan).await? {
-                return Ok(receipt);
+            match self.land(plan).await {
+                Ok(Some(receipt)) => return Ok(receipt),
+                Ok(None) => {}
+                Err(Refusal::OutcomeUnknown) => return Err(Refusal::OutcomeUnknown),
+                // What was logged before has its answer, whatever keeps new things out.
+                Err(why) => {
+                    return match self.repeat(handed_in).await? {
+                        Some(receipt) => self.proven(receipt).await,
+                        None => Err(why),
+                    };
+                }
             }
         }
         self.decide(handed_in, |now| decide(now, look(false))).await
@@ -214,10 +223,17 @@ impl Exchange {
                 published.into_iter().for_each(|id| self.stamps.wants(id));
                 self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
-                if succession {
-                    self.folds.charters(&*self.store).await?;
-                }
-                self.receipt_under(index, entry, &growth).await.map(Some)
+                let receipt = async {
+                    if succession {
+                        self.folds.charters(&*self.store).await?;
+                    }
+                    self.receipt_under(index, entry, &growth).await
+                };
+                // It is stored: nobody is told that it is not. Sent again, it has its answer.
+                receipt.await.map(Some).map_err(|why| match why {
+                    Refusal::StoreFailed => Refusal::OutcomeUnknown,
+                    why => why,
+                })
             }
             Err(AppendError::Conflict) => Ok(None),
             Err(AppendError::Behind(last)) => {

@@ -65,5 +65,9 @@ async fn what_was_logged_before_is_answered_as_before() {
         let again = exchange.act(permit("south"), declared.compact()).await.unwrap();
         assert_eq!((again.index, &again.entry), (first.index, &first.entry));
     }
+    // Also while nothing new is taken.
+    house.memory.full.store(true, Ordering::Relaxed);
+    let again = house.exchange.act(permit("south"), declared.compact()).await.unwrap();
+    assert_eq!((again.index, &again.entry), (first.index, &first.entry));
     assert_eq!(house.memory.log.lock().unwrap().len(), length);
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
 };
 
 use async_trait::async_trait;
@@ -58,6 +58,13 @@ struct Grown {
 }
 
 impl Grown {
+    /// These streams are about to be so long.
+    fn grew(&mut self, streams: HashMap<StreamId, u64>) {
+        if self.lengths.len() + streams.len() > TIPS_LIMIT {
+            self.forget();
+        }
+        self.lengths.extend(streams);
+    }
     /// Begins anew: nothing is known of what was read before.
     fn forget(&mut self) {
         self.mark += 1;
@@ -318,12 +325,14 @@ impl Log {
             for (_, ticket) in &mut placed {
                 ticket.committing = true;
             }
+            // Before it can be read: what others read of these streams meanwhile is read again.
+            self.grown().grew(grown);
             self.commit(before)
         };
-        if outcome.is_ok() {
-            self.edge = Some(growth.after().clone());
+        match outcome {
+            Ok(()) => self.edge = Some(growth.after().clone()),
+            Err(_) => self.grown().forget(),
         }
-        self.tell(outcome.is_ok().then_some(grown));
         let growth = Arc::new(growth);
         for (index, ticket) in placed {
             ticket.answer(outcome.map(|()| Appended { index, growth: growth.clone() }));
@@ -333,13 +342,8 @@ impl Log {
         }
     }
 
-    /// Tells readers which streams have grown, before anybody is answered; nothing if it is not known whether they have.
-    fn tell(&self, grown: Option<HashMap<StreamId, u64>>) {
-        let mut told = self.grown.write().unwrap_or_else(PoisonError::into_inner);
-        match grown {
-            Some(grown) if told.lengths.len() + grown.len() <= TIPS_LIMIT => told.lengths.extend(grown),
-            _ => told.forget(),
-        }
+    fn grown(&self) -> RwLockWriteGuard<'_, Grown> {
+        self.grown.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(&mut self) -> Result<(Head, Edge), Fault> {

@@ -37,6 +37,8 @@ struct Known {
     wanted: BTreeSet<CommuniqueId>,
     /// The charter's version at the last look at every open communiqué, and its time.
     looked: Option<(u64, Time)>,
+    /// Whether it was looked for what is to be erased since this process began.
+    erased: bool,
 }
 
 impl Known {
@@ -79,20 +81,27 @@ impl Exchange {
         }
         // A clock that was set back would hold up the next look.
         if before.is_none_or(|(of, at)| of != version || now > at.plus(WHOLE_LOOK) || now < at) {
-            let mut all = self.all_in(State::Open).await?;
-            if before.is_none() {
-                all.extend(self.unerased().await?);
-            }
+            let all = self.all_in(State::Open).await?;
             self.due.known(|known| {
                 known.wanted.extend(all);
                 known.looked = Some((version, now));
             });
         }
+        let mut failed = None;
+        if !self.due.known(|known| known.erased) {
+            match self.unerased().await {
+                Ok(all) => self.due.known(|known| {
+                    known.wanted.extend(all);
+                    known.erased = true;
+                }),
+                // Content that cannot be read keeps nothing from lapsing.
+                Err(refusal) => failed = Some(refusal),
+            }
+        }
         let wanted = self.due.known(|known| {
             known.pass(now);
             known.wanted.clone()
         });
-        let mut failed = None;
         for id in wanted {
             match self.settle_one(id).await {
                 Ok(()) => {}

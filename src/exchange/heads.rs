@@ -429,6 +429,7 @@ impl Exchange {
     }
     /// Signs with the log's key that this charter names.
     fn sign(&self, (size, root): (u64, Hash), standing: &Standing) -> Result<Head, Refusal> {
+        self.undoubted()?;
         let LogKey { origin, key } = &standing.charter().log;
         let checkpoint = Checkpoint::new(Origin::parse(origin.as_str())?, size, root)?;
         #[cfg(test)]

@@ -209,8 +209,8 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// Whether a stream is known, without reading, to be as long still as it was read after this mark. Never true once an append has
-    /// returned that made it longer.
+    /// Whether a stream is known, without reading, to be as long still as it was read after this mark. Never true once what made it longer
+    /// can be read.
     fn stands(&self, _stream: &StreamId, _length: u64, _mark: u64) -> bool {
         false
     }

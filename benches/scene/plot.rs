@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 480.0;
 /// Free space left, right, above and below the field of the lines.
-const MARGINS: [f64; 4] = [90.0, 190.0, 50.0, 60.0];
+const MARGINS: [f64; 4] = [90.0, 230.0, 50.0, 60.0];
 /// Colours that the colour-blind tell apart (Okabe and Ito).
 const COLOURS: [&str; 8] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999"];
 
@@ -94,10 +94,11 @@ pub fn lines(path: &Path, title: &str, x: Axis<'_>, y: Axis<'_>, series: &[(Stri
     );
     for (n, (name, points)) in series.iter().enumerate() {
         let colour = COLOURS[n % COLOURS.len()];
+        let dashes = if n < COLOURS.len() { "" } else { " stroke-dasharray=\"6 4\"" };
         let drawn: Vec<_> = points.iter().map(|(x, y)| format!("{:.1},{:.1}", at_x(*x), at_y(*y))).collect();
         let _ = writeln!(
             svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}/>",
             drawn.join(" ")
         );
         for point in points {
@@ -110,7 +111,7 @@ pub fn lines(path: &Path, title: &str, x: Axis<'_>, y: Axis<'_>, series: &[(Stri
         }
         let y = above + 18.0 * n as f64;
         let x = left + width + 14.0;
-        let _ = writeln!(svg, "<path d=\"M{x} {y:.1}h18\" stroke=\"{colour}\" stroke-width=\"2\"/>");
+        let _ = writeln!(svg, "<path d=\"M{x} {y:.1}h18\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}/>");
         let _ = writeln!(svg, "<text x=\"{}\" y=\"{:.1}\">{name}</text>", x + 24.0, y + 4.0);
     }
     svg.push_str("</svg>\n");

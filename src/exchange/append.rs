@@ -206,13 +206,12 @@ impl Exchange {
         if plan.now > self.machine.now() {
             return Ok(None);
         }
-        let entry = plan.append.entries.first().map(|e| e.bytes.clone()).unwrap_or_default();
-        let (now, deadline, count) = (plan.now, plan.deadline, plan.append.entries.len() as u64);
+        let (now, deadline) = (plan.now, plan.deadline);
         let succession = plan.append.entries.iter().any(|new| new.entry.stream == StreamId::Exchange);
         let published = plan.append.listings.iter().find(|row| row.state == State::Published);
         let published = published.map(|row| row.communique);
         let append = plan.into_append();
-        let entries = append.entries.clone();
+        let (entries, count) = (append.entries.clone(), append.entries.len() as u64);
         match self.store.append(append).await {
             Ok(Appended { index, growth }) => {
                 for (index, new) in (index..).zip(&entries) {
@@ -223,6 +222,7 @@ impl Exchange {
                 published.into_iter().for_each(|id| self.stamps.wants(id));
                 self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
+                let entry = entries.into_iter().next().map(|first| first.bytes).unwrap_or_default();
                 let receipt = async {
                     if succession {
                         self.folds.charters(&*self.store).await?;

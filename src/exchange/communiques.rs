@@ -89,7 +89,7 @@ impl Exchange {
                     Some(rectifies) => Some(look.life(rectifies.communique).await?),
                     None => None,
                 };
-                let original = original.as_ref().map(|original| &***original);
+                let original = original.as_ref().map(|original| original.life());
                 let context = Context { standing: &standing, grants: &records, original, now };
                 let steps = life.propose(manifest, &verified, context)?;
                 self.correctable(manifest).await?;

@@ -245,12 +245,7 @@ impl Folds {
     }
     /// Several parties' streams.
     pub async fn parties(&self, store: &dyn Store, ids: impl IntoIterator<Item = PartyId>) -> Result<Records, Refusal> {
-        let mut records = BTreeMap::new();
-        for id in ids {
-            let record = self.party(store, &id).await?;
-            records.insert(id, record);
-        }
-        Ok(records)
+        Look { folds: self, store, kept: false }.parties(ids).await
     }
     /// Carries a communiqué on by an entry of its stream that this process has appended at this index.
     pub fn carry(&self, new: &NewEntry, index: u64) {
@@ -278,17 +273,20 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
+    fn held<K: Hash + Eq + Clone, F: Fold>(&self, folds: &Kept<K, F>, key: &K) -> Option<Arc<F>> {
+        folds.held(key).filter(|_| self.kept).map(|(fold, _)| fold)
+    }
     /// As [`Folds::charters`].
     pub async fn charters(&self) -> Result<Arc<Charters>, Refusal> {
-        match self.folds.charters.held(&()).filter(|_| self.kept) {
-            Some((fold, _)) => Ok(fold),
+        match self.held(&self.folds.charters, &()) {
+            Some(fold) => Ok(fold),
             None => self.folds.charters(self.store).await,
         }
     }
     /// As [`Folds::life`].
     pub async fn life(&self, id: CommuniqueId) -> Result<Arc<Course>, Refusal> {
-        match self.folds.lives.held(&id).filter(|_| self.kept) {
-            Some((fold, _)) => Ok(fold),
+        match self.held(&self.folds.lives, &id) {
+            Some(fold) => Ok(fold),
             None => self.folds.life(self.store, id).await,
         }
     }
@@ -296,8 +294,8 @@ impl Look<'_> {
     pub async fn parties(&self, ids: impl IntoIterator<Item = PartyId>) -> Result<Records, Refusal> {
         let mut records = BTreeMap::new();
         for id in ids {
-            let record = match self.folds.parties.held(&id).filter(|_| self.kept) {
-                Some((fold, _)) => fold,
+            let record = match self.held(&self.folds.parties, &id) {
+                Some(fold) => fold,
                 None => self.folds.party(self.store, &id).await?,
             };
             records.insert(id, record);

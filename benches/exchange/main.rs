@@ -69,7 +69,7 @@ use course::{Course, TEXT};
 use echo::Bare;
 use figures::{Run, in_flight};
 use limits::{Limits, Machine};
-use process::Process;
+use process::{Process, log_of};
 use world::{World, dial, key, sign};
 
 /// Acts with 64 and with 512 in flight, if `ACTS` says nothing else; a tenth with fewer in flight.
@@ -243,17 +243,6 @@ async fn rest(process: &Process, world: &World, course: &Course, (first, count):
     tell("revisions", 64, &run.await);
 }
 
-/// The log of a world that is stopped, once it is let go.
-fn embedded(world: &World) -> SqliteStore {
-    loop {
-        // A call that was cut off may hold it for a moment.
-        if let Ok(store) = SqliteStore::open(&world.config.data.log(), Options::default()) {
-            return store;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}
-
 /// Proposes so many communiqués.
 async fn proposed(world: &World, store: &dyn Store, communiques: usize) -> Course {
     let mut course = Course::new(world, PARTIES.to_vec());
@@ -271,7 +260,7 @@ async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
     world.stop().await;
     let (others, extra) = (communiques(count), (count / 10).clamp(100, 4_000));
     let course = {
-        let store = embedded(&world);
+        let store = log_of(&world);
         proposed(&world, &store, others + extra + watchers::ACTS).await
     };
     course.seal_text(&SqliteContent::open(&world.config.data.content(), Options::default()).unwrap()).await;

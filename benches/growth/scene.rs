@@ -14,7 +14,7 @@ use communique::{
         json,
         manifest::Manifest,
     },
-    store::sqlite::{Options, SqliteContent, SqliteStore},
+    store::sqlite::{Options, SqliteContent},
     wire::{
         page,
         v1::{
@@ -30,7 +30,7 @@ use tonic::transport::Channel;
 
 use crate::{
     course::{Course, TEXT},
-    process::Process,
+    process::{Process, log_of},
     world::{World, dial, key, sign},
 };
 
@@ -84,13 +84,7 @@ impl Scene {
     pub async fn new(size: u64, acts: u64, revisions: u64, lengths: &[u64]) -> Self {
         let world = World::new().await;
         world.stop().await;
-        let store = loop {
-            // A call that was cut off may hold it for a moment.
-            if let Ok(store) = SqliteStore::open(&world.config.data.log(), Options::default()) {
-                break store;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
+        let store = log_of(&world);
         let mut most = Course::new(&world, ALL.to_vec());
         most.seal_text(&SqliteContent::open(&world.config.data.content(), Options::default()).unwrap()).await;
         most.extend(&store, size, size - AWAITING).await;

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use communique::store::sqlite::{Options, SqliteStore};
+
 use crate::world::World;
 
 /// Longer than anything takes to start here.
@@ -84,6 +86,16 @@ impl Process {
     }
     pub fn processor(&self) -> f64 {
         self.running.processor()
+    }
+}
+
+/// The log of an exchange that was stopped, once it is let go: a call that was cut off may hold it for a moment.
+pub fn log_of(world: &World) -> SqliteStore {
+    loop {
+        if let Ok(store) = SqliteStore::open(&world.config.data.log(), Options::default()) {
+            return store;
+        }
+        sleep(Duration::from_millis(20));
     }
 }
 

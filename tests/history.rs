@@ -85,6 +85,7 @@ async fn what_was_said_is_what_happened() {
     let mut record = Record::default();
     done.into_iter().for_each(|one| record.join(one));
     replicas.heal().await;
+    record.join(clients::complete(replicas.clone(), shared.clone(), Chance::of(seed)).await);
     let log = replicas.log().await;
     let mut heard = Vec::new();
     for watcher in watchers {

@@ -112,14 +112,39 @@ struct Client {
 
 pub async fn work(replicas: Both, shared: Arc<Shared>, n: u64, mut chance: Chance) -> Record {
     let of = ["east", "south", "north"][usize::try_from(n % 3).unwrap()];
-    let mut client = Client { replicas, shared: shared.clone(), of, remotes: [None, None], record: Record::default() };
+    let mut client = Client::new(replicas, shared.clone(), of);
     while shared.takes_one() {
         client.one(&mut chance).await;
     }
     client.record
 }
 
+/// Carries one communiqué to its end: within few operations chance alone may complete none.
+pub async fn complete(replicas: Both, shared: Arc<Shared>, mut chance: Chance) -> Record {
+    let mut clients = ["north", "south", "east"].map(|of| Client::new(replicas.clone(), shared.clone(), of));
+    clients[0].draft(&mut chance).await;
+    let id = *shared.drafts.lock().unwrap().last().unwrap();
+    for kind in [ActKind::Initial, ActKind::Sign] {
+        for client in &mut clients {
+            // As many as any party's quorum asks for; one too many is refused.
+            for holder in ["a", "b"] {
+                let view = client.ask(0, async |remote| remote.communique(id).await).await.unwrap();
+                let manifest = Document::<Manifest>::parse(view.newest.manifest).unwrap();
+                let opening = view.opened.as_ref().map(|opened| Digest::of(&opened.entry));
+                let who = format!("{}.{holder}", client.of);
+                client.act(kind, &who, &manifest, opening.filter(|_| kind == ActKind::Sign), &mut chance).await;
+            }
+        }
+    }
+    let mut record = Record::default();
+    clients.into_iter().for_each(|client| record.join(client.record));
+    record
+}
+
 impl Client {
+    fn new(replicas: Both, shared: Arc<Shared>, of: &'static str) -> Self {
+        Self { replicas, shared, of, remotes: [None, None], record: Record::default() }
+    }
     async fn one(&mut self, chance: &mut Chance) {
         let few = self.shared.drafts.lock().unwrap().len() < AT_ONCE;
         let Some(id) = self.shared.some(chance).filter(|_| !few) else { return self.draft(chance).await };

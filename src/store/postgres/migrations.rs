@@ -192,11 +192,10 @@ async fn step(db: &Client, schema: &Schema) -> Result<i64, tokio_postgres::Error
 
 /// Two that make a table at once may collide although each asks whether it is there.
 async fn make_versions(db: &Client) -> Result<(), tokio_postgres::Error> {
+    const TAKEN: [SqlState; 3] = [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT];
     const MAKE: &str = "CREATE TABLE IF NOT EXISTS communique_schema (kind text PRIMARY KEY, version bigint NOT NULL)";
     match db.batch_execute(MAKE).await {
-        Err(error) if matches!(error.code(), Some(&SqlState::UNIQUE_VIOLATION | &SqlState::DUPLICATE_TABLE)) => {
-            db.batch_execute(MAKE).await
-        }
+        Err(error) if error.code().is_some_and(|code| TAKEN.contains(code)) => db.batch_execute(MAKE).await,
         outcome => outcome,
     }
 }

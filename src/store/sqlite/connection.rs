@@ -23,8 +23,10 @@ const LIBRARY_LEAST: i32 = 3_051_003;
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
-/// The pages that a connection keeps, in KiB: the upper levels of all indices of a long log are among them.
-const PAGES_KEPT: u32 = 8192;
+/// The pages that the connection that writes keeps, in KiB: the upper levels of all indices of a long log are among them.
+const WRITER_KEPT: u32 = 8192;
+/// As for [`WRITER_KEPT`], of each one that reads: so few that a short log fills them as well.
+const READER_KEPT: u32 = 4096;
 /// The size to which the write-ahead log's file is cut back after a checkpoint, in bytes.
 const WAL_KEPT: i64 = 64 << 20;
 /// How much of it is written again at a time, in bytes.
@@ -139,9 +141,9 @@ fn settings(db: &Connection, path: &Path) -> Result<(), OpenError> {
     )
     .map_err(failed)?;
     db.query_row(&format!("PRAGMA journal_size_limit = {WAL_KEPT}"), [], |_| Ok(())).map_err(failed)?;
-    db.execute_batch(&format!("PRAGMA cache_size = -{PAGES_KEPT}")).map_err(failed)?;
+    db.execute_batch(&format!("PRAGMA cache_size = -{WRITER_KEPT}")).map_err(failed)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    statements(db).map_err(failed)?;
     for (pragma, value, setting) in [("synchronous", 2, "synchronous = FULL"), ("foreign_keys", 1, "foreign_keys = ON")]
     {
         let found: i64 = db.pragma_query_value(None, pragma, |row| row.get(0)).map_err(failed)?;
@@ -214,9 +216,16 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
     db.execute_batch("PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;")?;
-    db.execute_batch(&format!("PRAGMA cache_size = -{PAGES_KEPT}"))?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.execute_batch(&format!("PRAGMA cache_size = -{READER_KEPT}"))?;
+    statements(&db)?;
     Ok(db)
+}
+
+/// Keeps prepared statements, and their plans: otherwise SQLite plans by what is bound, and prepares a statement again for each call.
+pub(super) fn statements(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
 }
 
 fn snapshot<T>(db: &Connection, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {

@@ -130,13 +130,15 @@ fn parties(db: &Connection, communique: &str, state: &str) -> Result<Vec<PartyId
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
     use crate::{
         domain::life::State,
         exchange::ports::{Append, ReadFailed, Store as _},
         store::{
             contract::{Chain, append, party},
-            sqlite::{Options, SqliteStore},
+            sqlite::{Options, SqliteStore, connection::reader},
         },
     };
 
@@ -172,6 +174,24 @@ mod tests {
         let step: String = db.query_row(&plan, [0, 1], |row| row.get(3)).unwrap();
         assert!(step.contains("USING INDEX entries_purged (idx>?)"), "{step}");
         assert_eq!(page(&ListingQuery { state: Some(State::Lapsed), open: true, ..ListingQuery::default() }), None);
+    }
+
+    #[test]
+    fn a_statement_is_prepared_once_whatever_is_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        drop(SqliteStore::open(&path, Options::default()).unwrap());
+        let db = reader(&path).unwrap();
+        let last = "SELECT idx FROM entries WHERE stream = ?1 AND ?2 = ?2 AND ?3 = ?3 ORDER BY seq DESC LIMIT 1";
+        let few = "SELECT idx FROM entries WHERE stream = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+        for sql in [last, few, &page(&ListingQuery::default()).unwrap()] {
+            let mut statement = db.prepare(sql).unwrap();
+            for n in [1, 2] {
+                assert!(statement.query(params!["sample", n, n]).unwrap().next().unwrap().is_none());
+                statement.clear_bindings();
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+        }
     }
 
     #[tokio::test]

@@ -23,6 +23,10 @@ use communique::{
     domain::{charter::Charter, id::ExchangeName, json::Form as _, statement::STATEMENT_LIMIT, text},
 };
 
+/// Calls make and drop many small things on several threads: docs/PERFORMANCE.md has what it is worth.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Wrong arguments or a wrong configuration (sysexits.h, EX_USAGE).
 const USAGE: u8 = 64;
 

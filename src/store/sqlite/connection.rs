@@ -222,7 +222,7 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Keeps prepared statements, and their plans: otherwise SQLite plans by what is bound, and prepares a statement again for each call.
-pub(super) fn statements(db: &Connection) -> rusqlite::Result<()> {
+fn statements(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())

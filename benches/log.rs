@@ -35,6 +35,7 @@ use communique::{
     app::{config::Data, fsck},
     client::auditing::books::Books,
     domain::{
+        document::Document,
         entry::{Entry, Kind, Position, StreamId},
         id::{CommuniqueId, Digest, Salt},
         json,
@@ -99,7 +100,7 @@ impl Course {
         let object = Object::new(json::encode(&remark));
         let position = self.positions.entry(n % STREAMS).or_default();
         let entry = Entry {
-            documents: vec![object.digest],
+            documents: vec![object.digest()],
             files: None,
             kind: Kind::Remark,
             previous: position.last,
@@ -109,9 +110,9 @@ impl Course {
             stream: StreamId::Remarks(communique),
             time: Time::from_unix(1_795_424_400 + i64::try_from(n / 100).unwrap()),
         };
-        let bytes = json::encode(&entry);
-        position.advance(&entry, Digest::of(&bytes)).unwrap();
-        NewEntry { entry, bytes, objects: vec![object] }
+        let entry = Document::made(entry).unwrap();
+        position.advance(&entry, entry.digest()).unwrap();
+        NewEntry { entry, objects: vec![object] }
     }
 }
 
@@ -237,8 +238,9 @@ fn audited(entries: u64) -> f64 {
         let batch: Vec<_> = (0..(1 << 15).min(entries - course.next))
             .map(|_| {
                 let (index, new) = (course.next, course.next());
-                let objects = new.objects.into_iter().map(|object| object.bytes).collect();
-                let (digest, logged) = (Digest::of(&new.bytes), Arc::new(Logged { entry: new.bytes, objects }));
+                let objects = new.objects.into_iter().map(|object| object.bytes().to_vec()).collect();
+                let (digest, logged) =
+                    (new.entry.digest(), Arc::new(Logged { entry: new.entry.bytes().to_vec(), objects }));
                 (digest, EventView { index, happening: Happening::Shown(logged) })
             })
             .collect();

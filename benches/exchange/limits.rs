@@ -10,9 +10,9 @@ use std::{
 
 use communique::{
     domain::{
+        document::Document,
         entry::{Entry, Kind, StreamId},
         id::{CommuniqueId, Salt},
-        json,
         key::Signer as _,
         time::Time,
     },
@@ -46,13 +46,35 @@ pub struct Machine {
     sync: Run,
 }
 
+/// A verification of a signature on as many bytes as an act's.
+fn verifying(act: &str) -> impl Fn() + Clone + Send + Sync + use<> {
+    let (signer, message) = (key("north.a"), act.as_bytes().to_vec());
+    let (signature, public) = (signer.sign(&message).unwrap(), signer.public());
+    move || assert!(public.verifies(&message, &signature))
+}
+
+/// One after the other, one at a time, as an act needs them: an echo, a verification and an append. What each takes where a core has
+/// just been idle is more than where it is kept busy.
+pub async fn in_turn(lines: &Lines, store: Arc<dyn Store>, act: &str, acts: usize) -> Run {
+    let count = share(acts, 1);
+    let rows: Arc<Vec<_>> = Arc::new((0..count).map(|n| row(n, act.len())).collect());
+    let (lines, verify, act) = (lines.clone(), verifying(act), act.to_owned());
+    let run = in_flight(1, count, move |worker, n| {
+        let (channel, statement) = (lines.of(worker, n).clone(), act.clone());
+        let (store, row, verify) = (store.clone(), rows[n].clone(), verify.clone());
+        async move {
+            echo::say(&channel, SubmitActRequest { statement }).await;
+            verify();
+            store.append(row).await.unwrap();
+        }
+    });
+    run.await
+}
+
 impl Machine {
     pub async fn measure(lines: &Lines, act: &str, acts: usize) -> Self {
-        let signer = key("north.a");
-        let message = act.as_bytes().to_vec();
-        let (signature, public) = (signer.sign(&message).unwrap(), signer.public());
-        let verify = || assert!(public.verifies(&message, &signature));
-        let verifications = on_all_cores(verify);
+        let verify = verifying(act);
+        let verifications = on_all_cores(&verify);
         let began = Instant::now();
         (0..VERIFICATIONS).for_each(|_| verify());
         let verification = began.elapsed().as_secs_f64() * 1e6 / f64::from(VERIFICATIONS);
@@ -128,14 +150,14 @@ fn row(n: usize, size: usize) -> Append {
         previous: None,
         salt: Salt::new(salt),
         seq: 0,
-        statements: vec![object.digest],
+        statements: vec![object.digest()],
         stream: stream.clone(),
         time: Time::from_unix(1_795_424_400),
     };
-    let bytes = json::encode(&entry);
+    let entry = Document::made(entry).unwrap();
     Append {
         expect: vec![(stream, 0)],
-        entries: vec![NewEntry { entry, bytes, objects: vec![object] }],
+        entries: vec![NewEntry { entry, objects: vec![object] }],
         listings: vec![],
         unlogged: vec![],
     }

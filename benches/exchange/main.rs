@@ -266,11 +266,13 @@ async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
     course.seal_text(&SqliteContent::open(&world.config.data.content(), Options::default()).unwrap()).await;
     let signed = initials(&world, &course, others);
     let bare = Bare::start(&world);
-    let limits = {
+    let (limits, turns) = {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("log"), Options::default()).unwrap();
-        let machine = Machine::measure(&Lines::to(&world, bare.echo).await, &signed[0], count).await;
-        Limits::measure(Arc::new(machine), Arc::new(store), &signed[0], count).await
+        let store = |name| Arc::new(SqliteStore::open(&folder.path().join(name), Options::default()).unwrap());
+        let lines = Lines::to(&world, bare.echo).await;
+        let turns = limits::in_turn(&lines, store("turns"), &signed[0], count).await;
+        let machine = Machine::measure(&lines, &signed[0], count).await;
+        (Limits::measure(Arc::new(machine), store("log"), &signed[0], count).await, turns)
     };
     limits.tell("SQLite");
     let process = Process::start(&world, &[]);
@@ -280,6 +282,11 @@ async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
     let parts = limits.machine.one();
     println!("one at a time: p50 {one:.0} µs; echo, one sync and one verification: {parts:.0} µs");
     println!("one_over_parts: {:.2}", one / parts);
+    println!(
+        "echo, verification and append in turn, one at a time: {}; acts over them {:.2}",
+        turns.told(),
+        one / turns.micros(0.5)
+    );
     rest(&process, &world, &course, (others as u64, extra), &limits.machine).await;
     drop(process);
     connections::rates(&world, &bare).await;

@@ -11,7 +11,6 @@ use communique::{
         document::Document,
         entry::{Entry, Kind, Position, StreamId},
         id::{CommuniqueId, Digest, Salt},
-        json,
         key::SecretKey,
         life::State,
         manifest::Manifest,
@@ -200,19 +199,19 @@ impl Stream {
         let documents: Vec<_> = documents.into_iter().map(Object::new).collect();
         let statement = Object::new(statement.into_bytes());
         let entry = Entry {
-            documents: documents.iter().map(|document| document.digest).collect(),
+            documents: documents.iter().map(|document| document.digest()).collect(),
             files: None,
             kind,
             previous: self.position.last,
-            salt: Salt::new(*Digest::of(statement.digest.as_bytes()).as_bytes()),
+            salt: Salt::new(*Digest::of(statement.digest().as_bytes()).as_bytes()),
             seq: self.position.length,
-            statements: vec![statement.digest],
+            statements: vec![statement.digest()],
             stream: StreamId::Communique(self.id),
             time: self.time,
         };
-        let bytes = json::encode(&entry);
-        self.position.advance(&entry, Digest::of(&bytes)).unwrap();
-        NewEntry { entry, bytes, objects: documents.into_iter().chain([statement]).collect() }
+        let entry = Document::made(entry).unwrap();
+        self.position.advance(&entry, entry.digest()).unwrap();
+        NewEntry { entry, objects: documents.into_iter().chain([statement]).collect() }
     }
 }
 

@@ -30,14 +30,26 @@ impl<F: Form> Document<F> {
     pub fn of(body: &F) -> Result<Self, Refusal> {
         Self::parse(json::encode(body))
     }
+    /// Encodes what this program says itself: only that it is within its bounds is looked at.
+    ///
+    /// # Errors
+    /// The form's own bounds.
+    pub fn made(body: F) -> Result<Self, Refusal> {
+        body.check()?;
+        let bytes = json::encode(&body);
+        json::bounded::<F>(&bytes)?;
+        Ok(Self::with(body, bytes))
+    }
     /// Parses its bytes.
     ///
     /// # Errors
     /// As [`json::parse`].
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Refusal> {
-        let body = json::parse(&bytes)?;
+        Ok(Self::with(json::parse(&bytes)?, bytes))
+    }
+    fn with(body: F, bytes: Vec<u8>) -> Self {
         let digest = Digest::of(&bytes);
-        Ok(Self { parts: Arc::new(Parts { body, bytes, digest }) })
+        Self { parts: Arc::new(Parts { body, bytes, digest }) }
     }
 }
 impl<F> Document<F> {

@@ -44,9 +44,7 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// # Errors
 /// [`Refusal::TooLarge`] above the form's limit; [`Refusal::Malformed`] naming the member for anything else.
 pub fn parse<T: Form>(bytes: &[u8]) -> Result<T, Refusal> {
-    if bytes.len() > T::LIMIT {
-        return Err(Refusal::TooLarge { what: msg!("{what} in bytes", what = T::called()), limit: T::LIMIT as u64 });
-    }
+    bounded::<T>(bytes)?;
     let value: T = serde_json::from_slice(bytes).map_err(|_| misfit::<T>(bytes))?;
     if encode(&value) != bytes {
         return Err(Refusal::malformed(
@@ -56,6 +54,17 @@ pub fn parse<T: Form>(bytes: &[u8]) -> Result<T, Refusal> {
     }
     value.check()?;
     Ok(value)
+}
+
+/// That bytes are within a form's limit.
+///
+/// # Errors
+/// [`Refusal::TooLarge`].
+pub fn bounded<T: Form>(bytes: &[u8]) -> Result<(), Refusal> {
+    if bytes.len() > T::LIMIT {
+        return Err(Refusal::TooLarge { what: msg!("{what} in bytes", what = T::called()), limit: T::LIMIT as u64 });
+    }
+    Ok(())
 }
 
 /// Why these bytes are no `T`. Parsed once more for it: what is right is not to pay for the path to what is wrong.

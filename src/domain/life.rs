@@ -124,8 +124,8 @@ pub struct Revision {
     pub manifest: Document<Manifest>,
     /// The act that proposed it.
     pub propose: LoggedAct,
-    /// The other acts on it, in log order.
-    pub acts: Vec<LoggedAct>,
+    /// The other acts on it, in log order. Shared: a life is copied with each act that it is carried on by.
+    pub acts: Vec<Arc<LoggedAct>>,
     /// The `opened` entry.
     pub opened: Option<Place>,
     /// Whether a party declined it.
@@ -153,7 +153,7 @@ impl Revision {
         self.manifest.parties.iter().all(|p| self.by(kind, p).any(|a| a.act.opening == opening))
     }
     fn of_kind(&self, kind: ActKind) -> impl Iterator<Item = &LoggedAct> {
-        self.acts.iter().filter(move |a| a.act.act == kind)
+        self.acts.iter().map(AsRef::as_ref).filter(move |a: &&LoggedAct| a.act.act == kind)
     }
 }
 
@@ -613,10 +613,10 @@ impl Life {
     pub fn apply_read(
         &mut self,
         r: Recorded<'_>,
-        manifest: &Document<Manifest>,
+        manifest: Option<Document<Manifest>>,
         act: Statement<Act>,
     ) -> Result<(), Refusal> {
-        self.fold(r, Some(manifest.clone()), Some(LoggedAct::of(act, r.place())))
+        self.fold(r, manifest, Some(LoggedAct::of(act, r.place())))
     }
     /// Passes over the stream's next entry, of which its reader sees only that it is there: a signature in escrow, with this digest.
     /// What it would bring about is not known then.
@@ -645,7 +645,7 @@ impl Life {
                 let newest = Arc::make_mut(self.revisions.last_mut().ok_or_else(inconsistent)?);
                 let (kind, opening) = (act.act.act, act.act.opening);
                 newest.declined |= kind == ActKind::Decline;
-                newest.acts.push(act);
+                newest.acts.push(Arc::new(act));
                 // While it is open, every party must withdraw it; a draft is its proposer's to take back.
                 if kind == ActKind::Withdraw && (opening.is_none() || newest.by_all(kind, opening)) {
                     self.withdrawn = Some(r.place());

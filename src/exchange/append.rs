@@ -4,14 +4,14 @@ use std::{pin::Pin, sync::atomic::Ordering};
 
 use super::{
     Exchange,
-    load::{Look, Records},
+    load::{Handed, Look, Records, carry},
     ports::{Append, AppendError, Appended, Listing, Machine, NewEntry, Object},
 };
 use crate::{
     domain::{
-        entry::{Entry, FileDigest, Position, Recorded, Step, StreamId},
+        document::Document,
+        entry::{Entry, FileDigest, Position, Step, StreamId},
         id::{CommuniqueId, Digest, Salt},
-        json::Form,
         life::{Life, State},
         refusal::Refusal,
         time::Time,
@@ -29,13 +29,20 @@ pub struct Plan {
     append: Append,
     /// A deadline that runs once this is appended.
     pub(super) deadline: Option<(Time, CommuniqueId)>,
+    /// The communiqué that is carried on, and what was handed in for it.
+    carried: Option<(CommuniqueId, Option<Handed>)>,
 }
 
 impl Plan {
     /// A plan at this log time, which read these streams at these positions.
     pub fn new(now: Time, read: impl IntoIterator<Item = (StreamId, Position)>) -> Self {
         let expect = read.into_iter().map(|(stream, position)| (stream, position.length)).collect();
-        Self { now, append: Append { expect, entries: vec![], listings: vec![], unlogged: vec![] }, deadline: None }
+        Self {
+            now,
+            append: Append { expect, entries: vec![], listings: vec![], unlogged: vec![] },
+            deadline: None,
+            carried: None,
+        }
     }
     /// Adds an entry for each step to a stream that stands at this position. `objects` are the bytes that the first step
     /// names; later steps name only what is in the log, or what the first one brought. Answers where the stream then stands.
@@ -45,12 +52,11 @@ impl Plan {
         stream: &StreamId,
         mut position: Position,
         steps: Vec<Step>,
-        objects: Vec<Vec<u8>>,
+        mut objects: Vec<Object>,
         mut files: Option<Vec<FileDigest>>,
     ) -> Result<Position, Refusal> {
-        let mut objects = Some(objects);
         for step in steps {
-            let entry = Entry {
+            let entry = Document::made(Entry {
                 kind: step.kind,
                 time: self.now,
                 stream: stream.clone(),
@@ -60,45 +66,41 @@ impl Plan {
                 documents: step.documents,
                 statements: step.statements,
                 files: files.take(),
-            };
-            entry.check()?;
-            let bytes = crate::domain::json::encode(&entry);
-            position.advance(&entry, Digest::of(&bytes))?;
-            let objects = objects.take().unwrap_or_default().into_iter().map(Object::new).collect();
-            self.append.entries.push(NewEntry { entry, bytes, objects });
+            })?;
+            position.advance(&entry, entry.digest())?;
+            self.append.entries.push(NewEntry { entry, objects: std::mem::take(&mut objects) });
         }
         Ok(position)
     }
-    /// Carries a communiqué on: an entry for each step in its stream, as [`Plan::steps`] adds them, and its row as it will be.
+    /// Carries a communiqué on: an entry for each step in its stream, as [`Plan::steps`] adds them, of which the first records what was
+    /// handed in, and its row as it will be, if it changes.
     pub fn carry_on(
         &mut self,
         machine: &dyn Machine,
         (id, life): (CommuniqueId, &Life),
         steps: Vec<Step>,
-        objects: Vec<Vec<u8>>,
+        handed: Option<Handed>,
         files: Option<Vec<FileDigest>>,
     ) -> Result<(), Refusal> {
         let stream = StreamId::Communique(id);
         self.append.expect.push((stream.clone(), life.position().length));
+        let objects = handed.as_ref().map(Handed::objects).unwrap_or_default();
+        let before = self.append.entries.len();
         self.steps(machine, &stream, life.position(), steps, objects, files)?;
-        self.list(id, life)
+        // The same fold that reads the log reads the new entries; where they will be in it, the row does not say.
+        let (row, mut life) = (listing(id, life).ok(), life.clone());
+        for (n, new) in self.append.entries.iter().skip(before).enumerate() {
+            carry(&mut life, 0, &new.entry, handed.as_ref().filter(|_| n == 0))?;
+        }
+        self.deadline = life.deadline().map(|deadline| (deadline, id));
+        // Most acts leave it as it is.
+        self.append.listings.extend(Some(listing(id, &life)?).filter(|now| row.as_ref() != Some(now)));
+        self.carried = Some((id, handed));
+        Ok(())
     }
     /// What to hand to the store.
     pub fn into_append(self) -> Append {
         self.append
-    }
-    /// Sets the communiqué's row as it will be: the same fold that reads the log reads the new entries.
-    fn list(&mut self, id: CommuniqueId, life: &Life) -> Result<(), Refusal> {
-        let mut life = life.clone();
-        let stream = StreamId::Communique(id);
-        for new in self.append.entries.iter().filter(|new| new.entry.stream == stream) {
-            let objects: Vec<Vec<u8>> = new.objects.iter().map(|o| o.bytes.clone()).collect();
-            let digest = Digest::of(&new.bytes);
-            life.apply(Recorded { index: u64::MAX, digest, entry: &new.entry, objects: &objects })?;
-        }
-        self.deadline = life.deadline().map(|deadline| (deadline, id));
-        self.append.listings.push(listing(id, &life)?);
-        Ok(())
     }
 }
 
@@ -192,7 +194,7 @@ impl Exchange {
         read: impl IntoIterator<Item = (StreamId, Position)>,
         (stream, position): (StreamId, Position),
         step: Step,
-        object: Vec<u8>,
+        object: Object,
     ) -> Result<Decision, Refusal> {
         let mut plan = Plan::new(now, read.into_iter().chain([(stream.clone(), position)]));
         plan.steps(&*self.machine, &stream, position, vec![step], vec![object], None)?;
@@ -206,23 +208,25 @@ impl Exchange {
         if plan.now > self.machine.now() {
             return Ok(None);
         }
-        let (now, deadline) = (plan.now, plan.deadline);
+        let (now, deadline, carried) = (plan.now, plan.deadline, plan.carried);
         let succession = plan.append.entries.iter().any(|new| new.entry.stream == StreamId::Exchange);
         let published = plan.append.listings.iter().find(|row| row.state == State::Published);
         let published = published.map(|row| row.communique);
-        let append = plan.into_append();
-        let (entries, count) = (append.entries.clone(), append.entries.len() as u64);
+        let append = plan.append;
+        let entries: Vec<_> = append.entries.iter().map(|new| new.entry.clone()).collect();
+        let count = entries.len() as u64;
+        let mark = self.store.mark();
         match self.store.append(append).await {
             Ok(Appended { index, growth }) => {
-                for (index, new) in (index..).zip(&entries) {
-                    self.folds.carry(new, index);
+                if let Some((id, handed)) = carried {
+                    self.folds.carry(id, mark, index, &entries, handed);
                 }
                 self.metrics.entries_appended(count);
                 self.due.runs(deadline);
                 published.into_iter().for_each(|id| self.stamps.wants(id));
                 self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
-                let entry = entries.into_iter().next().map(|first| first.bytes).unwrap_or_default();
+                let entry = entries.first().map(|first| first.bytes().to_vec()).unwrap_or_default();
                 let receipt = async {
                     if succession {
                         self.folds.charters(&*self.store).await?;

@@ -7,6 +7,7 @@ use super::{
     access::{GetCharter, ListCharters, Permit, ProposeCharter, SubmitAdoption},
     append::{Decision, Plan, positions},
     filling::Filling,
+    ports::Object,
 };
 use crate::{
     domain::{
@@ -111,13 +112,13 @@ impl Exchange {
                     let (verified, steps) = charters.propose(charter, adoption.clone(), taken, now)?;
                     let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
                     let mut plan = Plan::new(now, read);
-                    let (stream, objects) = (StreamId::Exchange, vec![charter.bytes().to_vec()]);
+                    let (stream, objects) = (StreamId::Exchange, vec![Object::from(charter)]);
                     let [proposed, adopted] = steps
                         .try_into()
                         .map_err(|_| Refusal::Inconsistent { what: msg!("a proposed charter is two entries") })?;
                     let after =
                         plan.steps(&*self.machine, &stream, charters.position(), vec![proposed], objects, None)?;
-                    plan.steps(&*self.machine, &stream, after, vec![adopted], vec![verified.compact().into()], None)?;
+                    plan.steps(&*self.machine, &stream, after, vec![adopted], vec![Object::from(&verified)], None)?;
                     Ok(Decision::Append(plan))
                 })
             })
@@ -140,7 +141,7 @@ impl Exchange {
                     let charters = self.folds.charters(&*self.store).await?;
                     let (verified, step) = charters.adopt(adoption.clone(), now)?;
                     let stream = (StreamId::Exchange, charters.position());
-                    self.one(now, [], stream, step, verified.compact().into())
+                    self.one(now, [], stream, step, (&verified).into())
                 })
             })
             .await?;

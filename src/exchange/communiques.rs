@@ -10,7 +10,7 @@ use super::{
     },
     append::{Decision, Plan, positions},
     filling::Filling,
-    load::{Course, in_force},
+    load::{Course, Handed, in_force},
     ports::{Listing, ListingQuery, Owner},
     sight::{Escrowed, act_sight, visible},
 };
@@ -97,8 +97,8 @@ impl Exchange {
 
                 let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
                 let mut plan = Plan::new(now, read);
-                let objects = vec![manifest.bytes().to_vec(), verified.compact().into()];
-                plan.carry_on(&*self.machine, (id, &life), steps, objects, None)?;
+                let handed = Handed { manifest: Some(manifest.clone()), act: verified };
+                plan.carry_on(&*self.machine, (id, &life), steps, Some(handed), None)?;
                 Ok(Decision::Append(plan))
             })
         })
@@ -192,7 +192,8 @@ impl Exchange {
 
                 let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
                 let mut plan = Plan::new(now, read);
-                plan.carry_on(&*self.machine, (id, &life), steps, vec![verified.compact().into()], None)?;
+                let handed = Handed { manifest: None, act: verified };
+                plan.carry_on(&*self.machine, (id, &life), steps, Some(handed), None)?;
                 Ok(Decision::Append(plan))
             })
         });

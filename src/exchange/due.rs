@@ -180,7 +180,7 @@ impl Exchange {
     ) -> Result<Option<Plan>, Refusal> {
         let Some(step) = life.due(standing, now) else { return Ok(None) };
         let mut plan = Plan::new(now, [(StreamId::Exchange, charters)]);
-        plan.carry_on(&*self.machine, (id, life), vec![step], vec![], None)?;
+        plan.carry_on(&*self.machine, (id, life), vec![step], None, None)?;
         Ok(Some(plan))
     }
 }

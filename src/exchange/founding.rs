@@ -2,7 +2,7 @@
 
 use super::{
     append::Plan,
-    ports::{AppendError, Machine, Store},
+    ports::{AppendError, Machine, Object, Store},
 };
 use crate::{
     domain::{
@@ -37,15 +37,15 @@ pub async fn found(
     let mut plan = Plan::new(machine.now(), [(StreamId::Exchange, nothing)]);
     let step = |kind, documents, statements| vec![Step { kind, documents, statements }];
     let first = step(Kind::Charter, vec![charter.digest()], vec![]);
-    let mut after = plan.steps(machine, &StreamId::Exchange, nothing, first, vec![charter.bytes().to_vec()], None)?;
+    let mut after = plan.steps(machine, &StreamId::Exchange, nothing, first, vec![Object::from(charter)], None)?;
     for adoption in &founding.adoptions {
         let next = step(Kind::Adoption, vec![], vec![adoption.digest()]);
-        after = plan.steps(machine, &StreamId::Exchange, after, next, vec![adoption.compact().into()], None)?;
+        after = plan.steps(machine, &StreamId::Exchange, after, next, vec![adoption.into()], None)?;
     }
     for (party, trust) in &founding.trusts {
         let first = step(Kind::Trust, vec![], vec![trust.digest()]);
         let stream = StreamId::Party(party.clone());
-        plan.steps(machine, &stream, nothing, first, vec![trust.compact().into()], None)?;
+        plan.steps(machine, &stream, nothing, first, vec![trust.into()], None)?;
     }
     match store.append(plan.into_append()).await {
         Ok(_) => Ok(()),

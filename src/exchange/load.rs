@@ -2,22 +2,27 @@
 //! fold can be dropped at any time, and the log tells the same again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     hash::Hash,
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::ports::{NewEntry, ReadFailed, Store, Stored, WriteFailed};
+use lru::LruCache;
+
+use super::ports::{Object, ReadFailed, Store, Stored, WriteFailed};
 use crate::{
     domain::{
-        entry::{Position, Recorded, StreamId},
-        id::{CommuniqueId, Digest, PartyId},
-        json,
+        act::Act,
+        document::Document,
+        entry::{Entry, Position, Recorded, StreamId},
+        id::{CommuniqueId, PartyId},
         life::Life,
+        manifest::Manifest,
         refusal::Refusal,
         register::PartyRecord,
         remark::Remarks,
+        statement::Statement,
         succession::{Charters, Standing},
         time::Time,
         view::Receipt,
@@ -25,10 +30,9 @@ use crate::{
     msg,
 };
 
-/// How many folds of a kind are kept before all are dropped.
+/// How many folds of a kind are kept: those that were asked for last.
 const KEPT: usize = 4096;
-/// How many bytes of documents and statements the folds of a kind hold before all are dropped. In memory, parsed, it is some
-/// three times as much.
+/// How many bytes of documents and statements the folds of a kind that are kept hold. In memory, parsed, it is some three times as much.
 const KEPT_BYTES: usize = 128 << 20;
 /// How many entries are read at a time.
 const BATCH: usize = 512;
@@ -37,7 +41,7 @@ const BATCH: usize = 512;
 pub(super) trait Fold: Clone + Default {
     fn position(&self) -> Position;
     fn bytes(&self) -> usize;
-    fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal>;
+    fn apply(&mut self, stored: &Stored) -> Result<(), Refusal>;
 }
 
 macro_rules! fold {
@@ -45,7 +49,7 @@ macro_rules! fold {
         impl Fold for $ty {
             fn position(&self) -> Position { Self::position(self) }
             fn bytes(&self) -> usize { Self::bytes(self) }
-            fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal> { Self::apply(self, r) }
+            fn apply(&mut self, stored: &Stored) -> Result<(), Refusal> { Self::apply(self, stored.recorded()) }
         }
     )+};
 }
@@ -75,11 +79,11 @@ impl From<WriteFailed> for Refusal {
     }
 }
 
-struct Kept<K, F>(Mutex<Shelf<K, F>>);
+struct Kept<K: Hash + Eq, F>(Mutex<Shelf<K, F>>);
 
 /// Folds, and the sum of their bytes.
-struct Shelf<K, F> {
-    folds: HashMap<K, Held<F>>,
+struct Shelf<K: Hash + Eq, F> {
+    folds: LruCache<K, Held<F>>,
     bytes: usize,
 }
 
@@ -91,9 +95,9 @@ struct Held<F> {
     mark: Option<u64>,
 }
 
-impl<K, F> Default for Kept<K, F> {
+impl<K: Hash + Eq, F> Default for Kept<K, F> {
     fn default() -> Self {
-        Self(Mutex::new(Shelf { folds: HashMap::new(), bytes: 0 }))
+        Self(Mutex::new(Shelf { folds: LruCache::unbounded(), bytes: 0 }))
     }
 }
 
@@ -109,13 +113,13 @@ impl<K: Hash + Eq, F: Fold> Shelf<K, F> {
             return;
         }
         let bytes = fold.bytes();
-        self.bytes -= self.folds.remove(&key).map_or(0, |held| held.bytes);
-        if self.folds.len() >= KEPT || self.bytes + bytes > KEPT_BYTES {
-            self.folds.clear();
-            self.bytes = 0;
+        self.bytes -= self.folds.pop(&key).map_or(0, |held| held.bytes);
+        while self.folds.len() >= KEPT || self.bytes + bytes > KEPT_BYTES {
+            let Some((_, oldest)) = self.folds.pop_lru() else { break };
+            self.bytes -= oldest.bytes;
         }
         self.bytes += bytes;
-        self.folds.insert(key, Held { fold, bytes, mark });
+        self.folds.put(key, Held { fold, bytes, mark });
     }
 }
 
@@ -147,7 +151,7 @@ impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
                 }
                 // What the log holds was parsed before it was taken: if it does not parse now, the log is not what it was. The
                 // fault itself may quote a draft, and stays out of the operator's log.
-                let folded = Arc::make_mut(&mut fold).apply(stored.recorded());
+                let folded = Arc::make_mut(&mut fold).apply(stored);
                 folded.map_err(|_| Refusal::Inconsistent {
                     what: msg!("entry {index} does not fold", index = stored.index),
                 })?;
@@ -162,18 +166,35 @@ impl<K: Hash + Eq + Clone, F: Fold> Kept<K, F> {
         }
         Ok(fold)
     }
-    /// Carries what is kept on by what this process has appended to it, if it stands just before that.
-    fn carry(&self, key: &K, new: &NewEntry, index: u64) {
-        let Some((mut fold, mark)) = self.held(key) else { return };
-        if fold.position().length != new.entry.seq {
-            return;
-        }
-        let objects: Vec<_> = new.objects.iter().map(|o| o.bytes.clone()).collect();
-        let recorded = Recorded { index, digest: Digest::of(&new.bytes), entry: &new.entry, objects: &objects };
-        // What does not fold is not kept: it is read again, and told then.
-        if Arc::make_mut(&mut fold).apply(recorded).is_ok() {
-            self.shelf().keep(key.clone(), fold, mark);
-        }
+}
+
+/// What was handed in for a communiqué, read and verified: what the first of its new entries records.
+#[derive(Clone)]
+pub struct Handed {
+    /// The manifest, of a proposal.
+    pub manifest: Option<Document<Manifest>>,
+    /// The act.
+    pub act: Statement<Act>,
+}
+
+impl Handed {
+    /// What the entry names, in its order.
+    pub fn objects(&self) -> Vec<Object> {
+        self.manifest.iter().map(Object::from).chain([Object::from(&self.act)]).collect()
+    }
+}
+
+/// Carries a life on by an entry that is made here, and by what was handed in for it, without reading that again.
+pub(super) fn carry(
+    life: &mut Life,
+    index: u64,
+    entry: &Document<Entry>,
+    handed: Option<&Handed>,
+) -> Result<(), Refusal> {
+    let recorded = Recorded { index, digest: entry.digest(), entry, objects: &[] };
+    match handed {
+        Some(Handed { manifest, act }) => life.apply_read(recorded, manifest.clone(), act.clone()),
+        None => life.apply(recorded),
     }
 }
 
@@ -194,6 +215,10 @@ impl Course {
     pub fn receipt(&self, index: u64) -> Option<Receipt> {
         self.entries.get(&index).map(|entry| Receipt { index, entry: entry.to_vec(), proof: None })
     }
+    fn keep(&mut self, index: u64, entry: &[u8]) {
+        self.bytes += entry.len();
+        self.entries.insert(index, entry.into());
+    }
 }
 
 impl Deref for Course {
@@ -210,11 +235,9 @@ impl Fold for Course {
     fn bytes(&self) -> usize {
         self.life.bytes() + self.bytes
     }
-    fn apply(&mut self, r: Recorded<'_>) -> Result<(), Refusal> {
-        let bytes = json::encode(r.entry);
-        self.bytes += bytes.len();
-        self.entries.insert(r.index, bytes.into());
-        self.life.apply(r)
+    fn apply(&mut self, stored: &Stored) -> Result<(), Refusal> {
+        self.keep(stored.index, &stored.bytes);
+        self.life.apply(stored.recorded())
     }
 }
 
@@ -247,11 +270,29 @@ impl Folds {
     pub async fn parties(&self, store: &dyn Store, ids: impl IntoIterator<Item = PartyId>) -> Result<Records, Refusal> {
         Look { folds: self, store, kept: false }.parties(ids).await
     }
-    /// Carries a communiqué on by an entry of its stream that this process has appended at this index.
-    pub fn carry(&self, new: &NewEntry, index: u64) {
-        if let StreamId::Communique(id) = &new.entry.stream {
-            self.lives.carry(id, new, index);
+    /// Carries a communiqué on by what this process has appended: entries, of which the first are of its stream, from this index on, and
+    /// what was handed in for them. Only if it begins with them, or what is kept stands just before that. The mark is the store's, before
+    /// the append.
+    pub fn carry(
+        &self,
+        id: CommuniqueId,
+        mark: Option<u64>,
+        first: u64,
+        entries: &[Document<Entry>],
+        mut handed: Option<Handed>,
+    ) {
+        let begins = entries.first().is_some_and(|first| first.seq == 0);
+        let new = || begins.then(|| (Arc::default(), mark));
+        let Some((mut course, mark)) = self.lives.held(&id).or_else(new) else { return };
+        let carried = Arc::make_mut(&mut course);
+        for (index, entry) in (first..).zip(entries).filter(|(_, entry)| entry.stream == StreamId::Communique(id)) {
+            carried.keep(index, entry.bytes());
+            // What does not fold is not kept: it is read again, and told then.
+            if carry(&mut carried.life, index, entry, handed.take().as_ref()).is_err() {
+                return;
+            }
         }
+        self.lives.shelf().keep(id, course, mark);
     }
     /// A communiqué's stream; empty if there is none.
     pub async fn life(&self, store: &dyn Store, id: CommuniqueId) -> Result<Arc<Course>, Refusal> {
@@ -327,7 +368,7 @@ mod tests {
         fn bytes(&self) -> usize {
             self.0
         }
-        fn apply(&mut self, _: Recorded<'_>) -> Result<(), Refusal> {
+        fn apply(&mut self, _: &Stored) -> Result<(), Refusal> {
             Ok(())
         }
     }
@@ -345,7 +386,7 @@ mod tests {
         assert_eq!(keep(1, KEPT_BYTES / 2, 5), (vec![(1, 5)], KEPT_BYTES / 2));
         assert_eq!(keep(1, 7, 4), (vec![(1, 5)], KEPT_BYTES / 2), "a slower call's");
         assert_eq!(keep(2, KEPT_BYTES / 2, 1), (vec![(1, 5), (2, 1)], KEPT_BYTES));
-        assert_eq!(keep(3, 1, 1), (vec![(3, 1)], 1));
+        assert_eq!(keep(3, 1, 1), (vec![(2, 1), (3, 1)], KEPT_BYTES / 2 + 1), "the oldest makes room");
         assert_eq!(keep(4, 2 * KEPT_BYTES, 1), (vec![(4, 1)], 2 * KEPT_BYTES));
         assert_eq!(keep(4, 3, 2), (vec![(4, 2)], 3));
     }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     domain::{
+        document::Document,
         entry::StreamId,
         id::{CommuniqueId, Digest},
         life::Life,
@@ -182,12 +183,12 @@ async fn entries(from: &Side, to: &Side, begin: u64, end: u64, told: &mut impl F
         }
         next += batch.len() as u64;
         let listings = listings(to, &folds, &batch).await?;
-        let entries = batch.into_iter().map(|stored| NewEntry {
-            objects: stored.objects.into_iter().map(Object::new).collect(),
-            entry: stored.entry,
-            bytes: stored.bytes,
-        });
-        to.store.append(Append { expect: vec![], entries: entries.collect(), listings, unlogged: vec![] }).await?;
+        let new = |stored: Stored| {
+            let objects = stored.objects.into_iter().map(Object::new).collect();
+            Ok(NewEntry { entry: Document::parse(stored.bytes)?, objects })
+        };
+        let entries = batch.into_iter().map(new).collect::<Result<_, Refusal>>()?;
+        to.store.append(Append { expect: vec![], entries, listings, unlogged: vec![] }).await?;
         told(Progress::Entries(next, end));
     }
     Ok(())

@@ -46,7 +46,7 @@ impl Exchange {
                     let (verified, step) = record.trust(statement.clone(), &standing)?;
                     let stream = (StreamId::Party(party.clone()), record.position());
                     let read = [(StreamId::Exchange, charters.position())];
-                    self.one(now, read, stream, step, verified.compact().into())
+                    self.one(now, read, stream, step, (&verified).into())
                 })
             })
             .await?;
@@ -98,7 +98,7 @@ impl Exchange {
                 let (verified, step) = record.grant(statement.clone(), &charters, &standing, others)?;
                 let stream = (StreamId::Party(party.clone()), record.position());
                 let read = positions(&records).chain([(StreamId::Exchange, charters.position())]);
-                self.one(now, read, stream, step, verified.compact().into())
+                self.one(now, read, stream, step, (&verified).into())
             })
         })
         .await
@@ -120,7 +120,7 @@ impl Exchange {
                 let (verified, step) = record.revoke(statement.clone(), &*in_force(&charters, now)?)?;
                 let stream = (StreamId::Party(party.clone()), record.position());
                 let read = [(StreamId::Exchange, charters.position())];
-                self.one(now, read, stream, step, verified.compact().into())
+                self.one(now, read, stream, step, (&verified).into())
             })
         })
         .await

@@ -8,9 +8,11 @@ use tokio::sync::watch;
 
 use crate::{
     domain::{
+        document::Document,
         entry::{Entry, Kind, StreamId},
         id::{CommuniqueId, Digest, PartyId},
         life::State,
+        statement::{Body, Statement},
         time::Time,
     },
     log::tree::{Edge, Growth, Hash, Node},
@@ -18,13 +20,11 @@ use crate::{
 
 pub use crate::package::evidence::STAMP_LIMIT;
 
-/// A document or a statement's compact form, kept byte for byte, named by its digest.
+/// A document or a statement's compact form, kept byte for byte, named by its digest. However it is made, the bytes have the digest.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Object {
-    /// SHA-256 of the bytes.
-    pub digest: Digest,
-    /// The bytes.
-    pub bytes: Vec<u8>,
+    digest: Digest,
+    bytes: Vec<u8>,
 }
 
 impl Object {
@@ -33,15 +33,35 @@ impl Object {
     pub fn new(bytes: Vec<u8>) -> Self {
         Self { digest: Digest::of(&bytes), bytes }
     }
+    /// SHA-256 of the bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
-/// An entry to be appended: canonical bytes, and the objects that they name and the log does not hold yet.
+impl<F> From<&Document<F>> for Object {
+    fn from(document: &Document<F>) -> Self {
+        Self { digest: document.digest(), bytes: document.bytes().to_vec() }
+    }
+}
+
+impl<B: Body> From<&Statement<B>> for Object {
+    fn from(statement: &Statement<B>) -> Self {
+        Self { digest: statement.digest(), bytes: statement.compact().into() }
+    }
+}
+
+/// An entry to be appended, and the objects that it names and the log does not hold yet.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
-    /// What the bytes say.
-    pub entry: Entry,
-    /// The entry's canonical bytes.
-    pub bytes: Vec<u8>,
+    /// The entry.
+    pub entry: Document<Entry>,
     /// Objects first named by this entry. The store keeps, for each, the index of this entry.
     pub objects: Vec<Object>,
 }

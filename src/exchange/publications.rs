@@ -60,7 +60,7 @@ impl Exchange {
                 self.certifier(&contents)?;
                 let (steps, files) = (vec![contents.step()], Some(contents.files()));
                 let mut plan = Plan::new(now, read);
-                plan.carry_on(&*self.machine, (id, &life), steps, vec![], files)?;
+                plan.carry_on(&*self.machine, (id, &life), steps, None, files)?;
                 if let Some((stream, original)) = corrected {
                     let step = Step { kind: Kind::Rectified, documents: vec![manifest.digest()], statements: vec![] };
                     plan.steps(&*self.machine, &stream, original.position(), vec![step], vec![], None)?;

@@ -40,7 +40,7 @@ impl Exchange {
                 let remarks: &Remarks = &*self.folds.remarks(&*self.store, id).await?;
                 let step = remarks.remark(remark, &life, &standing, now)?;
                 let stream = (StreamId::Remarks(id), remarks.position());
-                self.one(now, [], stream, step, remark.bytes().to_vec())
+                self.one(now, [], stream, step, remark.into())
             })
         })
         .await

@@ -129,12 +129,18 @@ impl Store for Memory {
         }
         let mut growth = Growth::of(tree_of(&log));
         for new in append.entries {
-            objects.extend(new.objects.into_iter().map(|o| (o.digest, o.bytes)));
+            objects.extend(new.objects.iter().map(|o| (o.digest(), o.bytes().to_vec())));
             let named = new.entry.documents.iter().chain(&new.entry.statements);
             let named = named.map(|d| objects[d].clone()).collect();
-            let (index, digest) = (log.len() as u64, Digest::of(&new.bytes));
+            let (index, digest) = (log.len() as u64, new.entry.digest());
             growth.append(Hash::of_entry(digest), |_, _| ()).unwrap();
-            log.push(Stored { index, entry: new.entry, bytes: new.bytes, digest, objects: named });
+            log.push(Stored {
+                index,
+                entry: Entry::clone(&new.entry),
+                bytes: new.entry.bytes().to_vec(),
+                digest,
+                objects: named,
+            });
         }
         for row in append.listings {
             self.rows.lock().unwrap().insert(row.communique, row);
@@ -365,7 +371,7 @@ impl House {
             let position = positions.entry(stream.clone()).or_default();
             let object = Object::new(bytes);
             let (documents, statements) =
-                if kind == Kind::Charter { (vec![object.digest], vec![]) } else { (vec![], vec![object.digest]) };
+                if kind == Kind::Charter { (vec![object.digest()], vec![]) } else { (vec![], vec![object.digest()]) };
             let entry = Entry {
                 documents,
                 files: None,
@@ -377,9 +383,9 @@ impl House {
                 stream,
                 time: noon(),
             };
-            let bytes = json::encode(&entry);
-            position.advance(&entry, Digest::of(&bytes)).unwrap();
-            let new = NewEntry { entry, bytes, objects: vec![object] };
+            let entry = Document::made(entry).unwrap();
+            position.advance(&entry, entry.digest()).unwrap();
+            let new = NewEntry { entry, objects: vec![object] };
             memory
                 .append(Append { expect: vec![], entries: vec![new], listings: vec![], unlogged: vec![] })
                 .await
@@ -406,7 +412,7 @@ impl House {
             stream: StreamId::Communique(communique),
             time: noon(),
         };
-        let new = NewEntry { bytes: json::encode(&entry), entry, objects: vec![] };
+        let new = NewEntry { entry: Document::made(entry).unwrap(), objects: vec![] };
         let parties = vec![party("north"), party("south")];
         let listing = Listing { communique, state: State::Open, revision: 1, manifest: Digest::of(b""), parties };
         let append = Append { expect: vec![], entries: vec![new], listings: vec![listing], unlogged: vec![] };
@@ -716,8 +722,8 @@ async fn full_powers_that_end_while_it_is_published_are_told() {
         stream: StreamId::Party(north),
         time: noon(),
     };
-    let (bytes, objects) = (json::encode(&entry), vec![Object::new(signed.compact().into())]);
-    *house.memory.quicker.lock().unwrap() = Some(NewEntry { entry, bytes, objects });
+    let (entry, objects) = (Document::made(entry).unwrap(), vec![Object::from(&signed)]);
+    *house.memory.quicker.lock().unwrap() = Some(NewEntry { entry, objects });
     house.exchange.publish(House::permit::<PublishCommunique>("north"), house.world.id).await.unwrap();
     assert!(house.memory.quicker.lock().unwrap().is_none());
     let verdict = verified(&house, house.world.id).await;
@@ -915,9 +921,8 @@ async fn what_another_did_meanwhile_is_decided_on_again() {
         stream: StreamId::Communique(id),
         time: noon(),
     };
-    let objects = vec![Object::new(act.compact().into())];
-    let quicker = NewEntry { bytes: json::encode(&entry), entry, objects };
-    *house.memory.quicker.lock().unwrap() = Some(quicker);
+    let (entry, objects) = (Document::made(entry).unwrap(), vec![Object::from(&act)]);
+    *house.memory.quicker.lock().unwrap() = Some(NewEntry { entry, objects });
     house.submit(ActKind::Initial, "south").await.unwrap();
     let life = house.exchange.folds.life(&*house.memory, id).await.unwrap();
     assert_eq!(life.state(), State::Open, "both initials count");

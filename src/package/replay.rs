@@ -217,7 +217,7 @@ impl Replay {
                     record.is(&step, Check::Entry)?;
                 }
                 self.due = steps;
-                self.life.apply_read(record.recorded(), contents.manifest(), act).map_err(chain)
+                self.life.apply_read(record.recorded(), Some(contents.manifest().clone()), act).map_err(chain)
             }
             (StreamId::Communique(_), Kind::Opened) => {
                 Err(record.fails(Check::Opening, msg!("nothing opened it here")))
@@ -363,7 +363,7 @@ impl Replay {
     /// into force.
     fn unused(&self, published: Time) -> Option<Failure> {
         let signed = self.life.newest()?;
-        let acts = || signed.acts.iter().chain([&signed.propose]);
+        let acts = || signed.acts.iter().map(AsRef::as_ref).chain([&signed.propose]);
         let used: BTreeSet<_> =
             acts().chain(self.declarations.values()).map(|a| (&a.act.party, &a.act.grant)).collect();
         let logged = self.parties.iter().flat_map(|(party, r)| r.grants().keys().map(move |grant| (party, grant)));

@@ -336,7 +336,14 @@ impl Replay {
         Some((held.place.index, Ended { logged: held.place.time, reason }))
     }
     fn party(&self, id: &PartyId, listed: &Party, completed: u64) -> Option<PartyFound> {
-        let acts = || self.life.newest().into_iter().flat_map(|r| &r.acts).filter(|a| a.act.party == *id);
+        let acts = || {
+            self.life
+                .newest()
+                .into_iter()
+                .flat_map(|r| &r.acts)
+                .map(AsRef::as_ref)
+                .filter(|a: &&LoggedAct| a.act.party == *id)
+        };
         let of_kind = |kind| acts().filter(move |a| a.act.act == kind);
         let (mut signatories, mut uncounted) = (vec![], vec![]);
         for a in acts().filter(|a| matches!(a.act.act, ActKind::Sign | ActKind::SignAdReferendum)) {

@@ -57,7 +57,7 @@ pub fn within(life: &Life, record: &PartyRecord, act: &Statement<Act>) -> Result
     if matches!(body.act, ActKind::Decline | ActKind::Withdraw | ActKind::Purge) {
         return Ok(());
     }
-    let newest = life.newest().into_iter().flat_map(|r| r.acts.iter().chain([&r.propose]));
+    let newest = life.newest().into_iter().flat_map(|r| r.acts.iter().map(AsRef::as_ref).chain([&r.propose]));
     let mut acts: BTreeMap<Digest, (&Act, usize)> =
         newest.filter(|a| a.act.party == body.party).map(|a| (a.digest, (&a.act, a.compact.len()))).collect();
     acts.insert(act.digest(), (body, act.compact().len()));

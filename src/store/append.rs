@@ -5,12 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tokio::sync::oneshot;
 
 use crate::{
-    domain::{
-        entry::{Entry, StreamId},
-        id::Digest,
-        json::{self, Form as _},
-        time::Time,
-    },
+    domain::{entry::StreamId, id::Digest, time::Time},
     exchange::ports::{Append, AppendError, Appended},
 };
 
@@ -21,13 +16,12 @@ pub const EXPECT_LIMIT: usize = 4096;
 /// Most bytes of one append, entries and objects together.
 pub const BYTES_LIMIT: usize = 64 << 20;
 
-/// What can be checked without a row, before the queue: an append that names its bytes wrongly never gets there. Answers the entries'
-/// digests.
-pub(super) fn examine(append: &Append) -> Result<Vec<Digest>, AppendError> {
+/// What can be checked without a row, before the queue: an append that never could go in never gets there.
+pub(super) fn examine(append: &Append) -> Result<(), AppendError> {
     examined(append).map_err(breach)
 }
 
-fn examined(append: &Append) -> Result<Vec<Digest>, &'static str> {
+fn examined(append: &Append) -> Result<(), &'static str> {
     if append.entries.is_empty() {
         return Err("it appends nothing");
     }
@@ -42,28 +36,24 @@ fn examined(append: &Append) -> Result<Vec<Digest>, &'static str> {
     }
     let mut time = None;
     for new in &append.entries {
-        if new.bytes.len() > Entry::LIMIT || new.entry.check().is_err() || json::encode(&new.entry) != new.bytes {
-            return Err("the bytes are not the entry");
-        }
         if time.replace(new.entry.time).is_some_and(|before| before > new.entry.time) {
             return Err("its entries go back in time");
         }
         let named: HashSet<_> = new.entry.documents.iter().chain(&new.entry.statements).collect();
-        for object in &new.objects {
-            if Digest::of(&object.bytes) != object.digest {
-                return Err("an object does not have its digest");
-            }
-            if !named.contains(&object.digest) {
-                return Err("an object is not named by its entry");
-            }
+        if new.objects.iter().any(|object| !named.contains(&object.digest())) {
+            return Err("an object is not named by its entry");
         }
     }
-    Ok(append.entries.iter().map(|new| Digest::of(&new.bytes)).collect())
+    Ok(())
 }
 
 /// The bytes of an append, entries and objects together.
 pub(super) fn size(append: &Append) -> usize {
-    append.entries.iter().map(|e| e.bytes.len() + e.objects.iter().map(|o| o.bytes.len()).sum::<usize>()).sum()
+    append
+        .entries
+        .iter()
+        .map(|e| e.entry.bytes().len() + e.objects.iter().map(|o| o.bytes().len()).sum::<usize>())
+        .sum()
 }
 
 /// Whether these are the numbers from `from` on, none left out. `from` is the caller's and may be the largest there is.
@@ -100,7 +90,6 @@ pub(super) enum Refused<F> {
 /// end.
 pub(super) fn check<'a, R: Rows>(
     append: &'a Append,
-    digests: &[Digest],
     last: Option<Time>,
     rows: &mut R,
 ) -> Result<HashMap<&'a StreamId, Tip>, Refused<R::Fault>> {
@@ -112,7 +101,7 @@ pub(super) fn check<'a, R: Rows>(
     }
     let mut tips: HashMap<&StreamId, Tip> = HashMap::new();
     let mut given = HashSet::new();
-    for (new, digest) in append.entries.iter().zip(digests) {
+    for new in &append.entries {
         let entry = &new.entry;
         let tip = match tips.get(&entry.stream) {
             Some(tip) => *tip,
@@ -127,7 +116,7 @@ pub(super) fn check<'a, R: Rows>(
         if let Some(last) = last.filter(|last| entry.time < *last) {
             return no(AppendError::Behind(last));
         }
-        given.extend(new.objects.iter().map(|object| object.digest));
+        given.extend(new.objects.iter().map(|object| object.digest()));
         for named in entry.documents.iter().chain(&entry.statements) {
             match rows.holds(named)? {
                 true if append.unlogged.contains(named) => return no(AppendError::Conflict),
@@ -135,7 +124,7 @@ pub(super) fn check<'a, R: Rows>(
                 _ => {}
             }
         }
-        tips.insert(&entry.stream, Tip { length: entry.seq + 1, last: Some(*digest) });
+        tips.insert(&entry.stream, Tip { length: entry.seq + 1, last: Some(entry.digest()) });
     }
     Ok(tips)
 }

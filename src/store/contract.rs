@@ -13,9 +13,9 @@ use std::{
 
 use crate::{
     domain::{
+        document::Document,
         entry::{Entry, Kind, StreamId},
         id::{CommuniqueId, Digest, PartyId, Salt},
-        json,
         life::State,
         time::Time,
     },
@@ -96,10 +96,10 @@ impl Chain {
     /// The next entry, at this time, recording these documents.
     pub(super) fn next(&mut self, time: i64, documents: Vec<Vec<u8>>) -> NewEntry {
         let objects: Vec<_> = documents.into_iter().map(Object::new).collect();
-        let names = objects.iter().map(|object| object.digest).collect();
+        let names = objects.iter().map(Object::digest).collect();
         let new = NewEntry { objects, ..self.naming(time, names) };
         self.length += 1;
-        self.last = Some(Digest::of(&new.bytes));
+        self.last = Some(new.entry.digest());
         new
     }
 
@@ -116,7 +116,7 @@ impl Chain {
             stream: self.stream.clone(),
             time: Time::from_unix(time),
         };
-        NewEntry { bytes: json::encode(&entry), entry, objects: vec![] }
+        NewEntry { entry: Document::made(entry).unwrap(), objects: vec![] }
     }
 
     fn seen(&self) -> (StreamId, u64) {
@@ -177,8 +177,8 @@ pub(super) async fn indices_follow_without_gaps<S: Store>(open: impl Fn() -> S) 
     let given: Vec<_> = first.iter().chain([&second]).collect();
     assert_eq!(log.len(), 4);
     for ((n, stored), given) in (0..).zip(&log).zip(given) {
-        assert_eq!((stored.index, &stored.entry, &stored.bytes), (n, &given.entry, &given.bytes));
-        assert_eq!(stored.digest, Digest::of(&given.bytes));
+        assert_eq!((stored.index, &stored.entry, &stored.bytes[..]), (n, &*given.entry, given.entry.bytes()));
+        assert_eq!(stored.digest, given.entry.digest());
     }
     assert_eq!(log[0].objects, [b"one".to_vec(), b"two".to_vec()]);
     assert_eq!(store.log(1, 2).await.unwrap(), log[1..3]);
@@ -355,19 +355,12 @@ pub(super) async fn what_breaks_the_contract_is_refused<S: Store>(open: impl Fn(
         change(&mut new);
         bad.push(append(vec![new]));
     };
-    change(&|new| new.bytes.push(b' '));
-    change(&|new| new.entry.time = Time::from_unix(2));
-    change(&|new| new.objects[0].bytes.push(0));
     change(&|new| new.objects.clear());
     change(&|new| new.objects.push(Object::new(b"not named".to_vec())));
-    change(&|new| {
-        new.entry.seq = 2;
-        new.bytes = json::encode(&new.entry);
-    });
-    change(&|new| {
-        new.entry.previous = Some(Digest::of(b"another"));
-        new.bytes = json::encode(&new.entry);
-    });
+    let but = |new: &NewEntry| Entry::clone(&new.entry);
+    change(&|new| new.entry = Document::made(Entry { seq: 2, ..but(new) }).unwrap());
+    let another = Some(Digest::of(b"another"));
+    change(&|new| new.entry = Document::made(Entry { previous: another, ..but(new) }).unwrap());
     for (n, bad) in bad.into_iter().enumerate() {
         assert_eq!(store.place(bad).await, Err(AppendError::Failed), "case {n}");
     }
@@ -439,8 +432,8 @@ pub(super) async fn what_was_purged_is_found<S: Store>(open: impl Fn() -> S) {
     let of = |n| Chain::new(StreamId::Communique(communique(n)));
     let purged = |n| {
         let new = of(n).next(1, vec![]);
-        let entry = Entry { kind: Kind::Purged, ..new.entry };
-        NewEntry { bytes: json::encode(&entry), entry, objects: vec![] }
+        let entry = Entry { kind: Kind::Purged, ..Entry::clone(&new.entry) };
+        NewEntry { entry: Document::made(entry).unwrap(), objects: vec![] }
     };
     assert_eq!(store.purged(0, 9).await.unwrap(), []);
     let entries = vec![of(4).next(1, vec![]), purged(3), of(1).next(1, vec![]), purged(2), of(5).next(1, vec![])];
@@ -548,8 +541,8 @@ pub(super) async fn the_tree_is_of_all_entries<S: Store>(open: impl Fn() -> S) {
         let before = edge.clone();
         let entries: Vec<_> = (0..size).map(|_| chain.next(1, vec![])).collect();
         for new in &entries {
-            digests.push(Digest::of(&new.bytes));
-            edge.append(Hash::of_entry(Digest::of(&new.bytes)), |_, _| ()).unwrap();
+            digests.push(new.entry.digest());
+            edge.append(Hash::of_entry(new.entry.digest()), |_, _| ()).unwrap();
         }
         let growth = store.append(append(entries)).await.unwrap().growth;
         assert_eq!((growth.before(), growth.after()), (&before, &edge));

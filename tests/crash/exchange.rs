@@ -21,8 +21,9 @@ use communique::{
         session::Session,
     },
     domain::{
+        document::Document,
         entry::{Entry, Kind as EntryKind, Position, StreamId},
-        id::{CommuniqueId, Digest, Role, Salt},
+        id::{CommuniqueId, Role, Salt},
         json,
         remark::{Audience, Remark},
         statement::Type,
@@ -338,7 +339,7 @@ async fn fill(store: &dyn Store, world: &World, entries: u64) {
             let object = Object::new(json::encode(&remark));
             let position = positions.entry(n % 500).or_default();
             let entry = Entry {
-                documents: vec![object.digest],
+                documents: vec![object.digest()],
                 files: None,
                 kind: EntryKind::Remark,
                 previous: position.last,
@@ -348,9 +349,9 @@ async fn fill(store: &dyn Store, world: &World, entries: u64) {
                 stream: StreamId::Remarks(communique),
                 time,
             };
-            let bytes = json::encode(&entry);
-            position.advance(&entry, Digest::of(&bytes)).unwrap();
-            NewEntry { entry, bytes, objects: vec![object] }
+            let entry = Document::made(entry).unwrap();
+            position.advance(&entry, entry.digest()).unwrap();
+            NewEntry { entry, objects: vec![object] }
         };
         let entries = (next..next + batch).map(one).collect();
         store.append(Append { expect: vec![], entries, listings: vec![], unlogged: vec![] }).await.unwrap();

@@ -11,6 +11,7 @@ use std::{
 use communique::{
     app::machine::ThisMachine,
     domain::{
+        document::Document,
         entry::{Entry, Kind, StreamId},
         id::{Digest, Salt},
         json,
@@ -95,7 +96,7 @@ impl Whole {
                 stream: stream.clone(),
                 time: last,
             };
-            NewEntry { bytes: json::encode(&entry), entry, objects: vec![] }
+            NewEntry { entry: Document::made(entry).unwrap(), objects: vec![] }
         })
     }
 }
@@ -105,7 +106,7 @@ async fn appended(copy: &Copy, whole: &Whole, of: &str) -> Option<usize> {
     let store = SqliteStore::open(&copy.path("log.sqlite"), Options::default()).ok()?;
     let (mut leaves, mut refused) = (whole.leaves.clone(), 0);
     for new in whole.next() {
-        let (stream, digest) = (new.entry.stream.clone(), Digest::of(&new.bytes));
+        let (stream, digest) = (new.entry.stream.clone(), new.entry.digest());
         let expect = vec![(stream, new.entry.seq)];
         match store.append(Append { expect, entries: vec![new], listings: vec![], unlogged: vec![] }).await {
             Ok(appended) => {

@@ -77,7 +77,7 @@ impl Check {
                 let bytes = stored.bytes.len() + stored.objects.iter().map(Vec::len).sum::<usize>();
                 self.pace.spend_row(bytes).await;
                 // What does not fold may quote a draft, which no terminal need show.
-                if stored.entry.stream != *stream || fold.apply(stored.recorded()).is_err() {
+                if stored.entry.stream != *stream || fold.apply(&stored).is_err() {
                     let (stream, kind) = (Some(stored.entry.stream), Some(stored.entry.kind));
                     let at = At::Entry { index: stored.index, stream, kind };
                     self.faults.add(at, "it does not fit what its stream says before it");

@@ -142,7 +142,7 @@ async fn a_new_process_continues_the_last_head_or_writes_nothing() {
 /// Remarks of one commit, and what it made.
 async fn committed(house: &House, position: &mut Position, count: usize) -> Arc<Growth> {
     let entries = (0..count).map(|_| {
-        let entry = Entry {
+        let entry = Document::made(Entry {
             documents: vec![],
             files: None,
             kind: Kind::Remark,
@@ -152,10 +152,10 @@ async fn committed(house: &House, position: &mut Position, count: usize) -> Arc<
             statements: vec![],
             stream: StreamId::Remarks(house.world.id),
             time: noon(),
-        };
-        let bytes = json::encode(&entry);
-        position.advance(&entry, Digest::of(&bytes)).unwrap();
-        NewEntry { entry, bytes, objects: vec![] }
+        });
+        let entry = entry.unwrap();
+        position.advance(&entry, entry.digest()).unwrap();
+        NewEntry { entry, objects: vec![] }
     });
     let append = Append { expect: vec![], entries: entries.collect(), listings: vec![], unlogged: vec![] };
     house.memory.append(append).await.unwrap().growth

@@ -15,12 +15,45 @@ async fn two() -> (House, Exchange) {
 
 /// An act on what the log holds now, signed.
 async fn act(house: &mut House, kind: ActKind, of: &str) -> Statement<crate::domain::act::Act> {
-    house.world.life = house.exchange.folds.life(&*house.memory, house.world.id).await.unwrap().life().clone();
+    house.world.life = told(house).await.life().clone();
     Statement::sign(house.world.act(kind, of, "a1"), &key(&format!("{of}.a1"))).unwrap()
+}
+
+/// What the log tells of the communiqué.
+async fn told(house: &House) -> Arc<load::Course> {
+    load::Folds::default().life(&*house.memory, house.world.id).await.unwrap()
 }
 
 fn permit(of: &str) -> Permit<SubmitAct> {
     House::permit(of)
+}
+
+#[tokio::test]
+async fn what_was_done_here_is_kept_as_the_log_tells_it() {
+    let (mut house, _) = two().await;
+    let id = house.world.id;
+    for (kind, of) in [
+        (None, ""),
+        (Some(ActKind::Initial), "north"),
+        (Some(ActKind::Initial), "south"),
+        (Some(ActKind::Sign), "north"),
+        (Some(ActKind::Sign), "south"),
+    ] {
+        if let Some(kind) = kind {
+            let act = act(&mut house, kind, of).await;
+            house.exchange.act(permit(of), act.compact()).await.unwrap();
+        }
+        let told = told(&house).await;
+        let before = house.memory.looks.load(Ordering::Relaxed);
+        let look = load::Look { folds: &house.exchange.folds, store: &*house.memory, kept: true };
+        let kept = look.life(id).await.unwrap();
+        assert_eq!(house.memory.looks.load(Ordering::Relaxed), before, "{kind:?}");
+        assert_eq!(kept.life(), told.life(), "{kind:?}");
+        assert_eq!(house.memory.rows.lock().unwrap()[&id], append::listing(id, kept.life()).unwrap(), "{kind:?}");
+        for index in 0..house.memory.log.lock().unwrap().len() as u64 {
+            assert_eq!(kept.receipt(index), told.receipt(index), "{kind:?}, {index}");
+        }
+    }
 }
 
 #[tokio::test]

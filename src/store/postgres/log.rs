@@ -120,9 +120,9 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let digests = examine(&append)?;
+        examine(&append)?;
         let (ticket, outcome) = Ticket::new();
-        if self.queue.send(Request::Append(append, digests, ticket)).await.is_err() {
+        if self.queue.send(Request::Append(append, ticket)).await.is_err() {
             tracing::error!("the log's writer is gone; restart the exchange");
             return Err(AppendError::Failed);
         }
@@ -245,14 +245,13 @@ impl Store for PostgresStore {
 
 /// What the writer is asked.
 enum Request {
-    Append(Append, Vec<Digest>, Ticket),
+    Append(Append, Ticket),
     Settle(Place, oneshot::Sender<Result<(), ReadFailed>>),
     Cosign(Cosignature, oneshot::Sender<Result<(), ReadFailed>>),
 }
 
 struct Waiting {
     append: Append,
-    digests: Vec<Digest>,
     ticket: Ticket,
 }
 
@@ -371,7 +370,7 @@ struct Entries<'a> {
     streams: Vec<String>,
     seqs: Vec<i64>,
     bytes: Vec<&'a [u8]>,
-    digests: Vec<&'a [u8]>,
+    digests: Vec<Digest>,
     times: Vec<i64>,
 }
 
@@ -379,7 +378,7 @@ struct Entries<'a> {
 #[derive(Default)]
 struct Added<'a> {
     entries: Entries<'a>,
-    objects: (Vec<&'a [u8]>, Vec<i64>, Vec<&'a [u8]>),
+    objects: (Vec<Digest>, Vec<i64>, Vec<&'a [u8]>),
     nodes: (Vec<i64>, Vec<Hash>),
     listings: HashMap<String, &'a Listing>,
     named: HashSet<Digest>,
@@ -387,26 +386,26 @@ struct Added<'a> {
 
 impl<'a> Added<'a> {
     fn add(&mut self, waiting: &'a Waiting, growth: &mut Growth) -> Result<(), Fault> {
-        for (new, digest) in waiting.append.entries.iter().zip(&waiting.digests) {
+        for new in &waiting.append.entries {
             let (entry, index) = (&new.entry, integer(growth.after().size()));
             self.entries.indices.push(index);
             self.entries.streams.push(entry.stream.to_string());
             self.entries.seqs.push(integer(entry.seq));
-            self.entries.bytes.push(&new.bytes);
-            self.entries.digests.push(&digest.as_bytes()[..]);
+            self.entries.bytes.push(entry.bytes());
+            self.entries.digests.push(entry.digest());
             self.entries.times.push(entry.time.unix());
             for object in &new.objects {
-                if self.named.insert(object.digest) {
-                    self.objects.0.push(&object.digest.as_bytes()[..]);
+                if self.named.insert(object.digest()) {
+                    self.objects.0.push(object.digest());
                     self.objects.1.push(index);
-                    self.objects.2.push(&object.bytes);
+                    self.objects.2.push(object.bytes());
                 }
             }
             let keep = |number, hash| {
                 self.nodes.0.push(integer(number));
                 self.nodes.1.push(hash);
             };
-            growth.append(Hash::of_entry(*digest), keep).map_err(|_| Fault::Damaged("the log is too long"))?;
+            growth.append(Hash::of_entry(entry.digest()), keep).map_err(|_| Fault::Damaged("the log is too long"))?;
         }
         self.listings.extend(waiting.append.listings.iter().map(|row| (row.communique.to_string(), row)));
         Ok(())
@@ -416,6 +415,7 @@ impl<'a> Added<'a> {
     async fn write(&self, Connected { session, sql }: &Connected, growth: &Growth) -> Result<(), Fault> {
         let db = &session.client;
         let Entries { indices, streams, seqs, bytes, digests, times } = &self.entries;
+        let digests = &column(digests);
         let entries: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [indices, streams, seqs, bytes, digests, times];
         let hashes: Vec<&[u8]> = self.nodes.1.iter().map(|hash| &hash.as_bytes()[..]).collect();
         let mut list = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -446,7 +446,7 @@ impl<'a> Added<'a> {
             tokio::try_join!(
                 biased;
                 async { db.execute(&sql.entries, &entries).await },
-                async { db.execute(&sql.objects, &[&self.objects.0, &self.objects.1, &self.objects.2]).await },
+                async { db.execute(&sql.objects, &[&column(&self.objects.0), &self.objects.1, &self.objects.2]).await },
                 async { db.execute(&sql.nodes, &[&self.nodes.0, &hashes]).await },
                 async { db.execute(&sql.replace, &[&new.0, &of_new, &old.0, &of_old]).await },
                 list_all,
@@ -467,14 +467,14 @@ impl Log {
             let (mut appends, mut settling, mut cosigned, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
             for request in batch {
                 match request {
-                    Request::Append(append, digests, ticket) => {
+                    Request::Append(append, ticket) => {
                         let more = size(&append);
                         if bytes + more > BYTES_LIMIT && !appends.is_empty() {
                             self.append_all(std::mem::take(&mut appends), std::mem::take(&mut settling)).await;
                             bytes = 0;
                         }
                         bytes += more;
-                        appends.push(Waiting { append, digests, ticket });
+                        appends.push(Waiting { append, ticket });
                     }
                     Request::Settle(place, answer) => settling.push((place, answer)),
                     Request::Cosign(cosignature, answer) => cosigned.push((cosignature, answer)),
@@ -576,11 +576,11 @@ impl Log {
         let (mut growth, mut added, mut last) = (Growth::of(edge), Added::default(), last);
         let mut placed = Vec::with_capacity(appends.len());
         for waiting in appends.iter() {
-            placed.push(match check(&waiting.append, &waiting.digests, last, &mut told) {
+            placed.push(match check(&waiting.append, last, &mut told) {
                 Ok(tips) => {
                     told.tips.extend(tips.into_iter().map(|(stream, tip)| (stream.clone(), Some(tip))));
                     let given = waiting.append.entries.iter().flat_map(|new| &new.objects);
-                    told.held.extend(given.map(|object| (object.digest, true)));
+                    told.held.extend(given.map(|object| (object.digest(), true)));
                     last = waiting.append.entries.last().map(|new| new.entry.time).or(last);
                     let index = growth.after().size();
                     added.add(waiting, &mut growth)?;
@@ -616,8 +616,8 @@ impl Log {
                 if grown {
                     self.known.left(growth.after().clone());
                     let last = appends.iter().zip(&placed).rfind(|(_, placed)| placed.is_ok());
-                    if let Some(digest) = last.and_then(|(waiting, _)| waiting.digests.last()) {
-                        self.known.learn(Place { index: growth.after().size() - 1, digest: *digest });
+                    if let Some(new) = last.and_then(|(waiting, _)| waiting.append.entries.last()) {
+                        self.known.learn(Place { index: growth.after().size() - 1, digest: new.entry.digest() });
                     }
                     self.committed.send_modify(|n| *n += 1);
                 }
@@ -742,6 +742,11 @@ fn is_passing(fault: &Fault) -> bool {
         Fault::Sql(_) | Fault::Silent(_) | Fault::Pool(_) => true,
         Fault::Damaged(_) | Fault::Refused(_) | Fault::Less(_) | Fault::Unknown => false,
     }
+}
+
+/// Digests as a column.
+fn column(digests: &[Digest]) -> Vec<&[u8]> {
+    digests.iter().map(|digest| &digest.as_bytes()[..]).collect()
 }
 
 /// The streams that an append reads or carries on.

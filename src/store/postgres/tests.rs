@@ -270,7 +270,7 @@ async fn damaged_rows_are_neither_built_upon_nor_read() {
     let store = opened(&cluster).await;
     let mut chain = Chain::new(party(1));
     let first = chain.next(1, vec![b"a document".to_vec()]);
-    let name = first.objects[0].digest;
+    let name = first.objects[0].digest();
     assert_eq!(store.place(append(vec![first])).await, Ok(0));
     let again = Chain::new(party(2)).naming(1, vec![name]);
     for (sql, back) in [

@@ -130,9 +130,9 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let digests = examine(&append)?;
+        examine(&append)?;
         let (ticket, outcome) = Ticket::new();
-        if self.send(Request::Append(append, digests, ticket)).await.is_err() {
+        if self.send(Request::Append(append, ticket)).await.is_err() {
             tracing::error!(
                 "the log's writing thread is gone, or it was opened for reading alone; restart the exchange"
             );
@@ -221,7 +221,7 @@ impl Store for SqliteStore {
 
 /// What the writing thread is asked.
 enum Request {
-    Append(Append, Vec<Digest>, Ticket),
+    Append(Append, Ticket),
     Cosign(Cosignature, oneshot::Sender<Result<(), ReadFailed>>),
     #[cfg(test)]
     Inspect(Box<dyn FnOnce(&mut Log) + Send>),
@@ -265,7 +265,7 @@ impl Log {
         let mut appends = Vec::with_capacity(batch.len());
         for request in batch {
             match request {
-                Request::Append(append, digests, ticket) => appends.push((append, digests, ticket)),
+                Request::Append(append, ticket) => appends.push((append, ticket)),
                 Request::Cosign(cosignature, answer) => {
                     let outcome = tree::cosign(&self.db, &cosignature).map_err(|fault| {
                         tracing::error!(%fault, "cannot keep a cosignature");
@@ -287,20 +287,20 @@ impl Log {
     }
 
     /// One transaction. Answers come after its end: a conflict with an append that then fails would not be true.
-    fn append_all(&mut self, appends: Vec<(Append, Vec<Digest>, Ticket)>) {
+    fn append_all(&mut self, appends: Vec<(Append, Ticket)>) {
         let mut placed = Vec::with_capacity(appends.len());
         let (mut refused, mut grown) = (Vec::new(), HashMap::new());
         let begun = self.begin();
         let (before, mut growth) = match begun {
             Ok((head, edge)) => (head, Growth::of(edge)),
-            Err(fault) => return self.abandon(&fault, appends.into_iter().map(|(.., ticket)| ticket)),
+            Err(fault) => return self.abandon(&fault, appends.into_iter().map(|(_, ticket)| ticket)),
         };
         let mut appends = appends.into_iter();
         let fault = loop {
-            let Some((append, digests, ticket)) = appends.next() else { break None };
-            match self.place(&append, &digests, &mut growth) {
+            let Some((append, ticket)) = appends.next() else { break None };
+            match self.place(&append, &mut growth) {
                 Ok(first) => {
-                    grown.extend(append.entries.into_iter().map(|new| (new.entry.stream, new.entry.seq + 1)));
+                    grown.extend(append.entries.iter().map(|new| (new.entry.stream.clone(), new.entry.seq + 1)));
                     placed.push((first, ticket));
                 }
                 Err(Refused::This(error)) => refused.push((error, ticket)),
@@ -316,7 +316,7 @@ impl Log {
         });
         if let Some(fault) = fault {
             let tickets = placed.into_iter().map(|(_, ticket)| ticket).chain(refused.into_iter().map(|(_, t)| t));
-            return self.abandon(&fault, tickets.chain(appends.map(|(.., ticket)| ticket)));
+            return self.abandon(&fault, tickets.chain(appends.map(|(_, ticket)| ticket)));
         }
         let outcome = if placed.is_empty() {
             self.undo();
@@ -447,10 +447,10 @@ impl Log {
     }
 
     /// Checks one append against the tables and all before it in the batch, then writes its rows.
-    fn place(&mut self, append: &Append, digests: &[Digest], growth: &mut Growth) -> Result<u64, Refused<Fault>> {
+    fn place(&mut self, append: &Append, growth: &mut Growth) -> Result<u64, Refused<Fault>> {
         let head = self.head().map_err(Refused::All)?;
-        let tips = check(append, digests, head.time, self)?;
-        let next = self.write_all(append, digests, head.next, growth).map_err(Refused::All)?;
+        let tips = check(append, head.time, self)?;
+        let next = self.write_all(append, head.next, growth).map_err(Refused::All)?;
         if self.tips.len() >= TIPS_LIMIT {
             self.tips.clear();
         }
@@ -460,11 +460,11 @@ impl Log {
     }
 
     /// Writes the rows of an append. Answers the index after its last entry.
-    fn write_all(&self, append: &Append, digests: &[Digest], from: u64, growth: &mut Growth) -> Result<u64, Fault> {
+    fn write_all(&self, append: &Append, from: u64, growth: &mut Growth) -> Result<u64, Fault> {
         let mut next = from;
-        for (new, digest) in append.entries.iter().zip(digests) {
-            self.write(next, new, digest)?;
-            tree::grow(&self.db, growth, *digest)?;
+        for new in &append.entries {
+            self.write(next, new)?;
+            tree::grow(&self.db, growth, new.entry.digest())?;
             next += 1;
         }
         for listing in &append.listings {
@@ -473,7 +473,7 @@ impl Log {
         Ok(next)
     }
 
-    fn write(&self, index: u64, new: &NewEntry, digest: &Digest) -> rusqlite::Result<()> {
+    fn write(&self, index: u64, new: &NewEntry) -> rusqlite::Result<()> {
         let entry = &new.entry;
         self.db
             .prepare_cached(
@@ -483,15 +483,15 @@ impl Log {
                 integer(index),
                 entry.stream.to_string(),
                 integer(entry.seq),
-                new.bytes,
-                digest.as_bytes(),
+                entry.bytes(),
+                entry.digest().as_bytes(),
                 entry.time.unix()
             ])?;
         let mut insert = self.db.prepare_cached(
             "INSERT INTO objects (digest, idx, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (digest) DO NOTHING",
         )?;
         for object in &new.objects {
-            insert.execute(params![object.digest.as_bytes(), integer(index), object.bytes])?;
+            insert.execute(params![object.digest().as_bytes(), integer(index), object.bytes()])?;
         }
         Ok(())
     }
@@ -818,7 +818,7 @@ mod tests {
         let (_dir, store) = sample();
         let mut chain = Chain::new(party(1));
         let entry = chain.next(1, vec![b"a document".to_vec()]);
-        let name = entry.objects[0].digest;
+        let name = entry.objects[0].digest();
         store.place(append(vec![entry])).await.unwrap();
         store.inspect(|log| log.db.execute("UPDATE objects SET bytes = x'00'", []).unwrap()).await;
         assert_eq!(store.first_naming(name).await, Err(ReadFailed));

@@ -62,7 +62,7 @@ async fn an_object_that_was_changed_is_not_named_again() {
     for (sql, expected) in [("SELECT 1", Ok(6)), ("UPDATE objects SET bytes = x'00'", Err(AppendError::Failed))] {
         let document = b"a document".to_vec();
         let (_dir, store, [mut chain, _]) = damaged(sql).await;
-        let name = Object::new(document.clone()).digest;
+        let name = Object::new(document.clone()).digest();
         assert_eq!(store.place(append(vec![chain.naming(1, vec![name])])).await, expected, "{sql}");
         let (_dir, store, [..]) = damaged(sql).await;
         assert_eq!(store.place(append(vec![chain.next(1, vec![document])])).await, expected, "{sql}");

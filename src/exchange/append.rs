@@ -224,6 +224,7 @@ impl Exchange {
                 self.metrics.entries_appended(count);
                 self.due.runs(deadline);
                 published.into_iter().for_each(|id| self.stamps.wants(id));
+                self.own.add(index, index + count);
                 self.grown.send_modify(|next| *next = (*next).max(index + count));
                 self.refused.store(0, Ordering::Relaxed);
                 let entry = entries.first().map(|first| first.bytes().to_vec()).unwrap_or_default();

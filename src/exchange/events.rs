@@ -1,7 +1,11 @@
 //! What happened: the log read on from an index, each entry as far as the caller may see it. The log is the one source;
 //! that this exchange appended only says when to look.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::{Mutex, watch};
 
@@ -28,6 +32,9 @@ const BATCH: usize = 64;
 const KEPT: usize = 1024;
 /// How many bytes of entries and objects are kept.
 const KEPT_BYTES: usize = 32 << 20;
+
+/// How many spans of own entries are remembered.
+const OWN: usize = 1024;
 
 /// How often the log is looked at when nobody said that it has grown.
 const LOOK: Duration = Duration::from_secs(5);
@@ -81,6 +88,36 @@ impl Tail {
             let Some(oldest) = self.entries.pop_front() else { return };
             self.bytes -= oldest.bytes();
         }
+    }
+}
+
+/// Spans of the log that this process appended and has told of, from their first index to that after their last: whoever looks for what
+/// others have appended need not read them.
+#[derive(Default)]
+pub(super) struct Own(std::sync::Mutex<BTreeMap<u64, u64>>);
+
+impl Own {
+    /// Adds a span. Some oldest ones may be forgotten.
+    pub(super) fn add(&self, mut first: u64, mut end: u64) {
+        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, _)) = spans.range(..first).next_back().filter(|(_, until)| **until == first) {
+            first = *before;
+        }
+        if let Some(until) = spans.remove(&end) {
+            end = until;
+        }
+        spans.insert(first, end);
+        if spans.len() > OWN {
+            spans.pop_first();
+        }
+    }
+    /// The first index from this on that is in none. What lies before is forgotten.
+    fn past(&self, mut from: u64) -> u64 {
+        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(span) = spans.first_entry().filter(|span| *span.key() <= from) {
+            from = from.max(span.remove());
+        }
+        from
     }
 }
 
@@ -174,6 +211,7 @@ impl Exchange {
             None => self.store.last().await?.map_or(0, |last| last.index + 1),
         };
         loop {
+            next = self.own.past(next);
             let batch = self.batch(next).await?;
             let Some(last) = batch.last() else { return Ok(next) };
             next = last.stored.index + 1;
@@ -277,5 +315,25 @@ impl Watching {
             StreamId::Communique(id) | StreamId::Remarks(id) => *id == of,
             StreamId::Exchange | StreamId::Party(_) => false,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_spans_are_passed_over_and_no_other_entry_is() {
+        let own = Own::default();
+        // Whoever appends tells of it in any order.
+        for (first, end) in [(7, 9), (3, 5), (5, 7), (11, 12)] {
+            own.add(first, end);
+        }
+        assert_eq!(*own.0.lock().unwrap(), BTreeMap::from([(3, 9), (11, 12)]));
+        assert_eq!([own.past(2), own.past(3), own.past(10), own.past(11), own.past(11)], [2, 9, 10, 12, 11]);
+        for n in 0..=OWN as u64 {
+            own.add(20 + 2 * n, 21 + 2 * n);
+        }
+        assert_eq!((own.past(20), own.past(22)), (20, 23), "the oldest is forgotten, and read again");
     }
 }

@@ -70,6 +70,7 @@ pub struct Exchange {
     /// Where the log goes on, as far as this process has appended: what wakes watchers. The log is what they read.
     grown: watch::Sender<u64>,
     recent: events::Recent,
+    own: events::Own,
     /// When the store last failed to take an append, in seconds since 1970; 0 once it took one.
     refused: AtomicI64,
 }
@@ -104,6 +105,7 @@ impl Exchange {
             stamps: stamps::Stamps::default(),
             grown: watch::channel(0).0,
             recent: events::Recent::default(),
+            own: events::Own::default(),
             refused: AtomicI64::new(0),
         }
     }

@@ -4,10 +4,10 @@ use std::{
     fs::File,
     io,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// Most requests that one transaction takes.
 pub(super) const BATCH_LIMIT: usize = 256;
@@ -49,7 +49,7 @@ impl<R: Send + 'static> Writer<R> {
                 }
                 let since = began.elapsed();
                 if last > 1 && pace * last >= since * COMPANY {
-                    thread::sleep(pace.saturating_sub(since));
+                    wait(pace.saturating_sub(since));
                     while batch.len() < BATCH_LIMIT
                         && let Ok(more) = waiting.try_recv()
                     {
@@ -79,6 +79,11 @@ impl<R: Send + 'static> Writer<R> {
     pub(super) fn waiting(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this thread is no worker of the runtime")]
+fn wait(time: Duration) {
+    thread::sleep(time);
 }
 
 impl<R> Drop for Writer<R> {

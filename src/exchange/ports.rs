@@ -278,6 +278,11 @@ pub trait Store: Send + Sync + 'static {
     /// not grow with the rows that the query passes over.
     async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed>;
 
+    /// The names of the streams that have entries, by ascending name from after this one on, at most `limit`, which is 1 at least; none
+    /// once there are no more. What is not the name of a stream is passed over. What it takes does not grow with the entries that the streams
+    /// have.
+    async fn streams(&self, after: Option<StreamId>, limit: usize) -> Result<Vec<StreamId>, ReadFailed>;
+
     /// Ticks when another process may have appended. It only wakes, and may stay silent; it ends where no other can append.
     fn heard(&self) -> watch::Receiver<u64> {
         watch::channel(0).1
@@ -451,6 +456,8 @@ pub trait Content: Send + Sync + 'static {
     /// What is sealed, by ascending digest from after this one on: digest and size, at most `limit`. Stable under writes: what is there
     /// all the while is never skipped between pages.
     async fn sealed(&self, after: Option<Digest>, limit: usize) -> Result<Vec<(Digest, u64)>, ReadFailed>;
+    /// The sizes of these, in their order; none for what is not there.
+    async fn sizes(&self, of: Vec<Digest>) -> Result<Vec<Option<u64>>, ReadFailed>;
     /// As what this content is sealed: by owner, then by communiqué as original and as package. Nothing for what is not there.
     async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed>;
     /// At most `most` bytes from this offset on; empty at the end, `None` if there is no such content.

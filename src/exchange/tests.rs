@@ -82,12 +82,30 @@ pub(super) struct Memory {
     /// How many reads there were of log and content, and which of them fail.
     asked: AtomicUsize,
     unreadable: Mutex<std::ops::Range<usize>>,
+    /// What is done before the read of this number.
+    meanwhile: Mutex<Option<(usize, Meanwhile)>>,
+    /// What is read as streams, where it is not the log.
+    aside: Mutex<Option<Vec<Stored>>>,
+    /// An entry that cannot be read.
+    lost: Mutex<Option<u64>>,
+    /// Streams that are not listed.
+    unlisted: Mutex<Vec<StreamId>>,
 }
+
+type Meanwhile = Box<dyn FnOnce(&Memory) + Send>;
 
 impl Memory {
     fn there(&self) -> Result<(), ReadFailed> {
         let n = self.asked.fetch_add(1, Ordering::Relaxed);
+        let meanwhile = self.meanwhile.lock().unwrap().take_if(|(when, _)| *when == n);
+        if let Some((_, change)) = meanwhile {
+            change(self);
+        }
         if self.unreadable.lock().unwrap().contains(&n) { Err(ReadFailed) } else { Ok(()) }
+    }
+    fn all_there(&self, found: Vec<Stored>) -> Result<Vec<Stored>, ReadFailed> {
+        let lost = *self.lost.lock().unwrap();
+        if found.iter().any(|s| Some(s.index) == lost) { Err(ReadFailed) } else { Ok(found) }
     }
 }
 
@@ -177,14 +195,17 @@ impl Store for Memory {
     async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
         self.looks.fetch_add(1, Ordering::Relaxed);
         self.there()?;
-        let log = self.log.lock().unwrap();
-        let of = log.iter().filter(|s| s.entry.stream == *stream && s.entry.seq >= from);
-        Ok(of.take(limit).cloned().collect())
+        let (log, aside) = (self.log.lock().unwrap(), self.aside.lock().unwrap());
+        let of = aside.as_ref().unwrap_or(&log).iter().filter(|s| s.entry.stream == *stream && s.entry.seq >= from);
+        let mut of: Vec<_> = of.cloned().collect();
+        of.sort_by_key(|s| s.entry.seq);
+        of.truncate(limit);
+        self.all_there(of)
     }
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed> {
         self.there()?;
         self.reads.fetch_add(1, Ordering::Relaxed);
-        Ok(self.log.lock().unwrap().iter().filter(|s| s.index >= from).take(limit).cloned().collect())
+        self.all_there(self.log.lock().unwrap().iter().filter(|s| s.index >= from).take(limit).cloned().collect())
     }
     async fn last(&self) -> Result<Option<Stored>, ReadFailed> {
         Ok(self.log.lock().unwrap().last().cloned())
@@ -204,6 +225,18 @@ impl Store for Memory {
                 && query.after.is_none_or(|id| l.communique > id)
         };
         Ok(rows.values().filter(wanted).take(query.limit).cloned().collect())
+    }
+    async fn streams(&self, after: Option<StreamId>, limit: usize) -> Result<Vec<StreamId>, ReadFailed> {
+        self.there()?;
+        let (log, unlisted) = (self.log.lock().unwrap(), self.unlisted.lock().unwrap());
+        let listed = log.iter().map(|stored| &stored.entry.stream).filter(|stream| !unlisted.contains(stream));
+        let mut names: Vec<_> = listed.map(ToString::to_string).collect();
+        names.sort_unstable();
+        names.dedup();
+        let after = after.map(|stream| stream.to_string()).unwrap_or_default();
+        // One at a time, so that much may happen in between.
+        let names = names.into_iter().filter(|name| *name > after).take(limit.min(1));
+        Ok(names.map(|name| name.parse().unwrap()).collect())
     }
 }
 
@@ -297,6 +330,11 @@ impl Content for Memory {
         let mut sealed: Vec<_> = blobs.iter().map(|(digest, bytes)| (*digest, bytes.len() as u64)).collect();
         sealed.sort_unstable();
         Ok(sealed.into_iter().filter(|(digest, _)| after.is_none_or(|after| *digest > after)).take(limit).collect())
+    }
+    async fn sizes(&self, of: Vec<Digest>) -> Result<Vec<Option<u64>>, ReadFailed> {
+        self.there()?;
+        let blobs = self.blobs.lock().unwrap();
+        Ok(of.iter().map(|digest| blobs.get(digest).map(|bytes| bytes.len() as u64)).collect())
     }
     async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed> {
         self.there()?;

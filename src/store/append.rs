@@ -61,6 +61,15 @@ pub(super) fn gapless(from: u64, numbers: impl Iterator<Item = u64>) -> bool {
     (0..).zip(numbers).all(|(n, number)| from.checked_add(n) == Some(number))
 }
 
+/// Those of these that are names of streams.
+pub(super) fn parsed(names: &[impl AsRef<[u8]>]) -> Vec<StreamId> {
+    let name = |name: &[u8]| {
+        let name = std::str::from_utf8(name).ok()?;
+        name.parse().ok().filter(|stream: &StreamId| stream.to_string() == name)
+    };
+    names.iter().filter_map(|bytes| name(bytes.as_ref())).collect()
+}
+
 /// A stream's end.
 #[derive(Clone, Copy)]
 pub(super) struct Tip {

@@ -50,7 +50,7 @@ macro_rules! store_contract {
             pages_of_the_list_are_stable what_was_purged_is_found what_is_open_is_found_among_what_has_ended
             what_was_answered_survives a_dropped_caller_leaves_a_whole_append_or_none
             concurrent_appends_all_land of_rivals_one_wins what_is_said_to_be_new_is_compared what_stands_has_not_grown
-            remarks_and_the_communique_are_two_streams the_tree_is_of_all_entries
+            remarks_and_the_communique_are_two_streams streams_are_listed_by_name the_tree_is_of_all_entries
             cosignatures_of_the_largest_heads_are_kept);
     };
 }
@@ -443,6 +443,33 @@ pub(super) async fn what_was_purged_is_found<S: Store>(open: impl Fn() -> S) {
     assert_eq!(store.purged(0, 1).await.unwrap(), [first]);
     assert_eq!(store.purged(2, 9).await.unwrap(), [second]);
     assert_eq!(store.purged(4, 9).await.unwrap(), []);
+}
+
+pub(super) async fn streams_are_listed_by_name<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    assert_eq!(store.streams(None, 9).await, Ok(vec![]));
+    // Names rise otherwise than these values.
+    let of = |n| [StreamId::Remarks(communique(n)), StreamId::Communique(communique(n))];
+    let streams: Vec<_> = (1..4).flat_map(of).chain([party(1), StreamId::Exchange, party(10), party(2)]).collect();
+    for _ in 0..2 {
+        for stream in &streams {
+            let stored = store.stream(stream, 0, 9).await.unwrap();
+            let mut chain = stored.last().map_or(Chain::new(stream.clone()), Chain::after);
+            store.place(append(vec![chain.next(1, vec![]), chain.next(1, vec![])])).await.unwrap();
+        }
+    }
+    let mut expected = streams;
+    expected.sort_by_key(StreamId::to_string);
+    assert_eq!(store.streams(None, 99).await.as_ref(), Ok(&expected));
+    for (n, stream) in expected.iter().enumerate() {
+        let rest = &expected[n + 1..];
+        for limit in [1, 3] {
+            let page = store.streams(Some(stream.clone()), limit).await.unwrap();
+            assert_eq!(page, rest[..rest.len().min(limit)], "after {stream}");
+        }
+    }
+    let between = StreamId::Remarks(communique(0));
+    assert_eq!(store.streams(Some(between), 1).await, Ok(vec![StreamId::Remarks(communique(1))]), "after none of them");
 }
 
 pub(super) async fn what_is_open_is_found_among_what_has_ended<S: Store>(open: impl Fn() -> S) {

@@ -128,4 +128,7 @@ impl Store for Leaves {
     async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed> {
         self.founded.listings(query).await
     }
+    async fn streams(&self, after: Option<StreamId>, limit: usize) -> Result<Vec<StreamId>, ReadFailed> {
+        self.founded.streams(after, limit).await
+    }
 }

@@ -96,6 +96,13 @@ pub(in crate::store) async fn what_is_sealed_is_listed_by_digest<C: Content>(ope
         assert_eq!(content.sealed(Some(*digest), 2).await.unwrap(), rest[..rest.len().min(2)]);
     }
     assert_eq!(content.sealed(None, 0).await, Ok(vec![]));
+    let sizes = |of: Vec<Digest>| content.sizes(of);
+    let all: Vec<_> = expected.iter().rev().map(|(digest, _)| *digest).chain([Digest::of(b"not sealed")]).collect();
+    let wanted: Vec<_> = expected.iter().rev().map(|(_, size)| Some(*size)).chain([None]).collect();
+    assert_eq!(sizes(all).await, Ok(wanted));
+    assert_eq!(sizes(vec![]).await, Ok(vec![]));
+    let (one, size) = expected[0];
+    assert_eq!(sizes(vec![one, one]).await, Ok(vec![Some(size); 2]));
 }
 
 pub(in crate::store) async fn uploads_are_their_owners<C: Content>(open: impl Fn() -> C) {

@@ -3,6 +3,8 @@
 //! Whoever comes to hold a blob locks its row so that it stays (`FOR KEY SHARE`), and whoever lets go of one locks it for himself
 //! (`FOR UPDATE`) before he looks whether others hold it: one of two waits, and sees what the other has done.
 
+use std::collections::HashMap;
+
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
 
@@ -142,6 +144,16 @@ pub(super) async fn sealed(db: &Object, after: Option<Digest>, limit: usize) -> 
     let after = after.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default();
     let rows = db.query(&statement, &[&after, &integer(limit as u64)]).await?;
     rows.iter().map(|row| Ok((named(row.try_get(0)?)?, count(row.try_get(1)?)?))).collect()
+}
+
+/// The sizes of these; none for what is not there.
+pub(super) async fn sizes(db: &Object, of: &[Digest]) -> Result<Vec<Option<u64>>, Fault> {
+    let statement = db.prepare_cached("SELECT digest, size FROM blobs WHERE digest = ANY($1)").await?;
+    let names: Vec<&[u8]> = of.iter().map(|digest| &digest.as_bytes()[..]).collect();
+    let rows = db.query(&statement, &[&names]).await?;
+    let pair = |row: &Row| Ok::<_, Fault>((named(row.try_get(0)?)?, count(row.try_get(1)?)?));
+    let found = rows.iter().map(pair).collect::<Result<HashMap<_, _>, _>>()?;
+    Ok(of.iter().map(|digest| found.get(digest).copied()).collect())
 }
 
 /// As what content is sealed.

@@ -475,6 +475,10 @@ impl Content for PostgresContent {
         read!(self.0.readers, "the list of content", db => blobs::sealed(&db, after, limit).await)
     }
 
+    async fn sizes(&self, of: Vec<Digest>) -> Result<Vec<Option<u64>>, ReadFailed> {
+        read!(self.0.readers, "sizes of content", db => blobs::sizes(&db, &of).await)
+    }
+
     async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed> {
         read!(self.0.readers, "the seals of content", db => blobs::seals(&db, digest).await)
     }

@@ -23,7 +23,7 @@ use super::{
     durability,
     known::{Known, Place},
     migrations,
-    rows::{entries, listings},
+    rows::{self, entries, listings},
     tree::{self, Left},
 };
 use crate::{
@@ -236,6 +236,11 @@ impl Store for PostgresStore {
         })?;
         self.settle(left.place()).await?;
         Ok(found)
+    }
+
+    async fn streams(&self, after: Option<StreamId>, limit: usize) -> Result<Vec<StreamId>, ReadFailed> {
+        // What is read of them is covered when it is read.
+        read!(self.readers, "the names of streams", db => rows::streams(&db, after.as_ref(), limit).await)
     }
 
     fn heard(&self) -> watch::Receiver<u64> {

@@ -8,11 +8,12 @@ use tokio_postgres::{Row, types::ToSql};
 use super::connection::{Fault, count, digest, integer};
 use crate::{
     domain::{
-        entry::Entry,
+        entry::{Entry, StreamId},
         id::{CommuniqueId, Digest},
         json,
     },
     exchange::ports::{Listing, ListingQuery, Stored},
+    store::append::parsed,
 };
 
 /// Rows of `idx, bytes, digest`, each checked against its digest, with its objects.
@@ -54,6 +55,29 @@ async fn objects(db: &Object, names: &HashSet<Digest>) -> Result<HashMap<Digest,
         Ok((Digest::of(&bytes), bytes))
     };
     rows.iter().map(of).collect()
+}
+
+/// The names of streams after $1, $2 of them. Each is looked for in the index after the one before, so that no entry is read for it.
+const STREAMS: &str = "WITH RECURSIVE names (name, n) AS (
+        SELECT min(stream), 1::bigint FROM entries WHERE stream > $1
+        UNION ALL
+        SELECT (SELECT min(stream) FROM entries WHERE stream > name), n + 1 FROM names WHERE name IS NOT NULL AND n < $2)
+    SELECT name FROM names WHERE name IS NOT NULL ORDER BY n";
+
+pub(super) async fn streams(db: &Object, after: Option<&StreamId>, limit: usize) -> Result<Vec<StreamId>, Fault> {
+    // No name is empty: all come after it.
+    let mut after = after.map(StreamId::to_string).unwrap_or_default();
+    let sql = db.prepare_cached(STREAMS).await?;
+    loop {
+        let rows = db.query(&sql, &[&after, &integer(limit as u64)]).await?;
+        let names = rows.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>()?;
+        let Some(last) = names.last() else { return Ok(Vec::new()) };
+        let found = parsed(&names);
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        after.clone_from(last);
+    }
 }
 
 /// A page of the list.

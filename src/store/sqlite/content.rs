@@ -262,6 +262,18 @@ impl Content for SqliteContent {
         self.readers.read("the list of content", read).await
     }
 
+    async fn sizes(&self, of: Vec<Digest>) -> Result<Vec<Option<u64>>, ReadFailed> {
+        let read = move |db: &Connection| {
+            let mut size = db.prepare_cached("SELECT size FROM blobs WHERE digest = ?1")?;
+            let mut ask = |digest: &Digest| {
+                let found: Option<i64> = size.query_row([digest.as_bytes()], |row| row.get(0)).optional()?;
+                found.map(count).transpose()
+            };
+            of.iter().map(&mut ask).collect()
+        };
+        self.readers.read("sizes of content", read).await
+    }
+
     async fn seals(&self, digest: Digest) -> Result<Vec<Seal>, ReadFailed> {
         self.readers.read("the seals of content", move |db| seals::of(db, digest)).await
     }

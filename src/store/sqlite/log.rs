@@ -14,7 +14,7 @@ use super::{
     OpenError, Options,
     connection::{self, Fault, Readers, count, integer},
     migrations,
-    rows::{entries, listings, purged},
+    rows::{entries, listings, purged, streams},
     tree,
     writer::Writer,
 };
@@ -216,6 +216,10 @@ impl Store for SqliteStore {
 
     async fn listings(&self, query: ListingQuery) -> Result<Vec<Listing>, ReadFailed> {
         self.readers.read("the list", move |db| listings(db, &query)).await
+    }
+
+    async fn streams(&self, after: Option<StreamId>, limit: usize) -> Result<Vec<StreamId>, ReadFailed> {
+        self.readers.read("the names of streams", move |db| streams(db, after, limit)).await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         json,
     },
     exchange::ports::{Listing, ListingQuery, Stored},
+    store::append::parsed,
 };
 
 /// The entries that the end of a query finds, each checked against its digest and its columns, with its objects.
@@ -62,6 +63,33 @@ pub(super) fn purged(db: &Connection, from: u64, limit: usize) -> Result<Vec<(u6
         }
     })
     .collect()
+}
+
+/// The names of streams after ?1, ?2 of them. Each is looked for in the index after the one before, so that no entry is read for it. What is
+/// no text comes after all text, and is no name.
+const STREAMS: &str = "WITH RECURSIVE names (name, n) AS (
+        SELECT min(stream), 1 FROM entries WHERE stream > CAST(?1 AS TEXT) AND stream < x''
+        UNION ALL
+        SELECT (SELECT min(stream) FROM entries WHERE stream > name AND stream < x''), n + 1 FROM names
+        WHERE name IS NOT NULL AND n < ?2)
+    SELECT name FROM names WHERE name IS NOT NULL ORDER BY n";
+
+pub(super) fn streams(db: &Connection, after: Option<StreamId>, limit: usize) -> Result<Vec<StreamId>, Fault> {
+    // No name is empty: all come after it.
+    let mut after = after.map(|stream| stream.to_string().into_bytes()).unwrap_or_default();
+    let mut statement = db.prepare_cached(STREAMS)?;
+    loop {
+        // Text that was changed need not be UTF-8.
+        let name = |row: &Row<'_>| Ok(row.get_ref(0)?.as_bytes()?.to_vec());
+        let names = statement.query_map(params![after, integer(limit as u64)], name)?;
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let Some(last) = names.last() else { return Ok(Vec::new()) };
+        let found = parsed(&names);
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        after.clone_from(last);
+    }
 }
 
 /// A page of the list.
@@ -173,6 +201,12 @@ mod tests {
         let plan = format!("EXPLAIN QUERY PLAN {PURGED}");
         let step: String = db.query_row(&plan, [0, 1], |row| row.get(3)).unwrap();
         assert!(step.contains("USING INDEX entries_purged (idx>?)"), "{step}");
+        let plan = format!("EXPLAIN QUERY PLAN {STREAMS}");
+        let mut statement = db.prepare(&plan).unwrap();
+        let steps = statement.query_map(params!["", 1], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).filter(|step| step.contains("entries")).collect();
+        let search = "SEARCH entries USING COVERING INDEX sqlite_autoindex_entries_1 (stream>? AND stream<?)";
+        assert_eq!(steps, [search; 2]);
         assert_eq!(page(&ListingQuery { state: Some(State::Lapsed), open: true, ..ListingQuery::default() }), None);
     }
 
@@ -191,6 +225,28 @@ mod tests {
                 statement.clear_bindings();
             }
             assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_name_of_a_stream_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let store = SqliteStore::open(&path, Options::default()).unwrap();
+        store.append(append((0..9).map(|n| Chain::new(party(n)).next(1, vec![])).collect())).await.unwrap();
+        let db = Connection::open(&path).unwrap();
+        for (n, changed) in ["CAST(x'ff' AS TEXT)", "x'ff'", "'party'", "7", "''"].iter().enumerate() {
+            db.execute(&format!("UPDATE entries SET stream = {changed} WHERE idx = {n}"), []).unwrap();
+        }
+        for limit in [1, 2, 99] {
+            let (mut found, mut after) = (vec![], None);
+            loop {
+                let page = store.streams(after, limit).await.unwrap();
+                let Some(last) = page.last() else { break };
+                after = Some(last.clone());
+                found.extend(page);
+            }
+            assert_eq!(found, [5, 6, 7, 8].map(party), "{limit}");
         }
     }
 

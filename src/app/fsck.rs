@@ -1,7 +1,6 @@
 //! `communiqued fsck`: an exchange's data, or a copy of it, read whole and held against itself.
 
 use std::{
-    collections::BTreeSet,
     fmt::Write as _,
     fs, io,
     io::ErrorKind,
@@ -18,13 +17,20 @@ use super::{
 };
 use crate::{
     domain::{
+        entry::{Kind, StreamId},
         id::{CommuniqueId, Digest},
         text,
     },
-    exchange::fsck::{self as check, At, Found, Need, Report, Scope},
+    exchange::{
+        fsck::{self as check, At, Found, Need, Report, Scope},
+        ports::{ReadFailed, Store},
+    },
     log::{checkpoint::Unverified, note::NOTE_LIMIT},
-    store::sqlite::{OpenError, Options, SqliteContent, SqliteStore, inspect_content, inspect_log},
+    store::sqlite::{OpenError, Options, SqliteContent, SqliteStore, inspect_content, inspect_log, kept_of},
 };
+
+/// Rows that are read at a time.
+const KEPT_ROWS: usize = 256;
 
 /// What keeps a check from being made. What is found by one that was made is in its report.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +105,8 @@ pub(super) async fn examined(subject: Subject, mib_per_second: u64) -> Result<Re
     };
     let store = Arc::new(SqliteStore::reading(&subject.log, Options::default())?);
     let content = Arc::new(SqliteContent::reading(&subject.content, Options::default())?);
-    // A package is made of what is published by then: so the log is read after this.
-    let (in_content, named) = blocking(subject.content.clone(), inspect_content).await??;
-    let mut report = check::fsck(store, content, Scope { head, mib_per_second, ..Scope::default() }).await;
+    let in_content = blocking(subject.content.clone(), inspect_content).await??;
+    let mut report = check::fsck(store.clone(), content, Scope { head, mib_per_second, ..Scope::default() }).await;
     let in_log = blocking(subject.log.clone(), inspect_log).await??;
     if let Some(what) = unread {
         report.faults.add(At::Head, what);
@@ -109,7 +114,7 @@ pub(super) async fn examined(subject: Subject, mib_per_second: u64) -> Result<Re
     for found in in_log.listed().iter().chain(in_content.listed()) {
         tell(&mut report, found);
     }
-    unpublished(&mut report, &named);
+    unpublished(&mut report, &*store, &subject.content).await?;
     if let (Some(expected), Some(found)) = (&subject.exchange, &report.exchange)
         && *expected != found.to_string()
     {
@@ -165,17 +170,39 @@ fn tell(report: &mut Report, told: &Found) {
     report.faults.add_needing(told.at.clone(), told.what.clone(), told.needs.clone());
 }
 
-/// Packages and stamps of what the log does not say is published.
-fn unpublished(report: &mut Report, named: &BTreeSet<CommuniqueId>) {
+/// Packages and stamps of what the log does not say is published. A package is made of what is published by then: so the log is asked last.
+async fn unpublished(report: &mut Report, log: &dyn Store, content: &Path) -> Result<(), FsckError> {
     // A log of which not all could be folded does not know all that is published.
-    if !report.faults.is_empty() {
-        return;
+    let mut after = None;
+    while report.faults.is_empty() || after.is_some() {
+        let page = blocking(content.to_owned(), move |path: &Path| kept_of(path, after, KEPT_ROWS)).await??;
+        if page.is_empty() {
+            break;
+        }
+        after = page.last().copied();
+        for id in page {
+            if published(log, id).await == Ok(false) {
+                report.faults.add(
+                    At::Package(id),
+                    "a package or time stamp of it is kept, and the log does not say that it is published",
+                );
+            }
+        }
     }
-    for id in named.difference(&report.published.clone()) {
-        report.faults.add(
-            At::Package(*id),
-            "a package or time stamp of it is kept, and the log does not say that it is published",
-        );
+    Ok(())
+}
+
+async fn published(log: &dyn Store, id: CommuniqueId) -> Result<bool, ReadFailed> {
+    let (stream, mut next) = (StreamId::Communique(id), 0);
+    loop {
+        let entries = log.stream(&stream, next, KEPT_ROWS).await?;
+        if entries.iter().any(|stored| stored.entry.kind == Kind::Published) {
+            return Ok(true);
+        }
+        if entries.len() < KEPT_ROWS {
+            return Ok(false);
+        }
+        next += entries.len() as u64;
     }
 }
 
@@ -280,6 +307,7 @@ fn fault(Found { at, what, needs }: &Found) -> Value {
         }
         At::Listing(Some(id)) | At::Package(id) | At::Stamp(id) => set("communique", json!(id.to_string())),
         At::Node { .. }
+        | At::Streams
         | At::Tree
         | At::Head
         | At::Cosignature(_)

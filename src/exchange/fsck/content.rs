@@ -1,7 +1,7 @@
 //! Content: every blob hashed again, everything that the log names there, packages and stamps sound.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, ErrorKind, Read, Seek, SeekFrom},
     sync::Arc,
 };
@@ -9,13 +9,15 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
-use super::{At, BATCH, Check, Need, ROWS};
+use super::{At, Check, FOUND_LIMIT, NEEDS_LIMIT, Need, ROWS, narrowed, streams::Reached};
 use crate::{
     domain::{
-        entry::{Kind, StreamId},
+        document::Document,
+        entry::{Kind, Place, StreamId},
         id::{CommuniqueId, Digest},
+        manifest::Manifest,
     },
-    exchange::ports::{Content, Package, ReadFailed},
+    exchange::ports::{Content, Package, ReadFailed, Seal, Stored},
     log::checkpoint::Unverified,
     package::{stamp, verdict::Verdict, verify::Verifier},
 };
@@ -31,38 +33,163 @@ enum Blob {
     Wrong(String),
 }
 
-impl Check {
-    pub(super) async fn content(&mut self) {
-        let published: Vec<_> = self.published.keys().copied().collect();
-        for id in &published {
-            self.packaged(*id).await;
+/// What a communiqué's stream says of content.
+#[derive(Default)]
+pub(super) struct Noted {
+    needed: BTreeMap<Digest, Needed>,
+    purged: bool,
+    published: Option<Place>,
+}
+
+/// A part that manifests name, or a package.
+struct Needed {
+    size: u64,
+    by: Vec<Need>,
+}
+
+/// Content that is missing or wrong, and what needs it.
+pub(super) struct Spoilt {
+    what: String,
+    by: Vec<Need>,
+}
+
+impl Spoilt {
+    fn name(&mut self, by: Vec<Need>) {
+        for need in by {
+            if self.by.len() < NEEDS_LIMIT && !self.by.contains(&need) {
+                self.by.push(need);
+            }
         }
-        let sound = self.blobs().await;
-        self.missing().await;
-        let verifier = Arc::new(Verifier::new(self.charters.founding()));
-        for id in published {
-            self.package(id, &sound, &verifier).await;
-            self.stamp(id).await;
+    }
+}
+
+impl Noted {
+    /// What an entry adds.
+    pub(super) fn entry(&mut self, stored: &Stored) {
+        let StreamId::Communique(communique) = stored.entry.stream else { return };
+        match stored.entry.kind {
+            Kind::Purged => self.purged = true,
+            Kind::Published => self.published = Some(stored.recorded().place()),
+            Kind::Revision => {
+                // What does not parse is found when its stream is folded.
+                let Some(Ok(manifest)) = stored.objects.first().map(|bytes| Document::<Manifest>::parse(bytes.clone()))
+                else {
+                    return;
+                };
+                for part in manifest.parts() {
+                    let need = Need::Part { communique, revision: manifest.revision, path: part.path };
+                    self.need(part.sha256, part.size, need);
+                }
+            }
+            _ => {}
+        }
+    }
+    fn need(&mut self, digest: Digest, size: u64, need: Need) {
+        let needed = self.needed.entry(digest).or_insert_with(|| Needed { size, by: Vec::new() });
+        if needed.by.len() < NEEDS_LIMIT && !needed.by.contains(&need) {
+            needed.by.push(need);
+        }
+    }
+}
+
+impl Check {
+    /// What a communiqué needs: that it is there, of its size; that its package and its time stamp are sound.
+    pub(super) async fn needs(&mut self, id: CommuniqueId, mut noted: Noted) {
+        self.counts.purged += u64::from(noted.purged);
+        let package = if noted.published.is_some() { self.packaged(id, &mut noted).await } else { None };
+        let digests: Vec<_> = noted.needed.keys().copied().collect();
+        let check = &*self;
+        let sizes = narrowed(0, digests.len() as u64, |from, count| {
+            let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+            let some = digests.get(at(from)..at(from + count)).unwrap_or_default().to_vec();
+            check.kept(move || check.content.sizes(some.clone()))
+        });
+        let (mut whole, mut purged) = (None, noted.purged.then_some(true));
+        for ((digest, needed), (_, size)) in std::mem::take(&mut noted.needed).into_iter().zip(sizes.await) {
+            match size {
+                Ok(Some(size)) if size == needed.size => {
+                    whole = whole.or(package.as_ref().filter(|package| package.digest == digest));
+                }
+                Ok(Some(size)) => self.spoil(digest, needed.by, sized(size, needed.size)),
+                Ok(None) => {
+                    // What was purged may be gone: an entry says so before anything is erased. What the exchange made anew has
+                    // another digest by now.
+                    let gone = match purged {
+                        Some(purged) => purged,
+                        None => *purged.insert(self.noted_of(id).await.purged),
+                    };
+                    let anew = needed.by.contains(&Need::Package(id));
+                    if !(gone || anew && self.replaced(id, digest).await) {
+                        self.spoil(digest, needed.by, "it is not there".to_owned());
+                    }
+                }
+                // So the list of content cannot be read either.
+                Err(ReadFailed) => {}
+            }
+        }
+        if let Some(package) = whole {
+            self.package(id, package).await;
+        }
+        if let Some(place) = noted.published {
+            self.stamp(id, place).await;
         }
     }
 
-    /// Notes which blobs are packages, so that they are named as such.
-    async fn packaged(&mut self, id: CommuniqueId) {
-        match self.kept(|| self.content.package(id)).await {
-            Ok(Some(package)) => self.need(package.digest, package.size, Need::Package(id)),
+    /// Whether the package of a communiqué has another digest by now.
+    async fn replaced(&self, id: CommuniqueId, digest: Digest) -> bool {
+        matches!(self.kept(|| self.content.package(id)).await, Ok(Some(package)) if package.digest != digest)
+    }
+
+    /// Keeps that content is not as it must be, until all are known that need it; of more than can be listed, it is told at once.
+    fn spoil(&mut self, digest: Digest, by: Vec<Need>, what: String) {
+        if let Some(spoilt) = self.spoilt.get_mut(&digest) {
+            spoilt.name(by);
+        } else if self.spoilt.len() < FOUND_LIMIT {
+            self.spoilt.insert(digest, Spoilt { what, by });
+        } else {
+            self.faults.add_needing(At::Content(Some((digest, by))), what, vec![digest]);
+        }
+    }
+    fn tell_spoilt(&mut self) {
+        for (digest, Spoilt { what, by }) in std::mem::take(&mut self.spoilt) {
+            self.faults.add_needing(At::Content(Some((digest, by))), what, vec![digest]);
+        }
+    }
+
+    /// What a communiqué's stream says of content by now.
+    async fn noted_of(&mut self, id: CommuniqueId) -> Noted {
+        let (stream, mut noted, mut reached) = (StreamId::Communique(id), Noted::default(), Reached::default());
+        while let Some(entries) = self.next_of(&stream, &mut reached).await {
+            for stored in &entries {
+                self.pace.spend_row(stored.bytes.len()).await;
+                noted.entry(stored);
+            }
+        }
+        noted
+    }
+
+    /// The package of what is published, if there is one; and that it is needed, and the one that lies in another.
+    async fn packaged(&mut self, id: CommuniqueId, noted: &mut Noted) -> Option<Package> {
+        let package = self.kept(|| self.content.package(id)).await;
+        match &package {
+            Ok(Some(package)) => noted.need(package.digest, package.size, Need::Package(id)),
             Ok(None) => {}
             Err(ReadFailed) => self.faults.add(At::Package(id), "its row cannot be read"),
         }
         match self.kept(|| self.content.original(id)).await {
-            Ok(Some((digest, size))) => self.need(digest, size, Need::Original(id)),
+            Ok(Some((digest, size))) => noted.need(digest, size, Need::Original(id)),
             Ok(None) => {}
             Err(ReadFailed) => self.faults.add(At::Package(id), "the row of it as it lies in another cannot be read"),
         }
+        package.ok().flatten()
     }
 
-    /// Reads every blob; answers which are sound.
-    async fn blobs(&mut self) -> BTreeSet<Digest> {
-        let (mut sound, mut after, mut limit) = (BTreeSet::new(), None, ROWS);
+    /// Reads every blob.
+    pub(super) async fn content(&mut self) {
+        // What was found of it by what needs it.
+        let known: BTreeSet<_> = self.spoilt.keys().copied().collect();
+        self.tell_spoilt();
+        let (mut after, mut limit) = (None, ROWS);
         loop {
             let page = match self.kept(|| self.content.sealed(after, limit)).await {
                 Ok(page) => page,
@@ -73,33 +200,71 @@ impl Check {
                 Err(ReadFailed) => {
                     let after = after.map_or("its beginning".to_owned(), |digest: Digest| digest.to_string());
                     self.faults.add(At::Content(None), format!("it cannot be read on after {after}"));
-                    return sound;
+                    break;
                 }
             };
             let last = page.len() < limit;
             for (digest, size) in page {
                 after = Some(digest);
                 self.counts.contents += 1;
-                let named = self.needed.get(&digest).map(|needed| needed.size).filter(|named| *named != size);
-                let found = match named {
-                    Some(named) => Blob::Wrong(format!("it has {size} bytes, and is named with {named}")),
-                    None => self.blob(digest, size).await,
-                };
-                match found {
-                    Blob::Sound => drop(sound.insert(digest)),
-                    Blob::Gone => continue,
-                    Blob::Wrong(what) => {
-                        let needs = self.needed.get(&digest).map(|needed| needed.by.clone()).unwrap_or_default();
-                        self.faults.add_needing(At::Content(Some((digest, needs))), what, vec![digest]);
-                    }
-                }
-                if let Some(needed) = self.needed.get_mut(&digest) {
-                    needed.met = true;
+                if !known.contains(&digest)
+                    && let Blob::Wrong(what) = self.blob(digest, size).await
+                {
+                    self.wrong_blob(digest, size, what).await;
                 }
             }
             if last || self.faults.is_full() {
-                return sound;
+                break;
             }
+        }
+        self.name_spoilt().await;
+        self.tell_spoilt();
+    }
+
+    /// A blob that is wrong, told with what needs it: those for whose communiqué it was uploaded, or whose package it is.
+    async fn wrong_blob(&mut self, digest: Digest, size: u64, mut what: String) {
+        let seals = self.kept(|| self.content.seals(digest)).await.unwrap_or_default();
+        let mut found = Spoilt { what: String::new(), by: Vec::new() };
+        for seal in &seals {
+            match seal {
+                Seal::Upload(owner) => {
+                    let Some(needed) = self.noted_of(owner.communique).await.needed.remove(&digest) else { continue };
+                    if needed.size != size {
+                        what = sized(size, needed.size);
+                    }
+                    found.name(needed.by);
+                }
+                Seal::Package(id, _) => found.name(vec![Need::Package(*id)]),
+                Seal::Original(id) => found.name(vec![Need::Original(*id)]),
+            }
+            if found.by.len() == NEEDS_LIMIT {
+                break;
+            }
+        }
+        if seals.is_empty() {
+            return self.spoil(digest, found.by, what);
+        }
+        self.faults.add_needing(At::Content(Some((digest, found.by))), what, vec![digest]);
+    }
+
+    /// Looks in every stream for what needs the blobs of which nobody is said to have brought them.
+    async fn name_spoilt(&mut self) {
+        let mut after = None;
+        while !self.spoilt.is_empty() {
+            let Ok(page) = self.log(|| self.store.streams(after.clone(), ROWS)).await else { return };
+            if page.is_empty() {
+                return;
+            }
+            for stream in &page {
+                let StreamId::Communique(id) = stream else { continue };
+                let mut noted = self.noted_of(*id).await;
+                for (digest, spoilt) in &mut self.spoilt {
+                    if let Some(needed) = noted.needed.remove(digest) {
+                        spoilt.name(needed.by);
+                    }
+                }
+            }
+            after = page.last().cloned();
         }
     }
 
@@ -128,67 +293,15 @@ impl Check {
         }
     }
 
-    /// What is named and was not found. What was purged may be gone; what the exchange made anew has another digest by now.
-    async fn missing(&mut self) {
-        if self.faults.is_full() {
-            return;
-        }
-        let lacking: Vec<_> = self.needed.iter().filter(|(_, needed)| !needed.met).map(|(digest, _)| *digest).collect();
-        if lacking.is_empty() {
-            return;
-        }
-        self.purged_meanwhile().await;
-        for digest in lacking {
-            let Some(needed) = self.needed.get(&digest) else { continue };
-            let mut by = needed.by.clone();
-            if needed.of.is_subset(&self.purged) {
-                continue;
-            }
-            by.retain(|need| !self.purged.contains(&need.communique()));
-            if let [Need::Package(id)] = by.as_slice()
-                && matches!(self.kept(|| self.content.package(*id)).await, Ok(Some(package)) if package.digest != digest)
-            {
-                continue;
-            }
-            self.faults.add_needing(At::Content(Some((digest, by))), "it is not there", vec![digest]);
-        }
-    }
-
-    /// What was purged since the log was read: its entry is logged before anything is erased.
-    async fn purged_meanwhile(&mut self) {
-        let mut next = self.size;
-        while let Ok(entries) = self.log(|| self.store.log(next, usize::try_from(BATCH).unwrap_or(1))).await {
-            if entries.is_empty() {
-                return;
-            }
-            next += entries.len() as u64;
-            let purged = entries.into_iter().filter(|stored| stored.entry.kind == Kind::Purged);
-            self.purged.extend(purged.filter_map(|stored| match stored.entry.stream {
-                StreamId::Communique(id) => Some(id),
-                _ => None,
-            }));
-        }
-    }
-
-    async fn package(&mut self, id: CommuniqueId, sound: &BTreeSet<Digest>, verifier: &Arc<Verifier>) {
-        let Ok(Some(package)) = self.kept(|| self.content.package(id)).await else { return };
-        if !sound.contains(&package.digest) {
-            // Either named above, or made since.
-            if self.needed.contains_key(&package.digest)
-                || !matches!(self.blob(package.digest, package.size).await, Blob::Sound)
-            {
-                return;
-            }
-        }
+    async fn package(&mut self, id: CommuniqueId, package: &Package) {
         self.counts.packages += 1;
         let Package { digest, size, shown } = package;
+        let (digest, size) = (*digest, *size);
         let witnesses = Unverified::parse(shown.head.as_bytes()).ok().map(|head| head.note().lines().len() as u64 - 1);
         if !shown.head.is_empty() && witnesses != Some(shown.witnesses) {
             self.faults.add(At::Package(id), "its row does not say what the head in it shows");
         }
-        if self.charters.founding().is_none() {
-            return;
-        }
+        let Some(verifier) = self.verifier() else { return };
         let judge = || {
             let (content, verifier, handle) = (self.content.clone(), verifier.clone(), Handle::current());
             tokio::task::spawn_blocking(move || {
@@ -209,14 +322,21 @@ impl Check {
             Ok(Verdict::CannotRead { detail } | Verdict::CannotJudge { detail }) => Some(detail.to_string()),
             Ok(Verdict::Unpinned(_)) | Err(_) => Some("it could not be judged".to_owned()),
         };
-        if let Some(what) = what {
+        self.pace.spend(size).await;
+        // Bytes that do not have their digest are told as such, and what has given way to another is gone.
+        if let Some(what) = what
+            && matches!(self.blob(digest, size).await, Blob::Sound)
+        {
             self.faults.add(At::Package(id), what);
         }
-        self.pace.spend(size).await;
+    }
+    /// The verifier of all packages of this check; none in a log that was never founded.
+    fn verifier(&mut self) -> Option<Arc<Verifier>> {
+        let founding = self.charters.founding()?;
+        Some(self.verifier.get_or_insert_with(|| Arc::new(Verifier::new(Some(founding)))).clone())
     }
 
-    async fn stamp(&mut self, id: CommuniqueId) {
-        let Some(place) = self.published.get(&id).copied() else { return };
+    async fn stamp(&mut self, id: CommuniqueId, place: Place) {
         match self.kept(|| self.content.stamp(id)).await {
             Ok(Some(stamp)) => {
                 self.counts.stamps += 1;
@@ -228,6 +348,10 @@ impl Check {
             Err(ReadFailed) => self.faults.add(At::Stamp(id), "it cannot be read"),
         }
     }
+}
+
+fn sized(size: u64, named: u64) -> String {
+    format!("it has {size} bytes, and is named with {named}")
 }
 
 /// Content as a file, for a verifier that reads files. For a blocking thread.

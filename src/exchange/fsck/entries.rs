@@ -1,16 +1,10 @@
-//! The log in its own order: entries, what they name, their streams' chains, time, and the tree made again.
+//! The log in its own order: entries, what they name, time, and the tree made again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use super::{At, BATCH, Check, Need, narrowed};
+use super::{At, BATCH, Check, narrowed};
 use crate::{
-    domain::{
-        document::Document,
-        entry::{Entry, Kind, StreamId},
-        id::Digest,
-        json,
-        manifest::Manifest,
-    },
+    domain::{entry::Entry, id::Digest, json},
     exchange::ports::{ReadFailed, Stored},
     log::tree::{Hash, Node},
 };
@@ -23,10 +17,6 @@ const FAR: u64 = 1 << 62;
 struct Pass {
     /// The sizes at which roots are asked for.
     wanted: BTreeSet<u64>,
-    /// Entries that cannot be read and whose stream is not known yet: the fault's number by the entry's digest.
-    nameless: HashMap<Digest, usize>,
-    /// Whether a damaged entry may be of any stream: then a gap in a stream is no fault of its own.
-    holes: bool,
     nodes: Vec<(Node, Hash)>,
 }
 
@@ -142,16 +132,13 @@ impl Check {
             faults.push("its time is before that of the entry before it".to_owned());
         }
         self.time = self.time.max(Some(entry.time));
-        self.chained(pass, &stored, &mut faults);
-        let broken = !faults.is_empty();
+        if !faults.is_empty() {
+            self.wrong.insert(*index);
+        }
         for what in faults {
             self.faults.add_needing(at(), what, needs.clone());
         }
-        if broken {
-            self.streams.entry(entry.stream.clone()).or_default().broken = true;
-        } else {
-            self.noted(&stored);
-        }
+        self.in_log.add(*index, *digest);
         self.grow(pass, *digest);
         let bytes = bytes.len() + objects.iter().map(Vec::len).sum::<usize>();
         self.pace.spend_row(bytes).await;
@@ -173,61 +160,9 @@ impl Check {
         }
     }
 
-    /// That it continues its stream.
-    fn chained(&mut self, pass: &mut Pass, stored: &Stored, faults: &mut Vec<String>) {
-        let Stored { entry, digest, .. } = stored;
-        let seen = self.streams.entry(entry.stream.clone()).or_default();
-        if entry.seq > seen.position.length && pass.holes {
-            // What lies between may be what could not be read: the digest tells.
-            if let Some(number) = entry.previous.and_then(|previous| pass.nameless.remove(&previous))
-                && let Some(At::Entry { stream, .. }) =
-                    self.faults.listed_mut().get_mut(number).map(|found| &mut found.at)
-            {
-                *stream = Some(entry.stream.clone());
-            }
-            seen.position.pass_gap(entry);
-            seen.broken = true;
-        }
-        if seen.position.advance(entry, *digest).is_err() {
-            let (length, last) = (seen.position.length, seen.position.last);
-            faults.push(if entry.seq == length {
-                format!(
-                    "it names another entry before it than its stream has ({})",
-                    last.map_or("none".into(), |d| d.to_string())
-                )
-            } else {
-                format!("it is number {} of its stream, where number {length} comes", entry.seq)
-            });
-            seen.position.pass_gap(entry);
-            let _ = seen.position.advance(entry, *digest);
-        }
-    }
-
-    /// What other checks need of it.
-    fn noted(&mut self, stored: &Stored) {
-        let StreamId::Communique(communique) = stored.entry.stream else { return };
-        match stored.entry.kind {
-            Kind::Purged => drop(self.purged.insert(communique)),
-            Kind::Published => drop(self.published.insert(communique, stored.recorded().place())),
-            Kind::Revision => {
-                // What does not parse is found when its stream is folded.
-                let Some(Ok(manifest)) = stored.objects.first().map(|bytes| Document::<Manifest>::parse(bytes.clone()))
-                else {
-                    return;
-                };
-                for part in manifest.parts() {
-                    let need = Need::Part { communique, revision: manifest.revision, path: part.path };
-                    self.need(part.sha256, part.size, need);
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// An entry that cannot be read. Its digest may still be there, and then the tree goes on.
     async fn unread(&mut self, pass: &mut Pass, index: u64) {
         self.damaged.insert(index);
-        pass.holes = true;
         let one = async |index| self.log(|| self.store.digests(index, 1)).await.ok()?.first().copied();
         let (digest, next) = (one(index).await, one(index + 1).await);
         // No two entries have one digest: what is read from here on is then the next one.
@@ -238,7 +173,7 @@ impl Check {
             "it is missing, or cannot be read at all"
         };
         if let Some(digest) = digest.filter(|_| !self.faults.is_full()) {
-            pass.nameless.insert(digest, self.faults.listed().len());
+            self.nameless.insert(digest, self.faults.listed().len());
         }
         self.faults.add_needing(At::Entry { index, stream: None, kind: None }, what, digest.into_iter().collect());
         match digest {

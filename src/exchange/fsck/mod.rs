@@ -3,14 +3,18 @@
 //! All of it goes by the ports, so that every backend has it, and nothing is written. It may run beside an exchange that serves: the log is
 //! looked at as far as it had come when the look began, and what grows meanwhile is asked again before it is called wrong. Where a
 //! port says no more than that it cannot read, what is asked for is halved until the one thing is found that cannot be read.
+//!
+//! The log is read in its own order, then by its streams, one after the other, each with what it needs; then content. What is held meanwhile
+//! is bounded by one stream, and by the faults that are listed.
 
 mod away;
+mod communiques;
 mod content;
 mod entries;
 mod streams;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
 };
@@ -20,12 +24,15 @@ use tokio::{
     time::{Duration, Instant},
 };
 
+use content::Spoilt;
+use streams::Sum;
+
 pub use away::unless_away;
 
 use super::ports::{Content, Cosignature, ReadFailed, Store};
 use crate::{
     domain::{
-        entry::{Kind, Place, StreamId},
+        entry::{Kind, StreamId},
         id::{CommuniqueId, Digest, ExchangeName, PartyId},
         succession::{Charters, Standing},
         text,
@@ -38,6 +45,7 @@ use crate::{
         tree::{Edge, Hash},
     },
     observe::Metrics,
+    package::verify::Verifier,
 };
 
 /// Faults that are listed. Of a log with more the check of entries ends there: it is to be restored, and not to be mended row by row.
@@ -76,6 +84,8 @@ pub enum At {
         /// The number within it.
         seq: u64,
     },
+    /// The list of streams.
+    Streams,
     /// An inner node of the tree.
     Node {
         /// Its height.
@@ -149,6 +159,7 @@ impl fmt::Display for At {
                 kind.map_or(Ok(()), |kind| write!(f, " ({})", named(kind)))
             }
             Self::Stream { stream, seq } => write!(f, "{stream}, from its entry {seq} on"),
+            Self::Streams => f.write_str("the list of streams"),
             Self::Node { level, index } => write!(f, "the tree's node {index} of height {level}"),
             Self::Tree => f.write_str("the tree's size and root"),
             Self::Head => f.write_str("log.head"),
@@ -194,7 +205,7 @@ impl At {
             }
             Self::Head => "see 'Backup' in docs/OPERATIONS.md: the parties decide, not the operator",
             Self::Cosignature(_) => "a verified backup; witnesses cosign the next head anew",
-            Self::Listing(_) => "a verified backup; it follows from the log",
+            Self::Streams | Self::Listing(_) => "a verified backup; it follows from the log",
             Self::Content(Some((_, needs))) => match needs.first() {
                 Some(Need::Part { .. }) => {
                     "the newest verified backup, or the mirror of a party of the communiqué (communique mirror object DIR DIGEST)"
@@ -354,8 +365,6 @@ pub struct Report {
     pub last: Option<Time>,
     /// How it stands to the head that was handed in.
     pub continues: Continues,
-    /// What is published.
-    pub published: BTreeSet<CommuniqueId>,
 }
 
 /// What to look at.
@@ -375,23 +384,6 @@ pub async fn fsck(store: Arc<dyn Store>, content: Arc<dyn Content>, scope: Scope
     Check::new(store, content, &scope).run(scope.head).await
 }
 
-/// A stream, as far as its entries were read in the log's order.
-#[derive(Default)]
-struct Seen {
-    position: crate::domain::entry::Position,
-    /// Whether something of it was found wrong, so that it cannot be folded.
-    broken: bool,
-}
-
-/// A part that manifests name, or a package.
-struct Needed {
-    size: u64,
-    by: Vec<Need>,
-    /// Communiqués that need it, all of them: it may be gone if all are purged.
-    of: BTreeSet<CommuniqueId>,
-    met: bool,
-}
-
 /// A check under way.
 struct Check {
     store: Arc<dyn Store>,
@@ -406,12 +398,18 @@ struct Check {
     time: Option<Time>,
     /// Roots at the sizes that are asked for.
     roots: BTreeMap<u64, Hash>,
-    streams: BTreeMap<StreamId, Seen>,
+    /// Entries as they were read in the log's order, and as their streams'.
+    in_log: Sum,
+    in_streams: Sum,
+    /// Entries that cannot be read, and those that can be and are wrong.
     damaged: BTreeSet<u64>,
+    wrong: BTreeSet<u64>,
+    /// Entries that cannot be read and whose stream is not known yet: the fault's number by the entry's digest.
+    nameless: HashMap<Digest, usize>,
     charters: Charters,
-    needed: BTreeMap<Digest, Needed>,
-    purged: BTreeSet<CommuniqueId>,
-    published: BTreeMap<CommuniqueId, Place>,
+    verifier: Option<Arc<Verifier>>,
+    /// Content that is not as it must be, and is told once all are known that need it.
+    spoilt: BTreeMap<Digest, Spoilt>,
     /// Told when log or content is away; none where what cannot be read is a fault in any case.
     away: Option<Arc<Notify>>,
 }
@@ -428,12 +426,14 @@ impl Check {
             edge: Some(Edge::default()),
             time: None,
             roots: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            in_log: Sum::default(),
+            in_streams: Sum::default(),
             damaged: BTreeSet::new(),
+            wrong: BTreeSet::new(),
+            nameless: HashMap::new(),
             charters: Charters::default(),
-            needed: BTreeMap::new(),
-            purged: BTreeSet::new(),
-            published: BTreeMap::new(),
+            verifier: None,
+            spoilt: BTreeMap::new(),
             away: None,
         }
     }
@@ -447,8 +447,6 @@ impl Check {
         self.cosigned(&cosignatures);
         let continues = self.continues(head);
         self.content().await;
-        self.counts.streams = self.streams.len() as u64;
-        self.counts.purged = self.purged.len() as u64;
         let charter = self.charters.versions().next();
         Report {
             exchange: charter.map(|(charter, _)| charter.exchange.clone()),
@@ -457,21 +455,8 @@ impl Check {
             root: self.edge.as_ref().map(Edge::root),
             last: self.time,
             continues,
-            published: self.published.keys().copied().collect(),
             faults: self.faults,
             counts: self.counts,
-        }
-    }
-    fn need(&mut self, digest: Digest, size: u64, need: Need) {
-        let needed = self.needed.entry(digest).or_insert_with(|| Needed {
-            size,
-            by: Vec::new(),
-            of: BTreeSet::new(),
-            met: false,
-        });
-        needed.of.insert(need.communique());
-        if needed.by.len() < NEEDS_LIMIT && !needed.by.contains(&need) {
-            needed.by.push(need);
         }
     }
     async fn cosignatures(&mut self) -> Vec<Cosignature> {

@@ -88,6 +88,60 @@ const CHANGES: &[(&str, Change, &str, &str)] = &[
         "it names another entry before it",
     ),
     (
+        "an entry that cannot be read",
+        |h| *h.memory.lost.lock().unwrap() = Some(1),
+        "entry 1 of exchange",
+        "was changed or is missing",
+    ),
+    (
+        "another place",
+        |h| {
+            let mut log = h.memory.log.lock().unwrap();
+            log.swap(1, 2);
+            (log[1].index, log[2].index) = (1, 2);
+        },
+        "entry 1 of exchange (adoption)",
+        "it is number 2 of its stream, where number 1 comes",
+    ),
+    (
+        "a stream's entry that is not found as such",
+        |h| {
+            let mut aside = h.memory.log.lock().unwrap().clone();
+            aside.retain(|s| s.entry.stream != StreamId::Party(party("north")));
+            *h.memory.aside.lock().unwrap() = Some(aside);
+        },
+        "party/north, from its entry 0 on",
+        "it is not found as the stream's, though the log has it",
+    ),
+    (
+        "a stream that ends otherwise than in the log",
+        |h| {
+            let mut aside = h.memory.log.lock().unwrap().clone();
+            let last = aside.iter_mut().rfind(|s| s.entry.stream == StreamId::Exchange).unwrap();
+            last.entry.salt = Salt::new([9; 32]);
+            last.bytes = json::encode(&last.entry);
+            last.digest = Digest::of(&last.bytes);
+            *h.memory.aside.lock().unwrap() = Some(aside);
+        },
+        "exchange, from its entry",
+        "the log has other entries of it than are found as the stream's",
+    ),
+    (
+        "a stream that is not listed",
+        |h| h.memory.unlisted.lock().unwrap().push(StreamId::Party(party("north"))),
+        "the list of streams",
+        "other entries than the log",
+    ),
+    (
+        "a text, and nobody is said to have brought it",
+        |h| {
+            h.memory.blobs.lock().unwrap().insert(Digest::of(TEXT), b"Texte d'essay.\n".to_vec());
+            h.memory.uploads.lock().unwrap().clear();
+        },
+        "data/texts/fr.txt of",
+        "its bytes have the digest",
+    ),
+    (
         "a cosignature",
         |h| {
             h.memory.cosigned.lock().unwrap().push(Cosignature {
@@ -106,12 +160,15 @@ async fn what_is_changed_is_found_and_named() {
     let house = House::complete().await;
     assert!(house.exchange.scrub(0).await.unwrap().faults.is_empty());
     assert_eq!(house.exchange.metrics.scrub(), (1, 0));
+    let bytes = house.exchange.metrics.scrub_bytes();
     let report = checked(&house, None).await;
     assert_eq!(told(&report), Vec::<String>::new());
     let edge = house.memory.tree().await.unwrap();
     assert_eq!((report.size, report.root, report.continues), (edge.size(), Some(edge.root()), Continues::NotAsked));
     assert_eq!(report.founding, Some(house.world.charter.digest()));
     assert_eq!((report.counts.contents, report.counts.communiques, report.counts.entries), (1, 1, edge.size()));
+    // Each entry in both orders, and whatever first names what it names.
+    assert!(bytes >= 4096 * (2 * report.counts.entries + report.counts.objects), "{bytes}");
     for (name, change, at, what) in CHANGES {
         let house = House::complete().await;
         change(&house);
@@ -121,6 +178,9 @@ async fn what_is_changed_is_found_and_named() {
         assert_eq!(told(&report), told(&checked(&house, head).await), "{name}");
         let told = told(&report);
         assert!(told.iter().any(|told| told.contains(at) && told.contains(what)), "{name}: {told:?}");
+        // What is wrong by itself is not told of a second time, as what its stream or a blob comes to.
+        assert!(told.iter().filter(|told| told.starts_with("content ")).count() < 2, "{name}: {told:?}");
+        assert!(!told.iter().any(|told| told.contains("does not fit")), "{name}: {told:?}");
     }
 }
 
@@ -145,6 +205,95 @@ async fn what_is_away_is_not_damaged() {
         assert_eq!(scrub(n..n + 1).await.map(|report| told(&report)), Some(vec![]), "read {n} of {reads}");
     }
     assert_eq!(house.exchange.metrics.scrub(), (1 + reads as u64, 0));
+}
+
+/// Log, list and content, at a moment.
+#[derive(Clone)]
+struct Moment {
+    log: Vec<Stored>,
+    rows: std::collections::BTreeMap<CommuniqueId, Listing>,
+    blobs: HashMap<Digest, Vec<u8>>,
+    packages: HashMap<CommuniqueId, Package>,
+}
+
+fn moment(memory: &Memory) -> Moment {
+    let (log, rows) = (memory.log.lock().unwrap().clone(), memory.rows.lock().unwrap().clone());
+    let (blobs, packages) = (memory.blobs.lock().unwrap().clone(), memory.packages.lock().unwrap().clone());
+    Moment { log, rows, blobs, packages }
+}
+fn turn(memory: &Memory, Moment { log, rows, blobs, packages }: Moment) {
+    *memory.log.lock().unwrap() = log;
+    *memory.rows.lock().unwrap() = rows;
+    *memory.blobs.lock().unwrap() = blobs;
+    *memory.packages.lock().unwrap() = packages;
+}
+
+/// Checks while the memory becomes what it is now, at whichever of the reads; what is told, each time.
+async fn checked_meanwhile(house: &House, before: &Moment) -> Vec<Vec<String>> {
+    let (after, mut all) = (moment(&house.memory), vec![]);
+    for n in 0.. {
+        turn(&house.memory, before.clone());
+        let change = after.clone();
+        *house.memory.meanwhile.lock().unwrap() = Some((n, Box::new(move |memory| turn(memory, change))));
+        house.memory.asked.store(0, Ordering::Relaxed);
+        all.push(told(&checked(house, None).await));
+        if house.memory.meanwhile.lock().unwrap().take().is_some() {
+            break;
+        }
+    }
+    assert!(all.len() > 20, "{}", all.len());
+    all
+}
+
+/// What is begun, and what is purged, while all is read, at whichever of the reads.
+#[tokio::test]
+async fn what_goes_on_meanwhile_is_not_damage() {
+    for purged in [true, false] {
+        let mut house = House::of(&[("north", 1), ("south", 1)]).await;
+        let first = house.world.manifest();
+        house.upload("north", first.communique, TEXT).await;
+        house.propose(&first).await.unwrap();
+        house.submit(ActKind::Withdraw, "north").await.unwrap();
+        house.submit(ActKind::Purge, "north").await.unwrap();
+        let before = moment(&house.memory);
+        if purged {
+            house.submit(ActKind::Purge, "south").await.unwrap();
+            house.memory.blobs.lock().unwrap().clear();
+        } else {
+            // One is listed before it, and one after it.
+            for millis in [1, 1 << 45] {
+                let next = Manifest { communique: CommuniqueId::new(millis, &[7; 10]), ..first.clone() };
+                house.upload("north", next.communique, TEXT).await;
+                house.propose(&next).await.unwrap();
+            }
+        }
+        for (n, told) in checked_meanwhile(&house, &before).await.iter().enumerate() {
+            assert_eq!(told, &Vec::<String>::new(), "at read {n}");
+        }
+    }
+}
+
+/// A package that is made anew meanwhile: the one before is not missed, and is judged by no bytes that it lacks.
+#[tokio::test]
+async fn a_package_that_gives_way_is_not_damage() {
+    let house = House::complete().await;
+    let (id, publish) = (house.world.id, House::permit::<PublishCommunique>("north"));
+    house.exchange.publish(publish, id).await.unwrap();
+    house.exchange.publication(House::permit::<GetPublication>("north"), id).await.unwrap();
+    let before = moment(&house.memory);
+    let made = (Digest::of(b"anew"), before.packages[&id].digest);
+    house.memory.blobs.lock().unwrap().remove(&made.1);
+    house.memory.blobs.lock().unwrap().insert(made.0, b"anew".to_vec());
+    let anew = Package { digest: made.0, size: 4, ..before.packages[&id].clone() };
+    house.memory.packages.lock().unwrap().insert(id, anew);
+    let all = checked_meanwhile(&house, &before).await;
+    // What is no package is found where it is the one that is judged.
+    let judged = &all[0];
+    assert!(matches!(judged.as_slice(), [one] if one.starts_with("the package of")), "{judged:?}");
+    for (n, told) in all.iter().enumerate() {
+        assert!(told.is_empty() || told == judged, "at read {n}: {told:?}");
+    }
+    assert!(all.last().unwrap().is_empty());
 }
 
 /// Who asks for a check of what cannot be read at all is told so, and soon.

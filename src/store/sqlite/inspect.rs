@@ -1,9 +1,9 @@
 //! What the ports do not show of the two files: their pages and indices, columns that repeat what entries say, rows that belong to
 //! nothing. And of an entry that cannot be read, what its row still tells.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::Value;
 
 use super::{
@@ -27,6 +27,8 @@ use crate::{
 
 /// Most faults of a file's pages that SQLite is asked for.
 const PAGES_LIMIT: u64 = 100;
+/// What content holds of published communiqués alone.
+const OF_PUBLISHED: [&str; 3] = ["packages", "originals", "stamps"];
 
 /// Looks at a log's file.
 ///
@@ -42,29 +44,22 @@ pub fn inspect_log(path: &Path) -> Result<Faults, OpenError> {
     Ok(file.faults)
 }
 
-/// Looks at a content's file. Answers also the communiqués that packages and time stamps are of: that they are published only the log can
-/// say.
+/// Looks at a content's file.
 ///
 /// # Errors
 /// [`OpenError`] for a file that is no content of this program's schema.
-pub fn inspect_content(path: &Path) -> Result<(Faults, BTreeSet<CommuniqueId>), OpenError> {
+pub fn inspect_content(path: &Path) -> Result<Faults, OpenError> {
     let db = connection::examined(path, &migrations::CONTENT)?;
     let mut file = File::new(&db, path);
     // Every chunk that counts is read and hashed in any case, by its index.
     file.pages(&migrations::CONTENT, &["chunks"]);
     file.look("uploads and partials", uploads);
-    let mut named = BTreeSet::new();
-    for (table, sql) in [
-        ("packages", "SELECT communique FROM packages"),
-        ("originals", "SELECT communique FROM originals"),
-        ("stamps", "SELECT communique FROM stamps"),
-    ] {
+    for table in OF_PUBLISHED {
         file.look(table, |db, at, faults| {
-            let mut statement = db.prepare(sql)?;
+            let mut statement = db.prepare(&format!("SELECT communique FROM {table}"))?;
             for id in statement.query_map([], |row| row.get::<_, String>(0))? {
-                match CommuniqueId::parse(&id?) {
-                    Ok(id) => drop(named.insert(id)),
-                    Err(_) => faults.add(at.clone(), format!("a row of {table} is of no communiqué")),
+                if CommuniqueId::parse(&id?).is_err() {
+                    faults.add(at.clone(), format!("a row of {table} is of no communiqué"));
                 }
             }
             Ok(())
@@ -78,7 +73,25 @@ pub fn inspect_content(path: &Path) -> Result<(Faults, BTreeSet<CommuniqueId>), 
         }
         Ok(())
     });
-    Ok((file.faults, named))
+    Ok(file.faults)
+}
+
+/// The communiqués of which a content's file holds packages or time stamps, by rising id from after this one on: at most so many, and none
+/// once there are no more. That they are published only the log can say.
+///
+/// # Errors
+/// [`OpenError`] for a file that is no content of this program's schema, or that cannot be read.
+pub fn kept_of(path: &Path, after: Option<CommuniqueId>, limit: usize) -> Result<Vec<CommuniqueId>, OpenError> {
+    let db = connection::examined(path, &migrations::CONTENT)?;
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let each = OF_PUBLISHED.map(|table| format!("SELECT communique FROM {table} WHERE communique > ?1"));
+    let sql = format!("{} ORDER BY 1 LIMIT ?2", each.join(" UNION "));
+    let mut statement = db.prepare(&sql).map_err(failed)?;
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let rows = statement.query_map(params![after, integer(limit as u64)], |row| row.get::<_, String>(0));
+    let names = rows.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+    // A row of none was found by the look at the file.
+    Ok(names.iter().filter_map(|name| CommuniqueId::parse(name).ok()).collect())
 }
 
 /// A file under inspection.
@@ -394,7 +407,7 @@ mod tests {
             db.execute_batch(&format!("PRAGMA foreign_keys = OFF; INSERT INTO blobs VALUES (1, x'00', 0); {sql}"))
                 .unwrap();
             drop(db);
-            let (faults, _) = inspect_content(&path).unwrap();
+            let faults = inspect_content(&path).unwrap();
             let found: Vec<_> = faults.listed().iter().map(|found| found.what.clone()).collect();
             assert_eq!(found.is_empty(), what.is_empty(), "{sql}: {found:?}");
             assert!(what.is_empty() || found.iter().any(|found| found.contains(what)), "{sql}: {found:?}");

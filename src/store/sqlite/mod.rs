@@ -20,7 +20,7 @@ use std::{io, path::PathBuf};
 
 pub use content::SqliteContent;
 pub use copy::{copy_content, copy_log, hold};
-pub use inspect::{inspect_content, inspect_log};
+pub use inspect::{inspect_content, inspect_log, kept_of};
 pub use log::SqliteStore;
 pub use mend::Mending;
 

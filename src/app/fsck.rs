@@ -173,23 +173,25 @@ fn tell(report: &mut Report, told: &Found) {
 /// Packages and stamps of what the log does not say is published. A package is made of what is published by then: so the log is asked last.
 async fn unpublished(report: &mut Report, log: &dyn Store, content: &Path) -> Result<(), FsckError> {
     // A log of which not all could be folded does not know all that is published.
+    if !report.faults.is_empty() {
+        return Ok(());
+    }
     let mut after = None;
-    while report.faults.is_empty() || after.is_some() {
+    loop {
         let page = blocking(content.to_owned(), move |path: &Path| kept_of(path, after, KEPT_ROWS)).await??;
         if page.is_empty() {
-            break;
+            return Ok(());
         }
         after = page.last().copied();
         for id in page {
-            if published(log, id).await == Ok(false) {
-                report.faults.add(
-                    At::Package(id),
-                    "a package or time stamp of it is kept, and the log does not say that it is published",
-                );
-            }
+            let what = match published(log, id).await {
+                Ok(true) => continue,
+                Ok(false) => "a package or time stamp of it is kept, and the log does not say that it is published",
+                Err(ReadFailed) => "a package or time stamp of it is kept, and its entries cannot be read",
+            };
+            report.faults.add(At::Package(id), what);
         }
     }
-    Ok(())
 }
 
 async fn published(log: &dyn Store, id: CommuniqueId) -> Result<bool, ReadFailed> {

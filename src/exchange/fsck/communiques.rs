@@ -95,9 +95,16 @@ impl Check {
         }
         Ok(())
     }
-    async fn row_after(&self, after: Option<CommuniqueId>) -> Option<Listing> {
-        let query = ListingQuery { after, limit: 1, ..ListingQuery::default() };
-        self.log(|| self.store.listings(query.clone())).await.unwrap_or_default().pop()
+    /// The row of a communiqué as it is now, somewhere after this one: others may have come between.
+    async fn row_of(&self, id: CommuniqueId, mut after: Option<CommuniqueId>) -> Option<Listing> {
+        loop {
+            let query = ListingQuery { after, limit: 1, ..ListingQuery::default() };
+            let row = self.log(|| self.store.listings(query.clone())).await.unwrap_or_default().pop()?;
+            if row.communique >= id {
+                return Some(row).filter(|row| row.communique == id);
+            }
+            after = Some(row.communique);
+        }
     }
 
     /// A communiqué and all that it needs. Whether the log had any entry of it when this began.
@@ -123,10 +130,17 @@ impl Check {
             if folded == row {
                 return;
             }
-            match self.row_after(before).await.filter(|again| again.communique == id && *again != row) {
-                // It has changed: so has its stream.
-                Some(again) => row = again,
-                None => {
+            let again = self.row_of(id, before).await;
+            let Some(later) = self.life_again(id).await else {
+                // What keeps it from being folded is found by the next check.
+                return;
+            };
+            match again {
+                // Either has changed since it was read.
+                Some(again) if again != row || append::listing(id, &later).as_ref() != Ok(&folded) => {
+                    (row, life) = (again, later);
+                }
+                _ => {
                     let what = format!(
                         "it says {}, revision {}; the log says {}, revision {}{}",
                         row.state,
@@ -141,11 +155,6 @@ impl Check {
                     );
                     return self.faults.add(At::Listing(Some(id)), what);
                 }
-            }
-            match self.life_again(id).await {
-                Some(again) => life = again,
-                // What keeps it from being folded is found by the next check.
-                None => return,
             }
         }
         self.faults.add(At::Listing(Some(id)), "it changed whenever it was looked at: check again when less is done");

@@ -123,8 +123,7 @@ impl Check {
                         self.spoil(digest, needed.by, "it is not there".to_owned());
                     }
                 }
-                // So the list of content cannot be read either.
-                Err(ReadFailed) => {}
+                Err(ReadFailed) => self.spoil(digest, needed.by, "its row cannot be read".to_owned()),
             }
         }
         if let Some(package) = whole {

@@ -133,6 +133,15 @@ const CHANGES: &[(&str, Change, &str, &str)] = &[
         "other entries than the log",
     ),
     (
+        "a stream that is not listed, and a row of the list",
+        |h| {
+            h.memory.unlisted.lock().unwrap().push(StreamId::Party(party("north")));
+            h.memory.rows.lock().unwrap().values_mut().for_each(|row| row.revision += 1);
+        },
+        "the list of streams",
+        "other entries than the log",
+    ),
+    (
         "a text, and nobody is said to have brought it",
         |h| {
             h.memory.blobs.lock().unwrap().insert(Digest::of(TEXT), b"Texte d'essay.\n".to_vec());
@@ -253,14 +262,17 @@ async fn what_goes_on_meanwhile_is_not_damage() {
         let first = house.world.manifest();
         house.upload("north", first.communique, TEXT).await;
         house.propose(&first).await.unwrap();
-        house.submit(ActKind::Withdraw, "north").await.unwrap();
-        house.submit(ActKind::Purge, "north").await.unwrap();
+        if purged {
+            house.submit(ActKind::Withdraw, "north").await.unwrap();
+            house.submit(ActKind::Purge, "north").await.unwrap();
+        }
         let before = moment(&house.memory);
         if purged {
             house.submit(ActKind::Purge, "south").await.unwrap();
             house.memory.blobs.lock().unwrap().clear();
         } else {
-            // One is listed before it, and one after it.
+            // It is another by then, one is listed before it, and one after it.
+            house.submit(ActKind::Withdraw, "north").await.unwrap();
             for millis in [1, 1 << 45] {
                 let next = Manifest { communique: CommuniqueId::new(millis, &[7; 10]), ..first.clone() };
                 house.upload("north", next.communique, TEXT).await;

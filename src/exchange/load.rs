@@ -91,7 +91,7 @@ struct Shelf<K: Hash + Eq, F> {
 struct Held<F> {
     fold: Arc<F>,
     bytes: usize,
-    /// The store's mark before it was read.
+    /// The store's mark before it was read, or before its first entry was appended.
     mark: Option<u64>,
 }
 

@@ -224,7 +224,7 @@ pub trait Store: Send + Sync + 'static {
     /// that had returned before the call.
     async fn stream(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Stored>, ReadFailed>;
 
-    /// From when on [`Store::stands`] can tell of what is read after this call. None where only reading tells, as where others append too.
+    /// From when on [`Store::stands`] can tell of what is read, or appended, after this call. None where only reading tells, as where others append too.
     fn mark(&self) -> Option<u64> {
         None
     }

@@ -11,13 +11,16 @@ use tokio::{sync::mpsc, time::Instant};
 
 /// Most requests that one transaction takes.
 pub(super) const BATCH_LIMIT: usize = 256;
-/// Where so many requests come while a few batches could be done, the next batch waits for them to share it: each batch costs a sync of the
-/// disk, a head of the log, and the time of those who are woken. Where fewer come, none waits for company.
+/// Where so many requests come while a few batches could be done, a writer that gathers waits for more of them to share the next batch, as
+/// long as they come: each batch costs a sync of the disk, a head of the log, and the time of those who are woken. Where fewer come, none
+/// waits for company.
 const COMPANY: u32 = 8;
-/// From the beginning of one batch to that of the next, while it waits for company: so many times what the last one took, and at most
-/// [`PACE_LIMIT`].
+/// From the beginning of one batch to that of the next, while it waits for company: at most so many times what the last one took, and at
+/// most [`PACE_LIMIT`].
 const PACE: u32 = 3;
 const PACE_LIMIT: Duration = Duration::from_millis(4);
+/// While it waits for company it looks so often whether any has come; if not, everybody is there.
+const LOOKS: u32 = 8;
 
 /// The way to the writing thread. Dropped, it lets the thread finish what was sent, and waits for that: at most the time of
 /// the batches that are waiting.
@@ -27,12 +30,13 @@ pub(super) struct Writer<R> {
 }
 
 impl<R: Send + 'static> Writer<R> {
-    /// Starts the thread. It holds the lock until its last batch is done. At most so many requests wait; further callers wait
+    /// Starts the thread, which may be one that gathers company. It holds the lock until its last batch is done. At most so many requests wait; further callers wait
     /// for a place.
     pub(super) fn start(
         name: &str,
         places: usize,
         lock: File,
+        gathers: bool,
         mut work: impl FnMut(Vec<R>) + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel(places);
@@ -48,13 +52,8 @@ impl<R: Send + 'static> Writer<R> {
                     break;
                 }
                 let since = began.elapsed();
-                if last > 1 && pace * last >= since * COMPANY {
-                    wait(pace.saturating_sub(since));
-                    while batch.len() < BATCH_LIMIT
-                        && let Ok(more) = waiting.try_recv()
-                    {
-                        batch.push(more);
-                    }
+                if gathers && last > 1 && pace > since && pace * last >= since * COMPANY {
+                    gather(&mut waiting, &mut batch, began + pace, pace / LOOKS);
                 }
                 began = Instant::now();
                 last = u32::try_from(batch.len()).unwrap_or(u32::MAX);
@@ -81,9 +80,21 @@ impl<R: Send + 'static> Writer<R> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this thread is no worker of the runtime")]
-fn wait(time: Duration) {
-    thread::sleep(time);
+/// Adds what comes until this moment, looking so often; no more once nothing has come in between.
+#[expect(clippy::disallowed_methods, reason = "a thread of its own sleeps, and no worker of the runtime")]
+fn gather<R>(waiting: &mut mpsc::Receiver<R>, batch: &mut Vec<R>, until: Instant, look: Duration) {
+    loop {
+        let there = batch.len();
+        thread::sleep(look);
+        while batch.len() < BATCH_LIMIT
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.push(more);
+        }
+        if batch.len() == there || batch.len() >= BATCH_LIMIT || Instant::now() >= until {
+            return;
+        }
+    }
 }
 
 impl<R> Drop for Writer<R> {
@@ -94,5 +105,27 @@ impl<R> Drop for Writer<R> {
         {
             tracing::error!("the writing thread had ended early");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn company_is_waited_for_as_long_as_it_comes() {
+        const LOOK: Duration = Duration::from_millis(1);
+        let (queue, mut waiting) = mpsc::channel(2 * BATCH_LIMIT);
+        let mut gathered = |come: usize, there: usize| {
+            (0..come).for_each(|n| queue.try_send(n).unwrap());
+            let mut batch = vec![0; there];
+            // Until long after this test was given up.
+            gather(&mut waiting, &mut batch, Instant::now() + Duration::from_secs(3600), LOOK);
+            batch.len()
+        };
+        assert_eq!(gathered(0, 1), 1, "nobody comes");
+        assert_eq!(gathered(5, 1), 6);
+        assert_eq!(gathered(BATCH_LIMIT, 1), BATCH_LIMIT, "the rest waits for the next one");
+        assert_eq!(gathered(0, 1), 2);
     }
 }

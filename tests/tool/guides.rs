@@ -24,32 +24,71 @@ const INSTALLED: &str = "deb";
 
 /// What a guide should show of what was printed, if it shows these lines now.
 fn brought_up_to_date(world: &dyn World, shown: &[String], printed: &str) -> Vec<String> {
-    let printed: Vec<_> = printed.trim_end().lines().map(str::trim_end).collect();
-    let line = |shown: Option<&String>, printed: &str| match shown {
-        Some(shown) if page::is(printed, shown) => shown.clone(),
-        _ => steady(&world.seen_by_a_reader(printed)),
+    let printed = unbroken(printed.trim_end().lines().map(str::trim_end));
+    let shown = unbroken(shown.iter().map(String::as_str));
+    let line = |shown: Option<&Vec<&str>>, printed: &[&str]| -> Vec<String> {
+        let line = whole(printed);
+        let fresh = steady(&world.seen_by_a_reader(&line));
+        let is = |shown: &&Vec<&str>| [&line, &fresh].iter().any(|printed| page::is(printed, &whole(shown)));
+        match shown.filter(is) {
+            Some(shown) => shown.iter().map(ToString::to_string).collect(),
+            None if printed.len() == 1 => vec![fresh],
+            None => broken(&fresh),
+        }
     };
-    let Some(left_out) = shown.iter().position(|line| line == ANYTHING) else {
-        return printed.iter().enumerate().map(|(n, printed)| line(shown.get(n), printed)).collect();
+    let Some(left_out) = shown.iter().position(|line| *line == [ANYTHING]) else {
+        return printed.iter().enumerate().flat_map(|(n, printed)| line(shown.get(n), printed)).collect();
     };
     let after = shown.len() - left_out - 1;
-    assert!(!shown[left_out + 1..].contains(&ANYTHING.to_owned()), "two lines of {ANYTHING} in {shown:?}");
+    assert!(!shown[left_out + 1..].contains(&vec![ANYTHING]), "two lines of {ANYTHING} in {shown:?}");
     assert!(printed.len() >= left_out + after, "fewer lines than are shown: {printed:?}");
     let mut lines = Vec::new();
-    lines.extend((0..left_out).map(|n| line(shown.get(n), printed[n])));
+    lines.extend((0..left_out).flat_map(|n| line(shown.get(n), &printed[n])));
     lines.push(ANYTHING.to_owned());
-    lines.extend((0..after).map(|n| line(shown.get(left_out + 1 + n), printed[printed.len() - after + n])));
+    lines.extend((0..after).flat_map(|n| line(shown.get(left_out + 1 + n), &printed[printed.len() - after + n])));
+    lines
+}
+
+/// How wide the terminal is.
+pub const COLUMNS: usize = 80;
+/// How a terminal begins what it broke off a line.
+const BROKEN: &str = "  ┆ ";
+
+/// Each line with what was broken off it: where that is changes with the length of a date.
+fn unbroken<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Vec<&'a str>> {
+    let mut unbroken: Vec<Vec<_>> = vec![];
+    for line in lines {
+        match unbroken.last_mut().filter(|last| line.starts_with(BROKEN) && **last != [ANYTHING]) {
+            Some(last) => last.push(line),
+            None => unbroken.push(vec![line]),
+        }
+    }
+    unbroken
+}
+
+/// A line as it was before it was broken.
+fn whole(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.strip_prefix(BROKEN).unwrap_or(line)).collect::<Vec<_>>().join(" ")
+}
+
+/// A line as a terminal would break it.
+fn broken(line: &str) -> Vec<String> {
+    let mut words = line.split(' ');
+    let mut lines = vec![words.next().unwrap_or_default().to_owned()];
+    for word in words {
+        match lines.last_mut().filter(|last| last.chars().count() + 1 + word.chars().count() <= COLUMNS) {
+            Some(last) => *last += &format!(" {word}"),
+            None => lines.push(format!("{BROKEN}{word}")),
+        }
+    }
     lines
 }
 
 /// A line without what differs each time: digests, keys and thumbprints, moments, sizes of files.
 fn steady(line: &str) -> String {
-    // A public key is wider than the terminal, so that the end of it stands in a line by itself.
+    // A public key is wider than the terminal.
     if let Some((before, _)) = line.split_once("\"x\":\"") {
-        return format!("{before}\"x\":\"{ANYTHING}");
-    }
-    if line.starts_with("  ┆ ") && line.ends_with("\"}") && !line.trim_start_matches("  ┆ ").contains(' ') {
-        return format!("  ┆ {ANYTHING}\"}}");
+        return format!("{before}\"x\":\"{ANYTHING}\"}}");
     }
     let is_of_a_word = |c: char| c.is_ascii_alphanumeric() || "-_:".contains(c);
     let line = without_moments(line);
@@ -82,7 +121,8 @@ fn without_moments(line: &str) -> String {
     let year = before.iter().rposition(|(_, word)| numeric(word, &[4]) || word.parse::<jiff::civil::Date>().is_ok());
     let day = year.and_then(|year| match before[year].1 {
         date if date.len() > 4 => Some(before[year].0),
-        _ => before[..year].iter().rfind(|(_, word)| numeric(word, &[1, 2])).map(|(at, _)| *at),
+        // The first of a month, in French.
+        _ => before[..year].iter().rfind(|(_, word)| numeric(word, &[1, 2]) || *word == "1er").map(|(at, _)| *at),
     });
     let (at, word) = words[time];
     let begin = day.unwrap_or(at);
@@ -204,15 +244,15 @@ fn what_differs_each_time_is_left_out() {
         ("yours holds until 2027-02-28T12:00:01Z (90 days)".into(), "yours holds until … (90 days)"),
         ("package      63 kB,".into(), "package      … kB,"),
         (
-            "  ┆ {\"kty\":\"OKP\",\"x\":\"sb4obWw_2mvABlbKJZlleDAfmriIt37vnikl4pvQC_".into(),
-            "  ┆ {\"kty\":\"OKP\",\"x\":\"…",
+            "key {\"kty\":\"OKP\",\"x\":\"sb4obWw_2mvABlbKJZlleDAfmriIt37vnikl4pvQC_ U\"}".into(),
+            "key {\"kty\":\"OKP\",\"x\":\"…\"}",
         ),
-        ("  ┆ U\"}".into(), "  ┆ …\"}"),
         (
             "yours holds until 28 February 2027, 12:00:01 UTC, 89 days more".into(),
             "yours holds until … UTC, 89 days more",
         ),
         ("jusqu’au 28 février 2027 à 12:00 (UTC)".into(), "jusqu’au … (UTC)"),
+        ("jusqu’au 1er mars 2027 à 12:00 (UTC)".into(), "jusqu’au … (UTC)"),
         ("с 2026-11-30 12:00 по 2027-02-28 12:00:01".into(), "с … по …"),
         ("date         2026-03-02, Portneuf".into(), "date         2026-03-02, Portneuf"),
         ("To sign, type nord: ‹nord›".into(), "To sign, type nord: ‹nord›"),

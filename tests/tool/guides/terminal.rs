@@ -1,5 +1,6 @@
 //! A terminal with a shell in it, and somebody who types.
 
+use super::COLUMNS;
 use std::{
     io::{Read as _, Write as _},
     os::unix::process::CommandExt as _,
@@ -73,7 +74,8 @@ impl Terminal {
         });
         let mut terminal = Self { shell: Shell(shell), keyboard, screen, blocks: 0 };
         // A failure anywhere in a block is seen, and not of its last command alone.
-        terminal.key_in("set -E; failed=0; trap 'failed=1' ERR; stty cols 80; PS2=; PS1=$'\\x1e$failed\\x1f'");
+        let begin = "set -E; failed=0; trap 'failed=1' ERR; PS2=; PS1=$'\\x1e$failed\\x1f'";
+        terminal.key_in(&format!("stty cols {COLUMNS}; {begin}"));
         terminal.until_ready(&[]).unwrap();
         terminal
     }

@@ -561,8 +561,9 @@ impl Pace {
             calls.metrics.scrubbed(bytes);
             cost = cost.saturating_mul(if calls.many_at(now) { HELD_BACK } else { 1 });
         }
-        if let Some(millis) = cost.saturating_mul(1000).checked_div(self.bytes_per_second) {
-            self.free = self.free.max(now.checked_sub(CREDIT).unwrap_or(now)) + Duration::from_millis(millis);
+        // Not in milliseconds: a row takes less than one.
+        if let Some(nanos) = cost.saturating_mul(1_000_000_000).checked_div(self.bytes_per_second) {
+            self.free = self.free.max(now.checked_sub(CREDIT).unwrap_or(now)) + Duration::from_nanos(nanos);
         }
         self.free
     }
@@ -644,6 +645,14 @@ mod tests {
         assert_eq!(metrics.scrub_bytes(), 30 << 20);
         let now = Instant::now();
         assert_eq!(Pace::new(0, None, now).after(u64::MAX, now), now);
+    }
+
+    #[test]
+    fn many_small_rows_take_as_long_as_what_they_come_to() {
+        let begun = Instant::now();
+        let mut pace = Pace::new(4, None, begun);
+        let end = (0..1024).fold(begun, |now, _| pace.after(ROW, now));
+        assert_eq!(end.duration_since(begun).as_secs_f64().round(), 1.0);
     }
 
     #[test]

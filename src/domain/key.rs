@@ -122,7 +122,7 @@ impl<'de> Deserialize<'de> for PublicKey {
 pub trait Signer: Send + Sync {
     /// The public half.
     fn public(&self) -> PublicKey;
-    /// The Ed25519 signature over these bytes.
+    /// The Ed25519 signature over these bytes, by this key and no other: what asks another program for it verifies what comes.
     ///
     /// # Errors
     /// What went wrong, in words for the person who holds the key.

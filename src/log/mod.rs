@@ -62,7 +62,7 @@ pub enum Fault {
         /// The origin line.
         actual: String,
     },
-    /// A signer failed, or signs with another key than its own.
+    /// A signer failed.
     SigningFailed {
         /// The key's name.
         name: String,

@@ -189,22 +189,6 @@ fn malformed_keys_are_refused() {
 }
 
 #[test]
-fn a_signer_that_signs_with_another_key_is_found_out() {
-    struct Liar(SecretKey, SecretKey);
-    impl Signer for Liar {
-        fn public(&self) -> PublicKey {
-            self.0.public()
-        }
-        fn sign(&self, message: &[u8]) -> Result<[u8; 64], Message> {
-            self.1.sign(message)
-        }
-    }
-    let liar = Liar(SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
-    let name = KeyName::parse("n").unwrap();
-    assert!(matches!(Note::sign("a\n".into(), &name, &liar), Err(Fault::SigningFailed { .. })));
-}
-
-#[test]
 fn a_note_grows_no_further_than_it_can_be_read() {
     let mut note = Note::parse(SPEC_NOTE.as_bytes()).unwrap();
     let line = |bytes| SignatureLine::new(KeyHint { name: KeyName::parse("n").unwrap(), id: 7 }, vec![1; bytes]);

@@ -88,6 +88,11 @@ struct EscapedLine<W> {
 
 impl<W: Write> Write for EscapedLine<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // Nearly every line, and each call has one.
+        if event.strip_suffix(b"\n").is_some_and(|line| line.iter().all(|byte| (b' '..=b'~').contains(byte))) {
+            self.inner.write_all(event)?;
+            return Ok(event.len());
+        }
         let text = String::from_utf8_lossy(event);
         let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
         let mut out = String::with_capacity(text.len());

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
-use tracing::{Instrument as _, info, info_span, warn};
+use tracing::{Instrument as _, field::display, info, info_span, warn};
 
 use super::{
     peer::Peer,
@@ -39,15 +39,15 @@ tokio::task_local! {
 #[derive(Clone, Default, Debug)]
 pub(super) struct Asked {
     /// Its name, in every line that the exchange logs of it.
-    pub(super) id: String,
+    pub(super) id: Arc<str>,
     /// What its caller reads.
     pub(super) language: Language,
 }
 
 impl Asked {
     /// A new name for the call with these headers.
-    pub(super) fn of(headers: &http::HeaderMap) -> Self {
-        Self { id: request_id(), language: asked(headers) }
+    fn of(headers: &http::HeaderMap) -> Self {
+        Self { id: request_id().into(), language: asked(headers) }
     }
     /// The refusal, as this caller is told it.
     pub(super) fn refused(&self, refusal: &Refusal) -> Status {
@@ -131,13 +131,13 @@ impl Desk {
         F: Future<Output = Result<R, Refusal>>,
     {
         let asked = Asked::of(request.metadata().as_ref());
-        let peer = request.extensions().get::<Peer>().cloned();
-        let caller = peer.as_ref().map(|p| p.caller.id.to_string()).unwrap_or_default();
+        let peer = request.extensions().get::<Arc<Peer>>().cloned();
+        let caller = peer.as_ref().map(|peer| display(&peer.caller.id));
         let span = info_span!("call", request = %asked.id, method = M::NAME, caller);
         let outcome = async {
             let started = Instant::now();
             let outcome = async {
-                let caller = peer.ok_or(Refusal::IdentityUnknown)?.caller;
+                let caller = &peer.as_ref().ok_or(Refusal::IdentityUnknown)?.caller;
                 let _turn = self.calls.take(&caller.party)?;
                 let permit = Permit::<M>::ask(&caller.party, caller.id.role)?;
                 match timeout(limit, work(permit, request.into_inner())).await {
@@ -187,7 +187,7 @@ pub(super) fn current_request() -> Asked {
 }
 
 /// A name for one call, in every line that the exchange logs of it and in every refusal.
-fn request_id() -> String {
+pub(super) fn request_id() -> String {
     let mut bytes = [0; 8];
     // A name that repeats is a nuisance, not a danger.
     let _ = getrandom::fill(&mut bytes);

@@ -5,6 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -20,7 +21,7 @@ use super::gate::Admission;
 use crate::pki::trust::Caller;
 
 /// What a handler finds in the request's extensions: from the verified certificate, never from the request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Peer {
     /// Who is calling.
     pub caller: Caller,
@@ -38,7 +39,7 @@ pub struct Peer {
 #[derive(Debug)]
 pub struct PeerStream {
     io: TlsStream<TcpStream>,
-    peer: Peer,
+    peer: Arc<Peer>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Gives the place back when the stream is dropped.
     _admission: Admission,
@@ -48,12 +49,12 @@ impl PeerStream {
     pub(super) fn new(io: TlsStream<TcpStream>, admission: Admission, addr: SocketAddr, kx: &'static str) -> Self {
         let revoked = admission.cancel.clone();
         let cut = Box::pin(revoked.clone().cancelled_owned());
-        let peer = Peer { caller: admission.caller.clone(), addr, epoch: admission.epoch, kx, revoked };
+        let peer = Arc::new(Peer { caller: admission.caller.clone(), addr, epoch: admission.epoch, kx, revoked });
         Self { io, peer, cut, _admission: admission }
     }
     /// Who is at the other end.
     #[must_use]
-    pub fn peer(&self) -> &Peer {
+    pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
     }
     /// Asked by every operation, so that the task wakes whichever of them it waits in.
@@ -67,8 +68,8 @@ impl PeerStream {
 }
 
 impl Connected for PeerStream {
-    type ConnectInfo = Peer;
-    fn connect_info(&self) -> Peer {
+    type ConnectInfo = Arc<Peer>;
+    fn connect_info(&self) -> Arc<Peer> {
         self.peer.clone()
     }
 }

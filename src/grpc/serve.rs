@@ -17,7 +17,7 @@ use tower::{Service, layer::layer_fn, util::MapResponseLayer};
 use tracing::{info, warn};
 
 use super::{
-    call::{Asked, Desk},
+    call::{Desk, request_id},
     gate::Gate,
     listener::{self, incoming},
 };
@@ -25,7 +25,7 @@ use crate::{
     domain::time::Time,
     wire::{
         DESCRIPTORS, REQUEST_LIMIT, TIME_HEADER,
-        status::in_our_words,
+        status::{asked, in_our_words},
         v1::{
             charter_service_server::CharterServiceServer, communique_service_server::CommuniqueServiceServer,
             content_service_server::ContentServiceServer, event_service_server::EventServiceServer,
@@ -127,9 +127,9 @@ where
         self.0.poll_ready(cx)
     }
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let asked = Asked::of(request.headers());
+        let language = asked(request.headers());
         let answer = self.0.call(request);
-        Box::pin(async move { Ok(in_our_words(answer.await?, &asked.id, asked.language)) })
+        Box::pin(async move { Ok(in_our_words(answer.await?, request_id, language)) })
     }
 }
 

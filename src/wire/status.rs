@@ -123,7 +123,7 @@ pub fn status(refusal: &Refusal, request_id: &str, language: Language) -> tonic:
 #[must_use]
 pub fn in_our_words<B: Default>(
     response: http::Response<B>,
-    request_id: &str,
+    request_id: impl FnOnce() -> String,
     language: Language,
 ) -> http::Response<B> {
     let Some(theirs) = tonic::Status::from_header_map(response.headers()).filter(|s| s.details().is_empty()) else {
@@ -136,7 +136,7 @@ pub fn in_our_words<B: Default>(
         }
         _ => return response,
     };
-    status(&refusal, request_id, language).into_http()
+    status(&refusal, &request_id(), language).into_http()
 }
 
 /// Which field of the request is wrong, and how.
@@ -631,7 +631,7 @@ mod tests {
     #[test]
     fn what_the_carrier_refuses_is_a_refusal_of_ours() {
         let heard = |theirs: tonic::Status| {
-            let response = in_our_words::<()>(theirs.into_http(), "r-1", Language::French);
+            let response = in_our_words::<()>(theirs.into_http(), || "r-1".to_owned(), Language::French);
             let answer = Answer::from(&tonic::Status::from_header_map(response.headers()).unwrap());
             (answer.reason, answer.code, answer.outcome_unknown())
         };
@@ -641,7 +641,7 @@ mod tests {
         assert_eq!(theirs(Code::Unimplemented), (None, Code::Unimplemented, false));
         let ours = heard(status(&Refusal::Inconsistent { what: Message::words("sample") }, ""));
         assert_eq!(ours, (Some("INCONSISTENT"), Code::Internal, false));
-        let served = in_our_words(http::Response::new(7), "", Language::English);
+        let served = in_our_words(http::Response::new(7), String::new, Language::English);
         assert_eq!((served.status(), *served.body(), served.headers().len()), (http::StatusCode::OK, 7, 0));
     }
 

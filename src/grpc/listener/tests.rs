@@ -465,7 +465,7 @@ async fn under_tonic_a_cut_ends_open_streams() {
     let service = HealthServer::with_interceptor(
         tonic_health::server::HealthService::from_health_reporter(reporter),
         |request: tonic::Request<()>| {
-            let party = request.extensions().get::<Peer>().map(|peer| peer.caller.party.to_string());
+            let party = request.extensions().get::<Arc<Peer>>().map(|peer| peer.caller.party.to_string());
             assert_eq!(party.as_deref(), Some("north"));
             Ok(request)
         },

@@ -229,10 +229,15 @@ fn statements(db: &Connection) -> rusqlite::Result<()> {
 }
 
 fn snapshot<T>(db: &Connection, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
-    let transaction = db.unchecked_transaction()?;
-    let found = read(&transaction)?;
-    transaction.commit()?;
-    Ok(found)
+    run(db, "BEGIN")?;
+    let found = read(db);
+    run(db, "COMMIT")?;
+    found
+}
+
+/// Runs a statement that has no rows, prepared once.
+pub(super) fn run(db: &Connection, sql: &str) -> rusqlite::Result<usize> {
+    db.prepare_cached(sql)?.execute([])
 }
 
 /// An SQL integer for a count of ours. All counts end far below 2^63; were one above, it would match nothing.

@@ -351,7 +351,7 @@ impl Log {
     }
 
     fn begin(&mut self) -> Result<(Head, Edge), Fault> {
-        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        connection::run(&self.db, "BEGIN IMMEDIATE")?;
         let edge = match self.edge.take() {
             Some(edge) => edge,
             None => tree::edge(&self.db)?,
@@ -388,7 +388,7 @@ impl Log {
     }
 
     fn commit(&mut self, before: Head) -> Result<(), AppendError> {
-        let outcome = self.db.execute_batch("COMMIT");
+        let outcome = connection::run(&self.db, "COMMIT").map(drop);
         #[cfg(test)]
         let outcome = self.told(outcome);
         let Err(error) = outcome else {

@@ -141,19 +141,7 @@ impl Check {
                     (row, life) = (again, later);
                 }
                 _ => {
-                    let what = format!(
-                        "it says {}, revision {}; the log says {}, revision {}{}",
-                        row.state,
-                        row.revision,
-                        folded.state,
-                        folded.revision,
-                        if (row.state, row.revision) == (folded.state, folded.revision) {
-                            ", with other parties or another manifest"
-                        } else {
-                            ""
-                        }
-                    );
-                    return self.faults.add(At::Listing(Some(id)), what);
+                    return self.faults.add(At::Listing(Some(id)), differing(&row, &folded));
                 }
             }
         }
@@ -169,4 +157,17 @@ impl Check {
         }
         (!reached.holes).then_some(life)
     }
+}
+
+/// What a row says that the log does not.
+fn differing(row: &Listing, folded: &Listing) -> String {
+    let alike = (row.state, row.revision) == (folded.state, folded.revision);
+    format!(
+        "it says {}, revision {}; the log says {}, revision {}{}",
+        row.state,
+        row.revision,
+        folded.state,
+        folded.revision,
+        if alike { ", with other parties or another manifest" } else { "" }
+    )
 }

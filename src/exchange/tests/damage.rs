@@ -193,13 +193,19 @@ async fn what_is_changed_is_found_and_named() {
     }
 }
 
-/// At whichever of its reads log and content go away, a pass ends without a word; and if it is for a moment, it goes on.
-#[tokio::test]
-async fn what_is_away_is_not_damaged() {
+/// What is complete, published, and has its package.
+async fn published() -> House {
     let house = House::complete().await;
     let (id, publish) = (house.world.id, House::permit::<PublishCommunique>("north"));
     house.exchange.publish(publish, id).await.unwrap();
     house.exchange.publication(House::permit::<GetPublication>("north"), id).await.unwrap();
+    house
+}
+
+/// At whichever of its reads log and content go away, a pass ends without a word; and if it is for a moment, it goes on.
+#[tokio::test]
+async fn what_is_away_is_not_damaged() {
+    let house = published().await;
     let scrub = async |unreadable| {
         *house.memory.unreadable.lock().unwrap() = unreadable;
         house.memory.asked.store(0, Ordering::Relaxed);
@@ -288,10 +294,8 @@ async fn what_goes_on_meanwhile_is_not_damage() {
 /// A package that is made anew meanwhile: the one before is not missed, and is judged by no bytes that it lacks.
 #[tokio::test]
 async fn a_package_that_gives_way_is_not_damage() {
-    let house = House::complete().await;
-    let (id, publish) = (house.world.id, House::permit::<PublishCommunique>("north"));
-    house.exchange.publish(publish, id).await.unwrap();
-    house.exchange.publication(House::permit::<GetPublication>("north"), id).await.unwrap();
+    let house = published().await;
+    let id = house.world.id;
     let before = moment(&house.memory);
     let made = (Digest::of(b"anew"), before.packages[&id].digest);
     house.memory.blobs.lock().unwrap().remove(&made.1);

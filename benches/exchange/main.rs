@@ -11,7 +11,9 @@
 //!
 //! The exchange is the shipped program in a process of its own, with its default limits (but for the places of a thousand watchers), and
 //! writes its messages to a file. All acts are signed beforehand, and each is an initial of one of four parties on one of many
-//! communiqués. The client is tonic's, and believes what it is told: what a party verifies of an answer is its own time.
+//! communiqués. Nobody signs what he has not read: each communiqué is read once before the first act on it. Acts on communiqués that
+//! nobody has read are measured as well. The client is tonic's, and believes what it is told: what a party verifies of an answer is its own
+//! time.
 //!
 //! PostgreSQL and etcd are measured where they are installed.
 
@@ -78,10 +80,14 @@ const ACTS: usize = 50_000;
 const LOADS: [usize; 6] = [1, 4, 16, 64, 256, 512];
 /// Those that are measured with all acts, and whose limits are measured.
 const WHOLE: [usize; 3] = [1, 64, 512];
+/// How many in flight on communiqués that nobody has read.
+const UNREAD: [usize; 2] = [1, 512];
+/// How often each communiqué is read, once it was read.
+const GETS: usize = 5;
 /// The parties, each with an official who initials. The first proposes.
 const PARTIES: [&str; 4] = ["north", "south", "east", "west"];
-/// Communiqués that are acted on at a time.
-const TABLED: usize = 1024;
+/// Communiqués that are acted on at a time: not more than an exchange keeps in memory.
+const TABLED: usize = 4_000;
 /// Connections of each party: with the streams that one may have, enough for 512 calls.
 const CONNECTIONS: usize = 2;
 
@@ -116,57 +122,110 @@ fn share(acts: usize, load: usize) -> usize {
     if load >= 64 && WHOLE.contains(&load) { acts } else { acts / 10 }
 }
 
-/// Every initial there is to give, signed: each party's on each communiqué. A conference has [`TABLED`] communiqués before it at a time, and
-/// no two acts that follow one another are on the same.
-fn initials(world: &World, course: &Course, communiques: usize) -> Vec<String> {
-    let manifests: Vec<_> = (0..communiques).map(|n| course.manifest(n as u64)).collect();
-    let tables = manifests.chunks(TABLED).flat_map(|table| {
-        let turn = |n: usize| {
-            let party = n % PARTIES.len();
-            (party, &table[(n / PARTIES.len() + party * table.len() / PARTIES.len()) % table.len()])
+/// Initials, signed, in the order in which they are given.
+struct Signed {
+    /// Every one there is to give on the first communiqués. A conference has [`TABLED`] of them before it at a time, and no two acts that
+    /// follow one another are on the same.
+    tabled: Vec<String>,
+    /// One on each of the others, which nobody reads.
+    unread: Vec<String>,
+}
+
+impl Signed {
+    /// On these communiqués of a course.
+    fn of(world: &World, course: &Course, communiques: usize, unread: usize) -> Self {
+        let manifests: Vec<_> = (0..communiques + unread).map(|n| course.manifest(n as u64)).collect();
+        let (tabled, unread) = manifests.split_at(communiques);
+        let tables = tabled.chunks(TABLED).flat_map(|table| {
+            let turn = |n: usize| {
+                let party = n % PARTIES.len();
+                (party, &table[(n / PARTIES.len() + party * table.len() / PARTIES.len()) % table.len()])
+            };
+            (0..table.len() * PARTIES.len()).map(turn)
+        });
+        let unread = unread.iter().enumerate().map(|(n, manifest)| (n % PARTIES.len(), manifest));
+        let sign = |turns: Vec<(usize, &Document<Manifest>)>| {
+            let sign = |(party, manifest): &(usize, &Document<Manifest>)| {
+                let who = format!("{}.a", PARTIES[*party]);
+                sign(world.act(ActKind::Initial, &who, manifest, None), &key(&who))
+            };
+            let pieces = turns.chunks(turns.len().div_ceil(std::thread::available_parallelism().unwrap().get()));
+            std::thread::scope(|scope| {
+                let signing: Vec<_> =
+                    pieces.map(|piece| scope.spawn(move || piece.iter().map(sign).collect::<Vec<_>>())).collect();
+                signing.into_iter().flat_map(|signed| signed.join().unwrap()).collect()
+            })
         };
-        (0..table.len() * PARTIES.len()).map(turn)
-    });
-    let sign = |(party, manifest): &(usize, &Document<Manifest>)| {
-        let who = format!("{}.a", PARTIES[*party]);
-        sign(world.act(ActKind::Initial, &who, manifest, None), &key(&who))
-    };
-    let turns: Vec<_> = tables.collect();
-    let pieces = turns.chunks(turns.len().div_ceil(std::thread::available_parallelism().unwrap().get()));
-    std::thread::scope(|scope| {
-        let signing: Vec<_> =
-            pieces.map(|piece| scope.spawn(move || piece.iter().map(sign).collect::<Vec<_>>())).collect();
-        signing.into_iter().flat_map(|signed| signed.join().unwrap()).collect()
-    })
+        Self { tabled: sign(tables.collect()), unread: sign(unread.collect()) }
+    }
 }
 
 /// What acts came to on one store.
 struct Acts {
     runs: BTreeMap<usize, Run>,
+    /// On communiqués that nobody has read, one at a time and with the most in flight.
+    unread: BTreeMap<usize, Run>,
     /// Of the exchange's process, for each act with the most in flight, in microseconds.
     processor: f64,
 }
 
 /// Durable acts, at each load.
-async fn acts(process: &Process, world: &World, signed: Vec<String>, acts: usize) -> Acts {
+async fn acts(process: &Process, world: &World, course: &Course, signed: Signed, acts: usize) -> Acts {
     let lines = Lines::to(world, process.address).await;
-    let signed = Arc::new(signed);
-    let (mut runs, mut from, mut processor) = (BTreeMap::new(), 0, 0.0);
-    for load in LOADS {
-        let (lines, signed, count) = (lines.clone(), signed.clone(), share(acts, load));
-        let before = process.processor();
-        let run = in_flight(load, count, move |worker, n| {
-            let (mut service, statement) = (lines.service(worker, from + n), signed[from + n].clone());
+    let give = |signed: &Arc<Vec<String>>, first: usize| {
+        let (lines, signed) = (lines.clone(), signed.clone());
+        move |worker: usize, n: usize| {
+            let (mut service, statement) = (lines.service(worker, first + n), signed[first + n].clone());
             async move {
                 let receipt = service.submit_act(SubmitActRequest { statement }).await.unwrap();
                 assert!(receipt.into_inner().receipt.is_some());
             }
-        });
-        runs.insert(load, run.await);
-        processor = (process.processor() - before) / count as f64 * 1e6;
+        }
+    };
+    let (tabled, unread) = (Arc::new(signed.tabled), Arc::new(signed.unread));
+    let (mut runs, mut from, mut processor) = (BTreeMap::new(), 0, 0.0);
+    for load in LOADS {
+        let (until, mut spent) = (from + share(acts, load), 0.0);
+        let mut run = Run::default();
+        while from < until {
+            let table = TABLED * PARTIES.len();
+            if from % table == 0 {
+                let first = from / PARTIES.len();
+                let communiques = first..(first + TABLED).min(tabled.len() / PARTIES.len());
+                gets(&lines, names(course, communiques), 1).await;
+            }
+            let count = until.min((from / table + 1) * table) - from;
+            let before = process.processor();
+            run.add(in_flight(load, count, give(&tabled, from)).await);
+            spent += process.processor() - before;
+            from += count;
+        }
+        processor = spent / share(acts, load) as f64 * 1e6;
+        runs.insert(load, run);
+    }
+    let (mut of_unread, mut from) = (BTreeMap::new(), 0);
+    for (load, count) in UNREAD.map(|load| (load, share(acts, 1))) {
+        of_unread.insert(load, in_flight(load, count, give(&unread, from)).await);
         from += count;
     }
-    Acts { runs, processor }
+    Acts { runs, unread: of_unread, processor }
+}
+
+/// The names of these communiqués.
+fn names(course: &Course, numbers: std::ops::Range<usize>) -> Arc<Vec<String>> {
+    Arc::new(numbers.map(|n| format!("communiques/{}", course.id(n as u64))).collect())
+}
+
+/// Communiqués read by their names, 64 in flight, so many times round.
+async fn gets(lines: &Lines, names: Arc<Vec<String>>, times: usize) -> Run {
+    let (lines, count) = (lines.clone(), names.len() * times);
+    let get = move |worker, n| {
+        let (mut service, name) = (lines.service(worker, n), names[n % names.len()].clone());
+        async move {
+            service.get_communique(GetCommuniqueRequest { name }).await.unwrap();
+        }
+    };
+    in_flight(64, count, get).await
 }
 
 /// Says what acts came to beside their limits, and answers the share of the limit with the most in flight.
@@ -182,29 +241,23 @@ fn tell(on: &str, acts: &Acts, limits: &Limits) -> f64 {
             None => println!(),
         }
     }
+    for (load, run) in &acts.unread {
+        println!("{on}: acts on communiqués that nobody has read, {load} in flight: {}", run.told());
+    }
     println!("{on}: processor time of the exchange for an act, 512 in flight: {:.0} µs", acts.processor);
     share
 }
 
 /// Everything that is read, and revisions, beside the echo.
-async fn rest(process: &Process, world: &World, course: &Course, (first, count): (u64, usize), machine: &Machine) {
+async fn rest(process: &Process, world: &World, course: &Course, (first, count): (usize, usize), machine: &Machine) {
     let lines = Lines::to(world, process.address).await;
     let tell = |what: &str, at_once: usize, run: &Run| {
         let over = machine.echo[&64].rate();
         println!("{what}, {at_once} in flight: {}; of E {:.2}", run.told(), run.rate() / over);
     };
-    let names: Arc<Vec<_>> =
-        Arc::new((0..count as u64).map(|n| format!("communiques/{}", course.id(first + n))).collect());
-    let run = in_flight(64, 20_000, {
-        let (lines, names) = (lines.clone(), names.clone());
-        move |worker, n| {
-            let (mut service, name) = (lines.service(worker, n), names[n % names.len()].clone());
-            async move {
-                service.get_communique(GetCommuniqueRequest { name }).await.unwrap();
-            }
-        }
-    });
-    let run = run.await;
+    let names = names(course, first..first + count);
+    tell("gets of communiqués that are not in memory", 64, &gets(&lines, names.clone(), 1).await);
+    let run = gets(&lines, names, GETS).await;
     tell("gets", 64, &run);
     println!("get_over_echo: {:.2}", run.rate() / machine.echo[&64].rate());
 
@@ -221,9 +274,9 @@ async fn rest(process: &Process, world: &World, course: &Course, (first, count):
     tell("list pages of 50", 16, &run.await);
 
     let revisions: Arc<Vec<_>> = Arc::new(
-        (0..count as u64)
+        (first..first + count)
             .map(|n| {
-                let manifest = Document::of(&world.next(&course.manifest(first + n), TEXT)).unwrap();
+                let manifest = Document::of(&world.next(&course.manifest(n as u64), TEXT)).unwrap();
                 let who = format!("{}.a", PARTIES[0]);
                 let propose = sign(world.act(ActKind::Propose, &who, &manifest, None), &key(&who));
                 ProposeRevisionRequest { manifest: manifest.bytes().to_vec(), propose }
@@ -250,33 +303,35 @@ async fn proposed(world: &World, store: &dyn Store, communiques: usize) -> Cours
     course
 }
 
-/// Communiqués for all acts of one store.
-fn communiques(acts: usize) -> usize {
-    LOADS.map(|load| share(acts, load)).iter().sum::<usize>().div_ceil(PARTIES.len())
+/// Communiqués for all acts of one store: those that are read before, and those that are not.
+fn communiques(acts: usize) -> (usize, usize) {
+    let tabled = LOADS.map(|load| share(acts, load)).iter().sum::<usize>().div_ceil(PARTIES.len());
+    (tabled, UNREAD.len() * share(acts, 1))
 }
 
 async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
     let world = World::with(|_| ()).await;
     world.stop().await;
-    let (others, extra) = (communiques(count), (count / 10).clamp(100, 4_000));
+    let ((tabled, unread), extra) = (communiques(count), (count / 10).clamp(100, 4_000));
+    let others = tabled + unread;
     let course = {
         let store = log_of(&world);
         proposed(&world, &store, others + extra + watchers::ACTS).await
     };
     course.seal_text(&SqliteContent::open(&world.config.data.content(), Options::default()).unwrap()).await;
-    let signed = initials(&world, &course, others);
+    let signed = Signed::of(&world, &course, tabled, unread);
     let bare = Bare::start(&world);
     let (limits, turns) = {
         let folder = tempfile::tempdir().unwrap();
         let store = |name| Arc::new(SqliteStore::open(&folder.path().join(name), Options::default()).unwrap());
         let lines = Lines::to(&world, bare.echo).await;
-        let turns = limits::in_turn(&lines, store("turns"), &signed[0], count).await;
-        let machine = Machine::measure(&lines, &signed[0], count).await;
-        (Limits::measure(Arc::new(machine), store("log"), &signed[0], count).await, turns)
+        let turns = limits::in_turn(&lines, store("turns"), &signed.tabled[0], count).await;
+        let machine = Machine::measure(&lines, &signed.tabled[0], count).await;
+        (Limits::measure(Arc::new(machine), store("log"), &signed.tabled[0], count).await, turns)
     };
     limits.tell("SQLite");
     let process = Process::start(&world, &[]);
-    let acts = acts(&process, &world, signed, count).await;
+    let acts = acts(&process, &world, &course, signed, count).await;
     let share = tell("SQLite", &acts, &limits);
     let one = acts.runs[&1].micros(0.5);
     let parts = limits.machine.one();
@@ -287,7 +342,7 @@ async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
         turns.told(),
         one / turns.micros(0.5)
     );
-    rest(&process, &world, &course, (others as u64, extra), &limits.machine).await;
+    rest(&process, &world, &course, (others, extra), &limits.machine).await;
     drop(process);
     connections::rates(&world, &bare).await;
     watchers::fan_out(&world, &course, (others + extra) as u64).await;
@@ -303,10 +358,10 @@ async fn on_postgres(count: usize, machine: Arc<Machine>) -> Option<(Acts, f64)>
     })
     .await;
     world.stop().await;
-    let others = communiques(count);
-    let course = proposed(&world, &*opened(&database).await, others).await;
-    let signed = initials(&world, &course, others);
-    let limits = Limits::measure(machine, opened(&beside).await, &signed[0], count).await;
+    let (tabled, unread) = communiques(count);
+    let course = proposed(&world, &*opened(&database).await, tabled + unread).await;
+    let signed = Signed::of(&world, &course, tabled, unread);
+    let limits = Limits::measure(machine, opened(&beside).await, &signed.tabled[0], count).await;
     limits.tell("PostgreSQL");
     let settings = [
         ("COMMUNIQUE__STORE__URL", database.url.clone()),
@@ -314,7 +369,7 @@ async fn on_postgres(count: usize, machine: Arc<Machine>) -> Option<(Acts, f64)>
         ("COMMUNIQUE__STORE__PASSWORD_FILE", database.password_file.display().to_string()),
     ];
     let process = Process::start(&world, &settings);
-    let acts = acts(&process, &world, signed, count).await;
+    let acts = acts(&process, &world, &course, signed, count).await;
     let share = tell("PostgreSQL", &acts, &limits);
     Some((acts, share))
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 /// What a run came to.
+#[derive(Default)]
 pub struct Run {
     /// From the first to the last.
     pub wall: Duration,
@@ -25,6 +26,12 @@ impl Run {
     /// How long this share of them took at most, in microseconds.
     pub fn micros(&self, share: f64) -> f64 {
         self.each[(share * (self.each.len() - 1) as f64) as usize].as_secs_f64() * 1e6
+    }
+    /// Goes on with another one.
+    pub fn add(&mut self, more: Self) {
+        self.wall += more.wall;
+        self.each.extend(more.each);
+        self.each.sort();
     }
     /// As a line of figures.
     pub fn told(&self) -> String {

@@ -13,8 +13,8 @@ use tokio::{sync::mpsc, time::Instant};
 pub(super) const BATCH_LIMIT: usize = 256;
 /// Where so many requests come while a few batches could be done, a writer that gathers waits for more of them to share the next batch, as
 /// long as they come: each batch costs a sync of the disk, a head of the log, and the time of those who are woken. Where fewer come, none
-/// waits for company.
-const COMPANY: u32 = 8;
+/// waits for company: soon all would be there, and the machine idle.
+const COMPANY: u32 = 256;
 /// From the beginning of one batch to that of the next, while it waits for company: at most so many times what the last one took, and at
 /// most [`PACE_LIMIT`].
 const PACE: u32 = 3;
@@ -52,7 +52,7 @@ impl<R: Send + 'static> Writer<R> {
                     break;
                 }
                 let since = began.elapsed();
-                if gathers && last > 1 && pace > since && pace * last >= since * COMPANY {
+                if gathers && pace > since && pace * last >= since * COMPANY {
                     gather(&mut waiting, &mut batch, began + pace, pace / LOOKS);
                 }
                 began = Instant::now();
@@ -83,7 +83,7 @@ impl<R: Send + 'static> Writer<R> {
 /// Adds what comes until this moment, looking so often; no more once nothing has come in between.
 #[expect(clippy::disallowed_methods, reason = "a thread of its own sleeps, and no worker of the runtime")]
 fn gather<R>(waiting: &mut mpsc::Receiver<R>, batch: &mut Vec<R>, until: Instant, look: Duration) {
-    loop {
+    while batch.len() < BATCH_LIMIT && Instant::now() < until {
         let there = batch.len();
         thread::sleep(look);
         while batch.len() < BATCH_LIMIT
@@ -91,7 +91,7 @@ fn gather<R>(waiting: &mut mpsc::Receiver<R>, batch: &mut Vec<R>, until: Instant
         {
             batch.push(more);
         }
-        if batch.len() == there || batch.len() >= BATCH_LIMIT || Instant::now() >= until {
+        if batch.len() == there {
             return;
         }
     }

@@ -228,11 +228,12 @@ fn statements(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Within one snapshot. A connection that a read failed on is not used again.
 fn snapshot<T>(db: &Connection, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
     run(db, "BEGIN")?;
-    let found = read(db);
+    let found = read(db)?;
     run(db, "COMMIT")?;
-    found
+    Ok(found)
 }
 
 /// Runs a statement that has no rows, prepared once.

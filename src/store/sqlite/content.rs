@@ -69,7 +69,7 @@ impl SqliteContent {
         let next = u64::try_from(last).unwrap_or(0) + 1;
         let mut shelves = Shelves::new(db, next);
         let failed = shelves.failed.clone();
-        let writer = Writer::start("content writer", QUEUE_LIMIT, lock, false, move |batch| shelves.take(batch))
+        let writer = Writer::start("content writer", QUEUE_LIMIT, lock, move |batch| shelves.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
         Ok(Self { writer: Some(writer), readers: Readers::new(path, options), failed })
     }

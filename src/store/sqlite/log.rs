@@ -95,7 +95,7 @@ impl SqliteStore {
             #[cfg(test)]
             lies: false,
         };
-        let writer = Writer::start("log writer", QUEUE_LIMIT, lock, true, move |batch| log.take(batch))
+        let writer = Writer::start("log writer", QUEUE_LIMIT, lock, move |batch| log.take(batch))
             .map_err(|source| OpenError::Machine { path: path.to_owned(), source })?;
         Ok(Self { writer: Some(writer), readers: Readers::new(path, options), grown })
     }

@@ -43,6 +43,7 @@ mod watchers;
 mod world;
 
 use std::{
+    panic::resume_unwind,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -52,7 +53,10 @@ use clients::{CLIENTS, Record, Shared};
 use futures_util::future::join_all;
 use judge::judge;
 use replicas::{Both, Replicas};
-use tokio::time::sleep;
+use tokio::{
+    task::JoinError,
+    time::{sleep, timeout},
+};
 use trio::{NODES, Trio};
 
 /// How long clients act before something fails, and after it is well again.
@@ -62,6 +66,8 @@ const WITHOUT_ETCD: Duration = Duration::from_secs(25);
 /// How long it may take until acts are taken by the one that has the place of a primary that ends no commit: as long as one is waited for,
 /// twice, for log and content each find it out, and what else a busy machine takes.
 const LEAVING: Duration = Duration::from_secs(60);
+/// The longest that all of one fault may take: the waits for another primary, for a whole trio and for both exchanges, each to its end.
+const ROUND: Duration = Duration::from_secs(360);
 /// It takes minutes, and much of the machine: who wants it says so.
 const UNASKED: &str = "SKIPPED: set FAILOVERS to how often a node is to fail";
 
@@ -104,6 +110,8 @@ const FAULTS: [Fault; 11] = [
 
 /// Lets it happen, and mends it once the rest has gone on without.
 async fn fail(trio: &Trio, fault: Fault) {
+    // A standby that fell silent on a busy machine is not named to take a place until it has been heard again.
+    trio.ask(&["whole"]);
     let mut primary = trio.primary();
     // Who comes back must be asked before the true one.
     if matches!(fault, Fault::OldCopyReturns) && primary == NODES[0] {
@@ -209,11 +217,15 @@ async fn act(replicas: &Both, seed: u64, meanwhile: impl Future<Output = ()> + S
         meanwhile.await;
     });
     let one = |n| clients::work(replicas.clone(), shared.clone(), n, Chance::of(seed ^ (n << 32)));
+    let clients = async { Ok::<_, JoinError>(join_all((0..CLIENTS).map(one)).await) };
+    // Clients ask until they are answered: if what fails is not mended, never.
+    let ended = timeout(ROUND, async { tokio::try_join!(clients, meanwhile) }).await;
+    let (told, ()) =
+        ended.expect("clients are not answered").unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
     let mut record = Record::default();
-    for told in join_all((0..CLIENTS).map(one)).await {
+    for told in told {
         record.join(told);
     }
-    meanwhile.await.unwrap();
     (record, shared.unknown.load(Ordering::Relaxed))
 }
 

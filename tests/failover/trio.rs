@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
+    thread::panicking,
     time::{Duration, Instant},
 };
 
@@ -18,6 +19,9 @@ const TRIAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/patroni/trial")
 const UNAVAILABLE: i32 = 69;
 /// How long another primary may take: the lease of the one before, and an election on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How many lines of each log are told if a test fails: more than come while it waits.
+const TOLD: usize = 200;
 
 /// Dropping it ends all of it.
 pub struct Trio {
@@ -67,6 +71,17 @@ impl Trio {
     pub fn primary(&self) -> String {
         self.ask(&["primary"]).trim_end().to_owned()
     }
+    /// Prints what each program said last: the folder goes with the trio.
+    fn tell(&self) {
+        for log in
+            NODES.iter().flat_map(|node| std::fs::read_dir(self.folder.join(node).join("log"))).flatten().flatten()
+        {
+            let said = std::fs::read(log.path()).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
+            let lines: Vec<_> = said.lines().collect();
+            println!("{}:\n{}", log.path().display(), lines[lines.len().saturating_sub(TOLD)..].join("\n"));
+        }
+    }
     pub async fn until_another_than(&self, before: &str) {
         let began = Instant::now();
         loop {
@@ -83,6 +98,9 @@ impl Trio {
 
 impl Drop for Trio {
     fn drop(&mut self) {
+        if panicking() {
+            self.tell();
+        }
         drop(self.held.take());
         let _ = self.holder.wait();
     }

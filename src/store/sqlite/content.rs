@@ -36,9 +36,10 @@ use crate::{
 ///
 /// Dropping it waits for what is queued.
 pub struct SqliteContent {
+    // Dropped before the writer: SQLite moves its write-ahead log into the database where the last connection that is closed can write.
+    readers: Readers,
     /// None where it was opened for reading alone.
     writer: Option<Writer<Request>>,
-    readers: Readers,
     failed: Failed,
 }
 

@@ -44,9 +44,10 @@ const CHECKPOINT_COMMITS: u32 = 64;
 ///
 /// Dropping it waits for the appends that are queued.
 pub struct SqliteStore {
+    // Dropped before the writer: SQLite moves its write-ahead log into the database where the last connection that is closed can write.
+    readers: Readers,
     /// None where it was opened for reading alone.
     writer: Option<Writer<Request>>,
-    readers: Readers,
     grown: Arc<RwLock<Grown>>,
 }
 
@@ -675,6 +676,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&dir.path().join("log"), Options::default()).unwrap();
         (dir, store)
+    }
+
+    /// A start writes again and syncs all of what is left of it.
+    #[tokio::test]
+    async fn a_store_that_ends_leaves_no_write_ahead_log() {
+        let (dir, store) = sample();
+        one(&store, &mut Chain::new(party(1))).await.unwrap();
+        assert_eq!(store.tree().await.unwrap().size(), 1);
+        let left = dir.path().join("log-wal");
+        assert!(left.exists());
+        drop(store);
+        assert!(!left.exists());
     }
 
     /// Keeps the writing thread busy until the sender is dropped.

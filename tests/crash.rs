@@ -40,6 +40,8 @@ mod ledger;
 mod missing;
 #[path = "crash/opening.rs"]
 mod opening;
+#[path = "service/ports.rs"]
+mod ports;
 #[allow(dead_code, reason = "the world of the tests of the service")]
 #[path = "service/world.rs"]
 mod world;

@@ -26,6 +26,8 @@ mod clients;
 mod cluster;
 #[path = "history/judge.rs"]
 mod judge;
+#[path = "service/ports.rs"]
+mod ports;
 #[path = "history/replicas.rs"]
 mod replicas;
 #[path = "history/serving.rs"]

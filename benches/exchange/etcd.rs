@@ -17,7 +17,8 @@ use crate::{
     Acts, WHOLE,
     figures::in_flight,
     missing::missing,
-    process::{Running, free_ports, listening},
+    ports::free_ports,
+    process::{Running, listening},
     share,
 };
 

@@ -44,6 +44,8 @@ mod figures;
 mod missing;
 #[path = "../scene/plot.rs"]
 mod plot;
+#[path = "../../tests/service/ports.rs"]
+mod ports;
 #[path = "../scene/process.rs"]
 mod process;
 #[allow(dead_code, reason = "the sample parties of the tests of the service")]

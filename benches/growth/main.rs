@@ -28,6 +28,8 @@ mod course;
 #[allow(dead_code, reason = "what the benchmarks of the exchange share")]
 #[path = "../scene/plot.rs"]
 mod plot;
+#[path = "../../tests/service/ports.rs"]
+mod ports;
 #[allow(dead_code, reason = "what the benchmarks of the exchange share")]
 #[path = "../scene/process.rs"]
 mod process;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -10,7 +10,7 @@ use std::{
 
 use communique::store::sqlite::{Options, SqliteStore};
 
-use crate::world::World;
+use crate::{ports::free_ports, world::World};
 
 /// Longer than anything takes to start here.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -106,10 +106,4 @@ pub fn listening(address: SocketAddr, began: Instant, mut alive: impl FnMut()) {
         assert!(began.elapsed() < PATIENCE, "nobody listens on {address}");
         sleep(PAUSE);
     }
-}
-
-/// Ports that nobody listens on now.
-pub fn free_ports<const N: usize>() -> [SocketAddr; N] {
-    let bound = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    bound.map(|listener| listener.local_addr().unwrap())
 }

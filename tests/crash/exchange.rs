@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
@@ -47,6 +47,7 @@ use tokio::{
 use crate::{
     cluster::Cluster,
     disk::{Disk, Left},
+    ports::free_ports,
     world::{PATIENCE, World, authority, leaf, now, party},
 };
 
@@ -304,12 +305,6 @@ async fn opened(kind: Kind, world: &World) -> Arc<dyn Store> {
         }
         sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// Two ports that nobody listens on now.
-fn free_ports() -> [SocketAddr; 2] {
-    let bound = [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    bound.map(|listener| listener.local_addr().unwrap())
 }
 
 /// Makes the log as long as this, by remarks that nobody made, in streams of their own.

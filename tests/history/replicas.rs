@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     cluster::{Cluster, Database},
+    ports::free_ports,
     serving,
     world::{PATIENCE, World},
 };
@@ -182,12 +183,6 @@ impl Drop for Replicas {
             self.kill(at);
         }
     }
-}
-
-/// Two ports that nobody listens on now.
-fn free_ports() -> [SocketAddr; 2] {
-    let bound = [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    bound.map(|listener| listener.local_addr().unwrap())
 }
 
 /// As everybody holds them.

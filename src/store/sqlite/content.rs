@@ -889,7 +889,7 @@ impl Shelves {
 
     fn begin(&self) -> Result<(), Fault> {
         if self.db.is_autocommit() {
-            self.db.execute_batch("BEGIN IMMEDIATE")?;
+            connection::run(&self.db, "BEGIN IMMEDIATE")?;
         }
         Ok(())
     }
@@ -914,7 +914,7 @@ impl Shelves {
             self.db.prepare_cached(sql)?.execute([integer(*blob)])?;
             self.db.prepare_cached("DELETE FROM stages WHERE blob = ?1")?.execute([integer(*blob)])?;
         }
-        self.db.execute_batch("COMMIT")?;
+        connection::run(&self.db, "COMMIT")?;
         self.dropped.clear();
         if std::mem::take(&mut self.purged) {
             // So that nothing erased stays in the write-ahead log. A reader may hold it back; then the next one truncates it.

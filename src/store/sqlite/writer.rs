@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::mpsc;
 
 /// Most requests that one transaction takes.
-pub(super) const BATCH_LIMIT: usize = 256;
+const BATCH_LIMIT: usize = 256;
 
 /// The way to the writing thread. Dropped, it lets the thread finish what was sent, and waits for that: at most the time of
 /// the batches that are waiting.

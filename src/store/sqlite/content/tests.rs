@@ -63,6 +63,19 @@ async fn stages_of_an_older_program_are_forgotten() {
     assert_eq!(chunks(&path), 2);
 }
 
+/// As of the log.
+#[tokio::test]
+async fn content_that_is_closed_leaves_no_write_ahead_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = SqliteContent::open(&dir.path().join("content"), Options::default()).unwrap();
+    content.keep_stamp(owner(1, 1).communique, b"stamp".to_vec()).await.unwrap();
+    assert_eq!(content.unstamped(vec![owner(1, 1).communique]).await, Ok(vec![]));
+    let left = dir.path().join("content-wal");
+    assert!(left.exists());
+    drop(content);
+    assert!(!left.exists());
+}
+
 #[tokio::test]
 async fn what_is_dropped_leaves_no_chunk() {
     let dir = tempfile::tempdir().unwrap();

@@ -66,7 +66,7 @@ const WITHOUT_ETCD: Duration = Duration::from_secs(25);
 /// How long it may take until acts are taken by the one that has the place of a primary that ends no commit: as long as one is waited for,
 /// twice, for log and content each find it out, and what else a busy machine takes.
 const LEAVING: Duration = Duration::from_secs(60);
-/// The longest that all of one fault may take: the waits for another primary, for a whole trio and for both exchanges, each to its end.
+/// The longest that all of one fault may take, with what mends it: some 40 s, and on a busy machine a minute or two.
 const ROUND: Duration = Duration::from_secs(360);
 /// It takes minutes, and much of the machine: who wants it says so.
 const UNASKED: &str = "SKIPPED: set FAILOVERS to how often a node is to fail";

@@ -19,7 +19,6 @@ const TRIAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/patroni/trial")
 const UNAVAILABLE: i32 = 69;
 /// How long another primary may take: the lease of the one before, and an election on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-
 /// How many lines of each log are told if a test fails: more than come while it waits.
 const TOLD: usize = 200;
 

@@ -27,13 +27,14 @@ fn brought_up_to_date(world: &dyn World, shown: &[String], printed: &str) -> Vec
     let printed = unbroken(printed.trim_end().lines().map(str::trim_end));
     let shown = unbroken(shown.iter().map(String::as_str));
     let line = |shown: Option<&Vec<&str>>, printed: &[&str]| -> Vec<String> {
-        let line = whole(printed);
-        let fresh = steady(&world.seen_by_a_reader(&line));
-        let is = |shown: &&Vec<&str>| [&line, &fresh].iter().any(|printed| page::is(printed, &whole(shown)));
-        match shown.filter(is) {
+        let fresh = |printed: &[&str]| steady(&world.seen_by_a_reader(&whole(printed)));
+        // Held against what differs each time, a date in a guide would be right until the next day.
+        match shown.filter(|shown| page::is(&fresh(printed), &whole(shown))) {
             Some(shown) => shown.iter().map(ToString::to_string).collect(),
-            None if printed.len() == 1 => vec![fresh],
-            None => broken(&fresh),
+            None => {
+                let lines = printed.chunk_by(|_, next| next.starts_with(BROKEN));
+                lines.flat_map(|line| if line.len() == 1 { vec![fresh(line)] } else { broken(&fresh(line)) }).collect()
+            }
         }
     };
     let Some(left_out) = shown.iter().position(|line| *line == [ANYTHING]) else {
@@ -53,12 +54,14 @@ fn brought_up_to_date(world: &dyn World, shown: &[String], printed: &str) -> Vec
 pub const COLUMNS: usize = 80;
 /// How a terminal begins what it broke off a line.
 const BROKEN: &str = "  ┆ ";
+/// How it begins what it broke off a sentence of our own. Commands and columns begin like this too.
+const INDENT: &str = "  ";
 
-/// Each line with what was broken off it: where that is changes with the length of a date.
+/// Each line with all that may have been broken off it: where that is changes with the length of a date.
 fn unbroken<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Vec<&'a str>> {
     let mut unbroken: Vec<Vec<_>> = vec![];
     for line in lines {
-        match unbroken.last_mut().filter(|last| line.starts_with(BROKEN) && **last != [ANYTHING]) {
+        match unbroken.last_mut().filter(|last| line.starts_with(INDENT) && **last != [ANYTHING]) {
             Some(last) => last.push(line),
             None => unbroken.push(vec![line]),
         }
@@ -68,7 +71,12 @@ fn unbroken<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Vec<&'a str>> {
 
 /// A line as it was before it was broken.
 fn whole(lines: &[&str]) -> String {
-    lines.iter().map(|line| line.strip_prefix(BROKEN).unwrap_or(line)).collect::<Vec<_>>().join(" ")
+    let mut whole = lines[0].to_owned();
+    for line in &lines[1..] {
+        whole.push(' ');
+        whole += [BROKEN, INDENT].iter().find_map(|begin| line.strip_prefix(begin)).unwrap_or(line);
+    }
+    whole
 }
 
 /// A line as a terminal would break it.
@@ -87,8 +95,10 @@ fn broken(line: &str) -> Vec<String> {
 /// A line without what differs each time: digests, keys and thumbprints, moments, sizes of files.
 fn steady(line: &str) -> String {
     // A public key is wider than the terminal.
-    if let Some((before, _)) = line.split_once("\"x\":\"") {
-        return format!("{before}\"x\":\"{ANYTHING}\"}}");
+    if let Some((before, (_, after))) =
+        line.split_once("\"x\":\"").and_then(|(before, key)| Some((before, key.split_once('"')?)))
+    {
+        return format!("{before}\"x\":\"{ANYTHING}\"{}", steady(after));
     }
     let is_of_a_word = |c: char| c.is_ascii_alphanumeric() || "-_:".contains(c);
     let line = without_moments(line);

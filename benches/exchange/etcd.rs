@@ -49,25 +49,23 @@ pub async fn puts(acts: &Acts, count: usize) {
     let Ok(child) = command.spawn() else {
         return missing("etcd", "install Debian's package etcd-server");
     };
-    let _running = Running::of(child);
+    let mut running = Running::of(child);
     let address = client.strip_prefix("http://").unwrap().parse().unwrap();
-    listening(address, Instant::now(), || ());
+    listening(address, Instant::now(), || {
+        assert!(running.child().try_wait().unwrap().is_none(), "etcd has ended");
+    });
     let mut lines = Vec::new();
     for _ in 0..8 {
         lines.push(Endpoint::from_shared(client.clone()).unwrap().connect().await.unwrap());
     }
+    // The first one waits until it has elected itself.
+    put(&lines[0], "first".into()).await;
     let lines = Arc::new(lines);
     for load in WHOLE {
-        let lines: Arc<Vec<Channel>> = lines.clone();
+        let lines = lines.clone();
         let run = in_flight(load, share(count, load), move |worker, n| {
             let channel = lines[worker % lines.len()].clone();
-            async move {
-                let mut grpc = Grpc::new(channel);
-                grpc.ready().await.unwrap();
-                let put = Put { key: format!("{load}/{n}").into_bytes(), value: vec![7; VALUE] };
-                let path = http::uri::PathAndQuery::from_static("/etcdserverpb.KV/Put");
-                grpc.unary(Request::new(put), path, ProstCodec::<Put, Done>::default()).await.unwrap();
-            }
+            async move { put(&channel, format!("{load}/{n}")).await }
         });
         let run = run.await;
         println!(
@@ -76,4 +74,12 @@ pub async fn puts(acts: &Acts, count: usize) {
             acts.runs[&load].rate() / run.rate()
         );
     }
+}
+
+async fn put(channel: &Channel, key: String) {
+    let mut grpc = Grpc::new(channel.clone());
+    grpc.ready().await.unwrap();
+    let put = Put { key: key.into_bytes(), value: vec![7; VALUE] };
+    let path = http::uri::PathAndQuery::from_static("/etcdserverpb.KV/Put");
+    grpc.unary(Request::new(put), path, ProstCodec::<Put, Done>::default()).await.unwrap();
 }

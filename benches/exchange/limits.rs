@@ -9,19 +9,15 @@ use std::{
 };
 
 use communique::{
-    domain::{
-        document::Document,
-        entry::{Entry, Kind, StreamId},
-        id::{CommuniqueId, Salt},
-        key::Signer as _,
-        time::Time,
-    },
-    exchange::ports::{Append, NewEntry, Object, Store},
+    domain::{entry::StreamId, id::CommuniqueId, key::Signer as _, time::Time},
+    exchange::ports::{Append, Store},
     wire::v1::SubmitActRequest,
 };
 
 use crate::{
-    Lines, WHOLE, echo,
+    Lines, WHOLE,
+    course::Stream,
+    echo,
     figures::{Run, in_flight, on_all_cores},
     share,
     world::key,
@@ -42,7 +38,7 @@ pub struct Machine {
     verifications: f64,
     /// One verification, in microseconds.
     verification: f64,
-    /// One page written and synced.
+    /// One page appended to a file and synced.
     sync: Run,
 }
 
@@ -72,7 +68,7 @@ pub async fn in_turn(lines: &Lines, store: Arc<dyn Store>, act: &str, acts: usiz
 }
 
 impl Machine {
-    pub async fn measure(lines: &Lines, act: &str, acts: usize) -> Self {
+    async fn measure(lines: &Lines, act: &str, acts: usize) -> Self {
         let verify = verifying(act);
         let verifications = on_all_cores(&verify);
         let began = Instant::now();
@@ -91,6 +87,13 @@ impl Machine {
         }
         Self { echo, verifications, verification, sync: syncs() }
     }
+    /// Goes on with what it did later.
+    fn add(&mut self, more: Self) {
+        add(&mut self.echo, more.echo);
+        self.verifications = f64::midpoint(self.verifications, more.verifications);
+        self.verification = f64::midpoint(self.verification, more.verification);
+        self.sync.add(more.sync);
+    }
     /// What one act at a time cannot be without, in microseconds: an echo, a sync and a verification.
     pub fn one(&self) -> f64 {
         self.echo[&1].micros(0.5) + self.sync.micros(0.5) + self.verification
@@ -99,14 +102,15 @@ impl Machine {
 
 /// The limits of acts on one store.
 pub struct Limits {
-    pub machine: Arc<Machine>,
+    pub machine: Machine,
     /// D, by how many are in flight.
     appends: BTreeMap<usize, Run>,
 }
 
 impl Limits {
-    /// Measures appends of rows as those of acts of this size, on a store that is empty.
-    pub async fn measure(machine: Arc<Machine>, store: Arc<dyn Store>, act: &str, acts: usize) -> Self {
+    /// Measures the machine over these lines, and appends of rows as those of acts of this size on a store that is empty.
+    pub async fn measure(lines: &Lines, store: Arc<dyn Store>, act: &str, acts: usize) -> Self {
+        let machine = Machine::measure(lines, act, acts).await;
         let (mut appends, mut from) = (BTreeMap::new(), 0);
         for load in WHOLE {
             let (store, count) = (store.clone(), share(acts, load));
@@ -121,6 +125,11 @@ impl Limits {
             from += count;
         }
         Self { machine, appends }
+    }
+    /// Goes on with those that were measured later.
+    pub fn add(&mut self, more: Self) {
+        self.machine.add(more.machine);
+        add(&mut self.appends, more.appends);
     }
     /// L with so many in flight.
     pub fn at(&self, load: usize) -> Option<f64> {
@@ -139,31 +148,17 @@ impl Limits {
 
 /// An append as that of an act: an entry in a stream of its own, with one object of this size.
 fn row(n: usize, size: usize) -> Append {
-    let mut salt = [0; 32];
-    salt[..8].copy_from_slice(&(n as u64).to_be_bytes());
-    let object = Object::new(format!("{n:>size$}").into_bytes());
-    let stream = StreamId::Communique(CommuniqueId::new(1_700_000_000_000 + n as u64, &[7; 10]));
-    let entry = Entry {
-        documents: vec![],
-        files: None,
-        kind: Kind::Act,
-        previous: None,
-        salt: Salt::new(salt),
-        seq: 0,
-        statements: vec![object.digest()],
-        stream: stream.clone(),
-        time: Time::from_unix(1_795_424_400),
-    };
-    let entry = Document::made(entry).unwrap();
-    Append {
-        expect: vec![(stream, 0)],
-        entries: vec![NewEntry { entry, objects: vec![object] }],
-        listings: vec![],
-        unlogged: vec![],
-    }
+    let id = CommuniqueId::new(1_700_000_000_000 + n as u64, &[7; 10]);
+    let act = Stream::of(id, Time::from_unix(1_795_424_400)).act(format!("{n:>size$}"));
+    let expect = vec![(StreamId::Communique(id), 0)];
+    Append { expect, entries: vec![act], listings: vec![], unlogged: vec![] }
 }
 
-/// A page is written and synced, again and again.
+fn add(runs: &mut BTreeMap<usize, Run>, more: BTreeMap<usize, Run>) {
+    more.into_iter().for_each(|(load, run)| runs.entry(load).or_default().add(run));
+}
+
+/// A page is appended to a file and synced, again and again.
 fn syncs() -> Run {
     let folder = tempfile::tempdir().unwrap();
     let mut file = File::create(folder.path().join("pages")).unwrap();

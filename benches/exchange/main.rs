@@ -7,7 +7,8 @@
 //!
 //! The limits, each by itself on all cores: **E**, calls a second that tonic over the same TLS answers with what it was told, as many at
 //! once; **V**, strict verifications of Ed25519 a second; **D**, durable appends a second of rows of that size by the store's own writer,
-//! as many at once. Whoever does all three in turn for each act does at most **L** = 1 / (1/E + 1/V + 1/D) a second.
+//! as many at once. Whoever does all three in turn for each act does **L** = 1 / (1/E + 1/V + 1/D) a second. All are measured before the
+//! acts and after them, since a machine is not always as fast.
 //!
 //! The exchange is the shipped program in a process of its own, with its default limits (but for the places of a thousand watchers), and
 //! writes its messages to a file. All acts are signed beforehand, and each is an initial of one of four parties on one of many
@@ -15,7 +16,7 @@
 //! nobody has read are measured as well. The client is tonic's, and believes what it is told: what a party verifies of an answer is its own
 //! time.
 //!
-//! PostgreSQL and etcd are measured where they are installed.
+//! PostgreSQL and etcd are measured where they are installed. What is durable lies in the folder for temporary files (`TMPDIR`).
 
 #![allow(
     clippy::unwrap_used,
@@ -46,13 +47,14 @@ mod missing;
 mod plot;
 #[path = "../../tests/service/ports.rs"]
 mod ports;
+#[allow(dead_code, reason = "what the benchmarks share")]
 #[path = "../scene/process.rs"]
 mod process;
 #[allow(dead_code, reason = "the sample parties of the tests of the service")]
 #[path = "../../tests/service/world.rs"]
 mod world;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
 use communique::{
     domain::{act::ActKind, document::Document, id::Role, manifest::Manifest},
@@ -76,6 +78,10 @@ use limits::{Limits, Machine};
 use process::{Process, log_of};
 use world::{World, dial, key, sign};
 
+/// As the exchange has it, so that what stands beside it differs in nothing else.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Acts with 64 and with 512 in flight, if `ACTS` says nothing else; a tenth with fewer in flight.
 const ACTS: usize = 50_000;
 /// How many in flight.
@@ -90,15 +96,17 @@ const GETS: usize = 5;
 const PARTIES: [&str; 4] = ["north", "south", "east", "west"];
 /// Communiqués that are acted on at a time: not more than an exchange keeps in memory.
 const TABLED: usize = 4_000;
-/// Connections of each party: with the streams that one may have, enough for 512 calls.
-const CONNECTIONS: usize = 2;
+/// As many of them get all of their acts before the next ones do, so that every load has its share of acts that complete one.
+const TOGETHER: usize = 1_000;
+/// Connections of each party: with the streams that one may have, more than enough for 512 calls.
+const CONNECTIONS: usize = 3;
 
 /// Connections of each party, to one server.
 #[derive(Clone)]
 struct Lines(Arc<Vec<Vec<Channel>>>);
 
 impl Lines {
-    async fn to(world: &World, address: std::net::SocketAddr) -> Self {
+    async fn to(world: &World, address: SocketAddr) -> Self {
         let mut lines = Vec::new();
         for of in PARTIES {
             let mut of_party = Vec::new();
@@ -138,7 +146,7 @@ impl Signed {
     fn of(world: &World, course: &Course, communiques: usize, unread: usize) -> Self {
         let manifests: Vec<_> = (0..communiques + unread).map(|n| course.manifest(n as u64)).collect();
         let (tabled, unread) = manifests.split_at(communiques);
-        let tables = tabled.chunks(TABLED).flat_map(|table| {
+        let tables = tabled.chunks(TOGETHER).flat_map(|table| {
             let turn = |n: usize| {
                 let party = n % PARTIES.len();
                 (party, &table[(n / PARTIES.len() + party * table.len() / PARTIES.len()) % table.len()])
@@ -244,7 +252,8 @@ fn tell(on: &str, acts: &Acts, limits: &Limits) -> f64 {
         }
     }
     for (load, run) in &acts.unread {
-        println!("{on}: acts on communiqués that nobody has read, {load} in flight: {}", run.told());
+        let of = run.rate() / limits.at(*load).unwrap();
+        println!("{on}: acts on communiqués that nobody has read, {load} in flight: {}; of L {of:.2}", run.told());
     }
     println!("{on}: processor time of the exchange for an act, 512 in flight: {:.0} µs", acts.processor);
     share
@@ -253,14 +262,13 @@ fn tell(on: &str, acts: &Acts, limits: &Limits) -> f64 {
 /// Everything that is read, and revisions, beside the echo.
 async fn rest(process: &Process, world: &World, course: &Course, (first, count): (usize, usize), machine: &Machine) {
     let lines = Lines::to(world, process.address).await;
-    let tell = |what: &str, at_once: usize, run: &Run| {
-        let over = machine.echo[&64].rate();
-        println!("{what}, {at_once} in flight: {}; of E {:.2}", run.told(), run.rate() / over);
+    let tell = |what: &str, run: &Run| {
+        println!("{what}, 64 in flight: {}; of E {:.2}", run.told(), run.rate() / machine.echo[&64].rate());
     };
     let names = names(course, first..first + count);
-    tell("gets of communiqués that are not in memory", 64, &gets(&lines, names.clone(), 1).await);
+    tell("gets of communiqués that are not in memory", &gets(&lines, names.clone(), 1).await);
     let run = gets(&lines, names, GETS).await;
-    tell("gets", 64, &run);
+    tell("gets", &run);
     println!("get_over_echo: {:.2}", run.rate() / machine.echo[&64].rate());
 
     let run = in_flight(16, 1_000, {
@@ -273,7 +281,7 @@ async fn rest(process: &Process, world: &World, course: &Course, (first, count):
             }
         }
     });
-    tell("list pages of 50", 16, &run.await);
+    println!("list pages of 50, 16 in flight: {}", run.await.told());
 
     let revisions: Arc<Vec<_>> = Arc::new(
         (first..first + count)
@@ -295,7 +303,8 @@ async fn rest(process: &Process, world: &World, course: &Course, (first, count):
             }
         }
     });
-    tell("revisions", 64, &run.await);
+    tell("revisions", &run.await);
+    println!("memory, with all communiqués that are kept in it: {:.1} MB", process.resident() / 1e6);
 }
 
 /// Proposes so many communiqués.
@@ -311,7 +320,7 @@ fn communiques(acts: usize) -> (usize, usize) {
     (tabled, UNREAD.len() * share(acts, 1))
 }
 
-async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
+async fn on_sqlite(count: usize) -> (Acts, Machine, f64) {
     let world = World::with(|_| ()).await;
     world.stop().await;
     let ((tabled, unread), extra) = (communiques(count), (count / 10).clamp(100, 4_000));
@@ -322,18 +331,16 @@ async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
     };
     course.seal_text(&SqliteContent::open(&world.config.data.content(), Options::default()).unwrap()).await;
     let signed = Signed::of(&world, &course, tabled, unread);
-    let bare = Bare::start(&world);
-    let (limits, turns) = {
-        let folder = tempfile::tempdir().unwrap();
-        let store = |name| Arc::new(SqliteStore::open(&folder.path().join(name), Options::default()).unwrap());
-        let lines = Lines::to(&world, bare.echo).await;
-        let turns = limits::in_turn(&lines, store("turns"), &signed.tabled[0], count).await;
-        let machine = Machine::measure(&lines, &signed.tabled[0], count).await;
-        (Limits::measure(Arc::new(machine), store("log"), &signed.tabled[0], count).await, turns)
-    };
-    limits.tell("SQLite");
+    let (bare, act) = (Bare::start(&world), signed.tabled[0].clone());
+    let lines = Lines::to(&world, bare.echo).await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = |name| Arc::new(SqliteStore::open(&folder.path().join(name), Options::default()).unwrap());
+    let turns = limits::in_turn(&lines, store("turns"), &act, count).await;
+    let mut limits = Limits::measure(&lines, store("before"), &act, count).await;
     let process = Process::start(&world, &[]);
     let acts = acts(&process, &world, &course, signed, count).await;
+    limits.add(Limits::measure(&lines, store("after"), &act, count).await);
+    limits.tell("SQLite");
     let share = tell("SQLite", &acts, &limits);
     let one = acts.runs[&1].micros(0.5);
     let parts = limits.machine.one();
@@ -351,9 +358,9 @@ async fn on_sqlite(count: usize) -> (Acts, Arc<Machine>, f64) {
     (acts, limits.machine, share)
 }
 
-async fn on_postgres(count: usize, machine: Arc<Machine>) -> Option<(Acts, f64)> {
+async fn on_postgres(count: usize) -> Option<(Acts, f64)> {
     let cluster = Cluster::start("shared_buffers = 128MB")?;
-    let (database, beside) = (cluster.database("exchange"), cluster.database("bare"));
+    let database = cluster.database("exchange");
     let Database { url, ca, password_file, .. } = database.clone();
     let world = World::with(|config| {
         (config.store.url, config.store.ca, config.store.password_file) = (url, ca, password_file);
@@ -363,8 +370,10 @@ async fn on_postgres(count: usize, machine: Arc<Machine>) -> Option<(Acts, f64)>
     let (tabled, unread) = communiques(count);
     let course = proposed(&world, &*opened(&database).await, tabled + unread).await;
     let signed = Signed::of(&world, &course, tabled, unread);
-    let limits = Limits::measure(machine, opened(&beside).await, &signed.tabled[0], count).await;
-    limits.tell("PostgreSQL");
+    let (bare, act) = (Bare::start(&world), signed.tabled[0].clone());
+    let lines = Lines::to(&world, bare.echo).await;
+    let beside = async |name| opened(&cluster.database(name)).await;
+    let mut limits = Limits::measure(&lines, beside("before").await, &act, count).await;
     let settings = [
         ("COMMUNIQUE__STORE__URL", database.url.clone()),
         ("COMMUNIQUE__STORE__CA", database.ca.display().to_string()),
@@ -372,6 +381,8 @@ async fn on_postgres(count: usize, machine: Arc<Machine>) -> Option<(Acts, f64)>
     ];
     let process = Process::start(&world, &settings);
     let acts = acts(&process, &world, &course, signed, count).await;
+    limits.add(Limits::measure(&lines, beside("after").await, &act, count).await);
+    limits.tell("PostgreSQL");
     let share = tell("PostgreSQL", &acts, &limits);
     Some((acts, share))
 }
@@ -401,9 +412,10 @@ fn main() {
 }
 
 async fn run(count: usize) {
+    process::on_a_disk();
     connections::small().await;
     let (sqlite, machine, share) = on_sqlite(count).await;
-    let postgres = on_postgres(count, machine.clone()).await;
+    let postgres = on_postgres(count).await;
     etcd::puts(&sqlite, count).await;
     if count == ACTS {
         draw(&sqlite, postgres.as_ref().map(|(acts, _)| acts), &machine);

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -30,7 +29,7 @@ use tonic::transport::Channel;
 
 use crate::{
     course::{Course, TEXT},
-    process::{Process, log_of},
+    process::{Process, configuration, log_of},
     world::{World, dial, key, sign},
 };
 
@@ -45,6 +44,8 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// Entries of the long communiqués, and how many there are of each length.
 pub const LENGTHS: [u64; 3] = [10, 100, 1000];
 pub const OF_A_LENGTH: u64 = 40;
+/// From one to the next of those that are asked for in turn: a prime, so that none comes again before all had theirs.
+const STEP: u64 = 7_919;
 /// Acts on a long communiqué between two revisions: what two parties may say of one, objections and declarations.
 pub const TALK: usize = 16;
 
@@ -55,6 +56,8 @@ const ACTING: [&str; 2] = ["north", "east"];
 const ASKING: &str = "south";
 
 pub struct Scene {
+    // Dropped before the folder that it serves.
+    process: Option<Process>,
     /// Communiqués.
     pub size: u64,
     world: World,
@@ -64,7 +67,6 @@ pub struct Scene {
     revisions: VecDeque<Document<Manifest>>,
     /// Long communiqués as they stand, by [`LENGTHS`].
     long: Vec<Vec<Document<Manifest>>>,
-    process: Option<Process>,
     clients: Option<Clients>,
     mark: String,
     turn: u64,
@@ -101,13 +103,13 @@ impl Scene {
             long.push(of_length);
         }
         Self {
+            process: None,
             size,
             world,
             most,
             initials: to_act,
             revisions: to_revise,
             long,
-            process: None,
             clients: None,
             mark: String::new(),
             turn: 0,
@@ -140,13 +142,13 @@ impl Scene {
     pub async fn read_again(&mut self) {
         self.clients = None;
         self.process = None;
-        self.process = Some(Process::start(&self.world, &[("COMMUNIQUE__SCRUB__MIB_PER_SECOND", "1024".into())]));
-        let said = configuration(&self.world).with_file_name("said");
+        let mut process = Process::start(&self.world, &[("COMMUNIQUE__SCRUB__MIB_PER_SECOND", "1024".into())]);
         let begun = Instant::now();
-        while !std::fs::read_to_string(&said).unwrap().contains("were read again and are sound") {
-            assert!(begun.elapsed() < LONGEST, "{}", std::fs::read_to_string(&said).unwrap());
+        while !process.said(&self.world).contains("were read again and are sound") {
+            assert!(begun.elapsed() < LONGEST, "{}", process.said(&self.world));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        self.process = Some(process);
     }
     pub fn resident(&self) -> f64 {
         self.process.as_ref().unwrap().resident()
@@ -157,7 +159,7 @@ impl Scene {
     /// A number below this one, another at each call, spread over all.
     fn turn(&mut self, of: u64) -> u64 {
         self.turn += 1;
-        self.turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) % of
+        self.turn * STEP % of
     }
 
     pub async fn act(&mut self) -> Duration {
@@ -288,10 +290,6 @@ impl Scene {
         let output = command.args(arguments).arg("--config").arg(configuration(&self.world)).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
     }
-}
-
-fn configuration(world: &World) -> PathBuf {
-    world.config.data.directory.parent().map(Path::to_owned).unwrap().join("communiqued.toml")
 }
 
 fn name(id: CommuniqueId) -> String {

@@ -117,7 +117,7 @@ impl Course {
         self.next += 1;
         let who = |n: u64| format!("{}.a", self.parties[usize::try_from(n).unwrap() % self.parties.len()]);
         let mut manifest = self.manifest(n);
-        let (mut stream, mut new) = (Stream::of(&manifest, time), Vec::new());
+        let (mut stream, mut new) = (Stream::of(manifest.communique, time), Vec::new());
         for seq in 0..entries {
             let talk = seq % TALK;
             if talk == 0 {
@@ -166,7 +166,7 @@ impl Form {
         let mut append = Append { expect: vec![], entries: vec![], listings: vec![], unlogged: vec![] };
         for (n, ended) in numbers {
             let manifest = self.manifest(n);
-            let mut stream = Stream::of(&manifest, time);
+            let mut stream = Stream::of(manifest.communique, time);
             append.entries.push(stream.revision(&manifest, self.propose(&manifest, time)));
             if ended {
                 append.entries.push(stream.act(self.sign(ActKind::Withdraw, &manifest, time)));
@@ -179,20 +179,20 @@ impl Form {
 }
 
 /// The stream of a communiqué that is made.
-struct Stream {
+pub struct Stream {
     id: CommuniqueId,
     position: Position,
     time: Time,
 }
 
 impl Stream {
-    fn of(manifest: &Manifest, time: Time) -> Self {
-        Self { id: manifest.communique, position: Position::default(), time }
+    pub fn of(id: CommuniqueId, time: Time) -> Self {
+        Self { id, position: Position::default(), time }
     }
     fn revision(&mut self, manifest: &Document<Manifest>, propose: String) -> NewEntry {
         self.entry(Kind::Revision, vec![manifest.bytes().to_vec()], propose)
     }
-    fn act(&mut self, act: String) -> NewEntry {
+    pub fn act(&mut self, act: String) -> NewEntry {
         self.entry(Kind::Act, vec![], act)
     }
     fn entry(&mut self, kind: Kind, documents: Vec<Vec<u8>>, statement: String) -> NewEntry {

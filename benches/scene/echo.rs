@@ -39,7 +39,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use crate::{
-    process::Running,
+    process::{Running, configuration},
     world::{PARTIES, World, domain_of, party},
 };
 
@@ -60,7 +60,8 @@ pub struct Bare {
 impl Bare {
     /// Starts it over the certificates of this exchange and its parties.
     pub fn start(world: &World) -> Self {
-        let folder = world.config.data.directory.parent().unwrap();
+        let configuration = configuration(world);
+        let folder = configuration.parent().unwrap();
         for (of, authority) in &world.authorities {
             std::fs::write(folder.join(format!("{of}.der")), authority.der()).unwrap();
         }

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::{SocketAddr, TcpStream},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -64,14 +65,14 @@ pub struct Process {
 impl Process {
     /// Starts it with these settings over its configuration, as variables of the environment.
     pub fn start(world: &World, settings: &[(&str, String)]) -> Self {
-        let folder = world.config.data.directory.parent().unwrap();
+        let configuration = configuration(world);
         let [address, http] = free_ports();
         let mut command = Command::new(env!("CARGO_BIN_EXE_communiqued"));
-        command.args(["serve", "--config"]).arg(folder.join("communiqued.toml")).stdin(Stdio::null());
+        command.args(["serve", "--config"]).arg(&configuration).stdin(Stdio::null());
         command.env("COMMUNIQUE__LISTEN__ADDRESS", address.to_string());
         command.env("COMMUNIQUE__HTTP__LISTEN", http.to_string());
         command.envs(settings.iter().map(|(key, value)| (key, value)));
-        let said = folder.join("said");
+        let said = configuration.with_file_name("said");
         command.stdout(Stdio::null()).stderr(File::create(&said).unwrap());
         let began = Instant::now();
         let mut running = Running::of(command.spawn().unwrap());
@@ -80,6 +81,12 @@ impl Process {
             assert!(ended.is_none(), "{}", std::fs::read_to_string(&said).unwrap());
         });
         Self { running, address, started: began.elapsed() }
+    }
+    /// What it has said up to now, while it runs.
+    pub fn said(&mut self, world: &World) -> String {
+        let said = std::fs::read_to_string(configuration(world).with_file_name("said")).unwrap();
+        assert!(self.running.child().try_wait().unwrap().is_none(), "it has ended: {said}");
+        said
     }
     pub fn resident(&self) -> f64 {
         self.running.resident()
@@ -91,12 +98,32 @@ impl Process {
 
 /// The log of an exchange that was stopped, once it is let go: a call that was cut off may hold it for a moment.
 pub fn log_of(world: &World) -> SqliteStore {
+    let began = Instant::now();
     loop {
-        if let Ok(store) = SqliteStore::open(&world.config.data.log(), Options::default()) {
-            return store;
+        match SqliteStore::open(&world.config.data.log(), Options::default()) {
+            Ok(store) => return store,
+            Err(why) => assert!(began.elapsed() < PATIENCE, "{why}"),
         }
         sleep(Duration::from_millis(20));
     }
+}
+
+/// The file with an exchange's configuration.
+pub fn configuration(world: &World) -> PathBuf {
+    world.config.data.directory.with_file_name("communiqued.toml")
+}
+
+/// # Panics
+/// If files for a while lie in memory, where a sync does nothing.
+pub fn on_a_disk() {
+    let folder = std::env::temp_dir();
+    let asked = Command::new("stat").args(["--file-system", "--format=%T"]).arg(&folder).output().unwrap();
+    let kind = String::from_utf8(asked.stdout).unwrap();
+    println!("what is durable lies in {} ({})", folder.display(), kind.trim());
+    assert!(
+        !["tmpfs", "ramfs"].contains(&kind.trim()),
+        "in memory nothing is durable: set TMPDIR to a folder on a disk"
+    );
 }
 
 /// Waits until somebody listens there.
